@@ -1,0 +1,74 @@
+//! Stand-in members for measurements of scale: thousands of listeners that answer as one real ensemble did.
+//!
+//! `cargo bench --bench farm -- N` prints the N addresses, one a line and then an empty one, and serves until its
+//! standard input ends, so that it never outlives who started it.
+#![allow(missing_docs, reason = "a program, not an interface")]
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "it ends where it cannot go on")]
+
+use std::io::{IsTerminal, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+
+/// The three members of one real ensemble: leader, follower, follower.
+const ROLES: [[&str; 3]; 3] = [LEADER, FOLLOWER, FOLLOWER];
+const LEADER: [&str; 3] = [
+    include_str!("../tests/fixtures/3.9.3/leader/mntr.txt"),
+    include_str!("../tests/fixtures/3.9.3/leader/srvr.txt"),
+    include_str!("../tests/fixtures/3.9.3/leader/conf.txt"),
+];
+const FOLLOWER: [&str; 3] = [
+    include_str!("../tests/fixtures/3.9.3/follower/mntr.txt"),
+    include_str!("../tests/fixtures/3.9.3/follower/srvr.txt"),
+    include_str!("../tests/fixtures/3.9.3/follower/conf.txt"),
+];
+
+/// An address of its own for each member, all on one port, as hosts of a fleet have.
+fn address(number: usize, port: u16) -> SocketAddr {
+    let byte = |number: usize| u8::try_from(number).expect("a byte");
+    SocketAddr::new(Ipv4Addr::new(127, 77, byte(number / 200), byte(number % 200 + 1)).into(), port)
+}
+
+async fn answer(mut stream: TcpStream, replies: [&'static str; 3]) {
+    let mut word = [0; 4];
+    if stream.read_exact(&mut word).await.is_err() {
+        return;
+    }
+    let reply = match &word {
+        b"mntr" => replies[0],
+        b"srvr" => replies[1],
+        b"conf" => replies[2],
+        _ => "",
+    };
+    // A client that hangs up is its own affair.
+    let _ = stream.write_all(reply.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+async fn serve(count: usize) {
+    let mut port = 0;
+    for number in 0..count {
+        let listener = TcpListener::bind(address(number, port)).await.expect("a free address of 127.0.0.0/8");
+        port = listener.local_addr().expect("a bound listener has one").port();
+        println!("{}", address(number, port));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer(stream, ROLES[number % ROLES.len()]));
+            }
+        });
+    }
+    println!();
+    let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    let _ = ended.await;
+}
+
+fn main() {
+    let count = std::env::args().find_map(|argument| argument.parse().ok());
+    let Some(count) = count.filter(|_| !std::io::stdin().is_terminal()) else {
+        println!("farm: usage: cargo bench --bench farm -- MEMBERS, with a pipe as standard input");
+        return;
+    };
+    Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(serve(count));
+}

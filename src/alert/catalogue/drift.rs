@@ -1,0 +1,62 @@
+//! Members that are not alike: versions, configurations, opinions about who votes.
+
+use super::super::build::series;
+use super::super::condition::Severity::Warning;
+use super::super::condition::{Condition, Group, Unit};
+use super::super::expr::Span;
+use super::MEMORY;
+
+fn distinct(name: &'static str, of: &'static str, hold: Span, summary: &'static str) -> Condition {
+    Condition::new(name, Group::Drift, Unit::Count, series(of).last(MEMORY).of_ensemble().gt(1.0))
+        .warning(None, hold, summary)
+}
+
+pub(super) fn conditions() -> Vec<Condition> {
+    vec![
+        distinct(
+            "VersionMismatch",
+            "zk_ensemble_distinct_versions",
+            Span::hours(1),
+            "Members of a ZooKeeper ensemble run different versions.",
+        )
+        .source("1 hour lets a rolling upgrade end; kubernetes-mixin waits 15 minutes")
+        .says(
+            "the members of ensemble <ensemble> have run <value> different versions of ZooKeeper for over <for>.",
+            "First see which: <ask-all srvr> | grep -E '==|version'",
+        )
+        .means("A rolling upgrade was not finished, or a member was forgotten.", "Nothing at once; new features stay off, and a mixed ensemble is tested less than any other.")
+        .so("Finish the upgrade.", "Upgrade the rest, observers and followers first, the leader last.")
+        .fires(Warning, "e", "two versions", &["zk_ensemble_distinct_versions e 2"])
+        .quiet(Warning, "a rolling upgrade of half an hour", &["zk_ensemble_distinct_versions e 1 for 20m then 2 for 30m then 1"]),
+        distinct(
+            "ConfigMismatch",
+            "zk_ensemble_distinct_configs",
+            Span::minutes(20),
+            "Members of a ZooKeeper ensemble have different configurations.",
+        )
+        .source("Alertmanager's own mixin waits 20 minutes for the same; compared is what must be equal everywhere")
+        .says(
+            "the members of ensemble <ensemble> have had <value> different configurations for over <for>, by what must be equal everywhere: tickTime, initLimit, syncLimit, session time-outs, maxClientCnxns, membership.",
+            "First compare: zookeeper-exporter info shows which keys differ; or <ask-all conf> | grep -vE 'clientPort|dataDir|dataLog|serverId'",
+        )
+        .means("zoo.cfg or the dynamic configuration of the members differ.", "Limits and time-outs depend on the member a client happens to reach; different memberships can cost the quorum.")
+        .so("Make them equal before the next restart makes the difference count.", "Roll out one zoo.cfg and restart one member at a time; a different membership version: look at the member's quorum connection.")
+        .fires(Warning, "e", "two configurations", &["zk_ensemble_distinct_configs e 2"])
+        .quiet(Warning, "a rolling change of ten minutes", &["zk_ensemble_distinct_configs e 1 for 10m then 2 for 10m then 1"]),
+        distinct(
+            "QuorumSizeMismatch",
+            "zk_ensemble_distinct_quorum_sizes",
+            Span::minutes(10),
+            "Members of a ZooKeeper ensemble disagree on how many of them vote.",
+        )
+        .source("10 minutes let a reconfiguration end; members that disagree can form two majorities")
+        .says(
+            "the members of ensemble <ensemble> have given <value> different numbers of voters for over <for>: two majorities are possible.",
+            "First compare: <ask-all mntr> | grep -E '==|quorum_size' - and the lists behind it: <ask-all conf> | grep -E '==|^server'",
+        )
+        .means("The server lists of the members differ.", "A part of the ensemble can elect a leader that the rest does not know.")
+        .so("No restart and no election until the lists are equal.", "Make the server lines equal on all members; restart those that were wrong, one at a time.")
+        .fires(Warning, "e", "two opinions", &["zk_ensemble_distinct_quorum_sizes e 2"])
+        .quiet(Warning, "a reconfiguration", &["zk_ensemble_distinct_quorum_sizes e 1 for 8m then 2 for 2m then 1"]),
+    ]
+}

@@ -1,0 +1,109 @@
+//! Whether the watcher itself is well.
+
+use super::super::build::{LIMIT, series};
+use super::super::condition::Severity::{Info, Warning};
+use super::super::condition::{Condition, Group, Unit};
+use super::super::expr::{Agg, Expr, Keys, Span};
+use super::MEMORY;
+
+fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
+    Condition::new(name, Group::Exporter, unit, expr)
+}
+
+pub(super) fn conditions() -> Vec<Condition> {
+    let five = Span::minutes(5);
+    vec![
+        condition(
+            "ExporterDown",
+            Unit::State,
+            series("up")
+                .by(Agg::Max, Keys::Target)
+                .eq(0.0)
+                .and_on(Keys::Target, series("zk_exporter_build_info").last(Span::hours(24))),
+        )
+        .warning(None, five, "An exporter of ZooKeeper metrics is down.")
+        .source("Strimzi waits 3 minutes; if no other exporter watches the same ensembles, ZooKeeperEnsembleUnwatched is the alarm")
+        .says(
+            "Prometheus has not reached the exporter <who> for over <for>.",
+            "First on its host: systemctl status zookeeper-exporter; journalctl -u zookeeper-exporter -n 50; curl -s http://<instance>/-/healthy",
+        )
+        .means("The exporter does not run, or Prometheus does not reach it.", "Its ensembles are watched by one exporter less, or by none.")
+        .so("None tonight, as long as another exporter watches.", "Start it; mend the network or its TLS and password settings (web configuration).")
+        .fires(Warning, "x", "it does not answer", &["up x 1 for 3m then 0"])
+        .quiet(Warning, "a restart", &["up x 1 for 4m then 0 for 1m then 1"])
+        .quiet(Warning, "a target that is no exporter of ours", &["up x 0", "zk_exporter_build_info{version=\"1.0.0\"} x absent"]),
+        condition(
+            "MntrMissing",
+            Unit::State,
+            series("zk_mntr_complete").last(MEMORY).of_member().eq(0.0).and(series("zk_serving").last(MEMORY).of_member().eq(1.0)),
+        )
+        .warning(None, five, "A ZooKeeper member serves, but its metrics are missing.")
+        .source("since 3.5.3 ZooKeeper allows only srvr unless 4lw.commands.whitelist says more")
+        .says(
+            "<who> serves clients, but for over <for> mntr could not be read whole (reason: <reasons>seen by the exporter): most rules cannot fire for it.",
+            "First ask it: <ask mntr> | head -3 - if it says that mntr is not in the whitelist, add to zoo.cfg: 4lw.commands.whitelist=mntr,srvr,conf,isro,ruok and restart this member alone; or name the AdminServer in the exporter's module: admin: http://{host}:8080",
+        )
+        .means("mntr is not whitelisted, or its answer is cut or comes too late.", "Latency, disk, connections and the like of this member are not watched; whether it runs and serves still is.")
+        .so("Plan the restart; until then this member is half blind.", "Whitelist mntr, or let the exporter use the AdminServer.")
+        .fires(Warning, "m2", "refused", &["zk_mntr_complete m2 0"])
+        .quiet(Warning, "a member that does not serve", &["zk_mntr_complete m2 0", "zk_serving m2 0"])
+        .quiet(Warning, "one bad minute", &["zk_mntr_complete m2 1 for 5m then 0 for 1m then 1"]),
+        condition(
+            "ScrapeSlow",
+            Unit::Seconds,
+            series("zk_scrape_duration_seconds").avg(five).of_member().gt(LIMIT).and(series("zk_up").last(MEMORY).of_member().eq(1.0)),
+        )
+        .warning(2.5, Span::minutes(10), "A ZooKeeper member answers the exporter slowly.")
+        .source("half of the exporter's default timeout of 5 s; a healthy member answers within milliseconds")
+        .says(
+            "the exporter has needed <value> on average to ask <who>, for over <for> (limit <limit>).",
+            "First time it: time (<ask mntr> | tail -1) - slow from the member's own host as well: the member is overloaded or pauses; only from afar: the network, or DNS.",
+        )
+        .means("Connecting to the member or its answers take long.", "Metrics become incomplete when it reaches the timeout.")
+        .so("None tonight, unless latency alarms fire as well.", "Find the pause, the network or the name server that is slow.")
+        .fires(Warning, "m3", "four seconds", &["zk_scrape_duration_seconds m3 4"])
+        .quiet(Warning, "a member that is down", &["zk_scrape_duration_seconds m3 5", "zk_up m3 0"]),
+        condition(
+            "ConfigReloadFailed",
+            Unit::State,
+            series("zk_exporter_config_last_reload_successful").last(MEMORY).by(Agg::Max, Keys::Target).eq(0.0),
+        )
+        .warning(None, Span::minutes(10), "An exporter could not read its configuration again.")
+        .source("the old configuration stays in force, so nothing is lost but the change")
+        .says(
+            "the exporter <who> was told to read its configuration again and could not; for over <for> an older one has been in force.",
+            "First check the file: zookeeper-exporter config check FILE - it names file, line and what to write instead.",
+        )
+        .means("The configuration file has a mistake, or cannot be read.", "Changes are not in force; at the next restart the exporter would not start.")
+        .so("Mend the file before the next restart.", "Mend the file, then send SIGHUP or POST /-/reload.")
+        .fires(Warning, "x", "a mistake in the file", &["zk_exporter_config_last_reload_successful x 0"])
+        .quiet(Warning, "mended after five minutes", &[
+            "zk_exporter_config_last_reload_successful x 1 for 3m then 0 for 5m then 1",
+        ]),
+        condition(
+            "SamplesDropped",
+            Unit::Count,
+            series("zk_exporter_dropped_samples_total").increase(Span::minutes(15)).of_member().gt(0.0),
+        )
+        .warning(None, Span::minutes(15), "The exporter leaves out values of a ZooKeeper member.")
+        .source("any one: a server version that the exporter does not understand, or a cap that was reached")
+        .says(
+            "the exporter has left out <value> values of <who> within 15 minutes.",
+            "First see why: sum by (reason) (increase(zk_exporter_dropped_samples_total[15m])) in Prometheus - cap: raise --limit.series-per-member; any other: report it with the output of <ask mntr>",
+        )
+        .means("A reply held what cannot be a sample, or more series than the cap.", "Those series are missing.")
+        .so("Report it, or raise the cap.", "Raise --limit.series-per-member; or report the reply.")
+        .fires(Warning, "m1", "one a scrape", &["zk_exporter_dropped_samples_total{reason=\"cap\"} m1 +4/m"])
+        .quiet(Warning, "long ago", &["zk_exporter_dropped_samples_total{reason=\"cap\"} m1 40"]),
+        condition("Watchdog", Unit::State, Expr::Always)
+            .info("The chain from Prometheus to you works.")
+            .source("fires always: send it to a dead man's switch that alarms when it stops")
+            .says(
+                "this alert fires as long as Prometheus evaluates the ZooKeeper rules and Alertmanager delivers ({{ $value }}); whoever receives it must raise an alarm when it stops.",
+                "First, if it stopped: look at Prometheus' rules page and Alertmanager's status page.",
+            )
+            .means("Rules are evaluated and notifications delivered.", "None; its absence means that no alarm reaches you.")
+            .so("None while it fires.", "Route it to a dead man's switch, see deploy/alertmanager/alertmanager.yml.")
+            .fires(Info, "", "always", &[]),
+    ]
+}

@@ -1,0 +1,165 @@
+//! The Java process: heap, pauses, file descriptors, threads.
+
+use super::super::build::{LIMIT, series, series_with};
+use super::super::condition::Severity::{Critical, Warning};
+use super::super::condition::{Condition, Group, Unit};
+use super::super::expr::{Agg, Expr, Keys, Span};
+
+fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
+    Condition::new(name, Group::Jvm, unit, expr)
+}
+
+pub(super) fn conditions() -> Vec<Condition> {
+    let (five, ten) = (Span::minutes(5), Span::minutes(10));
+    let open = || series("zk_open_file_descriptors");
+    let most = || series("zk_max_file_descriptors").of_member();
+    vec![
+        condition(
+            "FileDescriptors",
+            Unit::Ratio,
+            (open().max(Span::minutes(2)).of_member() / most()).gt(LIMIT),
+        )
+        .warning(0.8, five, "A ZooKeeper member is running out of file descriptors.")
+        .critical(0.95, five, "A ZooKeeper member has hardly any file descriptors left.")
+        .source("Elastic 80 %, Zabbix 85 %; the absolute 300 of ZooKeeper's documentation is no use")
+        .says(
+            "<who> has used <value> of its file descriptors for over <for> (limit <limit>); without one it can neither accept a client nor open a log file.",
+            "First see what they are: ls -l /proc/$(pgrep -f QuorumPeerMain)/fd | grep -c socket on <host> - then whose: <ask cons> | sed 's/^ *\\/\\(.*\\):[0-9]*\\[.*/\\1/' | sort | uniq -c | sort -rn | head",
+        )
+        .means(
+            "Connections of clients, seldom files, use up what the process may open (nofile).",
+            "At the end it refuses clients, and cannot roll its transaction log: it stops.",
+        )
+        .so("Find the client that leaks now; a restart of the member only moves it to the next one.", "Restart the client; raise LimitNOFILE of the service and restart the member.")
+        .fires(Warning, "m2", "85 percent", &["zk_open_file_descriptors m2 850", "zk_max_file_descriptors m2 1000"])
+        .fires(Critical, "m2", "98 percent", &["zk_open_file_descriptors m2 980", "zk_max_file_descriptors m2 1000"])
+        .quiet(Warning, "half", &["zk_open_file_descriptors m2 500", "zk_max_file_descriptors m2 1000"])
+        .quiet(Critical, "85 percent is a warning", &[
+            "zk_open_file_descriptors m2 850",
+            "zk_max_file_descriptors m2 1000",
+        ]),
+        condition(
+            "FileDescriptorsForecast",
+            Unit::Ratio,
+            (open().predict(Span::hours(1), Span::hours(4)).of_member() / most())
+                .gt(LIMIT)
+                .and((open().of_member() / most()).gt(0.3))
+                .and(open().ago(Span::minutes(30)).of_member().gt(0.0)),
+        )
+        .warning(1.0, Span::minutes(15), "A ZooKeeper member will run out of file descriptors within hours.")
+        .source("four hours ahead, as etcd's forecast of its database; the floor of 30 % keeps small numbers quiet")
+        .says(
+            "at the pace of the last hour, <who> needs <value> of its file descriptors in four hours.",
+            "First find the client that leaks: <ask cons> | sed 's/^ *\\/\\(.*\\):[0-9]*\\[.*/\\1/' | sort | uniq -c | sort -rn | head",
+        )
+        .means("The number of open connections or files grows steadily.", "Nothing yet.")
+        .so("Find the leak in the hours that are left.", "As under ZooKeeperFileDescriptors.")
+        .fires(Warning, "m2", "300 an hour", &["zk_open_file_descriptors m2 +5/m", "zk_max_file_descriptors m2 1000"])
+        .quiet(Warning, "a quarter so far", &["zk_open_file_descriptors m2 +3.5/m", "zk_max_file_descriptors m2 1000"])
+        .quiet(Warning, "the clients of a member that has just started", &[
+            "zk_open_file_descriptors m2 absent for 55m then 300 for 1m then +20/m",
+            "zk_max_file_descriptors m2 1000",
+        ])
+        .quiet(Warning, "it stands still", &["zk_open_file_descriptors m2 500", "zk_max_file_descriptors m2 1000"]),
+        condition(
+            "JvmPauses",
+            Unit::Ratio,
+            series("zk_jvm_pause_time_seconds_sum").rate(five).of_member().gt(LIMIT),
+        )
+        .warning(0.05, five, "The Java process of a ZooKeeper member pauses.")
+        .source("5 % of the time; recorded only with jvm.pause.monitor=true, which is off unless set. One pause of syncLimit * tickTime costs the leadership")
+        .says(
+            "the whole process of <who> has stood still for <value> of the time over 5 minutes, for over <for> (limit <limit>).",
+            "First see what it was: grep 'Detected pause' in its log on <host> names the collector - a pause without a collection is the host: swapping (vmstat 5 3) or stolen CPU (top, column st).",
+        )
+        .means("Garbage collections, swapping or a host without CPU stop every thread.", "Requests wait; a long pause ends sessions, and a leader's its leadership.")
+        .so("Move the leader away from this member if it leads.", "Raise the heap (-Xmx) if it is full, turn swap off, give the host CPU.")
+        .fires(Warning, "m1", "6 seconds a minute", &["zk_jvm_pause_time_seconds_sum m1 +6/m"])
+        .quiet(Warning, "half a second a minute", &["zk_jvm_pause_time_seconds_sum m1 +0.5/m"]),
+        condition(
+            "GarbageCollection",
+            Unit::Ratio,
+            series("zk_jvm_gc_collection_seconds_sum")
+                .rate(five)
+                .by(Agg::Sum, Keys::MemberOfTarget)
+                .of_member()
+                .gt(LIMIT),
+        )
+        .warning(0.1, five, "A ZooKeeper member spends much time on garbage collection.")
+        .source("Huawei's ALM-13003: 5 s a minute is a major alarm; 6 s here. Needs the Prometheus provider (exportJvmInfo)")
+        .says(
+            "<who> has spent <value> of the time on garbage collection over 5 minutes, for over <for> (limit <limit>).",
+            "First see how full the heap is: jstat -gcutil $(pgrep -f QuorumPeerMain) 1000 5 on <host> - column O is the old generation.",
+        )
+        .means("The heap is too small for what is in it, or a client makes much garbage.", "Requests wait for the collector; sessions end with long collections.")
+        .so("Raise -Xmx before the heap is full.", "Raise -Xmx; find large reads and watches.")
+        .fires(Warning, "m1", "9 seconds a minute, by two collectors", &[
+            "zk_jvm_gc_collection_seconds_sum{gc=\"G1 Young Generation\"} m1 +4/m",
+            "zk_jvm_gc_collection_seconds_sum{gc=\"G1 Old Generation\"} m1 +5/m",
+        ])
+        .quiet(Warning, "one second a minute", &["zk_jvm_gc_collection_seconds_sum{gc=\"G1 Young Generation\"} m1 +1/m"]),
+        condition(
+            "HeapHigh",
+            Unit::Ratio,
+            (series_with("zk_jvm_memory_used_bytes", "area", "heap").min(ten).of_member()
+                / series_with("zk_jvm_memory_max_bytes", "area", "heap").of_member())
+            .gt(LIMIT),
+        )
+        .warning(0.85, ten, "The heap of a ZooKeeper member stays full.")
+        .critical(0.95, ten, "The heap of a ZooKeeper member is all but used up.")
+        .off()
+        .source("Huawei's ALM-13004: 85 and 95 %; the least of 10 minutes is the level after a collection. Needs the Prometheus provider (exportJvmInfo). Critical is off: pauses and latency tell before it")
+        .says(
+            "the heap of <who> has not fallen below <value> for over 10 minutes (limit <limit>).",
+            "First see what is in it: jmap -histo $(pgrep -f QuorumPeerMain) | head -20 on <host> (it stops the process for a moment) - DataNode and String are the tree, Watch the watches.",
+        )
+        .means("What lives in the heap, not garbage, fills it.", "Collections become longer, then OutOfMemoryError ends the process; the others hold the same tree.")
+        .so("Raise -Xmx on all members, one restart at a time, while there is a margin.", "Raise -Xmx; shrink the tree or the watches.")
+        .fires(Warning, "m3", "90 percent", &[
+            "zk_jvm_memory_used_bytes{area=\"heap\"} m3 900000000",
+            "zk_jvm_memory_max_bytes{area=\"heap\"} m3 1000000000",
+        ])
+        .fires(Critical, "m3", "97 percent", &[
+            "zk_jvm_memory_used_bytes{area=\"heap\"} m3 970000000",
+            "zk_jvm_memory_max_bytes{area=\"heap\"} m3 1000000000",
+        ])
+        .quiet(Warning, "it falls at each collection", &[
+            "zk_jvm_memory_used_bytes{area=\"heap\"} m3 900000000 for 16m then 300000000 for 15s then 900000000",
+            "zk_jvm_memory_max_bytes{area=\"heap\"} m3 1000000000",
+        ])
+        .quiet(Critical, "90 percent is a warning", &[
+            "zk_jvm_memory_used_bytes{area=\"heap\"} m3 900000000",
+            "zk_jvm_memory_max_bytes{area=\"heap\"} m3 1000000000",
+        ]),
+        condition(
+            "ThreadsDeadlocked",
+            Unit::Count,
+            series("zk_jvm_threads_deadlocked").min(Span::minutes(1)).of_member().gt(0.0),
+        )
+        .warning(None, Span::minutes(2), "Threads of a ZooKeeper member are deadlocked.")
+        .source("Grafana's jvm-observ-lib: 2 minutes. Needs the Prometheus provider (exportJvmInfo)")
+        .says(
+            "<value> threads of <who> have waited for each other for over <for>; they will never go on.",
+            "First keep the evidence: jstack $(pgrep -f QuorumPeerMain) on <host> into a file - then restart this member alone.",
+        )
+        .means("A bug: threads hold what the others wait for.", "What they did is not done any more; it may look healthy otherwise.")
+        .so("Restart this member, if the margin allows it.", "Keep the thread dump, restart the member, report the bug.")
+        .fires(Warning, "m3", "two", &["zk_jvm_threads_deadlocked m3 2"])
+        .quiet(Warning, "none", &["zk_jvm_threads_deadlocked m3 0"]),
+        condition(
+            "UnrecoverableErrors",
+            Unit::Count,
+            series("zk_unrecoverable_errors_total").increase(Span::hours(1)).of_member().gt(0.0),
+        )
+        .warning(None, Span(0), "A thread that a ZooKeeper member cannot do without has died.")
+        .source("ZooKeeperCriticalThread: the server shuts down after it; any one counts, held for an hour")
+        .says(
+            "<value> thread(s) of <who> that it cannot do without died within the last hour; it is going down, or has become useless.",
+            "First read why: grep -A 20 'Severe unrecoverable error' in its log on <host> - most often a full disk or an OutOfMemoryError.",
+        )
+        .means("The thread that writes the log, commits or leads died of an error.", "The member is about to be lost.")
+        .so("Count it as lost; mend the cause, then restart it.", "Free the disk or raise the heap; restart it.")
+        .fires(Warning, "m1", "one", &["zk_unrecoverable_errors_total m1 0 for 30m then 1"])
+        .quiet(Warning, "an old one", &["zk_unrecoverable_errors_total m1 1"]),
+    ]
+}

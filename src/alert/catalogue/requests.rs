@@ -1,0 +1,109 @@
+//! Requests that queue, are thrown away, or are too large.
+
+use super::super::build::{LIMIT, series};
+use super::super::condition::Severity::{Critical, Warning};
+use super::super::condition::{Condition, Group, Unit};
+use super::super::expr::{Expr, Span};
+
+fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
+    Condition::new(name, Group::Requests, unit, expr)
+}
+
+pub(super) fn conditions() -> Vec<Condition> {
+    let (five, ten) = (Span::minutes(5), Span::minutes(10));
+    vec![
+        condition(
+            "OutstandingRequests",
+            Unit::Count,
+            series("zk_outstanding_requests").avg(five).of_member().gt(LIMIT),
+        )
+        .warning(10.0, five, "Requests queue up at a ZooKeeper member.")
+        .critical(100.0, five, "Requests pile up at a ZooKeeper member.")
+        .source("warning 10: Zabbix, Strimzi, Confluent, Elastic and HariSekhon agree. Critical 100: a member stops reading from busy clients at globalOutstandingLimit / (members - 1), which is 500 for three and 166 for seven, so a limit above that would never be reached")
+        .says(
+            "<value> requests have waited at <who> on average of 5 minutes, for over <for> (limit <limit>).",
+            "First see whether it waits for the disk or for others: <ask mntr> | grep -E 'outstanding|fsynctime|quorum_ack' - then who sends so much: <ask cons> | sed 's/.*\\/\\([^:]*\\):.*recved=\\([0-9]*\\).*/\\2 \\1/' | sort -rn | head",
+        )
+        .means(
+            "More requests come in than the member finishes: a slow disk, lost followers, a pause, or a client that floods.",
+            "Every client of this member waits; at its limit it reads from no busy client any more.",
+        )
+        .so("Decide between the cause on the server (disk, followers) and the client that floods.", "Mend the disk or bring followers back; stop or slow the client.")
+        .fires(Warning, "m1", "fifty", &["zk_outstanding_requests m1 50"])
+        .fires(Critical, "m1", "the plateau of three members", &["zk_outstanding_requests m1 502"])
+        .quiet(Warning, "a burst", &["zk_outstanding_requests m1 0 for 12m then 400 for 15s then 0"])
+        .quiet(Critical, "fifty is a warning", &["zk_outstanding_requests m1 50"]),
+        condition(
+            "RequestsThrottled",
+            Unit::Count,
+            series("zk_throttled_ops_total").increase(ten).of_member().gt(LIMIT),
+        )
+        .warning(0.0, Span(0), "A ZooKeeper member refuses requests that waited too long.")
+        .source("counts only where throttledOpWaitTime is set: each one is a client call that failed")
+        .says(
+            "<who> has refused <value> requests within 10 minutes because they had waited longer than throttledOpWaitTime.",
+            "First see what they waited for: <ask mntr> | grep -E 'outstanding|throttle|fsynctime'",
+        )
+        .means("The request throttler holds requests back, and some for so long that they are refused.", "Clients get errors.")
+        .so("Take load away, or raise requestThrottleLimit if the member has room.", "As under ZooKeeperOutstandingRequests.")
+        .fires(Warning, "m1", "twenty a minute", &["zk_throttled_ops_total m1 +20/m"])
+        .quiet(Warning, "long ago", &["zk_throttled_ops_total m1 500"]),
+        condition(
+            "StaleRequestsDropped",
+            Unit::Count,
+            series("zk_stale_requests_dropped_total").increase(ten).of_member().gt(LIMIT),
+        )
+        .warning(0.0, Span(0), "A ZooKeeper member throws requests away.")
+        .source("a dropped request is a failed call; the throttler drops those whose client is gone or which are too old")
+        .says(
+            "<who> has thrown away <value> requests within 10 minutes: their clients were gone, or they had waited too long.",
+            "First look at its queue and its disk: <ask mntr> | grep -E 'outstanding|stale|fsynctime'",
+        )
+        .means("Requests wait so long that nobody wants the answer any more.", "Clients time out and ask again, which adds to the load.")
+        .so("Treat it as overload.", "As under ZooKeeperOutstandingRequests.")
+        .fires(Warning, "m2", "five a minute", &["zk_stale_requests_dropped_total m2 +5/m"])
+        .quiet(Warning, "long ago", &["zk_stale_requests_dropped_total m2 9"]),
+        condition(
+            "LargeRequestsRejected",
+            Unit::Count,
+            series("zk_large_requests_rejected_total").increase(ten).of_member().gt(LIMIT),
+        )
+        .warning(0.0, Span(0), "A ZooKeeper member rejects large requests.")
+        .source("largeRequestMaxBytes is exceeded: the request is refused and its connection closed")
+        .says(
+            "<who> has rejected <value> large requests within 10 minutes: together they were over largeRequestMaxBytes.",
+            "First see who sends them: grep 'rejecting large request\\|Large request' in the log on <host>; <ask cons> lists the clients.",
+        )
+        .means("Clients write large znodes, many at a time.", "Their calls fail and their connections are closed.")
+        .so("Talk to the owner of the client.", "Split the data; ZooKeeper is for kilobytes.")
+        .fires(Warning, "m2", "one", &["zk_large_requests_rejected_total m2 0 for 6m then 1"])
+        .quiet(Warning, "long ago", &["zk_large_requests_rejected_total m2 1"]),
+        condition(
+            "LargeProposal",
+            Unit::Bytes,
+            series("zk_max_proposal_size_bytes")
+                .of_member()
+                .gt(LIMIT)
+                .unless(series("zk_max_proposal_size_bytes").ago(Span::hours(1)).of_member().gt(LIMIT))
+                .or(series("zk_last_proposal_size_bytes").max(Span::hours(1)).of_member().gt(LIMIT)),
+        )
+        .warning(838_860.0, Span(0), "A write to ZooKeeper came close to the largest packet it takes.")
+        .source("80 % of jute.maxbuffer, which is 1048575 bytes unless set; one that is larger breaks the connection between leader and follower. The largest is remembered for the whole leadership, so only one of the last hour counts")
+        .says(
+            "the largest write that leader <member> of ensemble <ensemble> has proposed within the last hour had <value> (limit <limit>); one above jute.maxbuffer (1 MiB unless set) breaks the connections to the followers.",
+            "First find the namespace that takes such writes: <ask mntr> | grep max_.*_write_per_namespace - and its owner.",
+        )
+        .means(
+            "A client writes a very large znode, or a multi() of very many operations.",
+            "The next larger one is refused, or stops the followers again and again.",
+        )
+        .so("Talk to the owner of the client before it grows further.", "Split the znode or the multi(); or raise jute.maxbuffer on all servers and clients alike.")
+        .fires(Warning, "m1", "900 kB", &["zk_max_proposal_size_bytes m1 1000 for 62m then 900000"])
+        .fires(Warning, "m1", "900 kB once more", &[
+            "zk_max_proposal_size_bytes m1 900000",
+            "zk_last_proposal_size_bytes m1 100 for 30m then 900000 for 1m then 100",
+        ])
+        .quiet(Warning, "one of long ago", &["zk_max_proposal_size_bytes m1 900000"])
+        .quiet(Warning, "100 kB", &["zk_max_proposal_size_bytes m1 100000"]),
+    ]
+}

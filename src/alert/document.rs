@@ -1,0 +1,93 @@
+//! What documents say of the conditions: the head of each runbook, their index, the table of all alerts.
+
+use super::condition::{Condition, Group};
+use super::conditions;
+use super::expr::Cmp;
+use super::text::in_words;
+
+/// The head of a runbook, up to its first section.
+#[must_use]
+pub fn runbook_head(condition: &Condition) -> String {
+    let mut out = format!(
+        "# {}\n\n{}\n\n| level | limit | for | by default |\n|---|---|---|---|\n",
+        condition.alert(),
+        condition.meaning
+    );
+    for level in &condition.levels {
+        let limit = level.limit.map_or_else(|| "-".to_owned(), |limit| in_limit_words(condition, limit));
+        let hold = if level.hold.0 == 0 { "at once".to_owned() } else { in_words(level.hold) };
+        let on = if level.on { "on" } else { "off" };
+        out.push_str(&format!("| {} | {limit} | {hold} | {on} |\n", level.severity.text()));
+    }
+    out.push_str(&format!("\nThe numbers: {}.\n", condition.source));
+    let samples: Vec<String> = condition.samples().iter().map(|name| format!("`{name}`")).collect();
+    if !samples.is_empty() {
+        let since = if condition.since() == "3.4.0" {
+            "any ZooKeeper".to_owned()
+        } else {
+            format!("ZooKeeper {} or later", condition.since())
+        };
+        out.push_str(&format!("Looks at {}; {since}.\n", samples.join(", ")));
+    }
+    out.push_str(&format!("\n**Decide**: {}\n\n", condition.decision));
+    out
+}
+
+/// The index of the runbooks.
+#[must_use]
+pub fn index() -> String {
+    let mut out = String::from(
+        "# Runbooks\n\nOne for each alert. Written from the catalogue in `src/alert`; `UPDATE_GOLDEN=1 cargo test --test quick` writes this page\nand the heads of the runbooks anew.\n",
+    );
+    for group in Group::ALL {
+        out.push_str(&format!("\n## {}\n\n| alert | levels | costs |\n|---|---|---|\n", group.name()));
+        for condition in conditions().iter().filter(|condition| condition.group == group) {
+            let alert = condition.alert();
+            out.push_str(&format!("| [{alert}]({alert}.md) | {} | {} |\n", levels(condition), condition.impact));
+        }
+    }
+    out
+}
+
+/// The table of all alerts.
+#[must_use]
+pub fn table() -> String {
+    let mut out = String::from("| alert | warning | critical | for | what |\n|---|---|---|---|---|\n");
+    for condition in conditions() {
+        let cell = |severity| {
+            condition.level_of(severity).map_or(String::new(), |level| {
+                let limit = level.limit.map_or_else(|| "yes".to_owned(), |limit| in_limit_words(condition, limit));
+                if level.on { limit } else { format!("{limit} (off)") }
+            })
+        };
+        let mut holds: Vec<String> = condition.levels.iter().map(|level| level.hold.to_string()).collect();
+        holds.dedup();
+        let alert = condition.alert();
+        out.push_str(&format!(
+            "| [{alert}](runbooks/{alert}.md) | {} | {} | {} | {} |\n",
+            cell(super::Severity::Warning),
+            cell(super::Severity::Critical),
+            holds.join(", ").replace("0s", "-"),
+            condition.meaning
+        ));
+    }
+    out
+}
+
+fn levels(condition: &Condition) -> String {
+    let all = condition.levels.iter().map(|level| {
+        if level.on { level.severity.text().to_owned() } else { format!("{} (off)", level.severity.text()) }
+    });
+    all.collect::<Vec<_>>().join(", ")
+}
+
+fn in_limit_words(condition: &Condition, limit: f64) -> String {
+    let sign = match condition.expr.limit_comparison() {
+        Some(Cmp::Gt) => ">",
+        Some(Cmp::Ge) => ">=",
+        Some(Cmp::Lt) => "<",
+        Some(Cmp::Le) => "<=",
+        Some(Cmp::Eq) | None => "=",
+    };
+    format!("{sign} {}", condition.unit.words(limit))
+}

@@ -1,0 +1,188 @@
+//! An expression judged over one scrape, or two: what `PromQL` says with a history, as far as they allow.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::expr::{Agg, Cmp, Expr, Fold, Op, Selector, Set};
+use super::page::{Labels, Page};
+
+/// The scrapes to judge over.
+#[derive(Clone, Copy, Debug)]
+pub struct Scrapes<'p> {
+    /// The newest.
+    pub now: &'p Page,
+    /// One before it, and the time between the two.
+    pub before: Option<(&'p Page, Duration)>,
+    /// When the newest was made, in seconds since 1970.
+    pub time: f64,
+}
+
+/// Why an expression cannot be judged over so few scrapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotJudged {
+    /// It needs a second scrape.
+    #[error("needs two scrapes")]
+    TwoScrapes,
+    /// It needs a history of minutes or hours, which only Prometheus has.
+    #[error("needs the history that only Prometheus has")]
+    History,
+}
+
+/// Series with their values, in the order of their labels.
+pub type Vector = BTreeMap<Labels, f64>;
+
+enum Value {
+    Scalar(f64),
+    Vector(Vector),
+}
+
+/// The series that the expression gives. Differs from Prometheus in this alone: a window reaches from `before` to `now`,
+/// whatever its length, and an increase is what was seen, never more.
+///
+/// # Errors
+/// When it cannot be judged over these scrapes.
+pub fn evaluate(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Vector, NotJudged> {
+    match value(expr, limit, scrapes)? {
+        Value::Vector(vector) => Ok(vector),
+        Value::Scalar(number) => Ok(Vector::from([(Labels::new(), number)])),
+    }
+}
+
+fn value(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Value, NotJudged> {
+    let vector = |expr: &Expr| evaluate(expr, limit, scrapes);
+    Ok(match expr {
+        Expr::Series(selector) => Value::Vector(instant(selector, scrapes.now)),
+        Expr::Window(fold, selector, _) => Value::Vector(window(*fold, selector, scrapes)?),
+        Expr::Predict(..) | Expr::Past(..) | Expr::AbsentEnsembles(_) => return Err(NotJudged::History),
+        Expr::By(agg, keys, inner) => {
+            let mut joined: BTreeMap<Labels, f64> = BTreeMap::new();
+            for (labels, value) in vector(inner)? {
+                let kept = labels.into_iter().filter(|(name, _)| keys.names().contains(&name.as_str())).collect();
+                joined.entry(kept).and_modify(|other| *other = join(*agg, *other, value)).or_insert(match agg {
+                    Agg::Group => 1.0,
+                    _ => value,
+                });
+            }
+            Value::Vector(joined)
+        }
+        Expr::Math(op, left, right) => match (value(left, limit, scrapes)?, value(right, limit, scrapes)?) {
+            (Value::Scalar(left), Value::Scalar(right)) => Value::Scalar(reckon(*op, left, right)),
+            (Value::Vector(left), Value::Scalar(right)) => {
+                Value::Vector(left.into_iter().map(|(labels, left)| (labels, reckon(*op, left, right))).collect())
+            }
+            (Value::Scalar(left), Value::Vector(right)) => {
+                Value::Vector(right.into_iter().map(|(labels, right)| (labels, reckon(*op, left, right))).collect())
+            }
+            (Value::Vector(left), Value::Vector(right)) => {
+                let both = |(labels, left)| right.get(&labels).map(|right| (reckon(*op, left, *right), labels));
+                Value::Vector(left.into_iter().filter_map(both).map(|(value, labels)| (labels, value)).collect())
+            }
+        },
+        Expr::Compare(cmp, left, right) => {
+            let right = value(right, limit, scrapes)?;
+            let holds = |labels: &Labels, value: f64| match &right {
+                Value::Scalar(other) => compare(*cmp, value, *other),
+                Value::Vector(others) => others.get(labels).is_some_and(|other| compare(*cmp, value, *other)),
+            };
+            let mut left = vector(left)?;
+            left.retain(|labels, value| holds(labels, *value));
+            Value::Vector(left)
+        }
+        Expr::Sets(Set::Or, _, left, right) => match (vector(left), vector(right)) {
+            (Ok(left), Ok(mut both)) => {
+                both.extend(left);
+                Value::Vector(both)
+            }
+            // What can be judged is.
+            (Ok(one), Err(_)) | (Err(_), Ok(one)) => Value::Vector(one),
+            (Err(why), Err(_)) => return Err(why),
+        },
+        Expr::Sets(set, keys, left, right) => {
+            let names = keys.map(super::expr::Keys::names);
+            let reduced = |labels: &Labels| -> Labels {
+                let kept = labels.iter().filter(|(name, _)| names.is_none_or(|names| names.contains(&name.as_str())));
+                kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+            };
+            let partners: std::collections::BTreeSet<Labels> = vector(right)?.keys().map(reduced).collect();
+            let mut left = vector(left)?;
+            left.retain(|labels, _| partners.contains(&reduced(labels)) == (*set == Set::And));
+            Value::Vector(left)
+        }
+        Expr::Number(number) => Value::Scalar(*number),
+        Expr::Limit => Value::Scalar(limit),
+        Expr::Time => Value::Scalar(scrapes.time),
+        Expr::Always => Value::Vector(Vector::from([(Labels::new(), 1.0)])),
+    })
+}
+
+fn instant(selector: &Selector, page: &Page) -> Vector {
+    let fits = |labels: &Labels| {
+        selector
+            .labels
+            .iter()
+            .all(|(name, wanted)| labels.get(*name).is_some_and(|value| wanted.split('|').any(|one| one == value)))
+    };
+    let fitting = page.samples(selector.name).iter().filter(|sample| fits(&sample.labels));
+    fitting.map(|sample| (sample.labels.clone(), sample.value)).collect()
+}
+
+/// What the samples of the two scrapes give, the older first.
+fn window(fold: Fold, selector: &Selector, scrapes: Scrapes<'_>) -> Result<Vector, NotJudged> {
+    let now = instant(selector, scrapes.now);
+    let Some((before, time)) = scrapes.before else {
+        return match fold {
+            Fold::Rate | Fold::Increase | Fold::Resets => Err(NotJudged::TwoScrapes),
+            _ => Ok(now),
+        };
+    };
+    let before = instant(selector, before);
+    let of_counter = matches!(fold, Fold::Rate | Fold::Increase | Fold::Resets);
+    let mut found = Vector::new();
+    for labels in before.keys().chain(now.keys()) {
+        let (old, new) = (before.get(labels).copied(), now.get(labels).copied());
+        let Some(newest) = new.or(old) else { continue };
+        let oldest = old.unwrap_or(newest);
+        if of_counter && (old.is_none() || new.is_none()) {
+            continue;
+        }
+        let growth = if newest < oldest { newest } else { newest - oldest };
+        let value = match fold {
+            Fold::Avg => f64::midpoint(oldest, newest),
+            Fold::Max => oldest.max(newest),
+            Fold::Min => oldest.min(newest),
+            Fold::Last => newest,
+            Fold::Rate => growth / time.as_secs_f64().max(0.001),
+            Fold::Increase => growth,
+            Fold::Resets => f64::from(u8::from(newest < oldest)),
+        };
+        found.insert(labels.clone(), value);
+    }
+    Ok(found)
+}
+
+fn join(agg: Agg, one: f64, other: f64) -> f64 {
+    match agg {
+        Agg::Max => one.max(other),
+        Agg::Min => one.min(other),
+        Agg::Sum => one + other,
+        Agg::Group => 1.0,
+    }
+}
+
+fn reckon(op: Op, left: f64, right: f64) -> f64 {
+    match op {
+        Op::Sub => left - right,
+        Op::Div => left / right,
+    }
+}
+
+#[expect(clippy::float_cmp, reason = "the numbers compared for equality are counts and flags")]
+fn compare(cmp: Cmp, left: f64, right: f64) -> bool {
+    match cmp {
+        Cmp::Gt => left > right,
+        Cmp::Ge => left >= right,
+        Cmp::Lt => left < right,
+        Cmp::Le => left <= right,
+        Cmp::Eq => left == right,
+    }
+}

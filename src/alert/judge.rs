@@ -1,0 +1,110 @@
+//! All conditions judged over one scrape or two: what fires, what is quiet, and what could not be judged, and why.
+
+use super::condition::{Condition, Severity};
+use super::evaluate::{NotJudged, Scrapes, evaluate};
+use super::page::{Labels, Page};
+use super::text::Words;
+use super::thresholds::{InForce, Thresholds};
+
+/// One condition that holds for one ensemble, member or certificate.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The condition.
+    pub condition: &'static Condition,
+    /// The worst level that it reached.
+    pub severity: Severity,
+    /// For whom: `ensemble`, and what else tells its alerts apart.
+    pub labels: Labels,
+    /// The value.
+    pub value: f64,
+    /// What is so, in words.
+    pub says: String,
+    /// What is so and what to do first, in words.
+    pub text: String,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Judgement {
+    /// What fires, worst first. How long it has held (`for`) is not asked: there is no history.
+    pub findings: Vec<Finding>,
+    /// Conditions that could not be judged.
+    pub not_judged: Vec<(&'static Condition, NotJudged)>,
+    /// How many conditions were judged.
+    pub judged: usize,
+}
+
+impl Thresholds {
+    /// Judges every level that is on; `Watchdog` and what is about scrape targets are left to Prometheus.
+    #[must_use]
+    pub fn judge(&self, scrapes: Scrapes<'_>) -> Judgement {
+        let mut judgement = Judgement::default();
+        for level in self.levels().iter().rev().filter(|level| level.is_on() && !level.condition.keys().is_outside()) {
+            match level.firing(scrapes) {
+                Ok(firing) => {
+                    judgement.judged += 1;
+                    for (labels, value) in firing {
+                        let known = |finding: &Finding| {
+                            finding.condition.name == level.condition.name && finding.labels == labels
+                        };
+                        // Critical comes before its warning here, and says it all.
+                        if !judgement.findings.iter().any(known) {
+                            judgement.findings.push(level.finding(labels, value, scrapes.now));
+                        }
+                    }
+                }
+                Err(why) => judgement.not_judged.push((level.condition, why)),
+            }
+        }
+        judgement.findings.reverse();
+        judgement.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        judgement
+    }
+}
+
+impl super::expr::Keys {
+    /// Whether it is about something that is on no page of ours.
+    const fn is_outside(self) -> bool {
+        matches!(self, Self::Target | Self::Nothing)
+    }
+}
+
+impl InForce {
+    /// For whom the level is reached, with the value.
+    ///
+    /// # Errors
+    /// When it cannot be judged over these scrapes.
+    pub fn firing(&self, scrapes: Scrapes<'_>) -> Result<super::evaluate::Vector, NotJudged> {
+        let expr = &self.condition.expr;
+        let of = |labels: &Labels| labels.get("ensemble").cloned().unwrap_or_default();
+        let mut firing = super::evaluate::Vector::new();
+        if let Some(limit) = self.usual {
+            let mut all = evaluate(expr, limit.unwrap_or(f64::NAN), scrapes)?;
+            all.retain(|labels, _| !self.own.iter().any(|(name, _)| *name == of(labels)));
+            firing.append(&mut all);
+        }
+        for (ensemble, limit) in &self.own {
+            if let Some(limit) = limit {
+                let mut all = evaluate(expr, limit.unwrap_or(f64::NAN), scrapes)?;
+                all.retain(|labels, _| of(labels) == *ensemble);
+                firing.append(&mut all);
+            }
+        }
+        Ok(firing)
+    }
+
+    fn finding(&self, labels: Labels, value: f64, page: &Page) -> Finding {
+        let limits: Vec<(String, f64)> =
+            self.own.iter().filter_map(|(name, limit)| Some((name.clone(), limit.flatten()?))).collect();
+        let words = Words {
+            keys: self.condition.keys(),
+            unit: self.condition.unit,
+            limit: self.usual.flatten().or(self.level.limit),
+            limits: &limits,
+            hold: self.hold,
+        };
+        let says = words.plain(self.condition.says, &labels, value, page);
+        let text = format!("{says} {}", words.plain(self.condition.first, &labels, value, page));
+        Finding { condition: self.condition, severity: self.level.severity, labels, value, says, text }
+    }
+}

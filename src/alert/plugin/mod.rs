@@ -1,0 +1,327 @@
+//! A judgement as a monitoring plugin tells it: one state, one line in words, figures, and what stands behind.
+//!
+//! The forms are those of the Monitoring Plugins development guidelines: exit codes 0 to 3, one first line, figures
+//! behind a bar, long output in the lines that follow.
+
+mod range;
+mod single;
+mod whole;
+
+use std::fmt::Write;
+
+pub use range::{BadRange, Range};
+pub use single::{Question, single};
+pub use whole::{Of, whole};
+
+use super::condition::Severity;
+use super::text::short;
+
+/// The state a plugin ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// All well.
+    Ok,
+    /// A fault is coming.
+    Warning,
+    /// A fault is here.
+    Critical,
+    /// It cannot be told.
+    Unknown,
+}
+
+impl Status {
+    /// The word in the first line.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Warning => 1,
+            Self::Critical => 2,
+            Self::Unknown => 3,
+        }
+    }
+
+    /// Which of two wins: critical over warning over unknown over ok.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        let rank = |status: Self| match status {
+            Self::Ok => 0,
+            Self::Unknown => 1,
+            Self::Warning => 2,
+            Self::Critical => 3,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
+impl From<Severity> for Status {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Critical => Self::Critical,
+            Severity::Warning => Self::Warning,
+            Severity::Info => Self::Ok,
+        }
+    }
+}
+
+/// One figure with the ranges that it is held to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// What it is, and of whom: `SlowFsync zk-1:2181`.
+    pub label: String,
+    /// The value; NaN where there is none, which is written `U`.
+    pub value: f64,
+    /// `s`, `B`, `%`, `c` or nothing.
+    pub unit: &'static str,
+    /// Where it warns.
+    pub warning: Option<Range>,
+    /// Where it alarms.
+    pub critical: Option<Range>,
+}
+
+/// One thing that is wrong, or one value that was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detail {
+    /// How bad.
+    pub status: Status,
+    /// The alert, or the metric.
+    pub name: String,
+    /// Whom it is about: labels by name.
+    pub labels: super::page::Labels,
+    /// The value.
+    pub value: f64,
+    /// In words.
+    pub text: String,
+    /// Where it is explained.
+    pub runbook: Option<String>,
+}
+
+/// All that a plugin has to say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// The worst.
+    pub status: Status,
+    /// The first line, without the state.
+    pub line: String,
+    /// The figures.
+    pub figures: Vec<Figure>,
+    /// What is wrong, worst first.
+    pub details: Vec<Detail>,
+    /// What could not be judged, and why.
+    pub notes: Vec<String>,
+}
+
+/// Nagios keeps 8 kB of a plugin's output: the figures may have this much of it, the lines in words the rest.
+const MOST_FIGURES: usize = 5000;
+
+impl Told {
+    /// It could not be told.
+    #[must_use]
+    pub fn unknown(line: String) -> Self {
+        Self { status: Status::Unknown, line, figures: Vec::new(), details: Vec::new(), notes: Vec::new() }
+    }
+
+    /// For Nagios, Icinga and whoever speaks their language. Notes are told from `verbose` 1 on.
+    #[must_use]
+    pub fn nagios(&self, verbose: u8) -> String {
+        let mut out = format!("ZOOKEEPER {} - {}", self.status.text(), plain(&self.line));
+        let mut figures = String::new();
+        let mut left_out = 0;
+        for figure in &self.figures {
+            let text = figure.text();
+            if figures.len() + text.len() < MOST_FIGURES {
+                figures.push(' ');
+                figures.push_str(&text);
+            } else {
+                left_out += 1;
+            }
+        }
+        if !figures.is_empty() {
+            // Writing to a string cannot fail, here and below.
+            let _ = write!(out, " |{figures}");
+        }
+        out.push('\n');
+        for detail in &self.details {
+            let _ = writeln!(out, "{} {}: {}", detail.status.text(), detail.name, plain(&detail.text));
+            if let Some(runbook) = &detail.runbook {
+                let _ = writeln!(out, "  {runbook}");
+            }
+        }
+        if left_out > 0 {
+            let _ = writeln!(out, "{left_out} figures were left out: Nagios would cut the output");
+        }
+        if verbose > 0 {
+            self.notes.iter().for_each(|note| {
+                let _ = writeln!(out, "{}", plain(note));
+            });
+        }
+        out
+    }
+
+    /// For scripts.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let details: Vec<_> = self
+            .details
+            .iter()
+            .map(|detail| {
+                serde_json::json!({
+                    "status": detail.status.text(), "name": detail.name, "labels": detail.labels,
+                    "value": detail.value, "text": detail.text, "runbook": detail.runbook,
+                })
+            })
+            .collect();
+        let figures: Vec<_> = self
+            .figures
+            .iter()
+            .map(|figure| {
+                let range = |range: Option<Range>| range.map(|range| range.to_string());
+                serde_json::json!({
+                    "label": figure.label, "value": figure.value, "unit": figure.unit,
+                    "warning": range(figure.warning), "critical": range(figure.critical),
+                })
+            })
+            .collect();
+        let whole = serde_json::json!({
+            "status": self.status.text(), "code": self.status.code(), "line": self.line,
+            "details": details, "figures": figures, "notes": self.notes,
+        });
+        format!("{whole:#}\n")
+    }
+
+    /// For a file that `node_exporter`'s textfile collector reads.
+    #[must_use]
+    pub fn prometheus(&self) -> String {
+        let mut out = format!(
+            "# HELP zk_check_status State of the last check: 0 ok, 1 warning, 2 critical, 3 unknown.\n\
+             # TYPE zk_check_status gauge\nzk_check_status {}\n",
+            self.status.code()
+        );
+        if self.details.is_empty() {
+            return out;
+        }
+        out.push_str(
+            "# HELP zk_check_finding Value of each condition that held at the last check.\n# TYPE zk_check_finding gauge\n",
+        );
+        for detail in &self.details {
+            let severity = detail.status.text().to_lowercase();
+            let _ = write!(out, "zk_check_finding{{alert=\"{}\",severity=\"{severity}\"", escaped(&detail.name));
+            for (name, value) in &detail.labels {
+                let _ = write!(out, ",{name}=\"{}\"", escaped(value));
+            }
+            let _ = writeln!(out, "}} {}", detail.value);
+        }
+        out
+    }
+}
+
+impl Figure {
+    /// `'label'=value[unit];[warning];[critical];;`
+    fn text(&self) -> String {
+        let range = |range: Option<Range>| range.map(|range| range.to_string()).unwrap_or_default();
+        let label = self.label.replace('\'', "''").replace('=', "_");
+        let value = if self.value.is_finite() { short(self.value) } else { "U".to_owned() };
+        let unit = if self.value.is_finite() { self.unit } else { "" };
+        let text = format!("'{}'={value}{unit};{};{}", plain(&label), range(self.warning), range(self.critical));
+        text.trim_end_matches(';').to_owned()
+    }
+}
+
+/// A bar would begin the figures, and a line break the next line.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c == '|' {
+                '/'
+            } else if c.is_control() {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told() -> Told {
+        Told {
+            status: Status::Critical,
+            line: "a | b\nc".into(),
+            figures: vec![
+                Figure {
+                    label: "Slow'Fsync zk-1:2181".into(),
+                    value: 0.0125,
+                    unit: "s",
+                    warning: "0.1".parse().ok(),
+                    critical: "~:0.5".parse().ok(),
+                },
+                Figure { label: "x=y".into(), value: f64::NAN, unit: "s", warning: None, critical: None },
+            ],
+            details: vec![Detail {
+                status: Status::Critical,
+                name: "A".into(),
+                labels: [("member".to_owned(), "q\"\\".to_owned())].into(),
+                value: 2.0,
+                text: "x|y".into(),
+                runbook: Some("https://r".into()),
+            }],
+            notes: vec!["n".into()],
+        }
+    }
+
+    #[test]
+    fn nagios_gets_one_line_figures_and_the_rest() {
+        let told = told();
+        let figures = "'Slow''Fsync zk-1:2181'=0.013s;0.1;~:0.5 'x_y'=U";
+        let short = format!("ZOOKEEPER CRITICAL - a / b c | {figures}\nCRITICAL A: x/y\n  https://r\n");
+        assert_eq!(told.nagios(0), short);
+        assert_eq!(told.nagios(1), format!("{short}n\n"));
+    }
+
+    #[test]
+    fn figures_beyond_what_nagios_keeps_are_left_out_and_told() {
+        let figure = told().figures.swap_remove(0);
+        let told = Told { figures: vec![figure; 400], ..told() };
+        let text = told.nagios(0);
+        assert!(text.len() < 8000 && text.contains("figures were left out"), "{} bytes", text.len());
+    }
+
+    #[test]
+    fn scripts_get_the_same() {
+        let json: serde_json::Value = serde_json::from_str(&told().json()).unwrap_or_default();
+        assert_eq!((&json["code"], &json["figures"][0]["critical"]), (&2.into(), &"~:0.5".into()));
+        assert!(
+            told()
+                .prometheus()
+                .contains("zk_check_finding{alert=\"A\",severity=\"critical\",member=\"q\\\"\\\\\"} 2\n")
+        );
+    }
+
+    #[test]
+    fn the_worst_wins_and_unknown_beats_only_ok() {
+        use Status::{Critical, Ok, Unknown, Warning};
+        for (one, other, worst) in
+            [(Ok, Unknown, Unknown), (Unknown, Warning, Warning), (Warning, Critical, Critical), (Ok, Ok, Ok)]
+        {
+            assert_eq!((one.worse(other), other.worse(one)), (worst, worst));
+        }
+    }
+}

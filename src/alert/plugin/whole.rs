@@ -1,0 +1,185 @@
+//! Every condition at once: the state of ensembles, or of one member.
+
+use super::{Detail, Figure, Range, Status, Told};
+use crate::alert::condition::{Severity, Unit};
+use crate::alert::evaluate::{Scrapes, evaluate};
+use crate::alert::expr::{Cmp, Expr, Keys};
+use crate::alert::page::{Labels, Page};
+use crate::alert::thresholds::{InForce, Thresholds};
+
+/// Whom it is about.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Of<'o> {
+    /// Only these ensembles; all where there are none.
+    pub ensembles: &'o [String],
+    /// Only this member.
+    pub member: Option<&'o str>,
+}
+
+impl Of<'_> {
+    pub(super) fn includes(&self, labels: &Labels) -> bool {
+        let of = |name: &str| labels.get(name).map(String::as_str);
+        let ensemble = self.ensembles.is_empty()
+            || of("ensemble").is_some_and(|name| self.ensembles.iter().any(|wanted| wanted == name));
+        ensemble && self.member.is_none_or(|wanted| of("member") == Some(wanted))
+    }
+}
+
+/// Judges everything. `runbooks` is where they are.
+#[must_use]
+pub fn whole(thresholds: &Thresholds, scrapes: Scrapes<'_>, of: Of<'_>, runbooks: &str) -> Told {
+    let present = |labels: &&Labels| of.includes(labels);
+    if !scrapes.now.samples("zk_up").iter().map(|sample| &sample.labels).any(|labels| present(&labels)) {
+        return Told::unknown(
+            "there is no zk_up of what was asked for; is it the page of a zookeeper-exporter?".into(),
+        );
+    }
+    let judgement = thresholds.judge(scrapes);
+    let findings: Vec<_> = judgement.findings.iter().filter(|finding| of.includes(&finding.labels)).collect();
+    let details: Vec<Detail> = findings
+        .iter()
+        .map(|finding| Detail {
+            status: finding.severity.into(),
+            name: finding.condition.alert(),
+            labels: finding.labels.clone(),
+            value: finding.value,
+            text: finding.text.clone(),
+            runbook: Some(format!("{}/{}.md", runbooks.trim_end_matches('/'), finding.condition.alert())),
+        })
+        .collect();
+    let status = details.iter().fold(Status::Ok, |worst, detail| worst.worse(detail.status));
+    let line = match (findings.first(), findings.len()) {
+        (None, _) => well(scrapes.now, of),
+        (Some(worst), 1) => worst.says.clone(),
+        (Some(worst), more) => format!("{} ({} more)", worst.says, more - 1),
+    };
+    let mut notes = vec![format!("{} conditions were judged", judgement.judged)];
+    notes
+        .extend(judgement.not_judged.iter().map(|(condition, why)| format!("{} was not: it {why}", condition.alert())));
+    Told { status, line, figures: figures(thresholds, scrapes, of), details, notes }
+}
+
+/// So many ensembles are told one by one when nothing is wrong.
+const SPELLED: usize = 3;
+
+/// What is said when nothing is wrong.
+fn well(page: &Page, of: Of<'_>) -> String {
+    if let Some(member) = of.member {
+        let state =
+            page.samples("zk_server_state").iter().find(|sample| of.includes(&sample.labels) && sample.value > 0.0);
+        let state = state.and_then(|sample| sample.labels.get("state")).map_or("", String::as_str);
+        return format!("{member} is {state}, and nothing is wrong with it");
+    }
+    let names: Vec<&str> = page
+        .ensembles()
+        .into_iter()
+        .filter(|name| of.ensembles.is_empty() || of.ensembles.iter().any(|one| one == name))
+        .collect();
+    let number = |sample: &str, ensemble: &str| {
+        let is_of = |labels: &Labels| labels.get("ensemble").is_some_and(|name| name == ensemble);
+        page.samples(sample).iter().find(|sample| is_of(&sample.labels)).map(|sample| sample.value)
+    };
+    let one = |ensemble: &&str| {
+        let synced = number("zk_ensemble_voters_synced", ensemble).zip(number("zk_ensemble_voters", ensemble));
+        let up = number("zk_ensemble_members_up", ensemble).zip(number("zk_ensemble_members", ensemble));
+        let mut parts = Vec::new();
+        parts.extend(up.map(|(up, all)| format!("{up} of {all} members up")));
+        parts.extend(synced.map(|(synced, voters)| format!("{synced} of {voters} voters in sync")));
+        format!("{ensemble}: {}", parts.join(", "))
+    };
+    if names.len() <= SPELLED {
+        names.iter().map(one).collect::<Vec<_>>().join("; ")
+    } else {
+        format!("nothing is wrong with {} ensembles", names.len())
+    }
+}
+
+/// What every condition with a limit measures, whether it holds or not, and how many members there are.
+fn figures(thresholds: &Thresholds, scrapes: Scrapes<'_>, of: Of<'_>) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    if of.member.is_none() {
+        for (label, sample) in [
+            ("members_up", "zk_ensemble_members_up"),
+            ("voters_synced", "zk_ensemble_voters_synced"),
+            ("quorum_margin", "zk_ensemble_quorum_margin"),
+            ("leaders", "zk_ensemble_leaders"),
+        ] {
+            for sample in scrapes.now.samples(sample).iter().filter(|sample| of.includes(&sample.labels)) {
+                let label = format!("{label} {}", sample.labels.get("ensemble").map_or("", String::as_str));
+                figures.push(Figure { label, value: sample.value, unit: "", warning: None, critical: None });
+            }
+        }
+    }
+    let several = scrapes.now.ensembles().len() > 1;
+    let mut seen: Vec<&str> = Vec::new();
+    for level in thresholds.levels().iter().filter(|level| level.is_on()) {
+        let condition = level.condition;
+        if seen.contains(&condition.name) {
+            continue;
+        }
+        seen.push(condition.name);
+        let Some((cmp, measured)) = measured(&condition.expr) else { continue };
+        let Ok(values) = evaluate(measured, f64::NAN, scrapes) else { continue };
+        for (labels, value) in values.into_iter().filter(|(labels, _)| of.includes(labels)) {
+            let whom = whom(condition.keys(), &labels, several);
+            let limit = |severity| range_of(thresholds, condition.name, severity, cmp, &labels, condition.unit);
+            figures.push(Figure {
+                label: format!("{} {whom}", condition.name),
+                value: scaled(condition.unit, value),
+                unit: unit(condition.unit),
+                warning: limit(Severity::Warning),
+                critical: limit(Severity::Critical),
+            });
+        }
+    }
+    figures
+}
+
+/// The side of an expression that is compared with the limit.
+fn measured(expr: &Expr) -> Option<(Cmp, &Expr)> {
+    match expr {
+        Expr::Compare(cmp, left, right) if **right == Expr::Limit => Some((*cmp, left)),
+        Expr::By(_, _, inner) => measured(inner),
+        Expr::Compare(_, left, right) | Expr::Math(_, left, right) | Expr::Sets(_, _, left, right) => {
+            measured(left).or_else(|| measured(right))
+        }
+        _ => None,
+    }
+}
+
+fn whom(keys: Keys, labels: &Labels, several: bool) -> String {
+    let of = |name: &str| labels.get(name).map_or("", String::as_str);
+    match keys {
+        Keys::Ensemble => of("ensemble").to_owned(),
+        Keys::Certificate => format!("{} {}", of("member"), of("subject")),
+        _ if several => format!("{}/{}", of("ensemble"), of("member")),
+        _ => of("member").to_owned(),
+    }
+}
+
+fn range_of(
+    thresholds: &Thresholds,
+    condition: &str,
+    severity: Severity,
+    cmp: Cmp,
+    labels: &Labels,
+    unit: Unit,
+) -> Option<Range> {
+    let fits = |level: &&InForce| level.condition.name == condition && level.level.severity == severity;
+    let level = thresholds.levels().iter().find(fits)?;
+    let limit = scaled(unit, level.of_ensemble(labels.get("ensemble").map_or("", String::as_str))??);
+    Some(if matches!(cmp, Cmp::Lt | Cmp::Le) { Range::below(limit) } else { Range::above(limit) })
+}
+
+fn scaled(unit: Unit, value: f64) -> f64 {
+    if unit == Unit::Ratio { value * 100.0 } else { value }
+}
+
+const fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::State | Unit::Count => "",
+        Unit::Seconds => "s",
+        Unit::Bytes => "B",
+        Unit::Ratio => "%",
+    }
+}

@@ -1,0 +1,248 @@
+//! Expressions as `PromQL`: literal numbers, one or several lines.
+
+use super::expr::{Agg, Cmp, Expr, Fold, Keys, Op, Selector, Set, Span};
+use crate::catalogue::{Scope, catalogue};
+
+/// Which ensembles an expression is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ensembles {
+    /// Every one.
+    #[default]
+    All,
+    /// This one.
+    Only(String),
+    /// All but these.
+    But(Vec<String>),
+}
+
+/// What stands outside of the expression.
+#[derive(Clone, Debug)]
+pub struct Setting<'s> {
+    /// What [`Expr::Limit`] is.
+    pub limit: f64,
+    /// Labels that are kept beside those of the expression.
+    pub keep: &'s [String],
+    /// Which ensembles it is about.
+    pub ensembles: Ensembles,
+    /// The ensembles that are known by name, for [`Expr::AbsentEnsembles`].
+    pub configured: &'s [String],
+}
+
+/// A line longer than this is broken at the operators between sets.
+const LINE: usize = 96;
+
+/// The expression as `PromQL`, without a line break at its end.
+#[must_use]
+pub fn promql(expr: &Expr, setting: &Setting<'_>) -> String {
+    let flat = setting.flat(expr);
+    if flat.len() <= LINE { flat } else { setting.tall(expr) }
+}
+
+/// A number as Prometheus reads it.
+#[must_use]
+pub fn number(value: f64) -> String {
+    format!("{value}")
+}
+
+impl Setting<'_> {
+    /// On one line.
+    fn flat(&self, expr: &Expr) -> String {
+        match expr {
+            Expr::Series(selector) => self.selector(selector),
+            Expr::Window(fold, selector, window) => {
+                format!("{}({}[{window}])", function(*fold), self.selector(selector))
+            }
+            Expr::Predict(selector, window, Span(ahead)) => {
+                format!("predict_linear({}[{window}], {ahead})", self.selector(selector))
+            }
+            Expr::Past(selector, span) => format!("{} offset {span}", self.selector(selector)),
+            Expr::By(agg, keys, inner) => format!("{} ({})", self.head(*agg, *keys), self.flat(inner)),
+            Expr::Math(op, left, right) => {
+                let sign = match op {
+                    Op::Sub => "-",
+                    Op::Div => "/",
+                };
+                format!("{} {sign} {}", self.operand(left, false), self.operand(right, true))
+            }
+            Expr::Compare(cmp, left, right) => {
+                format!("{} {} {}", self.compared(left), sign(*cmp), self.operand(right, true))
+            }
+            Expr::Sets(set, keys, left, right) => {
+                let (left_flat, right_flat) = (self.flat(left), self.flat(right));
+                let left_text = if needs_brackets(*set, left) { format!("({left_flat})") } else { left_flat };
+                let right_text = if is_set(right) { format!("({right_flat})") } else { right_flat };
+                format!("{left_text} {} {right_text}", self.operator(*set, *keys, left, right))
+            }
+            Expr::AbsentEnsembles(selector) => self.absent(selector).join(" or "),
+            Expr::Number(value) => number(*value),
+            Expr::Limit => number(self.limit),
+            Expr::Time => "time()".to_owned(),
+            Expr::Always => "vector(1)".to_owned(),
+        }
+    }
+
+    /// On several lines.
+    fn tall(&self, expr: &Expr) -> String {
+        match expr {
+            Expr::Sets(set, keys, left, right) => {
+                let bracketed = |expr: &Expr, needed: bool| {
+                    let text = self.fit(expr);
+                    if needed { format!("(\n{}\n)", indent(&text)) } else { text }
+                };
+                let (left_text, right_text) =
+                    (bracketed(left, needs_brackets(*set, left)), bracketed(right, is_set(right)));
+                format!("{left_text}\n{}\n{right_text}", self.operator(*set, *keys, left, right))
+            }
+            Expr::Compare(cmp, left, right) => {
+                format!("{}\n{} {}", self.fit(left), sign(*cmp), self.operand(right, true))
+            }
+            Expr::By(agg, keys, inner) => {
+                format!("{} (\n{}\n)", self.head(*agg, *keys), indent(&self.fit(inner)))
+            }
+            Expr::Math(op, left, right) if is_plain(left) && is_plain(right) => {
+                let sign = if *op == Op::Sub { "-" } else { "/" };
+                format!("{}\n{sign}\n{}", self.fit(left), self.fit(right))
+            }
+            Expr::AbsentEnsembles(selector) => self.absent(selector).join("\nor\n"),
+            _ => self.flat(expr),
+        }
+    }
+
+    fn fit(&self, expr: &Expr) -> String {
+        promql(expr, self)
+    }
+
+    /// An operand of arithmetic; `a - (b - c)` needs its brackets.
+    fn operand(&self, expr: &Expr, right: bool) -> String {
+        let text = self.flat(expr);
+        match expr {
+            Expr::Compare(..) | Expr::Sets(..) | Expr::Math(Op::Sub, ..) => format!("({text})"),
+            Expr::Math(..) if right => format!("({text})"),
+            _ => text,
+        }
+    }
+
+    /// The left side of a comparison, which arithmetic binds closer than.
+    fn compared(&self, expr: &Expr) -> String {
+        if matches!(expr, Expr::Math(..)) { self.flat(expr) } else { self.operand(expr, false) }
+    }
+
+    fn head(&self, agg: Agg, keys: Keys) -> String {
+        let word = match agg {
+            Agg::Max => "max",
+            Agg::Min => "min",
+            Agg::Sum => "sum",
+            Agg::Group => "group",
+        };
+        format!("{word} by ({})", self.labels(keys))
+    }
+
+    fn labels(&self, keys: Keys) -> String {
+        let kept = self.keep.iter().map(String::as_str).filter(|_| keys != Keys::Target);
+        keys.names().iter().copied().chain(kept).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Sides with the same labels need no `on`.
+    fn operator(&self, set: Set, keys: Option<Keys>, left: &Expr, right: &Expr) -> String {
+        let word = match set {
+            Set::And => "and",
+            Set::Unless => "unless",
+            Set::Or => "or",
+        };
+        match keys {
+            Some(keys) if left.keys() != Some(keys) || right.keys() != Some(keys) || set == Set::Unless => {
+                format!("{word} on ({})", self.labels(keys))
+            }
+            _ => word.to_owned(),
+        }
+    }
+
+    fn selector(&self, selector: &Selector) -> String {
+        let mut matchers = Vec::new();
+        if names_ensemble(selector.name) {
+            match &self.ensembles {
+                Ensembles::All => {}
+                Ensembles::Only(name) => matchers.push(format!("ensemble=\"{name}\"")),
+                Ensembles::But(names) => match &names[..] {
+                    [] => {}
+                    [name] => matchers.push(format!("ensemble!=\"{name}\"")),
+                    // Of the characters of an ensemble's name only the dot means something else in a pattern.
+                    names => matchers.push(format!("ensemble!~\"{}\"", names.join("|").replace('.', "\\\\."))),
+                },
+            }
+        }
+        for (label, value) in &selector.labels {
+            let sign = if value.contains('|') { "=~" } else { "=" };
+            matchers.push(format!("{label}{sign}\"{value}\""));
+        }
+        if matchers.is_empty() {
+            selector.name.to_owned()
+        } else {
+            format!("{}{{{}}}", selector.name, matchers.join(","))
+        }
+    }
+
+    fn absent(&self, selector: &Selector) -> Vec<String> {
+        let about = |name: &&String| match &self.ensembles {
+            Ensembles::All => true,
+            Ensembles::Only(only) => *name == only,
+            Ensembles::But(others) => !others.contains(name),
+        };
+        let names = self.configured.iter().filter(about);
+        names.map(|name| format!("absent({}{{ensemble=\"{name}\"}})", selector.name)).collect()
+    }
+}
+
+const fn function(fold: Fold) -> &'static str {
+    match fold {
+        Fold::Avg => "avg_over_time",
+        Fold::Max => "max_over_time",
+        Fold::Min => "min_over_time",
+        Fold::Last => "last_over_time",
+        Fold::Rate => "rate",
+        Fold::Increase => "increase",
+        Fold::Resets => "resets",
+    }
+}
+
+const fn sign(cmp: Cmp) -> &'static str {
+    match cmp {
+        Cmp::Gt => ">",
+        Cmp::Ge => ">=",
+        Cmp::Lt => "<",
+        Cmp::Le => "<=",
+        Cmp::Eq => "==",
+    }
+}
+
+const fn is_set(expr: &Expr) -> bool {
+    matches!(expr, Expr::Sets(..) | Expr::AbsentEnsembles(_))
+}
+
+/// Neither needs brackets in arithmetic.
+const fn is_plain(expr: &Expr) -> bool {
+    matches!(expr, Expr::By(..) | Expr::Series(_) | Expr::Window(..) | Expr::Time | Expr::Number(_))
+}
+
+/// `and` and `unless` bind closer than `or`.
+const fn needs_brackets(set: Set, left: &Expr) -> bool {
+    !matches!(set, Set::Or) && matches!(left, Expr::Sets(Set::Or, ..) | Expr::AbsentEnsembles(_))
+}
+
+fn indent(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether the series of this name have the label `ensemble`.
+fn names_ensemble(name: &str) -> bool {
+    let known = family_of(name).map(|family| (family.scope, family.labels));
+    known.is_some_and(|(scope, labels)| scope != Scope::Exporter || labels.contains(&"ensemble"))
+}
+
+/// The family that a sample of this name belongs to.
+#[must_use]
+pub fn family_of(name: &str) -> Option<&'static crate::catalogue::Family> {
+    let of_summary = name.strip_suffix("_sum").or_else(|| name.strip_suffix("_count"));
+    let of_summary = of_summary.filter(|name| catalogue().is_summary(name));
+    catalogue().families().map(|(_, family)| family).find(|family| family.full_name() == of_summary.unwrap_or(name))
+}

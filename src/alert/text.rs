@@ -1,0 +1,229 @@
+//! The texts of conditions: placeholders become Prometheus' template language in rules, and plain words elsewhere.
+//!
+//! `<who>` names member or ensemble, `<value>` and `<limit>` are numbers in words, `<for>` is how long it has held;
+//! `<ensemble>`, `<member>`, `<subject>`, `<host>`; `<ask WORD>` and `<ask-all WORD>` are commands to paste; `<states>`,
+//! `<reasons>` and `<down>` list what only a query can tell.
+
+use super::condition::Unit;
+use super::expr::{Keys, Span};
+use super::page::{Labels, Page, Sample};
+
+/// Host and port of a member as two words of a command, for names, IPv4 and IPv6.
+const HOST_PORT: &str = r#"{{ reReplaceAll "^\\[?(.*?)]?:([0-9]+)$" "$1 $2" $labels.member }}"#;
+const HOST: &str = r#"{{ reReplaceAll "^\\[?(.*?)]?:[0-9]+$" "$1" $labels.member }}"#;
+const MEMBERS: &str = r#"{{ range query (printf "group by (member) (zk_up{ensemble=%q})" $labels.ensemble) | sortByLabel "member" }} {{ .Labels.member }}{{ end }}"#;
+const STATES: &str = r#"{{ range query (printf "max by (member, state) (zk_server_state{ensemble=%q}) == 1" $labels.ensemble) | sortByLabel "member" }} {{ .Labels.member }} {{ .Labels.state }};{{ end }}"#;
+const REASONS: &str = r#"{{ range query (printf "group by (reason) (zk_scrape_failure{ensemble=%q,member=%q})" $labels.ensemble $labels.member) | sortByLabel "reason" }}{{ .Labels.reason }} {{ else }}unknown {{ end }}"#;
+const DOWN: &str = r#"{{ range query (printf "max by (member) (zk_serving{ensemble=%q}) == 0" $labels.ensemble) | sortByLabel "member" }} {{ .Labels.member }}{{ else }} none of the watched members{{ end }}"#;
+
+/// What the placeholders of one level stand for.
+#[derive(Clone, Debug)]
+pub struct Words<'w> {
+    /// What tells alerts apart.
+    pub keys: Keys,
+    /// What the value is.
+    pub unit: Unit,
+    /// The limit of most ensembles.
+    pub limit: Option<f64>,
+    /// Ensembles with a limit of their own.
+    pub limits: &'w [(String, f64)],
+    /// How long it has held.
+    pub hold: Span,
+}
+
+impl Words<'_> {
+    /// The text in Prometheus' template language.
+    #[must_use]
+    pub fn template(&self, text: &str) -> String {
+        replace(text, |placeholder| match placeholder {
+            "who" => match self.keys {
+                Keys::Member | Keys::Certificate | Keys::MemberOfTarget => {
+                    "member {{ $labels.member }} of ensemble {{ $labels.ensemble }}".to_owned()
+                }
+                Keys::Canary => {
+                    "{{ with $labels.member }}member {{ . }} of {{ end }}ensemble {{ $labels.ensemble }}".to_owned()
+                }
+                Keys::Ensemble | Keys::Znode => "ensemble {{ $labels.ensemble }}".to_owned(),
+                Keys::Target => "{{ $labels.instance }} (job {{ $labels.job }})".to_owned(),
+                Keys::Nothing => String::new(),
+            },
+            "value" => match self.unit {
+                Unit::State | Unit::Count => "{{ $value | humanize }}".to_owned(),
+                Unit::Seconds => "{{ $value | humanizeDuration }}".to_owned(),
+                Unit::Bytes => "{{ $value | humanize1024 }}B".to_owned(),
+                Unit::Ratio => "{{ $value | humanizePercentage }}".to_owned(),
+            },
+            "limit" => self.limit_template(),
+            "ensemble" => "{{ $labels.ensemble }}".to_owned(),
+            "member" => "{{ $labels.member }}".to_owned(),
+            "subject" => "{{ $labels.subject }}".to_owned(),
+            "path" => "{{ $labels.path }}".to_owned(),
+            "instance" => "{{ $labels.instance }}".to_owned(),
+            "host" => HOST.to_owned(),
+            "states" => STATES.to_owned(),
+            "reasons" => REASONS.to_owned(),
+            "down" => DOWN.to_owned(),
+            other => match other.split_once(' ') {
+                Some(("ask", word)) => format!("echo {word} | nc -w 3 {HOST_PORT}"),
+                Some(("ask-all", word)) => {
+                    format!("for m in{MEMBERS}; do echo \"== $m\"; echo {word} | nc -w 3 ${{m%:*}} ${{m##*:}}; done")
+                }
+                _ => self.plain_word(other),
+            },
+        })
+    }
+
+    fn limit_template(&self) -> String {
+        let usual = self.limit.map(|limit| self.unit.words(limit)).unwrap_or_default();
+        let mut text = String::new();
+        for (ensemble, limit) in self.limits {
+            let begin = if text.is_empty() { "if" } else { "else if" };
+            text.push_str(&format!("{{{{ {begin} eq $labels.ensemble \"{ensemble}\" }}}}{}", self.unit.words(*limit)));
+        }
+        if text.is_empty() { usual } else { format!("{text}{{{{ else }}}}{usual}{{{{ end }}}}") }
+    }
+
+    /// The text for one finding, without a template language.
+    #[must_use]
+    pub fn plain(&self, text: &str, labels: &Labels, value: f64, page: &Page) -> String {
+        let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+        let (host, port) = match label("member").rsplit_once(':') {
+            Some((host, port)) => (host.trim_matches(['[', ']']).to_owned(), port.to_owned()),
+            None => (label("member"), "2181".to_owned()),
+        };
+        let limit = self.limits.iter().find(|(ensemble, _)| *ensemble == label("ensemble")).map(|(_, limit)| *limit);
+        // One scrape does not know for how long.
+        let text = text.replace(", for over <for>", "").replace(" for over <for>", "");
+        replace(&text, |placeholder| match placeholder {
+            "who" => match self.keys {
+                Keys::Member | Keys::Certificate | Keys::MemberOfTarget => {
+                    format!("member {} of ensemble {}", label("member"), label("ensemble"))
+                }
+                Keys::Canary if !label("member").is_empty() => {
+                    format!("member {} of ensemble {}", label("member"), label("ensemble"))
+                }
+                Keys::Canary | Keys::Ensemble | Keys::Znode => format!("ensemble {}", label("ensemble")),
+                Keys::Target => label("instance"),
+                Keys::Nothing => String::new(),
+            },
+            "value" => self.unit.words(value),
+            "limit" => limit.or(self.limit).map(|limit| self.unit.words(limit)).unwrap_or_default(),
+            "host" => host.clone(),
+            "states" => states(page, &label("ensemble")),
+            "reasons" => reasons(page, labels),
+            "down" => down(page, &label("ensemble")),
+            other => match other.split_once(' ') {
+                // No bar: a monitoring system takes what follows it for figures.
+                Some(("ask", word)) => format!("nc -w 3 {host} {port} <<< {word}"),
+                Some(("ask-all", word)) => format!("nc -w 3 HOST {port} <<< {word}, of every member"),
+                _ if labels.contains_key(other) => label(other),
+                _ => self.plain_word(other),
+            },
+        })
+    }
+
+    fn plain_word(&self, placeholder: &str) -> String {
+        match placeholder {
+            "for" => in_words(self.hold),
+            other => format!("<{other}>"),
+        }
+    }
+}
+
+impl Unit {
+    /// A number in words: `100 ms`, `80 %`, `1 GiB`, `7 days`.
+    #[must_use]
+    pub fn words(self, value: f64) -> String {
+        match self {
+            Self::State | Self::Count => short(value),
+            Self::Ratio => format!("{} %", short(value * 100.0)),
+            Self::Bytes => {
+                let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+                let mut scaled = (value, 0);
+                while scaled.0.abs() >= 1024.0 && scaled.1 + 1 < units.len() {
+                    scaled = (scaled.0 / 1024.0, scaled.1 + 1);
+                }
+                format!("{} {}", short(scaled.0), units[scaled.1])
+            }
+            Self::Seconds => match value.abs() {
+                0.0 => "0 s".to_owned(),
+                size if size < 1.0 => format!("{} ms", short(value * 1000.0)),
+                size if size < 120.0 => format!("{} s", short(value)),
+                size if size < 7200.0 => format!("{} minutes", short(value / 60.0)),
+                size if size < 172_800.0 => format!("{} hours", short(value / 3600.0)),
+                _ => format!("{} days", short(value / 86_400.0)),
+            },
+        }
+    }
+}
+
+/// The samples of this name that belong to the ensemble.
+fn of_ensemble<'p>(page: &'p Page, name: &str, ensemble: &str) -> impl Iterator<Item = &'p Sample> {
+    page.samples(name).iter().filter(move |sample| sample.labels.get("ensemble").is_some_and(|name| name == ensemble))
+}
+
+/// ` zk-1:2181 leader; zk-2:2181 follower;`, as the template writes it.
+fn states(page: &Page, ensemble: &str) -> String {
+    let is = of_ensemble(page, "zk_server_state", ensemble).filter(|sample| sample.value > 0.0);
+    is.map(|sample| format!(" {} {};", word(sample, "member"), word(sample, "state"))).collect()
+}
+
+/// `connect ` or `unknown `, as the template writes it.
+fn reasons(page: &Page, labels: &Labels) -> String {
+    let of_member =
+        |sample: &&Sample| ["ensemble", "member"].iter().all(|name| sample.labels.get(*name) == labels.get(*name));
+    let failures = page.samples("zk_scrape_failure").iter().filter(of_member);
+    let reasons: std::collections::BTreeSet<&str> = failures.map(|sample| word(sample, "reason")).collect();
+    let text: String = reasons.into_iter().map(|reason| format!("{reason} ")).collect();
+    if text.is_empty() { "unknown ".to_owned() } else { text }
+}
+
+/// ` zk-1:2181 zk-2:2181`, as the template writes it.
+fn down(page: &Page, ensemble: &str) -> String {
+    let out = of_ensemble(page, "zk_serving", ensemble).filter(|sample| sample.value == 0.0);
+    let text: String = out.map(|sample| format!(" {}", word(sample, "member"))).collect();
+    if text.is_empty() { " none of the watched members".to_owned() } else { text }
+}
+
+fn word<'s>(sample: &'s Sample, label: &str) -> &'s str {
+    sample.labels.get(label).map_or("", String::as_str)
+}
+
+/// At most three decimals, and none that is 0.
+pub(super) fn short(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `10 minutes`, `1 hour`.
+#[must_use]
+pub fn in_words(span: Span) -> String {
+    let (number, unit) = match span.0 {
+        0 => return "a moment".to_owned(),
+        s if s % 86_400 == 0 => (s / 86_400, "day"),
+        s if s % 3600 == 0 => (s / 3600, "hour"),
+        s if s % 60 == 0 => (s / 60, "minute"),
+        s => (s, "second"),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Replaces every `<...>`; a `<` without a `>` in its line stays.
+fn replace(text: &str, with: impl Fn(&str) -> String) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('<') {
+        out.push_str(before);
+        match behind.split_once('>') {
+            Some((placeholder, after)) if placeholder.starts_with(|c: char| c.is_ascii_lowercase()) => {
+                out.push_str(&with(placeholder));
+                rest = after;
+            }
+            _ => {
+                out.push('<');
+                rest = behind;
+            }
+        }
+    }
+    out + rest
+}

@@ -1,0 +1,277 @@
+//! The limits in force: those of the catalogue, changed by the configuration, for every ensemble or for one.
+
+use super::condition::{Condition, Level, Severity, Unit};
+use super::conditions;
+use super::expr::{Keys, Span};
+use crate::config::{AlertSetting, Alerts, Config, ConfigError, LevelSetting, Located, Place};
+
+/// All levels of all conditions, as they are in force.
+#[derive(Clone, Debug)]
+pub struct Thresholds {
+    levels: Vec<InForce>,
+}
+
+/// One level as it is in force.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The condition.
+    pub condition: &'static Condition,
+    /// The level as the catalogue has it.
+    pub level: &'static Level,
+    /// For every ensemble that is not named in `own`: `None` where it is off.
+    pub usual: Option<Limit>,
+    /// For the ensembles that have a setting of their own.
+    pub own: Vec<(String, Option<Limit>)>,
+    /// How long it must hold.
+    pub hold: Span,
+}
+
+/// The limit of a level that is on; `None` within where the condition has none to choose.
+pub type Limit = Option<f64>;
+
+impl InForce {
+    /// Whether it is on for some ensemble.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.usual.is_some() || self.own.iter().any(|(_, limit)| limit.is_some())
+    }
+
+    /// The limit for an ensemble, where the level is on.
+    #[must_use]
+    pub fn of_ensemble(&self, ensemble: &str) -> Option<Limit> {
+        self.own.iter().find(|(name, _)| name == ensemble).map_or(self.usual, |(_, limit)| *limit)
+    }
+}
+
+impl Default for Thresholds {
+    /// Those of the catalogue.
+    fn default() -> Self {
+        let levels = conditions().iter().flat_map(|condition| {
+            condition.levels.iter().map(move |level| InForce {
+                condition,
+                level,
+                usual: level.on.then_some(level.limit),
+                own: Vec::new(),
+                hold: level.hold,
+            })
+        });
+        Self { levels: levels.collect() }
+    }
+}
+
+impl Thresholds {
+    /// Those of a configuration.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of(config: &Config) -> Result<Self, ConfigError> {
+        let names: Vec<String> = config.ensembles.iter().map(|ensemble| ensemble.name.clone()).collect();
+        Self::new(&config.alerts, &names)
+    }
+
+    /// Those of the catalogue, changed as the configuration says. `ensembles` are the names it knows.
+    ///
+    /// # Errors
+    /// When a condition or an ensemble does not exist, or a number makes no sense.
+    pub fn new(alerts: &Alerts, ensembles: &[String]) -> Result<Self, ConfigError> {
+        let mut thresholds = Self::default();
+        for setting in &alerts.settings {
+            thresholds.change(None, setting)?;
+        }
+        for (ensemble, settings) in &alerts.ensembles {
+            if !ensembles.contains(&ensemble.value) {
+                let near = nearest(&ensemble.value, ensembles.iter().map(String::as_str));
+                let message = format!("there is no ensemble `{}`; {near}", ensemble.value);
+                return Err(ConfigError { place: ensemble.place.clone(), message });
+            }
+            for setting in settings {
+                thresholds.change(Some(&ensemble.value), setting)?;
+            }
+        }
+        Ok(thresholds)
+    }
+
+    /// Every level, on or off, in the order of the catalogue.
+    #[must_use]
+    pub fn levels(&self) -> &[InForce] {
+        &self.levels
+    }
+
+    fn change(&mut self, ensemble: Option<&str>, setting: &AlertSetting) -> Result<(), ConfigError> {
+        let at = |place: &Place, message: String| ConfigError { place: place.clone(), message };
+        let name = setting.name.value.strip_prefix("ZooKeeper").unwrap_or(&setting.name.value);
+        let Some(condition) = conditions().iter().find(|condition| condition.name == name) else {
+            let near = nearest(name, conditions().iter().map(|condition| condition.name));
+            return Err(at(&setting.name.place, format!("there is no alert `{}`; {near}", setting.name.value)));
+        };
+        if let Some(ensemble) = ensemble
+            && matches!(condition.keys(), Keys::Target | Keys::Nothing)
+        {
+            let message = format!("`{name}` is not about an ensemble; set it under thresholds, not for {ensemble}");
+            return Err(at(&setting.name.place, message));
+        }
+        for (severity, written) in [(Severity::Warning, &setting.warning), (Severity::Critical, &setting.critical)] {
+            if let Some(written) = written
+                && condition.level_of(severity).is_none()
+            {
+                let has: Vec<&str> = condition.levels.iter().map(|level| level.severity.text()).collect();
+                let message = format!("`{name}` has no level {}, only {}", severity.text(), has.join(" and "));
+                return Err(at(&written.place, message));
+            }
+        }
+        if let Some(hold) = &setting.hold {
+            if ensemble.is_some() {
+                let message = "`for` holds for every ensemble; write it under thresholds".to_owned();
+                return Err(at(&hold.place, message));
+            }
+            let span = Span(hold.value.as_secs());
+            self.levels_of(condition).for_each(|level| level.hold = span);
+        }
+        for level in self.levels_of(condition) {
+            let written = match level.level.severity {
+                Severity::Critical => setting.critical.as_ref(),
+                _ => setting.warning.as_ref(),
+            };
+            let before = ensemble.map_or(level.usual, |name| level.of_ensemble(name));
+            let Said::Be(now) = changed(condition, level.level, setting.whole, written, before)? else { continue };
+            match ensemble {
+                None => level.usual = now,
+                Some(name) => level.own.push((name.to_owned(), now)),
+            }
+        }
+        self.check_pair(condition, ensemble, setting)
+    }
+
+    fn levels_of(&mut self, condition: &Condition) -> impl Iterator<Item = &mut InForce> {
+        let name = condition.name;
+        self.levels.iter_mut().filter(move |level| level.condition.name == name)
+    }
+
+    /// A warning must come before its alarm.
+    fn check_pair(
+        &self,
+        condition: &Condition,
+        ensemble: Option<&str>,
+        setting: &AlertSetting,
+    ) -> Result<(), ConfigError> {
+        let limit = |severity| {
+            let of = self
+                .levels
+                .iter()
+                .find(|level| level.condition.name == condition.name && level.level.severity == severity)?;
+            ensemble.map_or(of.usual, |name| of.of_ensemble(name)).flatten()
+        };
+        let (Some(warning), Some(critical)) = (limit(Severity::Warning), limit(Severity::Critical)) else {
+            return Ok(());
+        };
+        let larger = condition.larger_is_worse().unwrap_or(true);
+        if (larger && warning < critical) || (!larger && warning > critical) {
+            return Ok(());
+        }
+        let place =
+            setting.warning.as_ref().or(setting.critical.as_ref()).map_or(&setting.name.place, |level| &level.place);
+        let (relation, wanted) = if larger { ("not below", "below") } else { ("not above", "above") };
+        let message = format!(
+            "the warning of `{}` ({}) is {relation} its critical level ({}): it would never warn; write a warning {wanted} {}",
+            condition.name,
+            condition.unit.words(warning),
+            condition.unit.words(critical),
+            condition.unit.words(critical),
+        );
+        Err(ConfigError { place: place.clone(), message })
+    }
+}
+
+/// What a setting says of a level.
+enum Said {
+    Nothing,
+    Be(Option<Limit>),
+}
+
+/// What a setting says of a level, its limit read.
+fn changed(
+    condition: &Condition,
+    level: &Level,
+    whole: Option<bool>,
+    written: Option<&Located<LevelSetting>>,
+    before: Option<Limit>,
+) -> Result<Said, ConfigError> {
+    let on = || before.or(Some(level.limit));
+    let Some(written) = written else {
+        return Ok(whole.map_or(Said::Nothing, |whole| Said::Be(if whole { on() } else { None })));
+    };
+    match &written.value {
+        LevelSetting::Switch(true) => Ok(Said::Be(on())),
+        LevelSetting::Switch(false) => Ok(Said::Be(None)),
+        LevelSetting::Limit(text) => {
+            let error = |message: String| ConfigError { place: written.place.clone(), message };
+            if level.limit.is_none() {
+                let message = format!("`{}` has no number to set; write on or off", condition.name);
+                return Err(error(message));
+            }
+            let limit = read_limit(condition.unit, text).map_err(error)?;
+            Ok(Said::Be(Some(Some(limit))))
+        }
+    }
+}
+
+/// A limit as written, in the unit of its condition.
+fn read_limit(unit: Unit, text: &str) -> Result<f64, String> {
+    let (units, example): (&[(&str, f64)], &str) = match unit {
+        Unit::State | Unit::Count => (&[("", 1.0)], "10"),
+        Unit::Ratio => (&[("", 1.0), ("%", 0.01)], "0.85 or 85%"),
+        Unit::Seconds => (
+            &[("", 1.0), ("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)],
+            "0.3, 300ms, 10s or 14d",
+        ),
+        Unit::Bytes => (
+            &[
+                ("", 1.0),
+                ("KiB", 1024.0),
+                ("MiB", 1_048_576.0),
+                ("GiB", 1_073_741_824.0),
+                ("kB", 1e3),
+                ("MB", 1e6),
+                ("GB", 1e9),
+            ],
+            "900000, 800KiB or 2GiB",
+        ),
+    };
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits);
+    let factor = units.iter().find(|(name, _)| *name == suffix.trim()).map(|(_, factor)| *factor);
+    let value = number.parse::<f64>().ok().zip(factor).map(|(number, factor)| number * factor);
+    match value {
+        Some(value) if value < 0.0 => Err(format!("`{text}` is below 0; write for example {example}")),
+        Some(value) if unit == Unit::Ratio && value > 10.0 => {
+            Err(format!("`{text}` is {} %; write a fraction of 1, for example {example}", value * 100.0))
+        }
+        Some(value) => Ok(value),
+        None => Err(format!("`{text}` is no limit here; write for example {example}")),
+    }
+}
+
+/// `did you mean X?`, or where to see the names.
+fn nearest<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let near = names
+        .map(|name| (distance(&written.to_lowercase(), &name.to_lowercase()), name))
+        .min()
+        .filter(|(distance, _)| *distance <= written.len().div_ceil(3).max(2));
+    near.map_or_else(|| "docs/alerts.md lists them".to_owned(), |(_, name)| format!("did you mean {name}?"))
+}
+
+/// How many letters must be changed, added or taken away.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, wanted) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *wanted);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}

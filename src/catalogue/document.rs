@@ -1,0 +1,94 @@
+//! `docs/metrics.md`, written from the catalogue; a test holds the file to it.
+
+use std::fmt::Write;
+
+use super::{Catalogue, Family, Metric, Scope, Shape, catalogue, rows};
+
+const INTRODUCTION: &str = "\
+# Metrics
+
+Written from the catalogue in `src/catalogue`; `UPDATE_GOLDEN=1 cargo test --test quick` writes it anew.
+
+Every series of a member has the labels `ensemble` and `member` (its address as configured); the column *labels* names
+those a family has beyond them. A series of an ensemble has the label `ensemble`. Times are in seconds, sizes in bytes. A counter's name ends in `_total`, an info's in
+`_info`. *Since* is the first ZooKeeper release that has the key; *fed on* says which members put figures in it (counters
+and summaries stand at 0 elsewhere, gauges are absent). Where a value of `mntr` means \"there is none\" (-1, or a limit from
+2^63 up), there is no sample.
+
+A summary has the quantiles of the member's metrics provider: 0.5, 0.95, 0.99 and 0.999 by default, 0.5, 0.9 and 0.99
+(over the last ten minutes) with ZooKeeper's PrometheusMetricsProvider. The default provider's quantiles, minima and
+maxima cover the whole time since the start and hardly move on an old server: for alerts and graphs take
+`rate(x_sum[5m]) / rate(x_count[5m])`. Its lifetime mean, `zk_avg_<summary>`, is left out: it is sum over count.
+";
+
+/// The whole document.
+#[must_use]
+pub fn markdown() -> String {
+    let catalogue = catalogue();
+    let mut out = String::from(INTRODUCTION);
+    own(&mut out, "What the exporter says about a member", catalogue, Scope::Member);
+    own(&mut out, "What the exporter says about an ensemble", catalogue, Scope::Ensemble);
+    own(&mut out, "What the exporter says about itself", catalogue, Scope::Exporter);
+    table(&mut out, "Gauges of mntr", |row| row.shape == Shape::Gauge && !row.provider_only);
+    table(&mut out, "Counters of mntr", |row| row.shape == Shape::Counter && !row.provider_only);
+    out.push_str("\nEach summary also has the gauges `<name>_min` and `<name>_max`, smallest and largest value since the start.\n");
+    table(&mut out, "Summaries of mntr", |row| row.shape.is_summary() && !row.provider_only);
+    out.push_str(
+        "\nThese come only from members with `metricsProvider.exportJvmInfo=true` in the PrometheusMetricsProvider.\n",
+    );
+    table(&mut out, "The JVM, from the Prometheus dialect", |row| row.provider_only);
+    essentials(&mut out);
+    out
+}
+
+/// What `metrics: essential` shows.
+fn essentials(out: &mut String) {
+    out.push_str(
+        "\n## Essential\n\nA module with `metrics: essential` shows what the exporter says itself and these, of summaries only `_sum` and `_count`: what\nthe alert rules that are on by default and the main dashboards need, at most 80 series a member.\n\n",
+    );
+    for row in rows().filter(|row| row.essential) {
+        let suffix = if row.shape == Shape::Counter { "_total" } else { "" };
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "- {}", code(&format!("{}{suffix}", row.name)));
+    }
+}
+
+/// The own families: those that no row stands behind.
+fn own(out: &mut String, title: &str, catalogue: &Catalogue, scope: Scope) {
+    heading(out, title, "| metric | type | labels | meaning |\n|---|---|---|---|\n");
+    let of_rows = |family: &Family| rows().any(|row| family.name.starts_with(row.name));
+    for (_, family) in catalogue.families().filter(|(_, family)| family.scope == scope && !of_rows(family)) {
+        let labels = family.labels.join(", ");
+        line(out, &[&code(&family.full_name()), family.kind.word(), &labels, &family.help]);
+    }
+}
+
+fn table(out: &mut String, title: &str, wanted: impl Fn(&Metric) -> bool) {
+    heading(out, title, "| metric | labels | since | fed on | meaning |\n|---|---|---|---|---|\n");
+    for row in rows().filter(|row| wanted(row)) {
+        let suffix = if row.shape == Shape::Counter { "_total" } else { "" };
+        let suffix = if row.shape == Shape::Info { "_info" } else { suffix };
+        let labels = row.label.map(|label| label.names().join(", ")).unwrap_or_default();
+        let since = if row.until.is_empty() { row.since.to_owned() } else { format!("{} to {}", row.since, row.until) };
+        line(out, &[&code(&format!("{}{suffix}", row.name)), &labels, &since, row.role.words(), row.help]);
+    }
+}
+
+fn heading(out: &mut String, title: &str, columns: &str) {
+    // Writing to a string cannot fail.
+    let _ = write!(out, "\n## {title}\n\n{columns}");
+}
+
+fn line(out: &mut String, cells: &[&str]) {
+    for cell in cells {
+        out.push_str("| ");
+        // A bar would end the cell, and `<` would begin a tag.
+        out.push_str(&cell.replace('|', "\\|").replace('<', "&lt;"));
+        out.push(' ');
+    }
+    out.push_str("|\n");
+}
+
+fn code(name: &str) -> String {
+    format!("`{name}`")
+}

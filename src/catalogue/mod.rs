@@ -1,0 +1,229 @@
+//! The one place that knows a metric: key, family name, type, unit, labels, role, release, help.
+//!
+//! The rows are data (`gauges`, `counters`, `summaries`, `sets`, `jvm`, and `own` for what the
+//! exporter says itself). This module flattens them once into families and an index by key.
+
+mod counters;
+mod document;
+mod gauges;
+mod index;
+mod jvm;
+pub mod metric;
+mod own;
+mod process;
+mod sets;
+mod summaries;
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashSet;
+
+pub use document::markdown;
+pub use index::{Fact, Meaning, Part, Slot};
+pub use metric::{Metric, Sentinel, Shape};
+pub use own::Own;
+pub use process::ProcessFigure;
+
+/// Number of a family: its place on the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FamilyId(pub u16);
+
+/// The Prometheus type of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Goes up and down.
+    Gauge,
+    /// Only grows; the encoder adds `_total` to the name.
+    Counter,
+    /// Quantiles, `_sum` and `_count`.
+    Summary,
+    /// Constant 1; the encoder adds `_info` to the name.
+    Info,
+    /// Not known; `untyped` in the classic format.
+    Unknown,
+}
+
+impl Kind {
+    /// What the encoder adds to the family's name in a sample, and the classic format in headers.
+    #[must_use]
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Counter => "_total",
+            Self::Info => "_info",
+            _ => "",
+        }
+    }
+
+    /// The type's name in documentation.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+            Self::Summary => "summary",
+            Self::Info => "info",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a family speaks of, which decides the labels every series of it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A member: labels `ensemble` and `member` come first.
+    Member,
+    /// An ensemble as a whole: the label `ensemble` comes first.
+    Ensemble,
+    /// The exporter itself.
+    Exporter,
+}
+
+/// A metric family as it stands on the page.
+#[derive(Clone, Debug)]
+pub struct Family {
+    /// Name without the suffix that its kind adds.
+    pub name: Cow<'static, str>,
+    /// Prometheus type.
+    pub kind: Kind,
+    /// Label names beyond those of the scope.
+    pub labels: &'static [&'static str],
+    /// What it speaks of.
+    pub scope: Scope,
+    /// HELP text: no line break, no backslash.
+    pub help: Cow<'static, str>,
+}
+
+impl Family {
+    /// The name as samples and the classic format have it.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}{}", self.name, self.kind.suffix())
+    }
+}
+
+/// The rows, the families made of them, and the index from key to family.
+#[derive(Debug)]
+pub struct Catalogue {
+    families: Vec<Family>,
+    index: index::Index,
+    anchors: Vec<((u16, u16, u16), FamilyId)>,
+    summaries: FxHashSet<&'static str>,
+}
+
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::build);
+
+/// The catalogue, built at first use.
+#[must_use]
+pub fn catalogue() -> &'static Catalogue {
+    &CATALOGUE
+}
+
+/// Every row that stands for a key of `mntr`, in the order of the page.
+pub fn rows() -> impl Iterator<Item = &'static Metric> {
+    [gauges::ROWS, counters::ROWS, summaries::ROWS, sets::ROWS, jvm::ROWS].into_iter().flatten()
+}
+
+impl Catalogue {
+    fn build() -> Self {
+        let mut families: Vec<Family> = own::ROWS.iter().map(own::Row::family).collect();
+        let mut index = index::Index::new();
+        let mut anchors = Vec::new();
+        for row in rows() {
+            let id = family_id(families.len());
+            families.push(Family {
+                name: row.name.into(),
+                kind: match row.shape {
+                    Shape::Gauge => Kind::Gauge,
+                    Shape::Counter => Kind::Counter,
+                    Shape::Basic | Shape::Advanced => Kind::Summary,
+                    Shape::Info => Kind::Info,
+                },
+                labels: row.label.map_or(&[], metric::Label::names),
+                scope: Scope::Member,
+                help: row.help.into(),
+            });
+            if row.shape.is_summary() && !row.provider_only {
+                for (suffix, word) in [("_min", "Smallest"), ("_max", "Largest")] {
+                    families.push(Family {
+                        name: format!("{}{suffix}", row.name).into(),
+                        kind: Kind::Gauge,
+                        labels: row.label.map_or(&[], metric::Label::names),
+                        scope: Scope::Member,
+                        help: extreme_help(word, row).into(),
+                    });
+                }
+            }
+            index.add(row, id);
+            if row.anchor {
+                anchors.push((index::release(row.since), id));
+            }
+        }
+        let summaries = rows().filter(|row| row.shape.is_summary()).map(|row| row.name).collect();
+        Self { families, index, anchors, summaries }
+    }
+
+    /// The family with this number.
+    #[must_use]
+    pub fn family(&self, id: FamilyId) -> &Family {
+        &self.families[usize::from(id.0)]
+    }
+
+    /// All families with their numbers, in the order of the page.
+    pub fn families(&self) -> impl Iterator<Item = (FamilyId, &Family)> {
+        self.families.iter().enumerate().map(|(number, family)| (family_id(number), family))
+    }
+
+    /// Whether the family of this name is a summary.
+    #[must_use]
+    pub fn is_summary(&self, name: &str) -> bool {
+        self.summaries.contains(name)
+    }
+
+    /// What a key of `mntr` (without `zk_`, without labels) stands for.
+    ///
+    /// A key that carries the name of a set member comes back with that name.
+    #[must_use]
+    pub fn lookup<'k>(&self, key: &'k str) -> Option<(Meaning, Option<&'k str>)> {
+        self.index.lookup(key)
+    }
+
+    /// The families that a whole reply of this release has a sample of, whatever the role.
+    pub fn anchors(&self, release: (u16, u16, u16)) -> impl Iterator<Item = FamilyId> {
+        self.anchors.iter().filter(move |(since, _)| *since <= release).map(|(_, family)| *family)
+    }
+}
+
+fn extreme_help(word: &str, row: &Metric) -> String {
+    let key = row.key;
+    let extreme = if word == "Smallest" { "min" } else { "max" };
+    let set = row.label.map_or("", |_| "<name>_");
+    format!(
+        "{word} single value of {} since the server started or its statistics were reset; it never falls back (mntr key {extreme}_{set}{key})",
+        row.name
+    )
+}
+
+fn family_id(number: usize) -> FamilyId {
+    // The catalogue has some hundred families; a test holds that it stays far below 65536.
+    FamilyId(u16::try_from(number).unwrap_or(u16::MAX))
+}
+
+/// The families that the alert rules on by default and the main dashboards need: what `metrics: essential` shows.
+///
+/// At most 80 series a member, those included that the exporter says itself.
+#[must_use]
+pub fn essential() -> &'static std::collections::BTreeSet<FamilyId> {
+    static ESSENTIAL: LazyLock<std::collections::BTreeSet<FamilyId>> = LazyLock::new(|| {
+        let names: FxHashSet<&str> = rows().filter(|row| row.essential).map(|row| row.name).collect();
+        let chosen = |(id, family): (FamilyId, &Family)| names.contains(&*family.name).then_some(id);
+        catalogue().families().filter_map(chosen).collect()
+    });
+    &ESSENTIAL
+}
+
+/// Whether the exporter says a family itself, rather than a member: no choice of metrics leaves it out.
+#[must_use]
+pub fn is_own(id: FamilyId) -> bool {
+    usize::from(id.0) < own::ROWS.len() && id != FamilyId::from(Own::Unknown)
+}

@@ -1,0 +1,250 @@
+//! What the exporter says itself: families that no key of `mntr` stands behind.
+
+use super::Scope::{self, Ensemble, Exporter, Member};
+use super::{Family, FamilyId, Kind};
+
+/// Declares the enum of own families and their table together, so that neither can drift.
+macro_rules! own {
+    ($($(#[$doc:meta])* $variant:ident: $kind:ident $name:literal $labels:tt in $scope:ident, $help:literal;)*) => {
+        /// An own family; its number is its [`FamilyId`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u16)]
+        pub enum Own {
+            $($(#[$doc])* $variant,)*
+        }
+
+        /// Every own family, in the order of the page.
+        pub(super) const ROWS: &[Row] = &[
+            $(Row { name: $name, kind: Kind::$kind, labels: &$labels, scope: $scope, help: $help },)*
+        ];
+    };
+}
+
+/// One own family as data.
+pub(super) struct Row {
+    name: &'static str,
+    kind: Kind,
+    labels: &'static [&'static str],
+    scope: Scope,
+    help: &'static str,
+}
+
+impl Row {
+    /// The family this row describes.
+    pub(super) fn family(&self) -> Family {
+        Family {
+            name: self.name.into(),
+            kind: self.kind,
+            labels: self.labels,
+            scope: self.scope,
+            help: self.help.into(),
+        }
+    }
+}
+
+impl From<Own> for FamilyId {
+    fn from(own: Own) -> Self {
+        Self(own as u16)
+    }
+}
+
+own! {
+    /// Whether ZooKeeper answered at all.
+    Up: Gauge "zk_up" [] in Member,
+        "1 if the member gave at least one reply that is ZooKeeper's, even a refusal or 'not serving'; 0 if it gave none: dead, unreachable, silent, or something else listens there";
+    /// Whether it serves clients.
+    Serving: Gauge "zk_serving" [] in Member,
+        "1 if the member serves clients: leader, follower, observer, standalone or read-only";
+    /// Whether the figures of this scrape are whole.
+    MntrComplete: Gauge "zk_mntr_complete" [] in Member,
+        "1 if a whole mntr reply (or the AdminServer's monitor) was read in this scrape; with 0 most other series of the member are missing or partial";
+    /// The state set.
+    ServerState: Gauge "zk_server_state" ["state"] in Member,
+        "1 for the state the member is in, 0 for the six others (mntr key server_state, or the Mode line of srvr)";
+    /// Identity.
+    MemberInfo: Info "zk_member" ["version", "server_id", "peer_type", "source"] in Member,
+        "Who answered: ZooKeeper version, server id and peer type where known, and the source of the figures (mntr, adminserver or srvr)";
+    /// Phase of the peer.
+    PeerStateInfo: Info "zk_peer_state" ["peer_state"] in Member,
+        "Phase of the ZAB protocol as the member words it, for example 'following - broadcast' (mntr key peer_state)";
+    /// Whom an observer follows.
+    ObserverMasterInfo: Info "zk_observer_master" ["peer"] in Member,
+        "Server id an observer learns from (mntr key observer_master_id)";
+    /// What failed in this scrape.
+    ScrapeFailure: Gauge "zk_scrape_failure" ["word", "reason"] in Member,
+        "1 for each word that failed in this scrape, with the reason; absent otherwise. Not serving is a state, not a failure";
+    /// What failed so far.
+    ScrapeFailures: Counter "zk_scrape_failures" ["word", "reason"] in Member,
+        "Words that failed since the exporter started, by reason";
+    /// Time for the member.
+    ScrapeDuration: Gauge "zk_scrape_duration_seconds" [] in Member,
+        "Time from the first connect to the last byte for all words asked of the member in this scrape";
+    /// Time of the handshake.
+    ConnectDuration: Gauge "zk_connect_duration_seconds" [] in Member,
+        "Time of the TCP connect, with the TLS handshake where there is one: the state of the network, not of ZooKeeper";
+    /// How long a certificate holds.
+    TlsCertificateNotAfter: Gauge "zk_tls_certificate_not_after_timestamp_seconds" ["subject"] in Member,
+        "End of the validity of each certificate the member showed, in seconds since 1970; there too when it was refused";
+    /// High half of the zxid.
+    ZxidEpoch: Gauge "zk_zxid_epoch" [] in Member,
+        "Epoch of the last transaction the member processed: the high 32 bits of the zxid (srvr line Zxid)";
+    /// Low half of the zxid.
+    ZxidSequence: Gauge "zk_zxid_sequence" [] in Member,
+        "Sequence number of the last processed transaction within its epoch: the low 32 bits of the zxid (srvr line Zxid); near 4294967295 the leader forces an election";
+    /// Transactions behind the leader.
+    ZxidLag: Gauge "zk_zxid_lag" [] in Member,
+        "Transactions of the leader's epoch that the member had not processed when it was asked: 0 on the leader, absent on a member of another epoch and without a leader. A member that seems behind is asked again after the leader, so that traffic alone is no lag";
+    /// Keys outside the catalogue.
+    Unknown: Unknown "zk_unknown" ["key"] in Member,
+        "Value of an mntr key that this exporter does not know, under its original name";
+    /// Why the host's reading is missing.
+    HostFailure: Gauge "zk_host_failure" ["reason"] in Member,
+        "1 while the process of a member on this host cannot be read (module key host): no_listener (nobody listens at its port), no_permission (run the exporter as root or as ZooKeeper's user), not_zookeeper (a proxy holds the port), proc, timeout; absent otherwise";
+    /// Threads of the server.
+    HostThreads: Gauge "zk_process_threads" [] in Member,
+        "Threads of the server process, as the kernel counts them (module key host)";
+    /// What CPU there is for the server.
+    HostCpus: Gauge "zk_process_cpus" [] in Member,
+        "CPUs that the server process may use: its affinity, or the cpu.max of its control groups where that is less; compare with the rate of zk_process_cpu_seconds_total (module key host)";
+    /// Reads of the server.
+    HostReadBytes: Counter "zk_process_read_bytes" [] in Member,
+        "Bytes that the server process caused to be read from storage (module key host)";
+    /// Writes of the server.
+    HostWrittenBytes: Counter "zk_process_written_bytes" [] in Member,
+        "Bytes that the server process caused to be written to storage (module key host)";
+    /// Files of the server.
+    DirUsed: Gauge "zk_dir_used_bytes" ["dir", "path"] in Member,
+        "Bytes of the files in the data directory (dir=data: snapshots) and in the directory of transaction logs (dir=log) (module key host)";
+    /// Room on the disk.
+    DirFree: Gauge "zk_dir_free_bytes" ["dir", "path"] in Member,
+        "Bytes that may still be written to the disk of the directory; at 0 the member stops (module key host)";
+    /// Size of the disk.
+    DirSize: Gauge "zk_dir_filesystem_size_bytes" ["dir", "path"] in Member,
+        "Size of the file system that holds the directory (module key host)";
+    /// Who is asked.
+    EnsembleMembers: Gauge "zk_ensemble_members" [] in Ensemble,
+        "Members that are asked, observers included";
+    /// Who answered.
+    EnsembleMembersUp: Gauge "zk_ensemble_members_up" [] in Ensemble,
+        "Members that gave at least one reply that is ZooKeeper's (sum of zk_up)";
+    /// Who votes.
+    EnsembleVoters: Gauge "zk_ensemble_voters" [] in Ensemble,
+        "Members that vote, whether they answer or not; 1 for a standalone server. zk_ensemble_voters_source_info says where the number comes from";
+    /// Where the number of voters comes from.
+    EnsembleVotersSourceInfo: Info "zk_ensemble_voters_source" ["source"] in Ensemble,
+        "Where zk_ensemble_voters comes from: conf (the membership the servers state), quorum_size (mntr), configuration (the members of this exporter's own configuration) or standalone";
+    /// Voters that serve clients.
+    EnsembleVotersServing: Gauge "zk_ensemble_voters_serving" [] in Ensemble,
+        "Voters that serve clients: as leader, follower, read-only or standalone";
+    /// Voters in sync with the leader.
+    EnsembleVotersSynced: Gauge "zk_ensemble_voters_synced" [] in Ensemble,
+        "Voters in sync, the leader included: what the leader says, less voters that did not answer as leader or follower; 0 without a leader in sight. A lower bound as seen from the exporter; absent where the leader is not among the members asked";
+    /// How many voters make a decision.
+    EnsembleMajority: Gauge "zk_ensemble_majority" [] in Ensemble,
+        "Voters that must be in sync for any write: half of zk_ensemble_voters, rounded down, plus 1";
+    /// How many voters may still fail.
+    EnsembleQuorumMargin: Gauge "zk_ensemble_quorum_margin" [] in Ensemble,
+        "Voters in sync beyond the majority: with 0 one more failure stops the ensemble, below 0 it has stopped or is out of our sight. Always 0 for a standalone server: alert only where zk_ensemble_voters > 1";
+    /// Whether writes are possible.
+    EnsembleHasQuorum: Gauge "zk_ensemble_has_quorum" [] in Ensemble,
+        "1 if a member answers as leader and the voters it reports in sync, itself included, are a majority; 1 for a standalone server that serves; absent where the leader is not among the members asked";
+    /// Who leads, in number.
+    EnsembleLeaders: Gauge "zk_ensemble_leaders" [] in Ensemble,
+        "Members that lead; 1 is healthy, 0 for a standalone server. An old leader of a lower epoch that was cut off or has just been resumed does not count: it can decide nothing";
+    /// Who leads, by name.
+    EnsembleLeaderInfo: Info "zk_ensemble_leader" ["member"] in Ensemble,
+        "The member that leads";
+    /// Versions.
+    EnsembleDistinctVersions: Gauge "zk_ensemble_distinct_versions" [] in Ensemble,
+        "Different ZooKeeper versions among the members that answer; 1 is healthy, more is a rolling upgrade or a forgotten member";
+    /// Configurations.
+    EnsembleDistinctConfigs: Gauge "zk_ensemble_distinct_configs" [] in Ensemble,
+        "Different configurations among the members whose conf is known, by what must be equal everywhere: tickTime, initLimit, syncLimit, session timeouts, maxClientCnxns, membership and its version; 1 is healthy. zookeeper-exporter info shows which keys differ";
+    /// Opinions about the number of voters.
+    EnsembleDistinctQuorumSizes: Gauge "zk_ensemble_distinct_quorum_sizes" [] in Ensemble,
+        "Different values of zk_quorum_size among the members that answer; 1 is healthy";
+    /// Epochs.
+    EnsembleDistinctEpochs: Gauge "zk_ensemble_distinct_epochs" [] in Ensemble,
+        "Different epochs among leaders, followers and observers that answer; 1 is healthy, 2 is normal for a moment after an election; absent without a leader. A follower counts to the leader's epoch until that has its first transaction";
+    /// Quorums that are no majority of heads.
+    EnsembleQuorumUnsupported: Gauge "zk_ensemble_quorum_unsupported" [] in Ensemble,
+        "1 if the ensemble has hierarchical quorums (groups and weights): zk_ensemble_majority, zk_ensemble_quorum_margin and zk_ensemble_has_quorum are then absent";
+    /// Whether the ensemble works for a client.
+    CanaryUp: Gauge "zk_canary_up" ["member"] in Ensemble,
+        "1 if the canary's last round succeeded: a znode was made, read, watched, changed and removed in time. Without the label member it talked to whichever member let it in (module key canary)";
+    /// How long each of its operations took.
+    CanaryDuration: Gauge "zk_canary_duration_seconds" ["member", "operation"] in Ensemble,
+        "Time of each operation in the canary's last round: create, read, update, watch (from the change to the event), delete, and connect in rounds that had to open a session; absent for what failed or was not reached";
+    /// Its failures.
+    CanaryFailures: Counter "zk_canary_failures" ["member", "operation", "error"] in Ensemble,
+        "Rounds of the canary that failed since the exporter started, by the operation that failed and why";
+    /// Its rounds.
+    CanaryRounds: Counter "zk_canary_rounds" ["member"] in Ensemble,
+        "Rounds of the canary since the exporter started, failed ones included";
+    /// How old its figures are.
+    CanaryAge: Gauge "zk_canary_age_seconds" ["member"] in Ensemble,
+        "Time since the canary's last round ended; far above its interval, the canary itself hangs";
+    /// What znodes hold.
+    ZnodeValue: Gauge "zk_znode_value" ["path", "pointer"] in Ensemble,
+        "Number that the znode holds, or that the JSON pointer leads to in its data (module key znodes)";
+    /// Thresholds of alarms.
+    ZnodeAlarmThreshold: Gauge "zk_znode_alarm_threshold" ["path", "severity"] in Ensemble,
+        "Threshold for zk_znode_value of the same path, as its alarm znode holds it; zookeeper-exporter alarm set writes it";
+    /// Children of znodes.
+    ZnodeChildren: Gauge "zk_znode_children" ["path"] in Ensemble,
+        "Children of the znode (module key znodes)";
+    /// When znodes changed.
+    ZnodeLastChange: Gauge "zk_znode_last_change_timestamp_seconds" ["path"] in Ensemble,
+        "When the data of the znode changed last, in seconds since 1970 by the ensemble's clock; time() less it is its age (module key znodes)";
+    /// Why a znode cannot be read.
+    ZnodeFailure: Gauge "zk_znode_failure" ["path", "reason"] in Ensemble,
+        "1 for each path that could not be read as a number in the last reading, or alarm znode that holds no threshold, with the reason: no_node, not_a_number, pointer, bad_alarm, too_large, no_auth, limit, connect, timeout, ...; absent otherwise";
+    /// How old the readings of znodes are.
+    ZnodeAge: Gauge "zk_znode_reading_age_seconds" [] in Ensemble,
+        "Time since the znodes were read last (module key znodes)";
+    /// What a cap or a rule took away.
+    DroppedSamples: Counter "zk_exporter_dropped_samples" ["ensemble", "member", "reason"] in Exporter,
+        "Values of replies that did not become samples: negative or not finite where that is impossible, not a number, a duplicate, or over a cap";
+    /// What the limit of members took away.
+    DroppedMembers: Counter "zk_exporter_dropped_members" ["ensemble", "reason"] in Exporter,
+        "Members that discovery found and that were not asked: over --limit.members-per-ensemble (reason cap), or with an address that nobody may be sent to (reason address); counted at every scrape";
+    /// The numbers behind the alert rules.
+    AlertThreshold: Gauge "zk_alert_threshold" ["alert", "severity", "ensemble"] in Exporter,
+        "Limit of an alert at a severity, in the base unit of what it is compared with; with the label ensemble where that ensemble has its own. For threshold lines: the rules have the same numbers as literals";
+    /// Whether the configuration in force is the one in the file.
+    ConfigLastReloadSuccessful: Gauge "zk_exporter_config_last_reload_successful" [] in Exporter,
+        "1 if the last reading of the configuration, at the start or by a reload, succeeded; with 0 an older one is in force";
+    /// Since when the configuration is in force.
+    ConfigLastReloadSuccessTimestamp: Gauge "zk_exporter_config_last_reload_success_timestamp_seconds" [] in Exporter,
+        "Time of the last successful reading of the configuration, in seconds since 1970";
+    /// Build.
+    BuildInfo: Info "zk_exporter_build" ["version", "rustversion"] in Exporter,
+        "Version of the exporter and of the compiler that built it";
+    /// Own HTTP traffic.
+    HttpRequests: Counter "zk_exporter_http_requests" ["handler", "code"] in Exporter,
+        "HTTP requests answered by the exporter";
+    /// Own HTTP time.
+    HttpConnectionsRejected: Counter "zk_exporter_http_connections_rejected" [] in Exporter,
+        "HTTP connections closed because too many were open: the one that was idle longest, or the new one where none was idle";
+    /// CPU of the exporter.
+    ProcessCpu: Counter "process_cpu_seconds" [] in Exporter,
+        "CPU time the exporter has used, user and system";
+    /// Memory of the exporter.
+    ProcessResidentMemory: Gauge "process_resident_memory_bytes" [] in Exporter,
+        "Resident memory of the exporter";
+    /// Address space of the exporter.
+    ProcessVirtualMemory: Gauge "process_virtual_memory_bytes" [] in Exporter,
+        "Address space of the exporter";
+    /// Open descriptors of the exporter.
+    ProcessOpenFds: Gauge "process_open_fds" [] in Exporter,
+        "Open file descriptors of the exporter";
+    /// Descriptor limit of the exporter.
+    ProcessMaxFds: Gauge "process_max_fds" [] in Exporter,
+        "Limit of open file descriptors of the exporter";
+    /// Threads of the exporter.
+    ProcessThreads: Gauge "process_threads" [] in Exporter,
+        "Threads of the exporter";
+    /// Start of the exporter.
+    ProcessStartTime: Gauge "process_start_time_seconds" [] in Exporter,
+        "Start of the exporter, in seconds since 1970";
+}

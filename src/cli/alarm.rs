@@ -1,0 +1,346 @@
+//! `alarm`: set, list and clear the thresholds of znodes, in znodes of their own.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::UsageError;
+use crate::config::{self, Config, EnsembleConfig, Module, znode};
+use crate::session::{Session, Terms, Trouble};
+use crate::wire;
+use crate::znode::alarm::{self, Alarm, Listed};
+
+const EXAMPLES: &str = "\
+Examples:
+  zookeeper-exporter alarm set /cpu_usage 90
+      critical above 90: writes 90 into the znode /alarm/cpu_usage
+  zookeeper-exporter alarm set /cpu_usage 90 --warning 80 --zookeeper prod=zk-1:2181,zk-2:2181,zk-3:2181
+      a warning above 80 as well
+  zookeeper-exporter alarm set '/app/*/load' 5 --config.file ensembles.yml --ensemble prod
+      one threshold for all that the glob finds, with the digest and the ACL of the configuration
+  zookeeper-exporter alarm list --output json
+  zookeeper-exporter alarm clear /cpu_usage";
+
+/// `alarm` and its sub-commands.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct AlarmCommand {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Set the threshold of a znode: make its alarm znode and the parents of that, or change what it holds.
+    #[command(after_help = EXAMPLES)]
+    Set(Set),
+    /// List the alarms that are set, with what their znodes hold now.
+    List(List),
+    /// Remove the alarm of a znode: exit 1 where there is none.
+    Clear(Clear),
+}
+
+#[derive(Debug, clap::Args)]
+struct Target {
+    /// The ensemble as [NAME=]HOST:PORT[,HOST:PORT...]. Default: localhost:2181.
+    #[arg(long, env = "ZOOKEEPER_EXPORTER_ZOOKEEPER", value_name = "[NAME=]MEMBERS", conflicts_with = "config_file")]
+    zookeeper: Option<String>,
+
+    /// The YAML file of the exporter: TLS, digest, ACL and the root of the alarms come from there.
+    #[arg(long = "config.file", env = "ZOOKEEPER_EXPORTER_CONFIG_FILE", value_name = "FILE")]
+    config_file: Option<PathBuf>,
+
+    /// The ensemble of the file; needed where there are several.
+    #[arg(long, value_name = "NAME", requires = "config_file")]
+    ensemble: Option<String>,
+
+    /// Most time for all of it.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = config::parse_duration)]
+    timeout: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+struct Set {
+    /// The znode to watch, for example /load; a glob as in the configuration stands for all it finds.
+    #[arg(value_name = "PATH")]
+    path: String,
+    /// The critical threshold; with --warning it may be left out.
+    #[arg(value_name = "CRITICAL", allow_negative_numbers = true, required_unless_present = "warning", value_parser = number)]
+    critical: Option<f64>,
+    /// The threshold of the early warning.
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = number)]
+    warning: Option<f64>,
+    /// Let the alarm end with this command, which then stays until it is interrupted.
+    #[arg(long)]
+    ephemeral: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    /// How the list is written.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    output: Output,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, clap::Args)]
+struct Clear {
+    /// The znode whose alarm is removed.
+    #[arg(value_name = "PATH")]
+    path: String,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// The session's last wish is waited for no longer.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+impl AlarmCommand {
+    pub(super) fn run(self) -> Result<ExitCode, UsageError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(|error| UsageError(format!("cannot start the runtime: {error}")))?;
+        let code = runtime.block_on(async {
+            match self.command {
+                Command::Set(set) => set.run().await,
+                Command::List(list) => list.run().await,
+                Command::Clear(clear) => clear.run().await,
+            }
+        });
+        runtime.shutdown_background();
+        code
+    }
+}
+
+impl Set {
+    async fn run(self) -> Result<ExitCode, UsageError> {
+        let alarm = Alarm { warning: self.warning, critical: self.critical };
+        if let (Some(warning), Some(critical)) = (alarm.warning, alarm.critical)
+            && warning >= critical
+        {
+            return Err(UsageError(format!(
+                "--warning {warning} is not below the critical threshold {critical}; write a smaller one"
+            )));
+        }
+        let path = watched(&self.path)?;
+        let ensemble = self.target.ensemble()?;
+        let (root, deadline) = (root(&ensemble), self.target.deadline());
+        let mut session = session(&ensemble);
+        let config = &ensemble.module.extras.session;
+        let done = match session.client(deadline).await {
+            Ok(client) => alarm::set(client, &root, &path, alarm, self.ephemeral, config, deadline).await,
+            Err(trouble) => Err(trouble),
+        };
+        if let Err(trouble) = done {
+            session.close(FAREWELL).await;
+            return Ok(failed(&format!("cannot set the alarm {root}{path}"), &ensemble, trouble));
+        }
+        let zones = ensemble.module.extras.znodes.iter().flat_map(|znodes| &znodes.paths);
+        if self.target.config_file.is_some() && !zones.into_iter().any(|zone| zone.path() == path || zone.covers(&path))
+        {
+            eprintln!(
+                "zookeeper-exporter: note: {path} is not among the znodes of the module; add it under znodes: paths:"
+            );
+        }
+        say(&format!("{root}{path} is set: {}\n", alarm.data()));
+        if self.ephemeral {
+            eprintln!("zookeeper-exporter: the alarm stays until this command is interrupted");
+            wait(&mut session).await?;
+        }
+        session.close(FAREWELL).await;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Until a signal comes, or the session is lost for good.
+async fn wait(session: &mut Session) -> Result<(), UsageError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let no_signals = |error| UsageError(format!("cannot listen for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = session.ended() => eprintln!("zookeeper-exporter: the session ended, and the alarm with it"),
+    }
+    Ok(())
+}
+
+impl List {
+    async fn run(self) -> Result<ExitCode, UsageError> {
+        let ensemble = self.target.ensemble()?;
+        let (root, deadline) = (root(&ensemble), self.target.deadline());
+        let mut session = session(&ensemble);
+        let listed = match session.client(deadline).await {
+            Ok(client) => alarm::list(client, &root, deadline).await,
+            Err(trouble) => Err(trouble),
+        };
+        session.close(FAREWELL).await;
+        match listed {
+            Err(trouble) => Ok(failed(&format!("cannot list the alarms below {root}"), &ensemble, trouble)),
+            Ok(alarms) => {
+                say(&match self.output {
+                    Output::Table => table(&alarms),
+                    Output::Json => json(&alarms),
+                });
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+impl Clear {
+    async fn run(self) -> Result<ExitCode, UsageError> {
+        let path = watched(&self.path)?;
+        let ensemble = self.target.ensemble()?;
+        let (root, deadline) = (root(&ensemble), self.target.deadline());
+        let mut session = session(&ensemble);
+        let done = match session.client(deadline).await {
+            Ok(client) => alarm::clear(client, &root, &path, deadline).await,
+            Err(trouble) => Err(trouble),
+        };
+        session.close(FAREWELL).await;
+        match done {
+            Ok(()) => {
+                say(&format!("{root}{path} is cleared\n"));
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(Trouble::NoNode) => {
+                eprintln!("zookeeper-exporter: there is no alarm {root}{path}; see zookeeper-exporter alarm list");
+                Ok(ExitCode::FAILURE)
+            }
+            Err(trouble) => Ok(failed(&format!("cannot clear the alarm {root}{path}"), &ensemble, trouble)),
+        }
+    }
+}
+
+impl Target {
+    fn ensemble(&self) -> Result<EnsembleConfig, UsageError> {
+        let config: Config = if let Some(file) = &self.config_file {
+            config::load(file)?
+        } else {
+            let members = self.zookeeper.clone().unwrap_or_else(|| "localhost:2181".to_owned());
+            config::from_flags(&[members], Module::default())?
+        };
+        let names = || config.ensembles.iter().map(|ensemble| &*ensemble.name).collect::<Vec<_>>().join(", ");
+        match &self.ensemble {
+            Some(name) => config
+                .ensembles
+                .iter()
+                .find(|ensemble| ensemble.name == *name)
+                .cloned()
+                .ok_or_else(|| UsageError(format!("--ensemble: there is no `{name}`; write one of {}", names()))),
+            None if config.ensembles.len() > 1 => {
+                Err(UsageError(format!("the file has several ensembles; choose one with --ensemble: {}", names())))
+            }
+            None => config.ensembles.first().cloned().ok_or_else(|| UsageError("the file has no ensemble".to_owned())),
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+}
+
+fn session(ensemble: &EnsembleConfig) -> Session {
+    let members = ensemble.members.iter().map(|member| member.address.clone()).collect();
+    let client = Arc::new(wire::Client::new(&ensemble.module));
+    Session::new(Terms::new(members, &ensemble.module, client))
+}
+
+fn root(ensemble: &EnsembleConfig) -> String {
+    ensemble.module.extras.alarms.root.clone()
+}
+
+/// The path as it stands below the root: a glob keeps its star, which is a name like any other there.
+fn watched(path: &str) -> Result<String, UsageError> {
+    znode::ZnodePath::new(path, None).map(|path| path.path().to_owned()).map_err(UsageError)
+}
+
+/// Says what went wrong and what to do; the exit code is 1.
+fn failed(what: &str, ensemble: &EnsembleConfig, trouble: Trouble) -> ExitCode {
+    let advice = match trouble {
+        Trouble::Connect | Trouble::Timeout => {
+            let members: Vec<String> = ensemble.members.iter().map(|member| member.address.to_string()).collect();
+            format!("no member let a session in: {}; has the ensemble a quorum?", members.join(", "))
+        }
+        Trouble::NoAuth | Trouble::AuthFailed => {
+            "the ACL does not allow it; set session: digest_file: of the module to user:password that may".to_owned()
+        }
+        Trouble::DigestFile => "digest_file cannot be read".to_owned(),
+        Trouble::NodeExists => "it is there already; clear it first, or set it without --ephemeral".to_owned(),
+        trouble => format!("the ensemble says {}", trouble.text()),
+    };
+    eprintln!("zookeeper-exporter: {what}: {advice}");
+    ExitCode::FAILURE
+}
+
+fn say(text: &str) {
+    // Whoever closed the pipe does not want to read it.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn table(alarms: &[Listed]) -> String {
+    let mut rows = vec![["PATH", "WARNING", "CRITICAL", "VALUE", "STATE", "KIND"].map(str::to_owned)];
+    let shown = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    rows.extend(alarms.iter().map(|listed| {
+        let alarm = listed.alarm.unwrap_or(Alarm { warning: None, critical: None });
+        let kind = if listed.ephemeral { "ephemeral" } else { "persistent" };
+        let (warning, critical) = (shown(alarm.warning), shown(alarm.critical));
+        [listed.path.clone(), warning, critical, shown(listed.value), state(listed).to_owned(), kind.to_owned()]
+    }));
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    let line = |row: &[String; 6]| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// `ok`, `warning`, `critical`; `unknown` where there is nothing to compare.
+fn state(listed: &Listed) -> &'static str {
+    let (Some(alarm), Some(value)) = (listed.alarm, listed.value) else { return "unknown" };
+    let above = |threshold: Option<f64>| threshold.is_some_and(|threshold| value > threshold);
+    match (above(alarm.critical), above(alarm.warning)) {
+        (true, _) => "critical",
+        (_, true) => "warning",
+        _ => "ok",
+    }
+}
+
+fn json(alarms: &[Listed]) -> String {
+    let entries: Vec<serde_json::Value> = alarms
+        .iter()
+        .map(|listed| {
+            serde_json::json!({
+                "path": listed.path,
+                "warning": listed.alarm.and_then(|alarm| alarm.warning),
+                "critical": listed.alarm.and_then(|alarm| alarm.critical),
+                "value": listed.value,
+                "state": state(listed),
+                "ephemeral": listed.ephemeral,
+            })
+        })
+        .collect();
+    format!("{}\n", serde_json::Value::from(entries))
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite())
+        .ok_or_else(|| "write a number, for example 90".to_owned())
+}

@@ -1,0 +1,149 @@
+//! The page of a running exporter, over HTTP or HTTPS, under one deadline and a byte cap.
+
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue};
+use hyper::{Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::time::{Instant, timeout_at};
+
+use super::super::UsageError;
+use crate::alert::Page;
+use crate::config::pem::Pem;
+use crate::config::{Address, Module, TlsConfig};
+use crate::wire::{self, Client};
+
+/// A thousand members have some 250 MB at most; a plugin for more than that is the wrong tool.
+const MOST_BYTES: usize = 256 << 20;
+
+/// `http://[USER:PASSWORD@]HOST[:PORT][/PATH]`.
+#[derive(Clone, Debug)]
+pub(super) struct Url {
+    secure: bool,
+    address: Address,
+    /// `user:password`.
+    login: Option<String>,
+    path: Uri,
+}
+
+impl Url {
+    /// Reads it; without a path it is `/metrics`.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        const HOW: &str = "write http://HOST:PORT/metrics or https://USER:PASSWORD@HOST:PORT/metrics";
+        let (scheme, rest) = text.split_once("://").ok_or(HOW)?;
+        let secure = match scheme {
+            "http" => false,
+            "https" => true,
+            _ => return Err(HOW.to_owned()),
+        };
+        let (authority, path) = rest.find(['/', '?']).map_or((rest, ""), |end| rest.split_at(end));
+        let (login, host) = authority.rsplit_once('@').map_or((None, authority), |(login, host)| (Some(login), host));
+        // Without a port it is the one of the scheme, not ZooKeeper's.
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let host = if has_port { host.to_owned() } else { format!("{host}:{}", if secure { 443 } else { 80 }) };
+        let address = host.parse().map_err(|_| HOW)?;
+        let path = match path {
+            "" | "/" => "/metrics",
+            path => path,
+        };
+        let path = path.parse().map_err(|_| HOW)?;
+        Ok(Self { secure, address, login: login.map(str::to_owned), path })
+    }
+}
+
+/// Who fetches it.
+pub(super) struct Fetch {
+    url: Url,
+    client: Client,
+}
+
+impl Fetch {
+    /// `ca_file` is who signs the exporter's certificate.
+    pub(super) fn new(url: Url, ca_file: Option<&Path>) -> Result<Self, UsageError> {
+        let ca_file = ca_file.map(|path| Pem::File(path.to_owned()));
+        if let Some(Err(why)) = ca_file.as_ref().map(Pem::roots) {
+            return Err(UsageError(format!("--from.ca-file: {why}")));
+        }
+        let tls = url.secure.then(|| TlsConfig { ca_file, ..TlsConfig::default() });
+        Ok(Self { client: Client::new(&Module { tls, ..Module::default() }), url })
+    }
+
+    /// The page, or why there is none.
+    pub(super) async fn page(&self, time: Duration) -> Result<Page, String> {
+        let address = &self.url.address;
+        let deadline = Instant::now() + time;
+        match timeout_at(deadline, self.text(time, deadline)).await {
+            Ok(text) => text.map(|text| Page::read(&text)).map_err(|why| format!("--from: {address}: {why}")),
+            Err(_) => Err(format!("--from: {address}: no answer within {} s", time.as_secs_f64())),
+        }
+    }
+
+    async fn text(&self, time: Duration, deadline: Instant) -> Result<String, String> {
+        let Url { address, login, path, .. } = &self.url;
+        let addresses = wire::resolve(address, deadline).await.map_err(|failure| failure.detail.to_string())?;
+        let stream = self.client.connect(address.host(), &addresses, deadline).await;
+        let stream = stream.map_err(|failure| failure.detail.to_string())?;
+        let broken = |error: hyper::Error| format!("no answer in HTTP: {error}");
+        let (mut sender, connection) =
+            http1::handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await.map_err(broken)?;
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = path.clone();
+        let headers = request.headers_mut();
+        let host = HeaderValue::from_str(&address.to_string()).map_err(|error| error.to_string())?;
+        headers.insert(HOST, host);
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let seconds = HeaderValue::from_str(&time.as_secs_f64().to_string()).map_err(|error| error.to_string())?;
+        headers.insert("x-prometheus-scrape-timeout-seconds", seconds);
+        if let Some(login) = login {
+            let login = format!("Basic {}", STANDARD.encode(login));
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(&login).map_err(|error| error.to_string())?);
+        }
+        let exchange = async {
+            let response = sender.send_request(request).await.map_err(broken)?;
+            match response.status() {
+                StatusCode::OK => {}
+                StatusCode::UNAUTHORIZED => {
+                    return Err("it wants a user and a password; write http://USER:PASSWORD@HOST:PORT".to_owned());
+                }
+                status => return Err(format!("it answered {status}; is this the path of its page?")),
+            }
+            let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
+            let body = body.map_err(|error| format!("its page broke off: {error}"))?.to_bytes();
+            Ok(String::from_utf8_lossy(&body).into_owned())
+        };
+        tokio::pin!(exchange, connection);
+        tokio::select! {
+            biased;
+            text = &mut exchange => text,
+            _ = &mut connection => exchange.await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_people_write() {
+        for (text, address, path, login) in [
+            ("http://localhost:9141", "localhost:9141", "/metrics", None),
+            ("http://localhost:9141/", "localhost:9141", "/metrics", None),
+            ("https://a:b@zk.example/probe?ensemble=prod", "zk.example:443", "/probe?ensemble=prod", Some("a:b")),
+            ("http://[::1]:9141/metrics", "[::1]:9141", "/metrics", None),
+        ] {
+            let url = Url::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let seen = (url.address.to_string(), url.path.to_string(), url.login.clone());
+            assert_eq!(seen, (address.to_owned(), path.to_owned(), login.map(str::to_owned)), "{text}");
+        }
+        for text in ["", "localhost:9141", "ftp://x", "http://", "http://a b/", "http://x:99999/"] {
+            assert!(Url::parse(text).is_err(), "{text}");
+        }
+    }
+}

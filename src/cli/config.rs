@@ -1,0 +1,45 @@
+//! `config check`: say whether a configuration file can be used, before a running exporter is told to.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::UsageError;
+
+/// `config` and its sub-commands.
+#[derive(Debug, clap::Args)]
+pub(super) struct Configuration {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Check configuration files: exit 0 if all can be used, else 2 with the first mistake and its place.
+    Check(Check),
+}
+
+#[derive(Debug, clap::Args)]
+struct Check {
+    /// The files, as they are given to --config.file.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl Configuration {
+    pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
+        let Command::Check(check) = &self.command;
+        for file in &check.files {
+            let config = super::load(file)?;
+            let members: usize = config.ensembles.iter().map(|ensemble| ensemble.members.len()).sum();
+            let (ensembles, modules) = (config.ensembles.len(), config.modules.len());
+            // Whoever closed the pipe does not want to read it.
+            let _ = writeln!(
+                std::io::stdout(),
+                "{}: ok: ensembles {ensembles}, members {members}, modules {modules}",
+                file.display()
+            );
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

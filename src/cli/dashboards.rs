@@ -1,0 +1,41 @@
+//! `zookeeper-exporter dashboards`: the Grafana dashboards as files.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::UsageError;
+use crate::dashboard;
+
+const EXAMPLES: &str = "\
+Examples:
+  zookeeper-exporter dashboards --out dashboards
+      write them into ./dashboards, to be imported or provisioned
+  zookeeper-exporter dashboards --out /var/lib/grafana/dashboards/zookeeper
+      write them where Grafana's provisioning reads them";
+
+/// Write the Grafana dashboards.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Dashboards {
+    /// The directory to write them into; it is made where it does not exist. Files of the same names are replaced,
+    /// others are left alone.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+impl Dashboards {
+    pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
+        let failed = |path: &std::path::Path, error: std::io::Error| {
+            UsageError(format!("--out: cannot write {}: {error}", path.display()))
+        };
+        std::fs::create_dir_all(&self.out).map_err(|error| failed(&self.out, error))?;
+        for (name, text) in dashboard::files() {
+            let path = self.out.join(name);
+            std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
+            // A closed pipe is no failure: the files are what counts.
+            let _ = writeln!(std::io::stdout(), "{}", path.display());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

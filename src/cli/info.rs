@@ -1,0 +1,321 @@
+//! `zookeeper-exporter info`: who is who, and what is wrong.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::UsageError;
+use super::look::{Look, Output, Style, ask, exit_code, print, run};
+use super::table::{Table, clean};
+use crate::config::Word;
+use crate::scrape::{EnsembleReport, MemberReport, Report};
+use crate::verdict::{Verdict, findings, judge};
+use crate::wire::Reason;
+
+const EXAMPLES: &str = "\
+Examples:
+  zookeeper-exporter info
+      who answers on localhost:2181
+  zookeeper-exporter info --zookeeper zk-1,zk-2,zk-3
+      the three members of an ensemble, and what is wrong with it
+  zookeeper-exporter info --config.file ensembles.yml --ensemble prod --output json
+      one ensemble of a configuration, for a script
+
+Exit status: 0 if of every ensemble at least one member answered, 1 if not, 2 for a mistake in the flags.";
+
+/// Flags of `info`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Info {
+    #[command(flatten)]
+    look: Look,
+}
+
+impl Info {
+    pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
+        let scraper = self.look.scraper()?;
+        let report = run(ask(&scraper))?;
+        let text = match self.look.output {
+            Output::Json => json(&report),
+            Output::Text => text(&report, Style::of_stdout()),
+        };
+        print(&text)?;
+        Ok(exit_code(&report))
+    }
+}
+
+/// One ensemble, as JSON has it. Fields without a value are null.
+#[derive(Serialize)]
+struct EnsembleInfo<'r> {
+    ensemble: &'r str,
+    members_up: usize,
+    voters: u64,
+    voters_source: &'static str,
+    voters_synced: Option<u64>,
+    majority: Option<u64>,
+    quorum_margin: Option<i64>,
+    has_quorum: Option<bool>,
+    leader: Option<&'r str>,
+    findings: Vec<FindingInfo>,
+    members: Vec<MemberInfo<'r>>,
+    membership: Option<MembershipInfo<'r>>,
+    differences: Vec<DifferenceInfo<'r>>,
+}
+
+#[derive(Serialize)]
+struct FindingInfo {
+    level: &'static str,
+    text: String,
+    guide: &'static str,
+}
+
+#[derive(Serialize)]
+struct MemberInfo<'r> {
+    member: &'r str,
+    server_id: Option<&'r str>,
+    state: &'static str,
+    votes: bool,
+    stranger: bool,
+    version: Option<&'r str>,
+    source: Option<&'static str>,
+    epoch: Option<u64>,
+    zxid: Option<String>,
+    lag: Option<u64>,
+    failures: Vec<FailureInfo>,
+    configuration: Option<std::collections::BTreeMap<&'r str, &'r str>>,
+}
+
+#[derive(Serialize)]
+struct FailureInfo {
+    word: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct MembershipInfo<'r> {
+    version: String,
+    hierarchical: bool,
+    servers: Vec<ServerInfo<'r>>,
+}
+
+#[derive(Serialize)]
+struct ServerInfo<'r> {
+    server_id: &'r str,
+    host: &'r str,
+    quorum_port: u16,
+    role: &'static str,
+    client: Option<String>,
+}
+
+#[derive(Serialize)]
+struct DifferenceInfo<'r> {
+    key: &'r str,
+    values: std::collections::BTreeMap<&'r str, Option<&'r str>>,
+}
+
+fn json(report: &Report) -> String {
+    let verdicts: Vec<Verdict> = report.ensembles.iter().map(judge).collect();
+    let ensembles: Vec<_> =
+        report.ensembles.iter().zip(&verdicts).map(|(ensemble, verdict)| describe(ensemble, verdict)).collect();
+    // Nothing in it can fail to be written: no map has a key that is no text.
+    let mut text = serde_json::to_string_pretty(&ensembles).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn describe<'r>(ensemble: &'r EnsembleReport, verdict: &'r Verdict) -> EnsembleInfo<'r> {
+    let quorum = &verdict.quorum;
+    let name = |place: usize| &*ensemble.members[place].name;
+    let findings = findings(ensemble, verdict).into_iter();
+    EnsembleInfo {
+        ensemble: &ensemble.name,
+        members_up: verdict.members_up,
+        voters: quorum.voters,
+        voters_source: quorum.source.text(),
+        voters_synced: quorum.votes.map(|votes| votes.synced),
+        majority: quorum.majority(),
+        quorum_margin: quorum.margin(),
+        has_quorum: quorum.has_quorum(),
+        leader: verdict.leader.map(name),
+        findings: findings
+            .map(|finding| FindingInfo { level: finding.level.text(), text: finding.text, guide: finding.guide })
+            .collect(),
+        members: ensemble.members.iter().enumerate().map(|(place, member)| of_member(place, member, verdict)).collect(),
+        membership: verdict.membership_of(ensemble).map(|membership| MembershipInfo {
+            version: format!("{:x}", membership.version),
+            hierarchical: membership.hierarchical,
+            servers: membership
+                .servers
+                .iter()
+                .map(|server| ServerInfo {
+                    server_id: &server.id,
+                    host: &server.host,
+                    quorum_port: server.quorum_port,
+                    role: role(server.voter),
+                    client: server.client.as_ref().map(|(host, port)| format!("{host}:{port}")),
+                })
+                .collect(),
+        }),
+        differences: verdict
+            .drift
+            .differences
+            .iter()
+            .map(|difference| DifferenceInfo {
+                key: &difference.key,
+                values: difference
+                    .values
+                    .iter()
+                    .enumerate()
+                    .map(|(place, value)| (name(place), value.as_deref()))
+                    .collect(),
+            })
+            .collect(),
+    }
+}
+
+fn of_member<'r>(place: usize, member: &'r MemberReport, verdict: &Verdict) -> MemberInfo<'r> {
+    let settings = |conf: &'r std::sync::Arc<crate::scrape::reading::SeenConf>| {
+        conf.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    };
+    let failure = |(word, reason): &(Word, Reason)| FailureInfo { word: word.text(), reason: reason.text() };
+    MemberInfo {
+        member: &member.name,
+        server_id: server_id(member),
+        state: member.state.text(),
+        votes: verdict.votes[place],
+        stranger: verdict.strangers.contains(&place),
+        version: member.identity.as_ref().map(|identity| identity.version.as_str()),
+        source: member.identity.as_ref().map(|identity| identity.source.text()),
+        epoch: member.epoch(),
+        zxid: member.zxid.map(|zxid| format!("{zxid:#x}")),
+        lag: verdict.lags[place],
+        failures: member.failures.iter().map(failure).collect(),
+        configuration: member.conf.as_ref().map(settings),
+    }
+}
+
+fn server_id(member: &MemberReport) -> Option<&str> {
+    member.conf.as_ref().map(|conf| conf.server_id.as_str()).filter(|id| !id.is_empty())
+}
+
+fn role(voter: bool) -> &'static str {
+    if voter { "participant" } else { "observer" }
+}
+
+fn text(report: &Report, style: Style) -> String {
+    let mut out = String::new();
+    for (number, ensemble) in report.ensembles.iter().enumerate() {
+        if number > 0 {
+            out.push('\n');
+        }
+        let verdict = judge(ensemble);
+        // Writing to a string cannot fail, here and below.
+        let _ = writeln!(out, "{}", style.strong(&summary(ensemble, &verdict)));
+        for finding in findings(ensemble, &verdict) {
+            let level = style.level(finding.level, &format!("{:8}", finding.level.text()));
+            let text: String = finding.text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+            let _ = writeln!(out, "{level}  {text}\n          {}", finding.guide);
+        }
+        out.push('\n');
+        lines(&mut out, &members(ensemble, &verdict), style);
+        configuration(&mut out, ensemble, &verdict, style);
+    }
+    out
+}
+
+/// `prod: 3 of 3 voters in sync, majority 2, margin 1, leader zk-3:2181`.
+pub(super) fn summary(ensemble: &EnsembleReport, verdict: &Verdict) -> String {
+    let quorum = &verdict.quorum;
+    let mut text = format!("{}: ", ensemble.name);
+    let _ = match quorum.votes {
+        Some(votes) => write!(text, "{} of {} voters in sync", votes.synced, quorum.voters),
+        None => write!(text, "{} voters, the leader is not among the members asked", quorum.voters),
+    };
+    if let Some(majority) = quorum.majority() {
+        let _ = write!(text, ", majority {majority}");
+    }
+    if let Some(margin) = quorum.margin() {
+        let _ = write!(text, ", margin {margin}");
+    }
+    if let Some(leader) = verdict.leader {
+        let _ = write!(text, ", leader {}", ensemble.members[leader].name);
+    }
+    text
+}
+
+fn members(ensemble: &EnsembleReport, verdict: &Verdict) -> Table {
+    let mut table = Table::new(&["MEMBER", "ID", "STATE", "VOTES", "VERSION", "EPOCH", "ZXID", "LAG", "FAILED"]);
+    for (place, member) in ensemble.members.iter().enumerate() {
+        let info = of_member(place, member, verdict);
+        let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
+        let failed: Vec<String> =
+            info.failures.iter().map(|failure| format!("{}:{}", failure.word, failure.reason)).collect();
+        let votes = if info.stranger {
+            "stranger"
+        } else if info.votes {
+            "yes"
+        } else {
+            "no"
+        };
+        table.row(vec![
+            info.member.to_owned(),
+            info.server_id.unwrap_or_default().to_owned(),
+            info.state.to_owned(),
+            votes.to_owned(),
+            info.version.unwrap_or_default().to_owned(),
+            number(info.epoch),
+            info.zxid.unwrap_or_default(),
+            number(info.lag),
+            failed.join(" "),
+        ]);
+    }
+    table
+}
+
+/// The membership, the settings all have in common, and those that differ.
+fn configuration(out: &mut String, ensemble: &EnsembleReport, verdict: &Verdict, style: Style) {
+    if let Some(membership) = verdict.membership_of(ensemble) {
+        let mut table = Table::new(&["SERVER", "HOST", "QUORUM PORT", "ROLE", "CLIENTS"]);
+        for server in &membership.servers {
+            table.row(vec![
+                server.id.clone(),
+                server.host.clone(),
+                server.quorum_port.to_string(),
+                role(server.voter).to_owned(),
+                server.client.as_ref().map(|(host, port)| format!("{host}:{port}")).unwrap_or_default(),
+            ]);
+        }
+        let _ = writeln!(out, "\n{}", style.strong(&format!("membership, version {:x}", membership.version)));
+        lines(out, &table, style);
+    }
+    let differs = |key: &str| verdict.drift.differences.iter().any(|difference| difference.key == key);
+    let known = ensemble.members.iter().find_map(|member| member.conf.as_ref());
+    let common: Vec<String> = known
+        .iter()
+        .flat_map(|conf| &conf.settings)
+        .filter(|(key, _)| Verdict::is_common(key) && !differs(key))
+        .map(|(key, value)| format!("{}={}", clean(key), clean(value)))
+        .collect();
+    if !common.is_empty() {
+        let _ = writeln!(out, "\n{}\n{}", style.strong("configuration all have in common"), common.join("  "));
+    }
+    if !verdict.drift.differences.is_empty() {
+        let mut table = Table::new(&["KEY", "VALUE", "MEMBERS"]);
+        for difference in &verdict.drift.differences {
+            for (value, places) in difference.by_value() {
+                let who: Vec<&str> = places.iter().map(|place| &*ensemble.members[*place].name).collect();
+                table.row(vec![difference.key.clone(), value.to_owned(), who.join(" ")]);
+            }
+        }
+        let _ = writeln!(out, "\n{}", style.strong("configuration that differs"));
+        lines(out, &table, style);
+    }
+}
+
+fn lines(out: &mut String, table: &Table, style: Style) {
+    for (number, line) in table.lines().iter().enumerate() {
+        let line = if number == 0 { style.strong(line) } else { line.clone() };
+        let _ = writeln!(out, "{line}");
+    }
+}

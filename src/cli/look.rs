@@ -1,0 +1,130 @@
+//! A look at ensembles straight from the command line, without a running exporter.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::targets::Targets;
+use super::{UsageError, at_least_one};
+use crate::config::Limits;
+use crate::scrape::{Report, Scraper};
+use crate::telemetry::{LogFormat, LogLevel, start_log};
+use crate::verdict::Level;
+
+/// Flags of the commands that look once and print.
+#[derive(Debug, clap::Args)]
+pub(super) struct Look {
+    #[command(flatten)]
+    targets: Targets,
+
+    /// Only this ensemble of the configuration; repeat the flag for more.
+    #[arg(long, value_name = "NAME")]
+    ensemble: Vec<String>,
+
+    /// How the result is written.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: Output,
+
+    /// Most connections to members at once.
+    #[arg(long = "limit.sockets", env = "ZOOKEEPER_EXPORTER_LIMIT_SOCKETS", value_name = "N",
+          default_value_t = Limits::default().sockets, value_parser = at_least_one)]
+    sockets: usize,
+}
+
+/// For people or for scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Output {
+    Text,
+    Json,
+}
+
+/// No module lets a member take longer; each has its own, shorter limit.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+impl Look {
+    /// Whoever is to be asked.
+    pub(super) fn scraper(&self) -> Result<Arc<Scraper>, UsageError> {
+        // What failed stands in the table: the log would say it twice.
+        start_log(LogLevel::Error, LogFormat::Text);
+        let mut config = self.targets.origin().load()?;
+        for name in &self.ensemble {
+            if !config.ensembles.iter().any(|ensemble| ensemble.name == *name) {
+                let known: Vec<&str> = config.ensembles.iter().map(|ensemble| ensemble.name.as_str()).collect();
+                let known = known.join(", ");
+                return Err(UsageError(format!("--ensemble: there is no ensemble `{name}`; write one of {known}")));
+            }
+        }
+        if !self.ensemble.is_empty() {
+            config.ensembles.retain(|ensemble| self.ensemble.contains(&ensemble.name));
+        }
+        let limits = Limits { sockets: self.sockets, ..Limits::default() };
+        Ok(Arc::new(Scraper::new(&config, limits)))
+    }
+}
+
+/// Runs what asks members, on a small runtime, until it is done or interrupted.
+pub(super) fn run<T>(work: impl Future<Output = T>) -> Result<T, UsageError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| UsageError(format!("cannot start the runtime: {error}")))?;
+    let done = runtime.block_on(work);
+    // A resolver that hangs must not hold the exit up.
+    runtime.shutdown_background();
+    Ok(done)
+}
+
+/// Asks everybody once.
+pub(super) async fn ask(scraper: &Arc<Scraper>) -> Report {
+    scraper.scrape(PATIENCE).await
+}
+
+/// 0 if of every ensemble somebody answered, else 1.
+pub(super) fn exit_code(report: &Report) -> ExitCode {
+    let answered = report.ensembles.iter().all(|ensemble| ensemble.members.iter().any(|member| member.up));
+    if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Writes to standard output. A closed pipe behind `| head` is the reader's wish.
+pub(super) fn print(text: &str) -> Result<(), UsageError> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(UsageError(format!("cannot write to standard output: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// How a text stands out on a terminal, and nowhere else.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style(bool);
+
+impl Style {
+    /// Of standard output; `NO_COLOR` (no-color.org) turns it off.
+    pub(super) fn of_stdout() -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self(wanted && std::io::stdout().is_terminal())
+    }
+
+    /// Whether standard output is a terminal that may be painted.
+    pub(super) fn is_on(self) -> bool {
+        self.0
+    }
+
+    /// A heading.
+    pub(super) fn strong(self, text: &str) -> String {
+        self.wrap("1", text)
+    }
+
+    /// How bad something is.
+    pub(super) fn level(self, level: Level, text: &str) -> String {
+        match level {
+            Level::Critical => self.wrap("1;31", text),
+            Level::Warning => self.wrap("33", text),
+            Level::Notice => self.wrap("36", text),
+        }
+    }
+
+    fn wrap(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}

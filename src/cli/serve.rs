@@ -1,0 +1,195 @@
+//! The default command: watch the ensembles and serve the page until told to stop.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::targets::{Origin, Targets};
+use super::{UsageError, at_least_one, duration, listen};
+use crate::config::{Config, Limits};
+use crate::exposition::Names;
+use crate::http::{self, App, Current, Running, ServerLimits, Web};
+use crate::scrape::Scraper;
+use crate::telemetry::{LogFormat, LogLevel, Telemetry, start_log};
+
+/// Flags of the exporter, in Prometheus' habit of dotted names.
+#[derive(Debug, clap::Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    targets: Targets,
+
+    /// Where to serve the page; repeat the flag for more addresses.
+    #[arg(long = "web.listen-address", env = "ZOOKEEPER_EXPORTER_WEB_LISTEN_ADDRESS", value_name = "[HOST]:PORT",
+          default_value = ":9141", value_delimiter = ' ', value_parser = listen::parse)]
+    listen_address: Vec<String>,
+
+    /// The path of the page.
+    #[arg(long = "web.telemetry-path", env = "ZOOKEEPER_EXPORTER_WEB_TELEMETRY_PATH", value_name = "PATH",
+          default_value = "/metrics", value_parser = telemetry_path)]
+    telemetry_path: String,
+
+    /// A YAML file with TLS, users and headers of the page, in the format of Prometheus' exporter-toolkit.
+    #[arg(long = "web.config.file", env = "ZOOKEEPER_EXPORTER_WEB_CONFIG_FILE", value_name = "FILE")]
+    web_config_file: Option<PathBuf>,
+
+    /// Serve POST /-/reload, which reads the configuration again; SIGHUP does so in any case.
+    #[arg(long = "web.enable-lifecycle", env = "ZOOKEEPER_EXPORTER_WEB_ENABLE_LIFECYCLE")]
+    lifecycle: bool,
+
+    /// Most connections to the page at once.
+    #[arg(long = "web.max-connections", env = "ZOOKEEPER_EXPORTER_WEB_MAX_CONNECTIONS", value_name = "N",
+          default_value_t = 512, value_parser = at_least_one)]
+    max_connections: usize,
+
+    /// Taken off the scrape timeout that Prometheus sends, so that the page is there in time.
+    #[arg(long = "scrape.timeout-offset", env = "ZOOKEEPER_EXPORTER_SCRAPE_TIMEOUT_OFFSET", value_name = "DURATION",
+          default_value = "500ms", value_parser = duration)]
+    timeout_offset: Duration,
+
+    /// Names of the metrics: by Prometheus' rules, or raw as mntr has them (for dashboards of older exporters).
+    #[arg(
+        long = "metrics.names",
+        env = "ZOOKEEPER_EXPORTER_METRICS_NAMES",
+        value_name = "NAMES",
+        default_value = "prometheus"
+    )]
+    names: NamesArg,
+
+    /// Most bytes read of one reply.
+    #[arg(long = "limit.reply-bytes", env = "ZOOKEEPER_EXPORTER_LIMIT_REPLY_BYTES", value_name = "BYTES",
+          default_value_t = Limits::default().reply_bytes, value_parser = at_least_one)]
+    reply_bytes: usize,
+
+    /// Most series of one member.
+    #[arg(long = "limit.series-per-member", env = "ZOOKEEPER_EXPORTER_LIMIT_SERIES_PER_MEMBER", value_name = "N",
+          default_value_t = Limits::default().series_per_member, value_parser = at_least_one)]
+    series_per_member: usize,
+
+    /// Most connections to members at once.
+    #[arg(long = "limit.sockets", env = "ZOOKEEPER_EXPORTER_LIMIT_SOCKETS", value_name = "N",
+          default_value_t = Limits::default().sockets, value_parser = at_least_one)]
+    sockets: usize,
+
+    /// Most members of an ensemble that discovery may find.
+    #[arg(long = "limit.members-per-ensemble", env = "ZOOKEEPER_EXPORTER_LIMIT_MEMBERS_PER_ENSEMBLE", value_name = "N",
+          default_value_t = Limits::default().members_per_ensemble, value_parser = at_least_one)]
+    members_per_ensemble: usize,
+
+    /// How much to log.
+    #[arg(long = "log.level", env = "ZOOKEEPER_EXPORTER_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    log_level: LogLevel,
+
+    /// How log lines look.
+    #[arg(long = "log.format", env = "ZOOKEEPER_EXPORTER_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum NamesArg {
+    Prometheus,
+    Mntr,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<ExitCode, UsageError> {
+        let origin = self.targets.origin();
+        let config = origin.load()?;
+        start_log(self.log_level, self.log_format);
+        let threads = threads(config.ensembles.iter().map(|ensemble| ensemble.members.len()).sum());
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+        let runtime = runtime.map_err(|error| UsageError(format!("cannot start the runtime: {error}")))?;
+        let code = runtime.block_on(self.serve(origin, config));
+        // A resolver that hangs must not hold the exit up.
+        runtime.shutdown_background();
+        code
+    }
+
+    async fn serve(self, origin: Origin, config: Config) -> Result<ExitCode, UsageError> {
+        let web = Arc::new(Web::load(self.web_config_file.clone())?);
+        let no_signals = |error| UsageError(format!("cannot listen for signals: {error}"));
+        let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
+        let mut listeners = Vec::with_capacity(self.listen_address.len());
+        for address in &self.listen_address {
+            listeners.push(listen::bind(address).await?);
+        }
+
+        let limits = Limits {
+            reply_bytes: self.reply_bytes,
+            series_per_member: self.series_per_member,
+            sockets: self.sockets,
+            members_per_ensemble: self.members_per_ensemble,
+        };
+        let scraper = Scraper::new(&config, limits);
+        let (scraper, names) = match self.names {
+            NamesArg::Prometheus => (scraper, Names::Catalogue),
+            NamesArg::Mntr => (scraper.keeping_raw(), Names::Mntr),
+        };
+        let members = scraper.members();
+        let running = Running::new(config, scraper);
+        let app = Arc::new(App {
+            current: Current::new(running, move || origin.load()),
+            web: Arc::clone(&web),
+            telemetry: Arc::new(Telemetry::default()),
+            names,
+            timeout_offset: self.timeout_offset,
+            draining: AtomicBool::new(false),
+            telemetry_path: self.telemetry_path,
+            lifecycle: self.lifecycle,
+        });
+        app.telemetry.note_reload(true);
+        let reloads = Arc::clone(&app);
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                // The log and the metrics have been told.
+                let _ = reloads.reload().await;
+            }
+        });
+        for listener in &listeners {
+            if let Ok(address) = listener.local_addr() {
+                let (tls, password) = (web.current().is_tls(), web.current().asks_for_password());
+                tracing::info!(%address, members, tls, password, "listening");
+            }
+        }
+        let stop = async {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            tracing::info!("stopping: open requests may finish");
+            tokio::spawn(async move {
+                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+                tracing::warn!("told twice to stop: leaving at once");
+                std::process::exit(1);
+            });
+        };
+        let limits = ServerLimits { connections: self.max_connections, ..ServerLimits::default() };
+        http::serve(listeners, Arc::clone(&app), http::router(&app), limits, web, stop).await;
+        app.current.get().scraper.stop().await;
+        tracing::info!("stopped");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Up to some dozen members, handing work from thread to thread costs more than it saves.
+fn threads(members: usize) -> usize {
+    const WORTH_A_SECOND: usize = 64;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    if members > WORTH_A_SECOND { cores.min(2) } else { 1 }
+}
+
+/// A path that no other endpoint has and that the router takes literally.
+fn telemetry_path(text: &str) -> Result<String, String> {
+    let taken = text.starts_with("/-/") || text.starts_with("/ensemble/") || http::PATHS.contains(&text);
+    let plain = text.starts_with('/')
+        && text.len() > 1
+        && !taken
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte));
+    if plain {
+        Ok(text.to_owned())
+    } else {
+        Err("write a path such as /metrics, not / and not that of another endpoint".to_owned())
+    }
+}

@@ -1,0 +1,69 @@
+//! Whom to ask: the flags that every command which asks members has in common.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::positive_duration;
+use crate::config::{self, Config, ConfigError, Module};
+
+/// Ensembles from flags or from a file.
+#[derive(Debug, clap::Args)]
+pub(super) struct Targets {
+    /// An ensemble as [NAME=]HOST:PORT[,HOST:PORT...]; repeat the flag for more ensembles. HOST:PORT:observer marks a
+    /// member that does not vote. Default: localhost:2181.
+    #[arg(
+        long,
+        env = "ZOOKEEPER_EXPORTER_ZOOKEEPER",
+        value_name = "[NAME=]MEMBERS",
+        value_delimiter = ' ',
+        conflicts_with = "config_file"
+    )]
+    zookeeper: Vec<String>,
+
+    /// A YAML file with ensembles and modules.
+    #[arg(long = "config.file", env = "ZOOKEEPER_EXPORTER_CONFIG_FILE", value_name = "FILE")]
+    config_file: Option<PathBuf>,
+
+    /// Most time for a member of --zookeeper in one scrape; with --config.file it stands in the module. Default: 5s.
+    #[arg(long = "scrape.timeout", env = "ZOOKEEPER_EXPORTER_SCRAPE_TIMEOUT", value_name = "DURATION",
+          conflicts_with = "config_file", value_parser = positive_duration)]
+    timeout: Option<Duration>,
+}
+
+/// Where the configuration comes from, at the start and at every reload.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    file: Option<PathBuf>,
+    flags: Vec<String>,
+    module: Module,
+}
+
+impl Origin {
+    /// Reads and validates it.
+    pub(super) fn load(&self) -> Result<Config, ConfigError> {
+        match &self.file {
+            Some(file) => super::load(file),
+            None => config::from_flags(&self.flags, self.module.clone()),
+        }
+    }
+}
+
+impl Targets {
+    /// Whether a configuration file is named.
+    pub(super) fn has_file(&self) -> bool {
+        self.config_file.is_some()
+    }
+
+    /// Only this member, whatever the flags name.
+    pub(super) fn origin_of(&self, member: String) -> Origin {
+        Origin { file: None, flags: vec![member], ..self.origin() }
+    }
+
+    /// What the flags name.
+    pub(super) fn origin(&self) -> Origin {
+        let flags = if self.zookeeper.is_empty() { vec!["localhost:2181".to_owned()] } else { self.zookeeper.clone() };
+        let default = Module::default();
+        let module = Module { timeout: self.timeout.unwrap_or(default.timeout), ..default };
+        Origin { file: self.config_file.clone(), flags, module }
+    }
+}

@@ -1,0 +1,231 @@
+//! `alerts:` of the configuration file: thresholds as written. What a name or a number means, `alert` knows.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_saphyr::{Location, Spanned};
+
+use super::{ConfigError, Place, duration, file};
+
+/// What the user wants of the alerts; names and numbers are still to be checked against the catalogue of conditions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Alerts {
+    /// Where the runbooks are: the name of the alert and `.md` are added.
+    pub runbooks: Option<String>,
+    /// Labels that alerts keep beside `ensemble` and `member`, for example `cluster`.
+    pub keep_labels: Vec<String>,
+    /// Labels that every alert gets.
+    pub labels: BTreeMap<String, String>,
+    /// The oldest ZooKeeper release that is watched.
+    pub zookeeper: Option<String>,
+    /// Whether members serve the figures of their JVM.
+    pub jvm: Option<bool>,
+    /// Settings for every ensemble.
+    pub settings: Vec<AlertSetting>,
+    /// Settings for one ensemble.
+    pub ensembles: Vec<(Located<String>, Vec<AlertSetting>)>,
+}
+
+/// Something with the place where it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    /// What is written.
+    pub value: T,
+    /// Where.
+    pub place: Place,
+}
+
+/// What is said of one condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertSetting {
+    /// Its name, with or without `ZooKeeper`.
+    pub name: Located<String>,
+    /// The level `warning`.
+    pub warning: Option<Located<LevelSetting>>,
+    /// The level `critical`.
+    pub critical: Option<Located<LevelSetting>>,
+    /// How long it must hold.
+    pub hold: Option<Located<Duration>>,
+    /// The whole condition on (`true`) or off.
+    pub whole: Option<bool>,
+}
+
+/// What is said of one level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LevelSetting {
+    /// `on` or `off`.
+    Switch(bool),
+    /// A number, or a number with its unit: `10`, `300ms`, `85%`, `2GiB`, `14d`.
+    Limit(String),
+}
+
+/// `alerts:` as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAlerts {
+    /// Where the runbooks are; the name of the alert and `.md` are added.
+    runbook_url: Option<Spanned<String>>,
+    /// Labels that alerts keep beside `ensemble` and `member`.
+    #[serde(default)]
+    keep_labels: Vec<Spanned<String>>,
+    /// Labels that every alert gets.
+    #[serde(default)]
+    labels: BTreeMap<String, Spanned<String>>,
+    /// The oldest ZooKeeper release that is watched, `3.5`: rules that need a newer one are left out.
+    zookeeper: Option<Spanned<String>>,
+    /// Whether members serve the figures of their JVM (`exportJvmInfo`): `false` leaves those rules out.
+    jvm: Option<bool>,
+    /// Levels of conditions, for every ensemble.
+    #[serde(default)]
+    thresholds: BTreeMap<String, Spanned<RawSetting>>,
+    /// Levels of conditions, for one ensemble.
+    #[serde(default)]
+    ensembles: BTreeMap<String, Spanned<BTreeMap<String, Spanned<RawSetting>>>>,
+}
+
+/// `off`, or levels.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected on, off or {warning: LIMIT, critical: LIMIT, for: DURATION}")]
+enum RawSetting {
+    Whole(bool),
+    Word(String),
+    Levels(Box<RawLevels>),
+}
+
+/// The levels of one condition.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLevels {
+    /// An early warning.
+    warning: Option<Spanned<RawLevel>>,
+    /// An alarm.
+    critical: Option<Spanned<RawLevel>>,
+    /// How long it must hold.
+    #[serde(rename = "for")]
+    hold: Option<Spanned<String>>,
+}
+
+/// One level.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a number, a number with its unit (300ms, 85%, 2GiB, 14d), on or off")]
+enum RawLevel {
+    Switch(bool),
+    Whole(i64),
+    Fraction(f64),
+    Text(String),
+}
+
+impl RawAlerts {
+    /// Checks the form.
+    pub(super) fn validate(self, path: &Path) -> Result<Alerts, ConfigError> {
+        let place = |at: Location| file::place(path, at.line(), at.column());
+        let error = |at: Location, message: String| ConfigError { place: place(at), message };
+        let mut valid = Alerts { jvm: self.jvm, ..Alerts::default() };
+        if let Some(url) = self.runbook_url {
+            if !url.value.starts_with("http://") && !url.value.starts_with("https://") {
+                let message =
+                    format!("`{}` is no URL; write for example https://wiki.example.com/zookeeper", url.value);
+                return Err(error(url.referenced, message));
+            }
+            valid.runbooks = Some(url.value);
+        }
+        for label in self.keep_labels {
+            check_label(&label.value).map_err(|message| error(label.referenced, message))?;
+            valid.keep_labels.push(label.value);
+        }
+        for (name, value) in self.labels {
+            check_label(&name).map_err(|message| error(value.referenced, message))?;
+            valid.labels.insert(name, value.value);
+        }
+        if let Some(release) = self.zookeeper {
+            let parts: Vec<&str> = release.value.split('.').collect();
+            if !(2..=3).contains(&parts.len()) || parts.iter().any(|part| part.parse::<u16>().is_err()) {
+                let message = format!("`{}` is no release of ZooKeeper; write for example \"3.8\"", release.value);
+                return Err(error(release.referenced, message));
+            }
+            valid.zookeeper = Some(release.value);
+        }
+        valid.settings = settings(self.thresholds, &place).map_err(|(at, message)| error(at, message))?;
+        for (name, of_ensemble) in self.ensembles {
+            let at = place(of_ensemble.referenced);
+            let settings = settings(of_ensemble.value, &place).map_err(|(at, message)| error(at, message))?;
+            valid.ensembles.push((Located { value: name, place: at }, settings));
+        }
+        Ok(valid)
+    }
+}
+
+type Mistake = (Location, String);
+
+fn settings(
+    written: BTreeMap<String, Spanned<RawSetting>>,
+    place: &impl Fn(Location) -> Place,
+) -> Result<Vec<AlertSetting>, Mistake> {
+    written.into_iter().map(|(name, setting)| one(name, setting, place)).collect()
+}
+
+fn one(
+    name: String,
+    setting: Spanned<RawSetting>,
+    place: &impl Fn(Location) -> Place,
+) -> Result<AlertSetting, Mistake> {
+    let at = setting.referenced;
+    let name = Located { value: name, place: place(at) };
+    let mut valid = AlertSetting { name, warning: None, critical: None, hold: None, whole: None };
+    match setting.value {
+        RawSetting::Whole(whole) => valid.whole = Some(whole),
+        RawSetting::Word(word) => {
+            let whole = switch(&word).ok_or_else(|| {
+                (at, format!("`{word}` is no setting of an alert; write on, off or {{warning: 10, critical: 100}}"))
+            })?;
+            valid.whole = Some(whole);
+        }
+        RawSetting::Levels(levels) => {
+            // Within a value that may have several forms the parser does not tell every place.
+            let near = |own: Location| if own.line() == 0 { at } else { own };
+            let level = |level: Spanned<RawLevel>| Located {
+                place: place(near(level.referenced)),
+                value: match level.value {
+                    RawLevel::Switch(on) => LevelSetting::Switch(on),
+                    RawLevel::Whole(number) => LevelSetting::Limit(number.to_string()),
+                    RawLevel::Fraction(number) => LevelSetting::Limit(number.to_string()),
+                    RawLevel::Text(text) => switch(&text).map_or(LevelSetting::Limit(text), LevelSetting::Switch),
+                },
+            };
+            valid.warning = levels.warning.map(level);
+            valid.critical = levels.critical.map(level);
+            if let Some(hold) = levels.hold {
+                let value = duration::parse(&hold.value).map_err(|bad| (near(hold.referenced), bad.to_string()))?;
+                valid.hold = Some(Located { value, place: place(near(hold.referenced)) });
+            }
+        }
+    }
+    Ok(valid)
+}
+
+/// YAML 1.1 knows `on` and `off`, YAML 1.2 does not.
+fn switch(word: &str) -> Option<bool> {
+    match word {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Prometheus' rule for the names of labels, and none that the alerts have already.
+fn check_label(name: &str) -> Result<(), String> {
+    let fits = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !fits {
+        return Err(format!("`{name}` is no name of a label; write letters, digits and `_`, for example cluster"));
+    }
+    let taken = ["ensemble", "member", "severity", "alertname", "job", "instance"];
+    if taken.contains(&name) {
+        return Err(format!(
+            "the label `{name}` has its meaning in the alerts already; choose another, for example cluster"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Durations as Prometheus writes them: `5s`, `1m30s`, `500ms`.
+
+use std::time::Duration;
+
+/// Why a text is no duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no duration; write a number with its unit, for example 500ms, 5s or 1m30s")]
+pub struct BadDuration(pub String);
+
+const UNITS: [(&str, u64); 7] = [
+    ("ms", 1),
+    ("s", 1000),
+    ("m", 60 * 1000),
+    ("h", 3600 * 1000),
+    ("d", 24 * 3600 * 1000),
+    ("w", 7 * 24 * 3600 * 1000),
+    ("y", 365 * 24 * 3600 * 1000),
+];
+
+/// Reads a duration; units go from the largest to the smallest, each at most once (Prometheus'
+/// `model.ParseDuration`).
+///
+/// # Errors
+/// When the text is anything else, or too large to be counted in milliseconds.
+pub fn parse(text: &str) -> Result<Duration, BadDuration> {
+    let bad = || BadDuration(text.to_owned());
+    let (mut rest, mut total, mut largest) = (text, 0_u64, UNITS.len());
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
+        let number: u64 = rest[..digits].parse().map_err(|_| bad())?;
+        rest = &rest[digits..];
+        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let unit = UNITS.iter().position(|(name, _)| *name == &rest[..letters]).ok_or_else(bad)?;
+        if unit >= largest {
+            return Err(bad());
+        }
+        largest = unit;
+        rest = &rest[letters..];
+        total = number.checked_mul(UNITS[unit].1).and_then(|ms| total.checked_add(ms)).ok_or_else(bad)?;
+    }
+    if text.is_empty() { Err(bad()) } else { Ok(Duration::from_millis(total)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_prometheus_durations() {
+        for (text, ms) in [("5s", 5000), ("1m30s", 90_000), ("500ms", 500), ("0s", 0), ("1d", 86_400_000)] {
+            assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in [
+            "",
+            "5",
+            "s",
+            "5 s",
+            "-5s",
+            "5s1m",
+            "1s1s",
+            "1.5s",
+            "5seconds",
+            "99999999999999999999s",
+            "9999999999999y",
+            "5µs",
+        ] {
+            assert_eq!(parse(text), Err(BadDuration(text.into())), "{text}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Ensembles and modules from the YAML file: strict, with file, line and column of a mistake.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_saphyr::{Location, Spanned};
+
+use super::{
+    Choice, Config, ConfigError, DEFAULT_MODULE, Discovery, EnsembleConfig, MemberConfig, Module, Place, ProbeConfig,
+    Word, check_ensemble_name, check_ensembles, check_members, duration, extras, flags, raw,
+};
+
+/// A file larger than this is no configuration of ours.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Reads and validates a file.
+///
+/// # Errors
+/// When it cannot be read, is no YAML, or says something that makes no sense.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = read(path, "--config.file")?;
+    let file: raw::File = serde_saphyr::from_str(&text).map_err(|error| syntax(path, &error))?;
+    validate(path, file)
+}
+
+/// The text of a file that a flag names.
+pub(super) fn read(path: &Path, flag: &str) -> Result<String, ConfigError> {
+    let in_file = |message: String| ConfigError { place: place(path, 0, 0), message };
+    let unreadable = |error: std::io::Error| {
+        in_file(format!("cannot read the configuration file: {error}; name an existing YAML file with {flag}"))
+    };
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    if size > MAX_BYTES {
+        return Err(in_file(format!("the file has {size} bytes, the most is {MAX_BYTES}; is it the right file?")));
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
+}
+
+pub(super) fn place(path: &Path, line: u64, column: u64) -> Place {
+    Place::File { path: path.to_owned(), line, column }
+}
+
+/// The parser's message in the operator's words, without the place it repeats at its end.
+pub(super) fn syntax(path: &Path, error: &serde_saphyr::Error) -> ConfigError {
+    let (line, column) = error.location().map_or((0, 0), |location| (location.line(), location.column()));
+    let message = error.without_snippet().to_string();
+    let message = message.lines().next().unwrap_or("").trim_start_matches("error: ");
+    let message = message.split_once(" at line ").map_or(message, |(message, _)| message);
+    ConfigError { place: place(path, line, column), message: plain(message) }
+}
+
+/// What the parser means by its terms, and what to write instead.
+fn plain(message: &str) -> String {
+    if let Some(key) = message.strip_prefix("duplicate mapping key: ").and_then(|rest| rest.split(',').next()) {
+        return format!("the key `{key}` stands here a second time; remove one");
+    }
+    match message {
+        "expected sequence start" => "a list belongs here; write for example [zk-1:2181, zk-2:2181]".into(),
+        "invalid boolean" => "true or false belongs here".into(),
+        "expected mapping start" => "keys with values belong here; write for example `name: prod`".into(),
+        _ if message.starts_with("missing field") => format!("{message}; add it"),
+        _ if message.starts_with("multiple YAML documents") => {
+            "a second document begins here; write one, without the line ---".into()
+        }
+        _ if message.starts_with("tabs") => "a tab stands in the indentation; write spaces".into(),
+        _ => message.to_owned(),
+    }
+}
+
+fn validate(path: &Path, file: raw::File) -> Result<Config, ConfigError> {
+    let at = |location: Location, message: String| ConfigError {
+        place: place(path, location.line(), location.column()),
+        message,
+    };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut modules = BTreeMap::new();
+    for (name, module) in file.modules {
+        let module = validate_module(folder, module).map_err(|(location, message)| at(location, message))?;
+        modules.insert(name, Arc::new(module));
+    }
+    modules.entry(DEFAULT_MODULE.to_owned()).or_default();
+
+    let (mut ensembles, mut names) = (Vec::new(), Vec::new());
+    for ensemble in file.ensembles {
+        let name_at = ensemble.name.referenced;
+        let name = ensemble.name.value;
+        check_ensemble_name(&name).map_err(|message| at(name_at, message))?;
+        let list_at = ensemble.members.referenced;
+        let places: Vec<Location> = ensemble.members.value.iter().map(|member| member.referenced).collect();
+        let members = ensemble
+            .members
+            .value
+            .into_iter()
+            .map(|member| {
+                let location = member.referenced;
+                validate_member(member.value).map_err(|message| at(location, message))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        check_members(&name, &members)
+            .map_err(|(number, message)| at(places.get(number).copied().unwrap_or(list_at), message))?;
+        let discovery = match ensemble.discovery {
+            None => Discovery::default(),
+            Some(way) => way.value.parse().map_err(|message| at(way.referenced, message))?,
+        };
+        let module_name = ensemble.module.as_ref().map_or(DEFAULT_MODULE, |module| module.value.as_str());
+        let module = modules.get(module_name).ok_or_else(|| {
+            let known = modules.keys().cloned().collect::<Vec<_>>().join(", ");
+            let message = format!("there is no module `{module_name}`; write one of {known} or add it under modules:");
+            at(ensemble.module.as_ref().map_or(name_at, |module| module.referenced), message)
+        })?;
+        if discovery == Discovery::Conf && !module.commands.contains(&Word::Conf) {
+            let message = format!(
+                "discovery: conf asks the word conf, which the commands of module `{module_name}` leave out; add it there"
+            );
+            return Err(at(name_at, message));
+        }
+        let (module_name, module) = (module_name.to_owned(), Arc::clone(module));
+        ensembles.push(EnsembleConfig { name, members, discovery, module_name, module });
+        names.push(name_at);
+    }
+    check_ensembles(&ensembles).map_err(|(number, message)| at(names[number], message))?;
+    if ensembles.is_empty() {
+        return Err(ConfigError {
+            place: place(path, 0, 0),
+            message: "no ensembles; write `ensembles: [{name: prod, members: [zk-1:2181]}]`".into(),
+        });
+    }
+    let mut probe = ProbeConfig::default();
+    for allow in file.probe.allow {
+        probe.allow.push(allow.value.parse().map_err(|message| at(allow.referenced, message))?);
+    }
+    let alerts = file.alerts.validate(path)?;
+    Ok(Config { ensembles, modules, probe, alerts })
+}
+
+fn validate_member(member: raw::Member) -> Result<MemberConfig, String> {
+    match member {
+        raw::Member::Short(text) => flags::member(&text),
+        raw::Member::Long(long) => {
+            let member = flags::member(&long.address)?;
+            let observer = match long.role.as_deref() {
+                None => member.observer,
+                Some("observer") => true,
+                Some("participant") => false,
+                Some(role) => return Err(format!("`{role}` is no role; write participant or observer")),
+            };
+            Ok(MemberConfig { observer, ..member })
+        }
+    }
+}
+
+fn validate_module(folder: &Path, module: raw::Module) -> Result<Module, (Location, String)> {
+    let mut valid = Module::default();
+    if let Some(timeout) = module.timeout {
+        valid.timeout = duration::parse(&timeout.value).map_err(|error| (timeout.referenced, error.to_string()))?;
+        if valid.timeout.is_zero() {
+            return Err((
+                timeout.referenced,
+                "the timeout is 0; write how long a member may take, for example 5s".into(),
+            ));
+        }
+    }
+    if let Some(commands) = module.commands {
+        let words = commands.value.iter().map(command).collect::<Result<Vec<_>, _>>()?;
+        if !words.contains(&Word::Mntr) && !words.contains(&Word::Srvr) {
+            return Err((commands.referenced, "commands has neither mntr nor srvr; write [mntr, srvr, conf]".into()));
+        }
+        valid.commands = words;
+    }
+    valid.tls = module.tls.map(|tls| tls.validate(folder)).transpose()?;
+    if let Some(admin) = module.admin {
+        valid.admin = Some(admin.value.parse().map_err(|message| (admin.referenced, message))?);
+    }
+    if let Some(metrics) = module.metrics {
+        let choice = match metrics.value {
+            raw::Metrics::Word(word) => Choice::from_word(&word),
+            raw::Metrics::Globs(globs) => Choice::from_globs(globs),
+        };
+        valid.metrics = choice.map_err(|message| (metrics.referenced, message))?;
+    }
+    valid.extras = extras::validate(folder, module.host, module.session, module.canary, module.znodes, module.alarms)?;
+    Ok(valid)
+}
+
+fn command(text: &Spanned<String>) -> Result<Word, (Location, String)> {
+    text.value.parse().map_err(|message| (text.referenced, message))
+}

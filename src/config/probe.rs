@@ -1,0 +1,233 @@
+//! `probe:`: whom `/probe` may ask beside the configured members. Nobody, unless it is written.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use super::Address;
+use super::choice::fits;
+
+/// Whom `/probe` may ask outside the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProbeConfig {
+    /// Networks and names, each with its ports.
+    pub allow: Vec<Allow>,
+}
+
+/// One line of `allow`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allow {
+    what: What,
+    ports: RangeInclusive<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    /// The addresses that share the first bits.
+    Network(IpAddr, u8),
+    /// A pattern for names, in lower case.
+    Names(String),
+}
+
+impl ProbeConfig {
+    /// Whether a pattern allows the target by its name, wherever that leads.
+    #[must_use]
+    pub fn allows_name(&self, target: &Address) -> bool {
+        let host = target.host().trim_end_matches('.').to_ascii_lowercase();
+        host.parse::<IpAddr>().is_err()
+            && self.allow.iter().any(|allow| match &allow.what {
+                What::Names(glob) => allow.ports.contains(&target.port()) && fits(glob, &host),
+                What::Network(..) => false,
+            })
+    }
+
+    /// The addresses that may be connected to for this target, of those that its name resolved to: by its name all but
+    /// the exporter's own surroundings, by a network those within it. Empty where it is not allowed.
+    #[must_use]
+    pub fn allowed(&self, target: &Address, resolved: &[SocketAddr]) -> Vec<SocketAddr> {
+        let by_name = self.allows_name(target);
+        let allowed = |address: &&SocketAddr| {
+            let ip = address.ip().to_canonical();
+            by_name && !is_surrounding(ip)
+                || self.allow.iter().any(|allow| match allow.what {
+                    What::Network(base, bits) => allow.ports.contains(&address.port()) && within(ip, base, bits),
+                    What::Names(_) => false,
+                })
+        };
+        let addresses: Vec<_> = resolved.iter().filter(allowed).copied().collect();
+        // One address outside makes the name suspicious as a whole.
+        if addresses.len() == resolved.len() { addresses } else { Vec::new() }
+    }
+}
+
+/// Loopback, link-local (the cloud's metadata), multicast and no address at all: never meant by a name of someone
+/// else's.
+#[must_use]
+pub fn is_surrounding(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            ip.is_loopback() || ip.is_link_local() || ip.is_multicast() || ip.is_broadcast() || ip.octets()[0] == 0
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local() || ip.is_multicast() || ip.is_unspecified(),
+    }
+}
+
+fn within(ip: IpAddr, base: IpAddr, bits: u8) -> bool {
+    match (ip, base) {
+        (IpAddr::V4(ip), IpAddr::V4(base)) => u32::from(ip) & mask32(bits) == u32::from(base) & mask32(bits),
+        (IpAddr::V6(ip), IpAddr::V6(base)) => u128::from(ip) & mask128(bits) == u128::from(base) & mask128(bits),
+        _ => false,
+    }
+}
+
+fn mask32(bits: u8) -> u32 {
+    u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0)
+}
+
+fn mask128(bits: u8) -> u128 {
+    u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0)
+}
+
+impl FromStr for Allow {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = |why: &str| {
+            format!(
+                "`{text}` {why}; write a network such as 10.0.0.0/8:2181, or a pattern for names such as *.zk.example.com:2181-2183"
+            )
+        };
+        let (what, ports) = if let Some((base, rest)) = text.split_once('/') {
+            let base = base.strip_prefix('[').and_then(|base| base.strip_suffix(']')).unwrap_or(base);
+            let base: IpAddr = base.parse().map_err(|_| bad("has no valid address before the slash"))?;
+            let (bits, ports) = rest.split_once(':').map_or((rest, None), |(bits, ports)| (bits, Some(ports)));
+            let most = if base.is_ipv4() { 32 } else { 128 };
+            let bits: u8 = bits
+                .parse()
+                .ok()
+                .filter(|bits| *bits <= most)
+                .ok_or_else(|| bad(&format!("has no valid prefix length behind the slash (0 to {most})")))?;
+            if !is_base(base, bits) {
+                return Err(bad(&format!("has bits set behind the first {bits}")));
+            }
+            (What::Network(base, bits), ports)
+        } else if let Ok(ip) = text.parse::<IpAddr>() {
+            (What::Network(ip, if ip.is_ipv4() { 32 } else { 128 }), None)
+        } else if let Some((ip, rest)) = text.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+            let ip: IpAddr = ip.parse().map_err(|_| bad("has no valid IPv6 address in its brackets"))?;
+            let ports =
+                if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or_else(|| bad("is unreadable"))?) };
+            (What::Network(ip, 128), ports)
+        } else {
+            let (host, ports) = text.split_once(':').map_or((text, None), |(host, ports)| (host, Some(ports)));
+            if let Ok(ip) = host.parse::<IpAddr>() {
+                (What::Network(ip, 32), ports)
+            } else {
+                let sane = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.*?".contains(&byte);
+                if host.is_empty() || !host.bytes().all(sane) {
+                    return Err(bad("is no network and no pattern for names"));
+                }
+                (What::Names(host.to_ascii_lowercase()), ports)
+            }
+        };
+        let ports = match ports {
+            None => 1..=u16::MAX,
+            Some(ports) => {
+                let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+                match (first.parse(), last.parse()) {
+                    (Ok(first), Ok(last)) if 0 < first && first <= last => first..=last,
+                    _ => return Err(bad("has no valid port or range of ports")),
+                }
+            }
+        };
+        Ok(Self { what, ports })
+    }
+}
+
+fn is_base(base: IpAddr, bits: u8) -> bool {
+    match base {
+        IpAddr::V4(base) => u32::from(base) & !mask32(bits) == 0,
+        IpAddr::V6(base) => u128::from(base) & !mask128(bits) == 0,
+    }
+}
+
+impl fmt::Display for Allow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Network(base, bits) => write!(f, "{base}/{bits}")?,
+            What::Names(glob) => f.write_str(glob)?,
+        }
+        match (*self.ports.start(), *self.ports.end()) {
+            (1, u16::MAX) => Ok(()),
+            (first, last) if first == last => write!(f, ":{first}"),
+            (first, last) => write!(f, ":{first}-{last}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(allow: &str, target: &str, resolved: &[&str]) -> bool {
+        let config = ProbeConfig { allow: vec![allow.parse().expect("valid")] };
+        let target: Address = target.parse().expect("an address");
+        let resolved: Vec<_> =
+            resolved.iter().map(|ip| SocketAddr::new(ip.parse().expect("an address"), target.port())).collect();
+        let allowed = config.allowed(&target, &resolved);
+        assert!(allowed.is_empty() || allowed == resolved);
+        !allowed.is_empty()
+    }
+
+    #[test]
+    fn what_is_resolved_decides() {
+        for (allow, target, resolved, allowed) in [
+            ("10.0.0.0/8:2181", "10.1.2.3:2181", &["10.1.2.3"][..], true),
+            ("10.0.0.0/8:2181", "10.1.2.3:2182", &["10.1.2.3"], false),
+            ("10.0.0.0/8:2181-2183", "10.1.2.3:2183", &["10.1.2.3"], true),
+            ("10.0.0.0/8", "10.1.2.3:1", &["10.1.2.3"], true),
+            ("10.0.0.0/8", "11.1.2.3:2181", &["11.1.2.3"], false),
+            ("10.0.0.0/8", "zk-1:2181", &["10.0.0.1"], true),
+            // A name with one foot outside, as a rebinding name has.
+            ("10.0.0.0/8", "zk-1:2181", &["10.0.0.1", "127.0.0.1"], false),
+            ("10.0.0.0/8", "zk-1:2181", &["::ffff:10.0.0.1"], true),
+            ("0.0.0.0/0", "zk-1:2181", &["fd00::1"], false),
+            ("fd00::/8:2181", "[fd00::1]:2181", &["fd00::1"], true),
+            ("[fd00::1]:2181", "[fd00::1]:2181", &["fd00::1"], true),
+            ("10.1.2.3:2181", "10.1.2.3:2181", &["10.1.2.3"], true),
+            ("*.zk.example.com:2181", "a.ZK.example.com:2181", &["192.0.2.1"], true),
+            ("*.zk.example.com", "zk.example.com:2181", &["192.0.2.1"], false),
+            ("*", "metadata:2181", &["169.254.169.254"], false),
+            ("*", "localhost:2181", &["127.0.0.1"], false),
+            ("127.0.0.0/8", "localhost:2181", &["127.0.0.1"], true),
+            // A pattern for names does not mean numbers.
+            ("*", "10.0.0.1:2181", &["10.0.0.1"], false),
+        ] {
+            assert_eq!(allows(allow, target, resolved), allowed, "{allow} {target} {resolved:?}");
+        }
+        assert!(!allows("10.0.0.0/8", "zk-1:2181", &[]), "nothing resolved is nothing allowed");
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        for (text, part) in [
+            ("10.0.0.0/33", "prefix length"),
+            ("10.0.0.1/8", "bits set"),
+            ("zk/8", "address before the slash"),
+            ("10.0.0.0/8:0", "port"),
+            ("10.0.0.0/8:3-2", "port"),
+            ("", "no network"),
+            ("a b", "no network"),
+            ("http://zk:1", "slash"),
+            ("zk:port", "port"),
+            ("[fe80]:1", "brackets"),
+        ] {
+            let error = text.parse::<Allow>().expect_err(text);
+            assert!(error.contains(part) && !error.contains('\n'), "{error}");
+        }
+        for text in ["10.0.0.0/8:2181", "*.example.com:2181-2183", "fd00::/8"] {
+            assert_eq!(text.parse::<Allow>().expect("valid").to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Ensembles: is any in danger, which member and why, what runs out next.
+
+use super::parts;
+use crate::dashboard::board::Board;
+use crate::dashboard::panel::{Column, Paint, Panel, Unit};
+use crate::dashboard::query::{ensemble_gauge, mean, of_ensemble, of_member, rate_of_ensemble, sum_of_members};
+
+pub(super) fn board() -> Board {
+    Board::new(
+        "zookeeper-ensembles",
+        "Ensembles",
+        "Start here. Is any ensemble in danger? Which member, and why? What will run out next?",
+    )
+    .row("Is any ensemble in danger?", danger())
+    .row("Which member, and why?", vec![parts::members()])
+    .row("What will run out next?", vec![parts::runs_out(), parts::roles()])
+    .row("Load", load())
+}
+
+fn counted(title: &'static str, condition: &str, color: &'static str) -> Panel {
+    Panel::number(title, Unit::Count)
+        .query(format!("count({condition}) or 0 * count(zk_ensemble_members{{E}})"), "")
+        .paint(Paint::From(vec![(1.0, color)]))
+}
+
+/// Alerts that fire now.
+fn alerts(severity: &str) -> String {
+    format!(
+        r#"max by (alertname, ensemble, member) (ALERTS{{alertname=~"ZooKeeper.*",alertstate="firing",severity="{severity}",ensemble=~"$ensemble|"}})"#
+    )
+}
+
+fn danger() -> Vec<Panel> {
+    vec![
+        counted(
+            "Without quorum",
+            "max by (ensemble) (zk_ensemble_has_quorum{E}) == 0 or max by (ensemble) (zk_ensemble_members_up{E}) == 0",
+            "red",
+        )
+        .asks("How many ensembles have no quorum, or do not answer at all?")
+        .bad("1 or more: nobody can write there.", "Bring back any of its voters; see the table below for which."),
+        counted(
+            "One failure from stopping",
+            "max by (ensemble) (zk_ensemble_quorum_margin{E}) == 0 and on (ensemble) max by (ensemble) (zk_ensemble_voters{E}) > 1",
+            "orange",
+        )
+        .asks("How many ensembles stop at the next failure?")
+        .bad(
+            "1 or more: every voter that is left is needed.",
+            "Bring back the missing voter before any other work there, and restart nothing else.",
+        ),
+        counted("Members not serving", &format!("{} == 0", of_member("zk_serving{M}")), "red")
+            .asks("How many members serve no clients?")
+            .bad("1 or more: dead, unreachable, or without a leader.", "See the red states in the table of members."),
+        counted("Alarms", &alerts("critical"), "red")
+            .asks("How many critical alerts fire?")
+            .bad("1 or more: a fault is here.", "See the firing alerts below, and their runbooks."),
+        counted("Early warnings", &alerts("warning"), "orange")
+            .asks("How many warnings fire?")
+            .bad("1 or more: a fault is coming.", "See the firing alerts below, and their runbooks."),
+        Panel::number("Ensembles watched", Unit::Count)
+            .asks("Is every ensemble that should be watched here?")
+            .bad("Fewer than you run.", "See the configuration of the exporter and the targets of Prometheus.")
+            .query("count(max by (ensemble) (zk_ensemble_members{E}))", ""),
+        table(),
+        parts::firing().size(10, 8),
+    ]
+}
+
+fn table() -> Panel {
+    let alerts = |severity| {
+        let count = format!("count by (ensemble) ({})", alerts(severity));
+        format!("{count} or 0 * {}", ensemble_gauge("zk_ensemble_members"))
+    };
+    let columns = vec![
+        Column::new("Quorum", Unit::Count, ensemble_gauge("zk_ensemble_has_quorum")).paint(parts::YES),
+        Column::new(
+            "May still fail",
+            Unit::Count,
+            // A standalone server has no margin to lose, and negative margins are no quorum at all.
+            format!(
+                "{} and on (ensemble) {} > 1",
+                ensemble_gauge("zk_ensemble_quorum_margin"),
+                ensemble_gauge("zk_ensemble_voters")
+            ),
+        )
+        .paint(Paint::Falling(vec![(0.0, "orange"), (1.0, "green")])),
+        Column::new("In sync", Unit::Count, ensemble_gauge("zk_ensemble_voters_synced")),
+        Column::new("Voters", Unit::Count, ensemble_gauge("zk_ensemble_voters")),
+        Column::new("Up", Unit::Count, ensemble_gauge("zk_ensemble_members_up")),
+        Column::new("Members", Unit::Count, ensemble_gauge("zk_ensemble_members")),
+        Column::new("Alarms", Unit::Count, alerts("critical")).paint(Paint::From(vec![(1.0, "red")])),
+        Column::new("Warnings", Unit::Count, alerts("warning")).paint(Paint::From(vec![(1.0, "orange")])),
+        Column::new("Slowest write", Unit::Seconds, of_ensemble(mean("zk_updatelatency_seconds")))
+            .paint(Paint::Alert("SlowWrites")),
+    ];
+    Panel::table("Ensembles", &[("ensemble", "Ensemble")], columns)
+        .asks("Which ensemble is in danger, and how near to stopping is it?")
+        .bad(
+            "Quorum NO: nobody can write. May still fail 0 (orange): the next failure stops it. Up below Members: \
+             somebody is missing. An empty cell: standalone, or not known without a leader.",
+            "Follow the link on its name: the overview shows which member it is.",
+        )
+        .sorted("Alarms", true)
+        .size(14, 8)
+}
+
+fn load() -> Vec<Panel> {
+    vec![
+        Panel::curves("Packets from clients", Unit::PerSecond)
+            .asks("How much do clients ask?")
+            .bad(
+                "A sudden fall while clients are connected: they are stuck. A sudden rise: a client in a loop.",
+                "Compare with connections and queued requests beside it.",
+            )
+            .query(rate_of_ensemble("zk_packets_received_total"), "{{ensemble}}")
+            .size(6, 7),
+        Panel::curves("Connections", Unit::Count)
+            .asks("How many clients are connected?")
+            .bad(
+                "A cliff: the network, or members lost. A steady rise: a client that leaks.",
+                "See the clients of each member.",
+            )
+            .query(sum_of_members("zk_num_alive_connections{M}"), "{{ensemble}}")
+            .size(6, 7),
+        Panel::curves("Requests queued at the worst member", Unit::Count)
+            .asks("Can every member keep up?")
+            .bad("Above the lines for minutes: it cannot.", "Look at fsync and at the write latency of its members.")
+            .query(of_ensemble("zk_outstanding_requests{M}"), "{{ensemble}}")
+            .limits("OutstandingRequests")
+            .log_with_zero()
+            .size(6, 7),
+        Panel::curves("Write latency of the slowest member", Unit::Seconds)
+            .asks("How long does a write take?")
+            .bad(
+                "Above the lines: clients wait, and sessions will expire.",
+                "Look at fsync first, then at the network between members.",
+            )
+            .query(of_ensemble(mean("zk_updatelatency_seconds")), "{{ensemble}}")
+            .limits("SlowWrites")
+            .missing(parts::SINCE_3_6)
+            .log()
+            .size(6, 7),
+    ]
+}

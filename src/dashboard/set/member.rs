@@ -1,0 +1,242 @@
+//! One member: what it is, what it is asked, where a request spends its time, its disk, its clients.
+
+use super::parts::{self, SINCE_3_6};
+use crate::dashboard::board::Board;
+use crate::dashboard::panel::{Column, Paint, Panel, Unit};
+use crate::dashboard::query::{busy, gauge, happened, mean, rate};
+
+pub(super) fn board() -> Board {
+    Board::new("zookeeper-member", "Member", "What is wrong with this member: its requests, its disk, its clients?")
+        .row("Who it is", identity())
+        .row("Requests", requests())
+        .row("Pipeline, in the order of processing", pipeline())
+        .row("Disk", disk())
+        .row("Clients", clients())
+}
+
+fn identity() -> Vec<Panel> {
+    let info = "max by (ensemble, member, version, server_id, peer_type, source) (zk_member_info{M})";
+    vec![
+        Panel::number("State", Unit::Count)
+            .asks("What is it now?")
+            .bad("Red: it does not answer, or serves nobody.", "Process and host first, then the end of its log.")
+            .query(parts::state(), "{{member}}")
+            .paint(parts::STATES),
+        Panel::number("In this role for", Unit::Age)
+            .asks("When did it last change its role?")
+            .bad("Minutes, without planned work: an election or a restart.", "See the marks in the graphs.")
+            .missing(SINCE_3_6)
+            .query(gauge("zk_uptime_seconds"), "{{member}}"),
+        Panel::table(
+            "Version and source",
+            &[
+                ("member", "Member"),
+                ("ensemble", "Ensemble"),
+                ("version", "Version"),
+                ("server_id", "Server id"),
+                ("peer_type", "Type"),
+                ("source", "Figures from"),
+            ],
+            vec![Column::new("", Unit::Count, info)],
+        )
+        .asks("What runs there, and where do the figures come from?")
+        .bad(
+            "Figures from srvr: mntr is not allowed there, so most panels are empty.",
+            "Add mntr to 4lw.commands.whitelist in its zoo.cfg and restart it.",
+        )
+        .missing("No data: the member does not answer.")
+        .size(16, 4),
+        parts::firing().size(12, 6),
+        parts::roles().size(12, 6),
+    ]
+}
+
+fn requests() -> Vec<Panel> {
+    vec![
+        Panel::curves("Packets", Unit::PerSecond)
+            .asks("How much does it take and send?")
+            .bad("Received without sent: it is stuck.", "A thread dump (jstack) tells where.")
+            .query(rate("zk_packets_received_total"), "received {{member}}")
+            .query(rate("zk_packets_sent_total"), "sent {{member}}"),
+        Panel::curves("Latency", Unit::Seconds)
+            .asks("How long do its clients wait?")
+            .bad(
+                "Writes above the lines: see fsync below. Reads too: CPU or garbage collection.",
+                "Follow the pipeline below: which step grew?",
+            )
+            .missing(SINCE_3_6)
+            .query(mean("zk_updatelatency_seconds"), "write {{member}}")
+            .query(mean("zk_readlatency_seconds"), "read {{member}}")
+            .limits("SlowWrites")
+            .log(),
+        Panel::curves("Queued requests", Unit::Count)
+            .asks("Does it keep up?")
+            .bad(
+                "Stays above the lines: it stops reading from its clients at globalOutstandingLimit.",
+                "Find the client that floods it; see fsync.",
+            )
+            .query(gauge("zk_outstanding_requests"), "{{member}}")
+            .limits("OutstandingRequests")
+            .log_with_zero(),
+        Panel::curves("Bytes", Unit::BytesPerSecond)
+            .asks("How many bytes do clients move?")
+            .bad("Far more bytes a packet than usual: large znodes.", "See the namespaces below.")
+            .missing(SINCE_3_6)
+            .query(rate("zk_received_bytes_total"), "received {{member}}")
+            .query(rate("zk_response_bytes_total"), "sent {{member}}"),
+        namespaces("Writes by namespace", "zk_write_per_namespace_bytes_count"),
+        namespaces("Reads by namespace", "zk_read_per_namespace_bytes_count"),
+    ]
+}
+
+fn namespaces(title: &'static str, counter: &str) -> Panel {
+    Panel::curves(title, Unit::PerSecond)
+        .asks("Who causes the load?")
+        .bad("One namespace has nearly all of it, or grew.", "Its owner is the one to ask.")
+        .missing(SINCE_3_6)
+        .query(
+            format!("topk(8, max by (ensemble, member, namespace) (rate({counter}{{M}}[$__rate_interval])))"),
+            "{{namespace}} {{member}}",
+        )
+}
+
+fn pipeline() -> Vec<Panel> {
+    let times = [
+        ("zk_prep_processor_queue_time_seconds", "1 waits to be prepared {{member}}"),
+        ("zk_prep_process_time_seconds", "2 prepared {{member}}"),
+        ("zk_sync_processor_queue_time_seconds", "3 waits for the log {{member}}"),
+        ("zk_sync_process_time_seconds", "4 written to the log {{member}}"),
+        ("zk_write_commitproc_time_seconds", "5 waits for commit {{member}}"),
+        ("zk_write_final_proc_time_seconds", "6 applied {{member}}"),
+    ];
+    let queues = [
+        ("zk_prep_processor_queue_size", "1 to be prepared {{member}}"),
+        ("zk_sync_processor_queue_size", "2 to be written {{member}}"),
+        ("zk_learner_request_processor_queue_size", "at the entry {{member}}"),
+        ("zk_write_commit_proc_req_queued", "writes to be committed {{member}}"),
+        ("zk_read_commit_proc_req_queued", "reads behind them {{member}}"),
+    ];
+    let with = |panel: Panel, list: &[(&'static str, &'static str)]| {
+        list.iter().fold(panel, |panel, (summary, legend)| panel.query(mean(summary), legend))
+    };
+    vec![
+        with(Panel::curves("Time in each step of a write", Unit::Seconds).log(), &times)
+            .asks("Where does a write spend its time?")
+            .bad(
+                "The step that grew is the cause: 3 and 4 the disk, 5 the other voters, 1 and 2 the CPU.",
+                "Disk: fsync below. Voters: the overview.",
+            )
+            .missing(SINCE_3_6)
+            .size(12, 8),
+        with(Panel::curves("Requests waiting at each step", Unit::Count).log_with_zero(), &queues)
+            .asks("Before which step do they pile up?")
+            .bad("A queue that grows: the step behind it is too slow.", "See the time of that step beside it.")
+            .missing(SINCE_3_6)
+            .size(12, 8),
+        Panel::curves("Requests written by one flush", Unit::Count)
+            .asks("Does batching work?")
+            .bad("Large batches with slow fsync: the disk is the limit.", "A faster device for the transaction log.")
+            .missing(SINCE_3_6)
+            .query(mean("zk_sync_processor_batch_size"), "{{member}}"),
+        Panel::curves("Throttling", Unit::PerSecond)
+            .asks("Does it hold requests back?")
+            .bad("Anything but 0: more comes in than it may take.", "Raise the limit only if the disk can bear it.")
+            .missing(SINCE_3_6)
+            .query(rate("zk_request_throttle_waits_total"), "waits {{member}}")
+            .query(rate("zk_stale_requests_dropped_total"), "dropped {{member}}")
+            .query(rate("zk_large_requests_rejected_total"), "too large {{member}}"),
+        Panel::curves("From the leader's decision until it is applied here", Unit::Seconds)
+            .asks("How stale are reads here?")
+            .bad("Grows: this member lags. Clocks that differ show here too.", "Network to the leader, its own CPU.")
+            .missing("No data: ZooKeeper before 3.6, a standalone server, or no writes in this window.")
+            .query(mean("zk_propagation_latency_seconds"), "{{member}}")
+            .log(),
+    ]
+}
+
+fn disk() -> Vec<Panel> {
+    vec![
+        Panel::curves("Fsync", Unit::Seconds)
+            .asks("How slow is its disk?")
+            .bad(
+                "Above the lines: each write waits that long.",
+                "Give the log a device of its own; see iostat for who else writes.",
+            )
+            .missing(SINCE_3_6)
+            .query(mean("zk_fsynctime_seconds"), "{{member}}")
+            .limits("SlowFsync")
+            .log(),
+        Panel::curves("Part of the time spent in fsync", Unit::Ratio)
+            .asks("How busy is the disk with its log?")
+            .bad("Near 100 %: no more writes fit, whatever clients want.", "A faster device, or fewer writes.")
+            .missing(SINCE_3_6)
+            .query(busy("zk_fsynctime_seconds"), "{{member}}")
+            .between(0.0, 1.0),
+        Panel::curves("Snapshots", Unit::Seconds)
+            .asks("How long does a snapshot take?")
+            .bad(
+                "Above the line: the tree is too large, or the disk too slow; a restart will take as long.",
+                "See data size.",
+            )
+            .missing("No snapshot was written in the last hours (one comes every snapCount transactions).")
+            .query(crate::dashboard::query::mean_over("zk_snapshottime_seconds", "6h"), "{{member}}")
+            .limits("SlowSnapshot"),
+    ]
+}
+
+fn clients() -> Vec<Panel> {
+    vec![
+        Panel::curves("Connections and sessions", Unit::Count)
+            .asks("Who is connected?")
+            .bad(
+                "A steady rise: a client that leaks connections. A cliff: the network.",
+                "cons on the member lists them by address.",
+            )
+            .query(gauge("zk_num_alive_connections"), "connections {{member}}")
+            .query(gauge("zk_local_sessions"), "local sessions {{member}}"),
+        Panel::curves("Coming and going", Unit::PerSecond)
+            .asks("Do clients connect again and again?")
+            .bad(
+                "Moved here: another member failed. Broke off: the network or clients that crash. Rejected: a limit.",
+                "Compare with the other members at the same time.",
+            )
+            .missing(SINCE_3_6)
+            .query(rate("zk_connection_requests_total"), "asked for a session {{member}}")
+            .query(rate("zk_connection_revalidates_total"), "moved here {{member}}")
+            .query(rate("zk_connection_drops_total"), "broke off {{member}}")
+            .query(rate("zk_connection_rejected_total"), "rejected {{member}}"),
+        Panel::curves("Watches fired", Unit::PerSecond)
+            .asks("How many watches fire, and by what?")
+            .bad("Far more than changes: many clients watch one znode (a herd).", "See watches set, and wchs.")
+            .missing(SINCE_3_6)
+            .query(busy("zk_node_created_watches"), "created {{member}}")
+            .query(busy("zk_node_changed_watches"), "changed {{member}}")
+            .query(busy("zk_node_children_watches"), "children {{member}}")
+            .query(busy("zk_node_deleted_watches"), "deleted {{member}}"),
+        Panel::curves("Watches set", Unit::Count)
+            .asks("How many watches do its clients hold?")
+            .bad("Grows without end: a leak; the heap follows.", "wchs tells connections and paths.")
+            .query(gauge("zk_watches"), "{{member}}")
+            .limits("WatchesHigh")
+            .log_with_zero(),
+        Panel::curves("Reads and writes", Unit::PerSecond)
+            .asks("What do its clients do?")
+            .bad("Writes where there were none.", "See the namespaces above.")
+            .missing(SINCE_3_6)
+            .query(happened("zk_updatelatency_seconds"), "writes {{member}}")
+            .query(happened("zk_readlatency_seconds"), "reads and pings {{member}}"),
+        Panel::number("File descriptors used", Unit::Ratio)
+            .asks("How many more sockets and files may it open?")
+            .bad(
+                "Above 80 %: it will soon refuse connections and fail to write.",
+                "Raise nofile (LimitNOFILE), find the leaking client.",
+            )
+            .missing("No data: mntr is not allowed, or the JVM knows no limit.")
+            .query(
+                crate::dashboard::query::of_member("zk_open_file_descriptors{M} / zk_max_file_descriptors{M}"),
+                "{{member}}",
+            )
+            .paint(Paint::Alert("FileDescriptors"))
+            .size(8, 7),
+    ]
+}

@@ -1,0 +1,258 @@
+//! One ensemble: its quorum, its golden signals, its replication, its data.
+
+use super::parts::{self, LEADER_ONLY, SINCE_3_6};
+use crate::dashboard::board::Board;
+use crate::dashboard::panel::{Paint, Panel, Unit};
+use crate::dashboard::query::{
+    ensemble_gauge, gauge, happened, mean, of_ensemble, of_member, rate, rate_of_ensemble, sum_of_members,
+};
+
+pub(super) fn board() -> Board {
+    Board::new("zookeeper-overview", "Ensemble overview", "Is this ensemble well, and which of its members is not?")
+        .row("Quorum", quorum())
+        .row("Which member, and why?", vec![parts::members().size(14, 7), parts::firing().size(10, 7)])
+        .row("Golden signals", signals())
+        .row("Replication", replication())
+        .row("Data", data())
+}
+
+fn quorum() -> Vec<Panel> {
+    let margin = Paint::Falling(vec![(0.0, "orange"), (1.0, "green")]);
+    vec![
+        Panel::name("Leader")
+            .asks("Who leads?")
+            .bad("No name: nobody leads, and nobody can write.", "See the roles over time, and the logs of the voters.")
+            .missing("No leader (or a standalone server)")
+            .query("max by (ensemble, member) (zk_ensemble_leader_info{E})", "{{member}}"),
+        Panel::number("May still fail", Unit::Count)
+            .asks("How many more voters may fail?")
+            .bad(
+                "0: the next failure stops the ensemble. Below 0: it has stopped.",
+                "Bring back the missing voter first.",
+            )
+            .missing("Not known: standalone, weighted quorum, or the leader is out of sight")
+            .query(ensemble_gauge("zk_ensemble_quorum_margin"), "{{ensemble}}")
+            .paint(margin),
+        Panel::number("Voters in sync", Unit::Count)
+            .asks("How many voters have the leader's data?")
+            .bad("Fewer than there are voters.", "See who is behind or gone in the table of members.")
+            .missing("Not known: the leader is out of sight")
+            .query(ensemble_gauge("zk_ensemble_voters_synced"), "{{ensemble}}"),
+        Panel::number("Voters", Unit::Count)
+            .asks("How many voters are there?")
+            .bad(
+                "An even number adds a point of failure and no tolerance.",
+                "Add or remove one, or make one an observer.",
+            )
+            .query(ensemble_gauge("zk_ensemble_voters"), "{{ensemble}}"),
+        Panel::number("Elections in 24 h", Unit::Count)
+            .asks("How often did they elect?")
+            .bad("More than planned restarts explain.", "Look for pauses of the JVM, slow fsync and lost packets then.")
+            .missing(SINCE_3_6)
+            .query(
+                format!("round({})", of_ensemble("increase(zk_election_time_seconds_count{M}[24h])")),
+                "{{ensemble}}",
+            )
+            .paint(Paint::From(vec![(4.0, "orange")])),
+        Panel::number("The leader leads for", Unit::Age)
+            .asks("When was the last election?")
+            .bad(
+                "Minutes, without planned work.",
+                "Find out why the old leader left: its log, and the marks in the graphs.",
+            )
+            .missing(LEADER_ONLY)
+            .query(of_ensemble("zk_leader_uptime_seconds{M}"), "{{ensemble}}")
+            .paint(Paint::Falling(vec![(0.0, "orange"), (600.0, "green")])),
+        parts::roles().size(14, 7),
+        Panel::curves("Voters", Unit::Count)
+            .asks("When was the ensemble near its limit?")
+            .bad(
+                "In sync touches the majority: one more failure stops it. Below it: it stood still.",
+                "See who left at that time in the roles beside it.",
+            )
+            .query(ensemble_gauge("zk_ensemble_voters_synced"), "in sync {{ensemble}}")
+            .query(ensemble_gauge("zk_ensemble_majority"), "majority {{ensemble}}")
+            .query(ensemble_gauge("zk_ensemble_voters"), "all {{ensemble}}")
+            .size(10, 7),
+    ]
+}
+
+fn errors() -> Panel {
+    Panel::curves("Errors", Unit::PerSecond)
+        .asks("What do clients fail at?")
+        .bad(
+            "Rejected: maxClientCnxns or maxCnxns. Dropped or throttled: overload. Expired: clients or the leader paused. \
+             Auth or handshake: wrong credentials or certificates.",
+            "Take the member's dashboard: which member, and since when.",
+        )
+        .missing(SINCE_3_6)
+        .query(rate_of_ensemble("zk_connection_rejected_total"), "rejected {{ensemble}}")
+        .query(rate_of_ensemble("zk_stale_requests_dropped_total"), "dropped {{ensemble}}")
+        .query(rate_of_ensemble("zk_large_requests_rejected_total"), "too large {{ensemble}}")
+        .query(rate_of_ensemble("zk_throttled_ops_total"), "throttled {{ensemble}}")
+        .query(rate_of_ensemble("zk_stale_sessions_expired_total"), "sessions expired {{ensemble}}")
+        .query(rate_of_ensemble("zk_auth_failed_total"), "auth failed {{ensemble}}")
+        .query(rate_of_ensemble("zk_unsuccessful_handshake_total"), "handshake failed {{ensemble}}")
+}
+
+fn signals() -> Vec<Panel> {
+    vec![
+        Panel::curves("Packets from clients", Unit::PerSecond)
+            .asks("How is the load spread over the members?")
+            .bad(
+                "One member has nearly all of it, or one has none though it serves.",
+                "Check the connect strings of the clients.",
+            )
+            .query(rate("zk_packets_received_total"), "{{member}}"),
+        write_latency(),
+        read_latency(),
+        errors(),
+        Panel::curves("Queued requests", Unit::Count)
+            .asks("Which member cannot keep up?")
+            .bad("Above the lines for minutes.", "Fsync of that member, its JVM pauses, a client that floods it.")
+            .query(gauge("zk_outstanding_requests"), "{{member}}")
+            .limits("OutstandingRequests")
+            .log_with_zero(),
+        Panel::curves("Reads and writes", Unit::PerSecond)
+            .asks("What is asked of the ensemble?")
+            .bad(
+                "Writes rise without a reason: each costs every voter an fsync.",
+                "Find the namespace on the member's dashboard.",
+            )
+            .missing(SINCE_3_6)
+            .query(sum_of_members("rate(zk_updatelatency_seconds_count{M}[$__rate_interval])"), "writes {{ensemble}}")
+            .query(
+                sum_of_members("rate(zk_readlatency_seconds_count{M}[$__rate_interval])"),
+                "reads and pings {{ensemble}}",
+            ),
+    ]
+}
+
+/// Means over the window; for ZooKeeper before 3.6 the mean since the start.
+fn write_latency() -> Panel {
+    Panel::curves("Write latency", Unit::Seconds)
+        .asks("How long does a write take at each member?")
+        .bad(
+            "Above the lines: clients suffer. All members at once: the leader or the network. One: its own disk.",
+            "Fsync first.",
+        )
+        .missing(SINCE_3_6)
+        .query(mean("zk_updatelatency_seconds"), "{{member}}")
+        .limits("SlowWrites")
+        .log()
+}
+
+fn read_latency() -> Panel {
+    let old = format!(
+        "{} > 0 unless on (ensemble, member) {}",
+        gauge("zk_avg_latency_seconds"),
+        happened("zk_readlatency_seconds")
+    );
+    Panel::curves("Read latency", Unit::Seconds)
+        .asks("How long does a read take at each member?")
+        .bad(
+            "Above the line: reads touch no disk, so it is CPU, garbage collection, or very large answers.",
+            "See the JVM dashboard.",
+        )
+        .query(mean("zk_readlatency_seconds"), "{{member}}")
+        .query(old, "{{member}} (all requests, since its start)")
+        .limits("SlowReads")
+        .log()
+}
+
+fn replication() -> Vec<Panel> {
+    vec![
+        Panel::curves("Behind the leader", Unit::Count)
+            .asks("Which member lags?")
+            .bad("Above the line and growing: its disk or its network cannot keep up.", "Compare its fsync with that of the others.")
+            .missing("No data: no leader to compare with, or no zxid known.")
+            .query(gauge("zk_zxid_lag"), "{{member}}")
+            .limits("ZxidLag")
+            .log_with_zero(),
+        Panel::curves("Time until a quorum has acknowledged", Unit::Seconds)
+            .asks("What does one write cost in network and disks?")
+            .bad("Rises with no more load: the second fastest voter has become slow.", "Fsync and network of the voters.")
+            .missing(LEADER_ONLY)
+            .query(mean("zk_quorum_ack_latency_seconds"), "{{member}}")
+            .log(),
+        Panel::curves("Fsync", Unit::Seconds)
+            .asks("Whose disk is slow?")
+            .bad("Above the lines: that disk. With a majority of slow disks every write is slow.", "Give the transaction log a device of its own.")
+            .missing(SINCE_3_6)
+            .query(mean("zk_fsynctime_seconds"), "{{member}}")
+            .limits("SlowFsync")
+            .log(),
+        Panel::curves("Proposals and commits of the leader", Unit::PerSecond)
+            .asks("Does the leader commit what it proposes?")
+            .bad("Commits below proposals: voters do not acknowledge.", "See who is behind.")
+            .missing(LEADER_ONLY)
+            .query(rate("zk_proposals_total"), "proposals {{member}}")
+            .query(rate("zk_commits_total"), "commits {{member}}"),
+        Panel::curves("How members were brought up to date", Unit::Count)
+            .asks("Who had to catch up, and how costly was it?")
+            .bad("Snapshots (the whole data) again and again: a member falls out of sync and returns.", "Its log, its disk, syncLimit.")
+            .missing(LEADER_ONLY)
+            .query(of_ensemble("increase(zk_snaps_total{M}[$__rate_interval])"), "whole snapshot {{ensemble}}")
+            .query(of_ensemble("increase(zk_diffs_total{M}[$__rate_interval])"), "missing part {{ensemble}}"),
+        Panel::curves("Packets queued for each learner", Unit::Count)
+            .asks("To whom does the leader wait to send?")
+            .bad("Grows for one learner: its network, or it does not read.", "Server ids are those of myid; see that member.")
+            .missing(LEADER_ONLY)
+            .query(
+                "max by (ensemble, member, peer) (rate(zk_learner_handler_qp_size_sum{M}[$__rate_interval]) / (rate(zk_learner_handler_qp_size_count{M}[$__rate_interval]) > 0))",
+                "server {{peer}} at {{member}}",
+            ),
+    ]
+}
+
+fn data() -> Vec<Panel> {
+    let of = |title, unit, family: &str, alert: Option<&'static str>| {
+        let panel = Panel::curves(title, unit).query(of_ensemble(format!("{family}{{M}}")), "{{ensemble}}").size(6, 6);
+        if let Some(alert) = alert { panel.limits(alert).log_with_zero() } else { panel }
+    };
+    vec![
+        of("Znodes", Unit::Count, "zk_znodes", Some("ZnodesHigh"))
+            .asks("How many znodes are there?")
+            .bad("A steady rise: somebody never deletes.", "Find the subtree with getAllChildrenNumber; set a quota."),
+        of("Data size", Unit::Bytes, "zk_approximate_data_size_bytes", Some("DataSizeHigh"))
+            .asks("How large is the tree?")
+            .bad(
+                "Near the line: start, sync and snapshots take long, the heap fills.",
+                "Find the large znodes; set a quota.",
+            ),
+        Panel::curves("Watches", Unit::Count)
+            .asks("How many watches do clients hold?")
+            .bad("A steady rise: a client that leaks watches.", "wchs on the member tells connections and paths.")
+            .query(of_member("zk_watches{M}"), "{{member}}")
+            .limits("WatchesHigh")
+            .log_with_zero()
+            .size(6, 6),
+        Panel::curves("Sessions and ephemeral znodes", Unit::Count)
+            .asks("How many clients have registered something?")
+            .bad(
+                "A cliff: sessions ended in mass, services have vanished.",
+                "Network, pauses of the leader, a client deployment.",
+            )
+            .query(of_ensemble("zk_ephemerals{M}"), "ephemeral znodes {{ensemble}}")
+            .query(of_ensemble("zk_global_sessions{M}"), "sessions {{ensemble}}")
+            .size(6, 6),
+        Panel::curves("Calls of sync() that wait", Unit::Count)
+            .asks("Do clients wait for sync()?")
+            .bad("Above the line for minutes.", "Slow followers: see who is behind.")
+            .missing(LEADER_ONLY)
+            .query(gauge("zk_pending_syncs"), "{{member}}")
+            .limits("PendingSyncs")
+            .size(12, 6),
+        Panel::curves("Elections and time without a quorum", Unit::Count)
+            .asks("How often, and for how long, was there no leader?")
+            .bad("Many elections, or seconds without a quorum.", "See the roles over time for who left.")
+            .missing(SINCE_3_6)
+            .query(of_member("increase(zk_looking_total{M}[$__rate_interval])"), "looked for a leader: {{member}}")
+            .right(
+                Unit::Seconds,
+                of_ensemble("increase(zk_unavailable_time_seconds_sum{M}[$__rate_interval])"),
+                "without a quorum: {{ensemble}}",
+            )
+            .size(12, 6),
+    ]
+}

@@ -1,0 +1,216 @@
+//! Panels that several dashboards have: roles over time, firing alerts, the members, what runs out.
+
+use crate::dashboard::limits;
+use crate::dashboard::panel::{Column, Paint, Panel, Unit};
+use crate::dashboard::query::{busy, gauge, mean, of_ensemble, of_host, of_member};
+
+/// The states of a member, worst last, as numbers with words and colours.
+pub(super) const STATES: Paint = Paint::Words(&[
+    (7, "leader", "blue"),
+    (6, "follower", "green"),
+    (5, "observer", "super-light-green"),
+    (4, "standalone", "super-light-green"),
+    (3, "read-only", "orange"),
+    (2, "not serving", "red"),
+    (1, "no answer", "dark-red"),
+]);
+
+/// Yes is good.
+pub(super) const YES: Paint = Paint::Words(&[(1, "yes", "green"), (0, "NO", "red")]);
+
+/// Where a series needs ZooKeeper's newer summaries.
+pub(super) const SINCE_3_6: &str = "No data: needs a whole mntr of ZooKeeper 3.6 or later (with metrics: all for some), and something to measure in this window.";
+
+/// Where only the leader knows it.
+pub(super) const LEADER_ONLY: &str =
+    "No data: only a leader of ZooKeeper 3.6 or later knows it (with metrics: all for some), and none is seen here.";
+
+/// The state of each member as a number of [`STATES`].
+pub(super) fn state() -> String {
+    let numbers = [
+        (7, "leader"),
+        (6, "follower"),
+        (5, "observer"),
+        (4, "standalone"),
+        (3, "read-only"),
+        (2, "not-serving"),
+        (1, "no-answer"),
+    ];
+    let each = numbers.map(|(number, state)| format!("({number} * (zk_server_state{{M,state=\"{state}\"}} == 1))"));
+    of_member(each.join(" or "))
+}
+
+/// Who was what, over time.
+pub(super) fn roles() -> Panel {
+    Panel::states("Roles over time")
+        .asks("Who led, who followed, who was gone, and when?")
+        .bad(
+            "Red: not serving or no answer. Blue that moves from line to line: elections.",
+            "Look at the first member that turned red, and at what it wrote to its log at that moment.",
+        )
+        .query(state(), "{{member}} of {{ensemble}}")
+        .paint(STATES)
+}
+
+/// What fires now, and for how long.
+pub(super) fn firing() -> Panel {
+    let since = r#"time() - max by (alertname, severity, ensemble, member) (ALERTS_FOR_STATE{alertname=~"ZooKeeper.*",severity!="info",ensemble=~"$ensemble|",member=~"$member|"})"#;
+    let firing = r#"max by (alertname, severity, ensemble, member) (ALERTS{alertname=~"ZooKeeper.*",alertstate="firing",severity!="info",ensemble=~"$ensemble|",member=~"$member|"})"#;
+    let on = "and on (alertname, severity, ensemble, member)";
+    Panel::table(
+        "Firing alerts",
+        &[("severity", "Severity"), ("alertname", "Alert"), ("ensemble", "Ensemble"), ("member", "Member")],
+        vec![Column::new("For", Unit::Age, format!("{since} {on} {firing}"))],
+    )
+    .asks("What is wrong now, where, and since when?")
+    .bad(
+        "Any line. Critical is a fault that is here, warning one that is coming.",
+        "Open the runbook that the alert links to: meaning, commands to paste, mending.",
+    )
+    .missing("Nothing fires (or the alert rules are not loaded in this Prometheus).")
+    .sorted("Severity", false)
+}
+
+/// Every member with what could be wrong with it.
+pub(super) fn members() -> Panel {
+    let columns = vec![
+        Column::new("State", Unit::Count, state()).paint(STATES),
+        Column::new("Behind", Unit::Count, gauge("zk_zxid_lag")).paint(Paint::Alert("ZxidLag")),
+        Column::new("Write", Unit::Seconds, mean("zk_updatelatency_seconds")).paint(Paint::Alert("SlowWrites")),
+        Column::new("Read", Unit::Seconds, mean("zk_readlatency_seconds")).paint(Paint::Alert("SlowReads")),
+        Column::new("Fsync", Unit::Seconds, mean("zk_fsynctime_seconds")).paint(Paint::Alert("SlowFsync")),
+        Column::new("Disk busy", Unit::Ratio, busy("zk_fsynctime_seconds"))
+            .paint(Paint::From(vec![(0.5, "orange"), (0.8, "red")])),
+        Column::new("Queued", Unit::Count, gauge("zk_outstanding_requests")).paint(Paint::Alert("OutstandingRequests")),
+        Column::new("Clients", Unit::Count, gauge("zk_num_alive_connections")),
+        Column::new("Files", Unit::Ratio, of_member("zk_open_file_descriptors{M} / zk_max_file_descriptors{M}"))
+            .paint(Paint::Alert("FileDescriptors")),
+    ];
+    Panel::table("Members", &[("ensemble", "Ensemble"), ("member", "Member")], columns)
+        .asks("Which member is in trouble, and of what kind?")
+        .bad(
+            "Orange and red cells: past the warning or the critical limit. Fsync red: its disk. Write red with a good \
+             fsync: the network or the other voters. Queued red: a client floods it, or it is stuck.",
+            "Follow the link on the member's name. An empty cell is a figure that this member or release does not give.",
+        )
+        .sorted("State", false)
+        .size(24, 8)
+}
+
+/// A limited thing: its name, how much is there, and how much there may be.
+struct Resource {
+    name: &'static str,
+    used: String,
+    limit: String,
+    /// Whether it belongs to a member or to its whole ensemble.
+    of_member: bool,
+}
+
+fn resources() -> Vec<Resource> {
+    let plain = |name, family: &str, limit: String, of_member| Resource {
+        name,
+        used: format!("{family}{{M}}"),
+        limit,
+        of_member,
+    };
+    let number = |alert| limits::warning(alert).to_string();
+    vec![
+        plain("file descriptors", "zk_open_file_descriptors", "zk_max_file_descriptors{M}".into(), true),
+        plain("data size, to its alert", "zk_approximate_data_size_bytes", number("DataSizeHigh"), false),
+        plain("znodes, to their alert", "zk_znodes", number("ZnodesHigh"), false),
+        plain("watches, to their alert", "zk_watches", number("WatchesHigh"), true),
+        plain("transactions of the epoch", "zk_zxid_sequence", "4294967296".into(), false),
+    ]
+}
+
+impl Resource {
+    fn named(&self, expr: &str) -> String {
+        let joined = if self.of_member { of_member(expr) } else { of_ensemble(expr) };
+        format!(r#"label_replace({joined}, "resource", "{}", "", "")"#, self.name)
+    }
+
+    fn fraction(&self) -> String {
+        self.named(&format!("{} / {}", self.used, self.limit))
+    }
+
+    fn left(&self) -> String {
+        self.named(&format!("({} - {}) / (deriv({}[1h]) > 0)", self.limit, self.used, self.used))
+    }
+}
+
+/// The part of everything limited that is used.
+pub(super) fn used() -> String {
+    let heap = of_member(
+        r#"min_over_time(zk_jvm_memory_used_bytes{M,area="heap"}[10m]) / zk_jvm_memory_max_bytes{M,area="heap"}"#,
+    );
+    let mut all: Vec<String> = resources().iter().map(Resource::fraction).collect();
+    all.push(format!(r#"label_replace({heap}, "resource", "heap", "", "")"#));
+    all.push(format!(r#"label_replace({}, "resource", "disk", "", "")"#, disk_used()));
+    all.join(" or ")
+}
+
+/// The fuller of a member's two directories; where the exporter does not run beside it, what `node_exporter` says.
+pub(super) fn disk_used() -> String {
+    let own = of_member("1 - zk_dir_free_bytes{M} / zk_dir_filesystem_size_bytes{M}");
+    format!("{own} or {}", of_host(DISK_USED))
+}
+
+/// The fullest file system of each host, from `node_exporter`.
+const DISK_USED: &str = r#"1 - node_filesystem_avail_bytes{fstype=~"ext.|xfs|btrfs|zfs|overlay",mountpoint!~"/(boot|etc|run).*"} / node_filesystem_size_bytes{fstype=~"ext.|xfs|btrfs|zfs|overlay",mountpoint!~"/(boot|etc|run).*"}"#;
+
+/// How long everything limited lasts if it goes on as in the last hour.
+pub(super) fn left() -> String {
+    let certificate = of_member("zk_tls_certificate_not_after_timestamp_seconds{M} - time()");
+    let own = format!(
+        "min by (ensemble, member) ({} / (deriv({}[1h]) < 0) * -1)",
+        "zk_dir_free_bytes{M}", "zk_dir_free_bytes{M}"
+    );
+    let hosts = of_host(
+        r#"node_filesystem_avail_bytes{fstype=~"ext.|xfs|btrfs|zfs|overlay",mountpoint!~"/(boot|etc|run).*"} / (deriv(node_filesystem_avail_bytes{fstype=~"ext.|xfs|btrfs|zfs|overlay",mountpoint!~"/(boot|etc|run).*"}[1h]) < 0) * -1"#,
+    );
+    let mut all: Vec<String> = resources().iter().map(Resource::left).collect();
+    all.push(format!(r#"label_replace({own} or {hosts}, "resource", "disk", "", "")"#));
+    all.push(format!(r#"label_replace({certificate}, "resource", "certificate", "", "")"#));
+    all.join(" or ")
+}
+
+/// What runs out next: used, and for how long it lasts.
+pub(super) fn runs_out() -> Panel {
+    let soon = Paint::Falling(vec![(4.0 * 3600.0, "orange"), (86_400.0, "yellow"), (7.0 * 86_400.0, "green")]);
+    Panel::table(
+        "What runs out next",
+        &[("resource", "Resource"), ("ensemble", "Ensemble"), ("member", "Member")],
+        vec![
+            Column::new("Used", Unit::Ratio, used()).paint(Paint::From(vec![(0.8, "orange"), (0.95, "red")])).bar(),
+            Column::new("Lasts for", Unit::Age, left()).paint(soon),
+        ],
+    )
+    .asks("What will be full first if it goes on as in the last hour?")
+    .bad(
+        "The first lines: red lasts less than 4 hours, orange less than a day. Without a time it does not grow.",
+        "Find who uses it up (the member's dashboard), or make more of it, before it is full.",
+    )
+    .missing("No data: the exporter is not scraped, or the ensemble is unreachable.")
+    .sorted("Used", true)
+}
+
+/// How much of the way to its warning limit each indicator of a member has gone: 1 is at the limit.
+pub(super) fn nearness() -> String {
+    let parts = [
+        ("write latency", mean("zk_updatelatency_seconds"), "SlowWrites"),
+        ("read latency", mean("zk_readlatency_seconds"), "SlowReads"),
+        ("fsync", mean("zk_fsynctime_seconds"), "SlowFsync"),
+        ("queued requests", gauge("zk_outstanding_requests"), "OutstandingRequests"),
+        ("behind the leader", gauge("zk_zxid_lag"), "ZxidLag"),
+        ("JVM pauses", busy("zk_jvm_pause_time_seconds"), "JvmPauses"),
+        ("file descriptors", of_member("zk_open_file_descriptors{M} / zk_max_file_descriptors{M}"), "FileDescriptors"),
+        ("watches", gauge("zk_watches"), "WatchesHigh"),
+        ("data size", gauge("zk_approximate_data_size_bytes"), "DataSizeHigh"),
+        ("znodes", gauge("zk_znodes"), "ZnodesHigh"),
+        ("answers to the exporter", gauge("zk_scrape_duration_seconds"), "ScrapeSlow"),
+    ];
+    let named = parts.map(|(name, expr, alert)| {
+        format!(r#"label_replace({expr} / {}, "indicator", "{name}", "", "")"#, limits::warning(alert))
+    });
+    named.join(" or ")
+}

@@ -1,0 +1,57 @@
+//! Early warning: what is on its way to become a fault.
+
+use super::parts;
+use crate::dashboard::board::Board;
+use crate::dashboard::panel::{Column, Paint, Panel, Unit};
+
+pub(super) fn board() -> Board {
+    Board::new("zookeeper-early-warning", "Early warning", "What is on its way to become a fault?")
+        .row("Now", vec![parts::firing().size(12, 8), pending()])
+        .row("How near to its limit is every indicator? 100 % is the warning limit", near())
+        .row("What will run out next?", vec![parts::runs_out().size(12, 9), history()])
+}
+
+fn pending() -> Panel {
+    let alerts = r#"max by (alertname, severity, ensemble, member) (ALERTS{alertname=~"ZooKeeper.*",alertstate="pending",severity!="info",ensemble=~"$ensemble|",member=~"$member|"})"#;
+    Panel::table(
+        "Alerts about to fire",
+        &[("severity", "Severity"), ("alertname", "Alert"), ("ensemble", "Ensemble"), ("member", "Member")],
+        vec![Column::new("", Unit::Count, alerts)],
+    )
+    .asks("Which conditions hold already, but not for long enough to fire?")
+    .bad("Any line that stays for minutes.", "Look at it before it fires.")
+    .missing("Nothing is about to fire.")
+}
+
+fn near() -> Vec<Panel> {
+    let near = Paint::From(vec![(0.5, "yellow"), (0.8, "orange"), (1.0, "red")]);
+    let worst = format!("max by (indicator, ensemble) ({})", parts::nearness());
+    vec![
+        Panel::heat("Indicators of the worst member, over time", Unit::Ratio)
+            .asks("Which indicator is on its way to its warning limit, and since when?")
+            .bad("Yellow: half of the way. Orange: nearly there. Red: past it.", "The bars beside it say which member.")
+            .query(worst, "{{indicator}} {{ensemble}}")
+            .paint(near.clone())
+            .size(14, 10),
+        Panel::bars("Nearest to a limit now", Unit::Ratio)
+            .asks("Which member is nearest to a limit, and to which?")
+            .bad("Orange or red.", "Its dashboard: follow the link.")
+            .query(format!("topk(8, {})", parts::nearness()), "{{indicator}}: {{member}} of {{ensemble}}")
+            .paint(near)
+            .between(0.0, 1.0)
+            .size(10, 10),
+    ]
+}
+
+fn history() -> Panel {
+    Panel::states("Alerts over time")
+        .asks("What fired, when, and for how long?")
+        .bad("Long or repeated bars.", "Repeated ones have a cause that was not mended.")
+        .missing("Nothing fired in this time (or the alert rules are not loaded in this Prometheus).")
+        .query(
+            r#"max by (alertname, ensemble, member) ((2 * ALERTS{alertname=~"ZooKeeper.*",alertstate="firing",severity="critical",ensemble=~"$ensemble|",member=~"$member|"}) or ALERTS{alertname=~"ZooKeeper.*",alertstate="firing",severity="warning",ensemble=~"$ensemble|",member=~"$member|"})"#,
+            "{{alertname}} {{ensemble}} {{member}}",
+        )
+        .paint(Paint::Words(&[(2, "critical", "red"), (1, "warning", "orange")]))
+        .size(12, 9)
+}

@@ -1,0 +1,147 @@
+//! What every dashboard has: variables, marks for elections, restarts and alerts, links to the others.
+
+use serde_json::json;
+
+use super::grafana::{Annotation, DashboardLink, DataLink, DataSource, List, Variable};
+use super::query::written;
+
+/// The tag by which the dashboards find each other.
+pub(super) const TAG: &str = "zookeeper";
+
+/// The data source that the variable names.
+pub(super) fn data_source() -> DataSource {
+    DataSource { kind: "prometheus".into(), uid: "${datasource}".into() }
+}
+
+/// Data source, job, ensemble, member; each choice narrows the next.
+pub(super) fn variables() -> List<Variable> {
+    let source = Variable {
+        name: "datasource".into(),
+        label: "Data source".into(),
+        description: "The Prometheus that scrapes the exporter.".into(),
+        kind: "datasource".into(),
+        query: json!("prometheus"),
+        datasource: None,
+        definition: None,
+        refresh: 1,
+        multi: false,
+        include_all: false,
+        all_value: None,
+        current: json!({}),
+        sort: None,
+        hide: 0,
+    };
+    let chosen = |name: &str, label: &str, description: &str, selector: &str| {
+        let definition = format!("label_values(zk_scrape_duration_seconds{selector}, {name})");
+        Variable {
+            name: name.into(),
+            label: label.into(),
+            description: description.into(),
+            kind: "query".into(),
+            query: json!({"query": definition, "refId": name}),
+            datasource: Some(data_source()),
+            definition: Some(definition),
+            refresh: 2,
+            multi: true,
+            include_all: true,
+            all_value: Some(".+".into()),
+            current: json!({"text": "All", "value": "$__all"}),
+            sort: Some(1),
+            hide: 0,
+        }
+    };
+    let list = vec![
+        source,
+        chosen("job", "Job", "The scrape job of the exporter.", ""),
+        chosen("ensemble", "Ensemble", "Ensembles by their name in the exporter's configuration.", r#"{job=~"$job"}"#),
+        chosen("member", "Member", "Members by their address.", r#"{job=~"$job",ensemble=~"$ensemble"}"#),
+    ];
+    List { list }
+}
+
+/// Elections, restarts, firing alerts. Grafana asks for a sample a minute, so each event shows for a minute.
+pub(super) fn annotations() -> List<Annotation> {
+    let mark = |name: &str, colour: &str, title: &str, text: &str, tags: &str, expr: &str| Annotation {
+        name: name.into(),
+        datasource: data_source(),
+        enable: true,
+        hide: false,
+        icon_color: colour.into(),
+        expr: written(expr),
+        step: "60s".into(),
+        title_format: title.into(),
+        text_format: text.into(),
+        tag_keys: tags.into(),
+    };
+    let list = vec![
+        // Leads now and did not a minute ago, while the ensemble was watched; or has led for less than a minute.
+        mark(
+            "Elections",
+            "blue",
+            "{{member}} leads {{ensemble}}",
+            "A new leader: nobody could write while it was elected.",
+            "ensemble",
+            "((max by (ensemble, member) (zk_ensemble_leader_info{E}) \
+               unless max by (ensemble, member) (zk_ensemble_leader_info{E} offset 1m)) \
+              and on (ensemble) max by (ensemble) (zk_ensemble_members{E} offset 1m)) \
+             or max by (ensemble, member) (zk_leader_uptime_seconds{M}) < 60",
+        ),
+        // This counter outlives elections, but not the process; the other half is for ZooKeeper before 3.6.
+        mark(
+            "Restarts",
+            "purple",
+            "{{member}} is back",
+            "The process was restarted, or the member could not be reached for a while.",
+            "ensemble,member",
+            "max by (ensemble, member) (resets(zk_received_bytes_total{M}[2m])) > 0 \
+             or (max by (ensemble, member) (zk_up{M}) == 1 \
+                 and on (ensemble, member) max by (ensemble, member) (zk_up{M} offset 1m) == 0)",
+        ),
+        mark(
+            "Alerts",
+            "red",
+            "{{alertname}}",
+            "{{severity}} {{ensemble}} {{member}}",
+            "severity,ensemble,member",
+            r#"max by (alertname, severity, ensemble, member) (ALERTS{alertname=~"ZooKeeper.*",alertstate="firing",severity!="info",ensemble=~"$ensemble|"})"#,
+        ),
+    ];
+    List { list }
+}
+
+/// A menu of the other dashboards, which keeps the time and the variables.
+pub(super) fn links() -> Vec<DashboardLink> {
+    vec![DashboardLink {
+        title: "ZooKeeper".into(),
+        kind: "dashboards".into(),
+        tags: vec![TAG.into()],
+        as_dropdown: true,
+        keep_time: true,
+        include_vars: true,
+        target_blank: false,
+        icon: "external link".into(),
+        tooltip: "The other ZooKeeper dashboards, with the same time and variables".into(),
+        url: String::new(),
+    }]
+}
+
+/// Time, data source and job as they are, for a link that chooses something else.
+const KEPT: &str = "${__url_time_range}&${datasource:queryparam}&${job:queryparam}";
+
+/// From a row or a series to the overview of its ensemble.
+pub(super) fn to_ensemble(ensemble: &str) -> DataLink {
+    DataLink {
+        title: "This ensemble".into(),
+        url: format!("/d/zookeeper-overview?{KEPT}&var-ensemble={ensemble}"),
+        target_blank: false,
+    }
+}
+
+/// From a row or a series to its member.
+pub(super) fn to_member(ensemble: &str, member: &str) -> DataLink {
+    DataLink {
+        title: "This member".into(),
+        url: format!("/d/zookeeper-member?{KEPT}&var-ensemble={ensemble}&var-member={member}"),
+        target_blank: false,
+    }
+}

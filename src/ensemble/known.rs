@@ -1,0 +1,32 @@
+//! What is remembered of an ensemble while its members are silent. Bounded by its members.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Member;
+
+/// What earlier scrapes, or the configuration, taught about an ensemble.
+///
+/// What `conf` said is remembered member by member, beside this.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Members known not to vote: configured as observers, or last seen as one.
+    pub observers: BTreeSet<Arc<str>>,
+    /// The number of voters, as the member of the newest epoch had it in `zk_quorum_size`.
+    pub quorum_size: Option<u64>,
+}
+
+impl Known {
+    /// What is said of these members before any is asked.
+    #[must_use]
+    pub fn of<'m>(members: impl IntoIterator<Item = &'m Member>) -> Self {
+        let observers = members.into_iter().filter(|member| member.observer).map(|member| Arc::clone(&member.name));
+        Self { observers: observers.collect(), quorum_size: None }
+    }
+
+    /// Forgets members that are no longer there.
+    pub fn keep<'m>(&mut self, members: impl IntoIterator<Item = &'m Member>) {
+        let present: BTreeSet<_> = members.into_iter().map(|member| &member.name).collect();
+        self.observers.retain(|name| present.contains(name));
+    }
+}

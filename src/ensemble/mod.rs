@@ -1,0 +1,70 @@
+//! Who is to be asked: ensembles and their members as they are now.
+
+mod known;
+mod membership;
+mod roster;
+
+use std::sync::Arc;
+
+pub use known::Known;
+pub use membership::{Membership, Server};
+pub use roster::{Roster, Told, by_addresses, by_membership};
+
+use crate::config::{Address, Config, Discovery, EnsembleConfig, MemberConfig, Module};
+
+/// An ensemble as configured.
+#[derive(Clone, Debug)]
+pub struct Ensemble {
+    /// The value of the label `ensemble`.
+    pub name: Arc<str>,
+    /// Its members, in the order of the page. With a discovery, where it begins.
+    pub members: Vec<Member>,
+    /// Where its present members come from.
+    pub discovery: Discovery,
+    /// How they are asked.
+    pub module: Arc<Module>,
+}
+
+/// One member.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// The value of the label `member`: its address as configured or discovered.
+    pub name: Arc<str>,
+    /// Where it listens.
+    pub address: Address,
+    /// It is known to be an observer: no voter.
+    pub observer: bool,
+    /// The name that its certificate must have, where it is not the host of its address.
+    pub host: Option<Arc<str>>,
+    /// Its address was told by a member, not by who runs the exporter.
+    pub hearsay: bool,
+}
+
+impl From<&EnsembleConfig> for Ensemble {
+    fn from(config: &EnsembleConfig) -> Self {
+        Self {
+            name: config.name.as_str().into(),
+            members: config.members.iter().map(Member::from).collect(),
+            discovery: config.discovery,
+            module: Arc::clone(&config.module),
+        }
+    }
+}
+
+impl From<&MemberConfig> for Member {
+    fn from(config: &MemberConfig) -> Self {
+        Self { observer: config.observer, ..config.address.clone().into() }
+    }
+}
+
+impl From<Address> for Member {
+    fn from(address: Address) -> Self {
+        Self { name: address.to_string().into(), address, observer: false, host: None, hearsay: false }
+    }
+}
+
+/// All ensembles of a configuration.
+#[must_use]
+pub fn ensembles(config: &Config) -> Vec<Ensemble> {
+    config.ensembles.iter().map(Ensemble::from).collect()
+}

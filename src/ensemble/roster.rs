@@ -1,0 +1,191 @@
+//! The present members of an ensemble, made of what a resolver or a member of it said. Pure.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Member, Membership, Server};
+use crate::config::Address;
+use crate::config::probe::is_surrounding;
+
+/// A membership and who told it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What was told.
+    pub membership: Membership,
+    /// Where the member was reached that told it.
+    pub by: Address,
+    /// Its server id.
+    pub id: String,
+}
+
+/// Members that were found, and how many were left out.
+#[derive(Clone, Debug, Default)]
+pub struct Roster {
+    /// Who is there, in a stable order, nobody twice.
+    pub members: Vec<Member>,
+    /// Over the cap.
+    pub over_cap: u64,
+    /// With an address that is none, or that nobody may be sent to on hearsay.
+    pub unusable: u64,
+}
+
+impl Roster {
+    fn add(&mut self, seen: &mut BTreeSet<Address>, cap: usize, member: Member) {
+        if self.members.len() >= cap {
+            self.over_cap += 1;
+        } else if seen.insert(member.address.clone()) {
+            self.members.push(member);
+        }
+    }
+}
+
+/// Every address of a name as a member, in the order of the numbers.
+#[must_use]
+pub fn by_addresses(names: &[(Member, Vec<SocketAddr>)], cap: usize) -> Roster {
+    let (mut roster, mut seen) = (Roster::default(), BTreeSet::new());
+    for (name, addresses) in names {
+        let mut addresses = addresses.clone();
+        addresses.sort_unstable();
+        for address in addresses {
+            // The certificate of a member has its name, hardly ever its number.
+            let member = Member {
+                observer: name.observer,
+                host: Some(name.address.host().into()),
+                ..Address::from(address).into()
+            };
+            roster.add(&mut seen, cap, member);
+        }
+    }
+    roster
+}
+
+/// The servers of a membership as members.
+///
+/// `known` gives the address by which the server of an id was reached before: it decides where the membership names no
+/// host for clients. `secure`: clients come over TLS, whose port stands in no membership.
+#[must_use]
+pub fn by_membership(told: &Told, known: &[(String, Member)], secure: bool, cap: usize) -> Roster {
+    let mut servers: Vec<&Server> = told.membership.servers.iter().collect();
+    servers.sort_by_key(|server| (server.id.parse::<u64>().unwrap_or(u64::MAX), &server.id));
+    servers.dedup_by_key(|server| &server.id);
+    let (mut roster, mut seen) = (Roster::default(), BTreeSet::new());
+    for server in servers {
+        let Some(member) = member(server, told, known, secure) else {
+            roster.unusable += 1;
+            continue;
+        };
+        roster.add(&mut seen, cap, Member { observer: !server.voter, ..member });
+    }
+    roster
+}
+
+fn member(server: &Server, told: &Told, known: &[(String, Member)], secure: bool) -> Option<Member> {
+    let named = server.client.as_ref().filter(|(host, _)| !is_wildcard(host));
+    let port = match &server.client {
+        Some((_, port)) if !secure => *port,
+        _ => told.by.port(),
+    };
+    if let Some((host, _)) = named {
+        return hearsay(host, port, &told.by);
+    }
+    if let Some((_, member)) = known.iter().find(|(id, _)| *id == server.id) {
+        return Some(member.clone());
+    }
+    if is_wildcard(&server.host) {
+        // A server that names itself so is the one that told.
+        return (server.id == told.id).then(|| told.by.clone().into());
+    }
+    hearsay(&server.host, port, &told.by)
+}
+
+/// A member by an address that another member told: nowhere around the exporter itself, unless that member is there.
+fn hearsay(host: &str, port: u16, by: &Address) -> Option<Member> {
+    let address = Address::new(host, port).ok()?;
+    let surrounding = |host: &str| host.parse::<IpAddr>().is_ok_and(is_surrounding);
+    let local = |host: &str| host.eq_ignore_ascii_case("localhost") || surrounding(host);
+    if local(host) && !local(by.host()) {
+        return None;
+    }
+    Some(Member { hearsay: !local(by.host()), ..address.into() })
+}
+
+fn is_wildcard(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::conf;
+
+    fn told(servers: &str, by: &str, id: &str) -> Told {
+        let text = format!("clientPort=1\nmembership: \n{servers}\nversion=7");
+        let membership = Membership::from_conf(&conf::parse(&text)).expect("a membership");
+        Told { membership, by: by.parse().expect("an address"), id: id.into() }
+    }
+
+    fn names(roster: &Roster) -> Vec<&str> {
+        roster.members.iter().map(|member| &*member.name).collect()
+    }
+
+    #[test]
+    fn a_server_is_where_its_clients_are_told_to_go() {
+        let servers = "server.10=zk-j:2888:3888:observer\nserver.1=zk-a:2888:3888:participant;10.0.0.1:2181\n\
+            server.2=zk-b:2888:3888:participant;0.0.0.0:2182\nserver.3=zk-c:2888:3888:participant;[::]:2183\n\
+            server.4=zk-d:2888:3888\nserver.5=0.0.0.0:2888:3888;2181\nserver.6=0.0.0.0:2888:3888";
+        let told = told(servers, "zk-e:12181", "5");
+        let roster = by_membership(&told, &[], false, 100);
+        assert_eq!(
+            names(&roster),
+            ["10.0.0.1:2181", "zk-b:2182", "zk-c:2183", "zk-d:12181", "zk-e:12181", "zk-j:12181"]
+        );
+        assert_eq!(roster.unusable, 1);
+        let observers: Vec<_> = roster.members.iter().map(|member| member.observer).collect();
+        assert_eq!(observers, [false, false, false, false, false, true]);
+        // The port for TLS stands in no membership.
+        let secure = by_membership(&told, &[], true, 100);
+        assert_eq!(names(&secure)[..4], ["10.0.0.1:12181", "zk-b:12181", "zk-c:12181", "zk-d:12181"]);
+    }
+
+    #[test]
+    fn a_server_that_was_reached_before_is_not_asked_twice() {
+        let told = told("server.1=zoo1:2888:3888;2181\nserver.2=zoo2:2888:3888;2181", "localhost:12181", "1");
+        let known = [("1", "localhost:12181"), ("2", "localhost:12182")]
+            .map(|(id, address)| (id.to_owned(), address.parse::<Address>().expect("an address").into()));
+        assert_eq!(names(&by_membership(&told, &known, false, 100)), ["localhost:12181", "localhost:12182"]);
+        assert_eq!(names(&by_membership(&told, &known[..1], false, 100)), ["localhost:12181", "zoo2:2181"]);
+    }
+
+    #[test]
+    fn a_hostile_membership_is_bounded_and_sends_nobody_home() {
+        let mut servers: Vec<_> = (1..=1000).map(|id| format!("server.{id}=h{id}:2888:3888;2181")).collect();
+        servers.push("server.1001=h1:2888:3888;2181".into());
+        let servers = servers.join("\n");
+        let told_of = told(&servers, "zk-1:2181", "1");
+        let roster = by_membership(&told_of, &[], false, 255);
+        assert_eq!(roster.members.len(), 255);
+        assert_eq!(roster.over_cap, told_of.membership.servers.len() as u64 - 255);
+        let servers = "server.1=zk-1:1:1;127.0.0.1:2181\nserver.2=169.254.169.254:1:1;80\nserver.3=::1:1:1\n\
+            server.4=a:1:1;localhost:9141\nserver.5=bad host:1:1;2181\nserver.6=[::ffff:127.0.0.1]:1:1;2181\n\
+            server.7=ok:1:1;2181\nserver.8=h:1:1;0.0.0.0:0";
+        let roster = by_membership(&told(servers, "zk-1:2181", "1"), &[], false, 255);
+        assert_eq!(names(&roster), ["ok:2181"]);
+        // Who is asked at home may tell of home.
+        let home = by_membership(&told("server.1=127.0.0.2:1:1;127.0.0.2:2181", "127.0.0.1:2181", "1"), &[], false, 9);
+        assert_eq!(names(&home), ["127.0.0.2:2181"]);
+    }
+
+    #[test]
+    fn every_address_of_a_name_once() {
+        let member = |name: &str| Member::from(name.parse::<Address>().expect("an address"));
+        let ip = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let names_found = [
+            (member("zk:2181"), vec![ip("10.0.0.2:2181"), ip("10.0.0.1:2181"), ip("[fd00::1]:2181")]),
+            (member("zk-2:2181"), vec![ip("10.0.0.2:2181")]),
+        ];
+        let roster = by_addresses(&names_found, 10);
+        assert_eq!(names(&roster), ["10.0.0.1:2181", "10.0.0.2:2181", "[fd00::1]:2181"]);
+        assert_eq!(roster.members[0].host.as_deref(), Some("zk"));
+        assert_eq!(by_addresses(&names_found, 2).over_cap, 2);
+    }
+}

@@ -1,0 +1,75 @@
+//! A report as a page: one encoder (prometheus-client), both text formats, no I/O.
+
+mod beyond;
+mod collector;
+mod ensembles;
+mod headers;
+mod labels;
+mod negotiate;
+mod raw;
+mod statements;
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
+
+pub use negotiate::{Accepted, negotiate};
+pub use raw::collisions;
+
+use crate::scrape::Report;
+
+/// The text formats a page is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' text format 0.0.4, for everyone who does not ask for the other.
+    Classic,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics,
+}
+
+/// How the families are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Names {
+    /// By Prometheus' rules, as the catalogue has them.
+    #[default]
+    Catalogue,
+    /// As `mntr` writes them, for dashboards made for older exporters.
+    Mntr,
+}
+
+/// Writes the page of a report behind what `out` holds already.
+///
+/// `more` adds families that are no report's, such as the exporter's own.
+///
+/// # Errors
+/// Only if a label or a value cannot be formatted, which no report contains.
+pub fn render(
+    report: &Arc<Report>,
+    more: Option<Box<dyn Collector>>,
+    names: Names,
+    format: Format,
+    out: &mut String,
+) -> fmt::Result {
+    // A registry per page is five empty vectors; one that outlives its page would show stale series.
+    let mut registry = Registry::default();
+    match names {
+        Names::Catalogue => registry.register_collector(Box::new(collector::Page(Arc::clone(report)))),
+        Names::Mntr => registry.register_collector(Box::new(raw::RawPage(Arc::clone(report)))),
+    }
+    if let Some(more) = more {
+        registry.register_collector(more);
+    }
+    text::encode(&mut headers::Headers::new(out, format, names), &registry)
+}
+
+/// The size of a page, guessed from the number of samples, so that its buffer is allocated once.
+#[must_use]
+pub fn expected_size(report: &Report) -> usize {
+    const BYTES_A_SAMPLE: usize = 128;
+    const BYTES_OF_HEADERS: usize = 96 << 10;
+    let members = report.ensembles.iter().flat_map(|ensemble| &ensemble.members);
+    BYTES_OF_HEADERS + members.map(|member| (member.samples.cells().len() + 16) * BYTES_A_SAMPLE).sum::<usize>()
+}

@@ -1,0 +1,117 @@
+//! The page with `mntr`'s own names, for dashboards and rules made for older exporters.
+//!
+//! Names and labels follow dabealu/zookeeper-exporter: `zk_<key>`, the label `zk_host`, and
+//! `zk_server_leader`, `zk_version`, `zk_peer_state` beside the keys. What this exporter says itself
+//! (`zk_up`, `zk_server_state`, `zk_scrape_failure` ...) stands on this page too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
+
+use super::collector::{encode_value, members};
+use super::labels::{Head, Pairs};
+use super::{beyond, ensembles, statements};
+use crate::catalogue::{Kind, Meaning, catalogue};
+use crate::reply::{Number, mntr, short_version};
+use crate::scrape::{MemberReport, Report, State};
+
+/// One report whose members kept the text of their `mntr`.
+#[derive(Debug)]
+pub(super) struct RawPage(pub(super) Arc<Report>);
+
+/// Labels behind `ensemble` and `member`.
+type Labels = Vec<(String, String)>;
+
+impl Collector for RawPage {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let members = members(&self.0, Head::with_host);
+        statements::encode(&members, &mut encoder)?;
+        ensembles::encode(&self.0, &members, &mut encoder)?;
+        beyond::encode(&self.0, &mut encoder)?;
+        // Family-major, as the format demands.
+        let mut families: BTreeMap<String, Vec<(usize, Labels, Number)>> = BTreeMap::new();
+        for (number, (_, member)) in members.iter().enumerate() {
+            for (name, labels, value) in series(member).0 {
+                families.entry(name).or_default().push((number, labels, value));
+            }
+        }
+        for (name, series) in &families {
+            let mut metric =
+                encoder.encode_descriptor(name, "ZooKeeper mntr key under its own name", None, MetricType::Unknown)?;
+            for (number, labels, value) in series {
+                let pairs: Vec<_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                let labels = Pairs { head: &members[*number].0, pairs: &pairs };
+                encode_value(&mut metric, Kind::Unknown, &labels, *value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many values of a member find no place on this page, since another has their name already.
+#[must_use]
+pub fn collisions(member: &MemberReport) -> u64 {
+    series(member).1
+}
+
+/// The series of a member, each once, and how many were in the way of another.
+fn series(member: &MemberReport) -> (Vec<(String, Labels, Number)>, u64) {
+    let mut all = vec![("zk_server_leader".to_owned(), Vec::new(), flag(member.state == State::Leader))];
+    let chosen = |entry: &mntr::Entry<'_>| {
+        let sample = match catalogue().lookup(entry.key) {
+            Some((Meaning::Sample(slot), _)) => member.shown.has(slot.family, slot.part),
+            Some((Meaning::Fact(_), _)) => true,
+            _ => false,
+        };
+        member.shown.is_all() || sample
+    };
+    for entry in member.raw.iter().flat_map(|text| mntr::entries(text)).filter(chosen) {
+        let info = |label: &str, value: &str| vec![(label.to_owned(), value.to_owned())];
+        match entry.key {
+            "version" => all.push(("zk_version".into(), info("version", short_version(entry.value)), flag(true))),
+            "peer_state" => {
+                let state = entry.value.split(' ').next().unwrap_or("");
+                all.push(("zk_peer_state".into(), info("state", state), flag(true)));
+            }
+            _ => {
+                let Some(value) = Number::parse(entry.value) else { continue };
+                let labels = entry.labels.into_iter().flat_map(mntr::labels);
+                // A map: a reply may repeat a label, a series may not.
+                let labels: BTreeMap<_, _> = labels.map(|(name, value)| (label_name(name), value.to_owned())).collect();
+                all.push((metric_name(entry.key), labels.into_iter().collect(), value));
+            }
+        }
+    }
+    let before = all.len();
+    let mut seen = BTreeSet::new();
+    all.retain(|(name, labels, _)| !statements::is_name(name) && seen.insert((name.clone(), labels.clone())));
+    let lost = (before - all.len()) as u64;
+    (all, lost)
+}
+
+fn flag(set: bool) -> Number {
+    Number::Int(i64::from(set))
+}
+
+/// `zk_` and the key, with everything a metric name cannot hold as `_`.
+fn metric_name(key: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    std::iter::once("zk_".to_owned())
+        .chain(key.chars().map(|c| if allowed(c) { c.into() } else { "_".into() }))
+        .collect()
+}
+
+/// A label of the Prometheus dialect, which may not be one of ours.
+fn label_name(name: &str) -> String {
+    let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
+    let taken = matches!(clean.as_str(), "ensemble" | "member" | "zk_host" | "");
+    if taken || clean.starts_with(|c: char| c.is_ascii_digit()) || clean.starts_with("__") {
+        format!("exported_{clean}")
+    } else {
+        clean
+    }
+}

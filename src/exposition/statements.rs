@@ -1,0 +1,125 @@
+//! What the exporter says itself about a member, as samples of the catalogue's own families.
+
+use std::fmt;
+
+use prometheus_client::encoding::DescriptorEncoder;
+
+use super::collector::{descriptor, encode_value};
+use super::ensembles;
+use super::labels::{Head, Pairs};
+use crate::catalogue::{FamilyId, Own, catalogue};
+use crate::reply::Number;
+use crate::scrape::{MemberReport, State};
+
+/// Takes one sample: the labels behind `ensemble` and `member`, and the value.
+type Sink<'s> = dyn FnMut(&[(&str, &str)], Number) -> fmt::Result + 's;
+
+/// The own families of a member; `zk_unknown` is not among them, its samples come from replies.
+const OWN: [Own; 14] = [
+    Own::Up,
+    Own::Serving,
+    Own::MntrComplete,
+    Own::ServerState,
+    Own::MemberInfo,
+    Own::PeerStateInfo,
+    Own::ObserverMasterInfo,
+    Own::ScrapeFailure,
+    Own::ScrapeFailures,
+    Own::ScrapeDuration,
+    Own::ConnectDuration,
+    Own::TlsCertificateNotAfter,
+    Own::ZxidEpoch,
+    Own::ZxidSequence,
+];
+
+/// Whether the family is one of those written here.
+pub(super) fn states(id: FamilyId) -> bool {
+    OWN.into_iter().chain([Own::ZxidLag]).any(|own| FamilyId::from(own) == id)
+}
+
+/// Whether a name is one of theirs, with or without its suffix.
+pub(super) fn is_name(name: &str) -> bool {
+    let ensembles = ensembles::OWN.into_iter().chain([Own::ZxidLag]);
+    OWN.into_iter().chain(ensembles).any(|own| {
+        let family = catalogue().family(own.into());
+        name.strip_prefix(&*family.name).is_some_and(|rest| rest.is_empty() || rest == family.kind.suffix())
+    })
+}
+
+/// Writes all own families, each once with all members inside.
+pub(super) fn encode(members: &[(Head<'_>, &MemberReport)], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    for own in OWN {
+        let mut any = false;
+        for (_, member) in members {
+            visit(own, member, &mut |_, _| {
+                any = true;
+                Ok(())
+            })?;
+        }
+        if !any {
+            continue;
+        }
+        let family = catalogue().family(own.into());
+        let mut metric = descriptor(encoder, family)?;
+        for (head, member) in members {
+            visit(own, member, &mut |pairs, value| {
+                encode_value(&mut metric, family.kind, &Pairs { head, pairs }, value)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives `sink` every sample that the family has for this member.
+fn visit(own: Own, member: &MemberReport, sink: &mut Sink<'_>) -> fmt::Result {
+    let mut plain = |value: Number| sink(&[], value);
+    match own {
+        Own::Up => plain(flag(member.up)),
+        Own::Serving => plain(flag(member.state.serves())),
+        Own::MntrComplete => plain(flag(member.complete)),
+        Own::ServerState => {
+            State::ALL.into_iter().try_for_each(|state| sink(&[("state", state.text())], flag(state == member.state)))
+        }
+        Own::MemberInfo => member.identity.as_ref().map_or(Ok(()), |identity| {
+            let labels = [
+                ("version", identity.version.as_str()),
+                ("server_id", identity.server_id.as_str()),
+                ("peer_type", identity.peer_type.as_str()),
+                ("source", identity.source.text()),
+            ];
+            sink(&labels, Number::Int(1))
+        }),
+        Own::PeerStateInfo => text(member.peer_state.as_deref(), "peer_state", sink),
+        Own::ObserverMasterInfo => text(member.observer_master.as_deref(), "peer", sink),
+        Own::ScrapeFailure => member
+            .failures
+            .iter()
+            .try_for_each(|(word, reason)| sink(&[("word", word.text()), ("reason", reason.text())], Number::Int(1))),
+        Own::ScrapeFailures => member.failures_total.iter().try_for_each(|((word, reason), count)| {
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            sink(&[("word", word.text()), ("reason", reason.text())], Number::Int(count))
+        }),
+        Own::ScrapeDuration => plain(Number::Float(member.duration.as_secs_f64())),
+        Own::ConnectDuration => member.connect.map_or(Ok(()), |time| plain(Number::Float(time.as_secs_f64()))),
+        Own::TlsCertificateNotAfter => member.certificates.iter().try_for_each(|certificate| {
+            let until = i64::try_from(certificate.not_after).unwrap_or(i64::MAX);
+            sink(&[("subject", certificate.subject.as_str())], Number::Int(until))
+        }),
+        Own::ZxidEpoch => member.epoch().map_or(Ok(()), |epoch| plain(half(epoch))),
+        Own::ZxidSequence => member.sequence().map_or(Ok(()), |sequence| plain(half(sequence))),
+        _ => Ok(()),
+    }
+}
+
+fn text(value: Option<&str>, label: &str, sink: &mut Sink<'_>) -> fmt::Result {
+    value.map_or(Ok(()), |value| sink(&[(label, value)], Number::Int(1)))
+}
+
+fn flag(set: bool) -> Number {
+    Number::Int(i64::from(set))
+}
+
+/// Half a zxid has 32 bits.
+fn half(value: u64) -> Number {
+    Number::Int(i64::try_from(value).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,215 @@
+//! `GET /probe`: one ensemble, configured or named in the request, as a page without the exporter's own metrics.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
+
+use super::budget::{TIMEOUT_HEADER, budget};
+use super::metrics::{header, page};
+use super::query::parameters;
+use super::{App, PLAIN, Running};
+use crate::config::{DEFAULT_ENSEMBLE, DEFAULT_MODULE, Discovery, member_list};
+use crate::ensemble::{Ensemble, Member};
+use crate::scrape::{Probe, Report, Transcript};
+use crate::wire;
+
+/// What a request asks for.
+#[derive(Debug, Default)]
+struct Wish {
+    target: Option<String>,
+    ensemble: Option<String>,
+    module: Option<String>,
+    debug: bool,
+}
+
+/// Why there is no page: the status, and one line that says what to write instead.
+type Refusal = (StatusCode, String);
+
+/// A name that does not resolve within this time is not looked at any longer.
+const RESOLVE: Duration = Duration::from_secs(5);
+
+/// Answers a probe. Whatever the members do, the page comes, and says what failed.
+pub(super) async fn probe(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let begun = Instant::now();
+    let budget = budget(header(&headers, &HeaderName::from_static(TIMEOUT_HEADER)), app.timeout_offset);
+    let running = app.current.get();
+    let transcript = Arc::new(Transcript::default());
+    let asked = async {
+        let wish = Wish::read(query.as_deref().unwrap_or(""))?;
+        let debug = wish.debug.then(|| Arc::clone(&transcript));
+        let report = ask(&running, &wish, begun + budget, debug).await?;
+        Ok::<_, Refusal>((wish, report))
+    };
+    match asked.await {
+        Err((status, line)) => {
+            // A message quotes what was sent, which may hold line breaks.
+            let line: String = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+            (status, PLAIN, line + "\n").into_response()
+        }
+        Ok((Wish { debug: true, .. }, report)) => (PLAIN, explain(&transcript, &report, begun)).into_response(),
+        Ok((_, report)) => page(&Arc::new(report), None, app.names, &headers),
+    }
+}
+
+impl Wish {
+    fn read(query: &str) -> Result<Self, Refusal> {
+        let mut wish = Self::default();
+        for (name, value) in parameters(query).map_err(bad)? {
+            let place = match name.as_str() {
+                "target" => &mut wish.target,
+                "ensemble" => &mut wish.ensemble,
+                "module" => &mut wish.module,
+                "debug" => {
+                    wish.debug = match value.as_str() {
+                        "true" | "1" => true,
+                        "false" | "0" => false,
+                        _ => return Err(bad(format!("debug={value:?} is neither true nor false"))),
+                    };
+                    continue;
+                }
+                _ => {
+                    return Err(bad(format!(
+                        "there is no parameter {name:?}; write some of target, ensemble, module, debug"
+                    )));
+                }
+            };
+            if value.is_empty() {
+                return Err(bad(format!("the parameter {name} is empty; write a value or leave it out")));
+            }
+            if place.replace(value).is_some() {
+                return Err(bad(format!(
+                    "the parameter {name} stands there twice; write it once, several targets with commas between"
+                )));
+            }
+        }
+        Ok(wish)
+    }
+}
+
+fn bad(line: String) -> Refusal {
+    (StatusCode::BAD_REQUEST, line)
+}
+
+/// Asks whom the wish names, if that is allowed.
+async fn ask(
+    running: &Running,
+    wish: &Wish,
+    deadline: Instant,
+    debug: Option<Arc<Transcript>>,
+) -> Result<Report, Refusal> {
+    let (config, scraper) = (&running.config, &running.scraper);
+    let named = wish.ensemble.as_deref();
+    let configured = named.and_then(|name| config.ensembles.iter().find(|ensemble| ensemble.name == name));
+    let module = wish.module.as_deref();
+    let module = module.or(configured.map(|ensemble| &*ensemble.module_name)).unwrap_or(DEFAULT_MODULE);
+    if !config.modules.contains_key(module) {
+        let known = config.modules.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        return Err(bad(format!("there is no module {module:?}; write one of {known}")));
+    }
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let (ensemble, places) = match (&wish.target, configured) {
+        (None, Some(ensemble)) => {
+            if module == ensemble.module_name
+                && debug.is_none()
+                && let Some(report) = scraper.scrape_one(&ensemble.name, left()).await
+            {
+                return Ok(report);
+            }
+            let present = scraper.present(&ensemble.name);
+            (present.unwrap_or_else(|| Ensemble::from(ensemble)), BTreeMap::new())
+        }
+        (None, None) => {
+            let Some(name) = named else {
+                let how = "write /probe?ensemble=NAME for a configured ensemble or /probe?target=HOST:PORT";
+                return Err(bad(format!("neither target nor ensemble is given; {how}")));
+            };
+            let known = config.ensembles.iter().map(|ensemble| &*ensemble.name).take(20).collect::<Vec<_>>().join(", ");
+            return Err(bad(format!("there is no ensemble {name:?}; configured are {known}")));
+        }
+        (Some(targets), _) => {
+            let name = named.unwrap_or(DEFAULT_ENSEMBLE);
+            let members = member_list(name, targets).map_err(|message| bad(format!("target: {message}")))?;
+            let members: Vec<Member> = members.iter().map(Member::from).collect();
+            let most = scraper.limits().members_per_ensemble;
+            if members.len() > most {
+                let count = members.len();
+                return Err(bad(format!("{count} targets, the most is {most} (--limit.members-per-ensemble)")));
+            }
+            let places = allowed(running, &members, deadline).await?;
+            let module = Arc::clone(&config.modules[module]);
+            let ensemble = Ensemble { name: name.into(), members, discovery: Discovery::Static, module };
+            (ensemble, places)
+        }
+    };
+    let probe = Probe { ensemble, module: module.to_owned(), places };
+    scraper.probe(probe, left(), debug).await.ok_or_else(|| bad(format!("there is no module {module:?}")))
+}
+
+/// Where the targets are that may be asked: configured members wherever they are, others at the very addresses that
+/// were looked at here.
+async fn allowed(
+    running: &Running,
+    members: &[Member],
+    deadline: Instant,
+) -> Result<BTreeMap<Arc<str>, Vec<std::net::SocketAddr>>, Refusal> {
+    let mut places = BTreeMap::new();
+    for member in members {
+        if running.scraper.has_member(&member.name) {
+            continue;
+        }
+        let probe = &running.config.probe;
+        // Nobody learns from the exporter what resolves.
+        if probe.allow.is_empty() {
+            return Err(forbidden(member));
+        }
+        let until = deadline.min(Instant::now() + RESOLVE);
+        let Ok(resolved) = wire::resolve(&member.address, until).await else {
+            if probe.allows_name(&member.address) {
+                // The page says that the name is gone.
+                continue;
+            }
+            return Err(forbidden(member));
+        };
+        let allowed = probe.allowed(&member.address, &resolved);
+        if allowed.is_empty() {
+            return Err(forbidden(member));
+        }
+        places.insert(Arc::clone(&member.name), allowed);
+    }
+    Ok(places)
+}
+
+fn forbidden(member: &Member) -> Refusal {
+    let line = format!(
+        "{0} is no configured member and not allowed; to allow it, add to the configuration file: probe: {{allow: [\"{0}\"]}} (for a name that leads to loopback or link-local addresses: their network)",
+        member.name
+    );
+    (StatusCode::FORBIDDEN, line)
+}
+
+/// The questions and the result, for people.
+fn explain(transcript: &Transcript, report: &Report, begun: Instant) -> String {
+    let mut text = transcript.to_string();
+    for member in report.ensembles.iter().flat_map(|ensemble| &ensemble.members) {
+        let failures: Vec<_> =
+            member.failures.iter().map(|(word, reason)| format!("{word}: {}", reason.text())).collect();
+        let (up, complete, series) = (member.up, member.complete, member.samples.cells().len());
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "\n{}\n  state {}, up {up}, complete {complete}, samples {series}, {:.4}s\n  failures: {}",
+            member.name,
+            member.state.text(),
+            member.duration.as_secs_f64(),
+            if failures.is_empty() { "none".to_owned() } else { failures.join(", ") },
+        );
+    }
+    let _ = writeln!(text, "\nall in {:.4}s", begun.elapsed().as_secs_f64());
+    text
+}

@@ -1,0 +1,8 @@
+//! The binary: all is in the library.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    zookeeper_exporter::cli::run()
+}

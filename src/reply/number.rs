@@ -1,0 +1,115 @@
+//! Numbers as Java writes them: `42`, `-1`, `0.3918`, `1.6308337E7`, `NaN`, `18446744073709551615`.
+
+/// A value; integers stay integers, so that none above 2^53 loses a digit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// A whole number.
+    Int(i64),
+    /// Anything else, `NaN` and infinities included.
+    Float(f64),
+}
+
+/// 2^53: up to here every whole `f64` is exact.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+impl Number {
+    /// Reads a number; `None` for text, `null` and the empty string.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let (negative, digits) = match bytes {
+            [b'-', rest @ ..] => (true, rest),
+            _ => (false, bytes),
+        };
+        // 18 digits cannot overflow an i64; almost every value of mntr takes this way.
+        if (1..=18).contains(&digits.len()) {
+            let mut value = 0_i64;
+            let whole = digits.iter().all(|byte| {
+                value = value.wrapping_mul(10).wrapping_add(i64::from(byte.wrapping_sub(b'0')));
+                byte.is_ascii_digit()
+            });
+            if whole {
+                return Some(Self::Int(if negative { -value } else { value }));
+            }
+        }
+        if let Ok(value) = text.parse::<i64>() {
+            return Some(Self::Int(value));
+        }
+        // Rust's grammar takes `inf` and `+5` too; Java writes neither, and no reply has been seen with them.
+        text.parse::<f64>().ok().map(Self::Float)
+    }
+
+    /// The value as a float.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus' own values are f64")]
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Self::Int(value) => value as f64,
+            Self::Float(value) => value,
+        }
+    }
+
+    /// The value as a number of things; `None` where it is negative, broken or no number.
+    #[must_use]
+    pub fn as_count(self) -> Option<u64> {
+        match self.over(1) {
+            Self::Int(value) => u64::try_from(value).ok(),
+            Self::Float(_) => None,
+        }
+    }
+
+    /// Divided by `divisor`; a result that is whole is an integer in either dialect.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53, checked in the guard")]
+    pub fn over(self, divisor: u32) -> Self {
+        let value = match self {
+            Self::Int(value) => {
+                if divisor == 1 {
+                    return self;
+                }
+                if value % i64::from(divisor) == 0 {
+                    return Self::Int(value / i64::from(divisor));
+                }
+                self.as_f64() / f64::from(divisor)
+            }
+            Self::Float(value) => value / f64::from(divisor),
+        };
+        if value.abs() < EXACT && value.fract() == 0.0 { Self::Int(value as i64) } else { Self::Float(value) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_java_writes() {
+        use Number::{Float, Int};
+        for (text, number) in [
+            ("0", Int(0)),
+            ("-1", Int(-1)),
+            ("999999999999999999", Int(999_999_999_999_999_999)),
+            ("9223372036854775807", Int(i64::MAX)),
+            ("-9223372036854775808", Int(i64::MIN)),
+            ("18446744073709551615", Float(18_446_744_073_709_551_615.0)),
+            ("0.3918", Float(0.3918)),
+            ("8.0E-4", Float(0.0008)),
+            ("1.6308337E7", Float(16_308_337.0)),
+            ("Infinity", Float(f64::INFINITY)),
+        ] {
+            assert_eq!(Number::parse(text), Some(number), "{text}");
+        }
+        assert!(matches!(Number::parse("NaN"), Some(Float(value)) if value.is_nan()));
+        for text in ["", "-", "null", "leader", "1 2", "0x1", "1e", " 1", "1:2"] {
+            assert_eq!(Number::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn scales_without_losing_whole_numbers() {
+        assert_eq!(Number::Int(3000).over(1000), Number::Int(3));
+        assert_eq!(Number::Int(44).over(1000), Number::Float(0.044));
+        assert_eq!(Number::Float(486.0).over(1), Number::Int(486));
+        assert_eq!(Number::Int(i64::MAX).over(1), Number::Int(i64::MAX));
+    }
+}

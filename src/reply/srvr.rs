@@ -1,0 +1,140 @@
+//! `srvr`: the one word that every release allows, and the only text source of the zxid.
+
+use super::mntr::Entry;
+use super::{Recognised, recognise};
+
+/// What `srvr` says; what a line lacked is `None` (`StatCommand`, `ServerStats.toString`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Srvr<'a> {
+    /// The full version text.
+    pub version: Option<&'a str>,
+    /// Minimum, mean and maximum latency in milliseconds, as written.
+    pub latency: Option<(&'a str, &'a str, &'a str)>,
+    /// Packets received.
+    pub received: Option<&'a str>,
+    /// Packets sent.
+    pub sent: Option<&'a str>,
+    /// Open client connections, this one included.
+    pub connections: Option<&'a str>,
+    /// Requests in process.
+    pub outstanding: Option<&'a str>,
+    /// The last processed transaction.
+    pub zxid: Option<u64>,
+    /// `leader`, `follower`, `observer`, `standalone` or `read-only`.
+    pub mode: Option<&'a str>,
+    /// Znodes in the tree.
+    pub node_count: Option<&'a str>,
+    /// Last, minimum and maximum proposal in bytes; leader only.
+    pub proposal_sizes: Option<(&'a str, &'a str, &'a str)>,
+}
+
+/// What kind of reply this is. ClickHouse Keeper and RaftKeeper put their own name first.
+#[must_use]
+pub fn recognised(text: &str) -> Recognised {
+    recognise(text, |text| text.lines().next().is_some_and(|line| line.contains(" version: ")))
+}
+
+/// Reads a reply, line by line; a last line without its break is left out.
+#[must_use]
+pub fn parse(text: &str) -> Srvr<'_> {
+    let mut srvr = Srvr::default();
+    for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+        let Some((name, value)) = line.trim_end_matches('\r').split_once(": ") else { continue };
+        match name {
+            "Latency min/avg/max" => srvr.latency = triple(value),
+            "Received" => srvr.received = Some(value),
+            "Sent" => srvr.sent = Some(value),
+            "Connections" => srvr.connections = Some(value),
+            "Outstanding" => srvr.outstanding = Some(value),
+            "Zxid" => srvr.zxid = value.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok()),
+            "Mode" => srvr.mode = Some(value),
+            "Node count" => srvr.node_count = Some(value),
+            "Proposal sizes last/min/max" => srvr.proposal_sizes = triple(value),
+            _ if srvr.version.is_none() && name.ends_with(" version") => srvr.version = Some(value),
+            _ => {}
+        }
+    }
+    srvr
+}
+
+/// Whether the reply has its last lines: `Mode` and `Node count` stand at its end.
+#[must_use]
+pub fn is_whole(srvr: &Srvr<'_>) -> bool {
+    srvr.mode.is_some() && srvr.node_count.is_some()
+}
+
+impl<'a> Srvr<'a> {
+    /// The same facts under their `mntr` keys, for members that refuse `mntr`.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
+        let (min, avg, max) = split(self.latency);
+        let (last_proposal, min_proposal, max_proposal) = split(self.proposal_sizes);
+        [
+            ("avg_latency", avg),
+            ("max_latency", max),
+            ("min_latency", min),
+            ("packets_received", self.received),
+            ("packets_sent", self.sent),
+            ("num_alive_connections", self.connections),
+            ("outstanding_requests", self.outstanding),
+            ("znode_count", self.node_count),
+            ("last_proposal_size", last_proposal),
+            ("min_proposal_size", min_proposal),
+            ("max_proposal_size", max_proposal),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some(Entry::new(key, value?)))
+    }
+}
+
+type Triple<'a> = (&'a str, &'a str, &'a str);
+
+fn triple(text: &str) -> Option<Triple<'_>> {
+    let mut parts = text.split('/');
+    let triple = (parts.next()?, parts.next()?, parts.next()?);
+    parts.next().is_none().then_some(triple)
+}
+
+fn split(triple: Option<Triple<'_>>) -> (Option<&str>, Option<&str>, Option<&str>) {
+    triple.map_or((None, None, None), |(a, b, c)| (Some(a), Some(b), Some(c)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEADER: &str = "Zookeeper version: 3.8.0-${mvngit.commit.id}, built on 2024-12-29 17:54 UTC
+Latency min/avg/max: 0/0.896/10
+Received: 490
+Sent: 505
+Connections: 2
+Outstanding: 0
+Zxid: 0x1000004cf
+Mode: leader
+Node count: 512
+Proposal sizes last/min/max: 36/36/889
+";
+
+    #[test]
+    fn reads_a_leader() {
+        let srvr = parse(LEADER);
+        assert_eq!(srvr.zxid, Some(0x1_0000_04cf));
+        assert_eq!(srvr.mode, Some("leader"));
+        assert_eq!(srvr.latency, Some(("0", "0.896", "10")));
+        assert_eq!(srvr.entries().count(), 11);
+        assert!(is_whole(&srvr));
+    }
+
+    #[test]
+    fn reads_a_read_only_member() {
+        let text = LEADER.replace("Latency", "READ-ONLY mode; serving only read-only clients\nLatency");
+        assert_eq!(parse(&text), parse(LEADER));
+    }
+
+    #[test]
+    fn a_cut_reply_keeps_its_whole_lines_only() {
+        let cut = &LEADER[..=LEADER.find("512").unwrap_or(0)];
+        let srvr = parse(cut);
+        assert_eq!((srvr.mode, srvr.node_count), (Some("leader"), None));
+        assert!(!is_whole(&srvr));
+    }
+}

@@ -1,0 +1,63 @@
+//! A second look at members that seem behind the leader, so that traffic alone is no lag.
+//!
+//! Members are asked at one moment, but each answers in its own: what the leader decides in between looks like a lag of
+//! whoever answered before it. A member asked after the leader answered can only show less than its lag, never more.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::report::{EnsembleReport, MemberReport, State};
+
+/// Longest wait for a second look. A member that needs more is behind for better reasons than this.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Until when a second look may last, within the deadline of the scrape.
+pub(super) fn until(deadline: Instant) -> Instant {
+    deadline.min(Instant::now() + PATIENCE)
+}
+
+/// The members that show an earlier transaction than their leader does, in its epoch.
+pub(super) fn seem_behind(ensemble: &EnsembleReport) -> Vec<usize> {
+    let leader =
+        ensemble.members.iter().filter(|member| member.state == State::Leader).filter_map(|member| member.zxid).max();
+    let Some(leader) = leader else { return Vec::new() };
+    let behind = |member: &MemberReport| {
+        let follows = matches!(member.state, State::Follower | State::Observer);
+        follows && member.zxid.is_some_and(|zxid| zxid < leader && zxid >> 32 == leader >> 32)
+    };
+    (0..ensemble.members.len()).filter(|place| behind(&ensemble.members[*place])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ensemble::Known;
+
+    #[test]
+    fn only_those_that_seem_behind_are_asked_again() {
+        let member = |state, zxid| MemberReport { state, zxid, ..MemberReport::silent("zk".into()) };
+        let seen = |members: Vec<MemberReport>| {
+            seem_behind(&EnsembleReport {
+                samples: crate::scrape::Samples::default(),
+                name: "prod".into(),
+                members,
+                known: Known::default(),
+            })
+        };
+        let leader = member(State::Leader, Some(2 << 32 | 9));
+        let behind = member(State::Follower, Some(2 << 32 | 8));
+        let others = [
+            member(State::Follower, Some(2 << 32 | 9)),
+            member(State::Follower, Some(3 << 32 | 1)),
+            member(State::Follower, Some(1 << 32 | 9)),
+            member(State::Leader, Some(2 << 32 | 1)),
+            member(State::ReadOnly, Some(2 << 32 | 1)),
+            MemberReport::silent("zk".into()),
+        ];
+        let mut members = vec![leader, behind.clone(), MemberReport { state: State::Observer, ..behind }];
+        members.extend(others);
+        assert_eq!(seen(members.clone()), [1, 2]);
+        assert!(seen(members.split_off(1)).is_empty(), "nobody leads in this epoch but the old one");
+    }
+}

@@ -1,0 +1,202 @@
+//! One member in one scrape: its words asked side by side, each within the same deadline.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use super::beyond;
+use super::memory::{Memory, Who};
+use super::reading::{Heard, Reading, Replies};
+use super::report::MemberReport;
+use super::transcript::{Question, Transcript};
+use crate::config::{Limits, Word};
+use crate::ensemble::{Ensemble, Member};
+use crate::wire::{self, Client, Failure, Reason};
+
+/// What every question of a scrape shares.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms<'a> {
+    pub(super) client: &'a Client,
+    pub(super) sockets: &'a Semaphore,
+    pub(super) limits: Limits,
+    pub(super) deadline: Instant,
+    pub(super) reading: Reading,
+    /// Set by the first reply of whomever.
+    pub(super) replied: &'a AtomicBool,
+    /// Kept of every question, where somebody wants to see it.
+    pub(super) transcript: Option<&'a Transcript>,
+}
+
+/// A member that allows this few connections of one address gets its words one after the other.
+const FEW_CONNECTIONS: u64 = 4;
+
+/// One member to be asked: who, what is remembered of it, where it is.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) member: Member,
+    pub(super) memory: Arc<Memory>,
+    pub(super) place: Found,
+    /// See [`Memory::remember_conf`].
+    pub(super) head_start: f64,
+}
+
+/// Where a member is.
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    /// Wherever its address resolves to.
+    ByName,
+    /// At these addresses and nowhere else.
+    At(Vec<SocketAddr>),
+    /// Nowhere: its name is gone.
+    Lost(Failure),
+}
+
+impl Asked {
+    async fn addresses(&self, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
+        let mut found = match &self.place {
+            Found::At(addresses) => return Ok(addresses.clone()),
+            Found::Lost(failure) => return Err(failure.clone()),
+            Found::ByName => wire::resolve(&self.member.address, deadline).await?,
+        };
+        if self.member.hearsay {
+            found.retain(|address| !is_link(address.ip()));
+            if found.is_empty() {
+                return Err(Failure::new(Reason::Dns, "a discovered name leads to link-local addresses only"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The name that its certificate must have.
+    fn host(&self) -> &str {
+        self.member.host.as_deref().unwrap_or(self.member.address.host())
+    }
+}
+
+/// Where the metadata of a cloud is, and never a member.
+fn is_link(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+/// Asks one member and reports it; a dead one is reported too. Also whether it told its `conf` this time.
+pub(super) async fn scrape(ensemble: &Ensemble, asked: &Asked, terms: Terms<'_>) -> (MemberReport, bool) {
+    let begun = Instant::now();
+    let (member, memory) = (&asked.member, &*asked.memory);
+    let module = &ensemble.module;
+    let wanted = |word| module.commands.contains(&word);
+    let (host, replies) = match asked.addresses(terms.deadline).await {
+        Err(failure) => {
+            let failed = |word: Word| wanted(word).then(|| Heard::failed(failure.clone()));
+            (None, Replies { mntr: failed(Word::Mntr), srvr: failed(Word::Srvr), ..Replies::default() })
+        }
+        Ok(addresses) => {
+            let words = words(ensemble, asked, &addresses, terms);
+            if module.extras.host {
+                let dirs = beyond::dirs(memory.conf().as_deref());
+                tokio::join!(memory.host.read(&addresses, dirs, terms.deadline), words)
+            } else {
+                (None, words.await)
+            }
+        }
+    };
+    let mut told = false;
+    if let Some(heard) = &replies.conf {
+        // A member that is cut off from the quorum leaves the membership out of its `conf`.
+        let conf = heard.conf().filter(|conf| conf.membership.is_some() || !replies.is_read_only());
+        memory.remember_conf(begun, asked.head_start, conf);
+        told = conf.is_some();
+    }
+    let who = Who { ensemble: &ensemble.name, member: &member.name };
+    if replies.admin_stands_in() {
+        memory.note_admin(who);
+    }
+    let failures_total = memory.note(who, replies.failures());
+    let report = replies.report(Arc::clone(&member.name), memory.conf());
+    memory.note_life(report.state, report.count("packets_received"));
+    let samples = match &host {
+        // The kernel's word on a process is newer than the process's own, and there must be one.
+        Some(host) => report.samples.overlaid(&beyond::of_host(host)),
+        None => report.samples,
+    };
+    (MemberReport { failures_total, duration: begun.elapsed(), samples, ..report }, told)
+}
+
+/// Asks every word that is wanted.
+async fn words(ensemble: &Ensemble, asked: &Asked, addresses: &[SocketAddr], terms: Terms<'_>) -> Replies {
+    let wanted = |word| ensemble.module.commands.contains(&word);
+    let memory = &asked.memory;
+    let ask = async |word: Word, wanted: bool| {
+        if wanted { Some(ask_whole(asked, addresses, word, terms).await) } else { None }
+    };
+    let mntr = ask(Word::Mntr, wanted(Word::Mntr));
+    let srvr = ask(Word::Srvr, wanted(Word::Srvr));
+    let conf = ask(Word::Conf, wanted(Word::Conf) && memory.conf_is_due(Instant::now()));
+    // Only where `mntr` is refused: the AdminServer costs the member more than the word does.
+    let figures = async {
+        let mntr = mntr.await;
+        let refused = mntr.as_ref().is_some_and(Heard::is_refused) && terms.client.has_admin();
+        let monitor = ask(Word::Monitor, refused).await;
+        (mntr, monitor)
+    };
+    if memory.conf().and_then(|conf| conf.max_client_connections).is_some_and(is_few) {
+        let (mntr, monitor) = figures.await;
+        Replies { mntr, monitor, srvr: srvr.await, conf: conf.await }
+    } else {
+        let ((mntr, monitor), srvr, conf) = tokio::join!(figures, srvr, conf);
+        Replies { mntr, monitor, srvr, conf }
+    }
+}
+
+/// The last transaction of a member as it is now, where it says so whole.
+pub(super) async fn zxid(asked: &Asked, terms: Terms<'_>) -> Option<u64> {
+    let addresses = asked.addresses(terms.deadline).await.ok()?;
+    ask_once(asked, &addresses, Word::Srvr, terms).await.zxid()
+}
+
+fn is_few(connections: u64) -> bool {
+    (1..=FEW_CONNECTIONS).contains(&connections)
+}
+
+/// Asks a word, and once more where the reply was cut and time is left.
+async fn ask_whole(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: Terms<'_>) -> Heard {
+    let first = ask_once(asked, addresses, word, terms).await;
+    let cut = first.failure.as_ref().is_some_and(|failure| failure.reason == Reason::Truncated);
+    if cut && Instant::now() < terms.deadline {
+        let second = ask_once(asked, addresses, word, terms).await;
+        if second.failure.is_none() {
+            return second;
+        }
+    }
+    first
+}
+
+async fn ask_once(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: Terms<'_>) -> Heard {
+    let begun = Instant::now();
+    // The semaphore lives as long as the process and is never closed: an error is the deadline.
+    let Ok(Ok(_permit)) = timeout_at(terms.deadline, terms.sockets.acquire()).await else {
+        let sockets = terms.limits.sockets;
+        let detail = format!("all {sockets} sockets were in use until the deadline (--limit.sockets)");
+        return Heard::failed(Failure::new(Reason::Limit, detail));
+    };
+    let host = asked.host();
+    let (client, deadline, cap) = (terms.client, terms.deadline, terms.limits.reply_bytes);
+    let exchange = match word {
+        Word::Monitor => client.monitor(host, addresses, deadline, cap).await.unwrap_or_default(),
+        word => client.ask(host, addresses, word, deadline, cap).await,
+    };
+    if !exchange.bytes.is_empty() {
+        terms.replied.store(true, Ordering::Relaxed);
+    }
+    let Some(transcript) = terms.transcript else { return Heard::new(word, exchange, terms.reading) };
+    let mut question = Question::new(&asked.member.name, word, addresses, &exchange, begun);
+    let heard = Heard::new(word, exchange, terms.reading);
+    question.failure.clone_from(&heard.failure);
+    transcript.note(question);
+    heard
+}

@@ -1,0 +1,136 @@
+//! What is remembered of one member between scrapes: its `conf`, its failures, what the log was told.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::reading::{SeenConf, WHITELIST};
+use super::report::State;
+use crate::config::Word;
+use crate::host::Watch;
+use crate::wire::{Failure, Reason};
+
+/// `conf` walks the data directory of the server: once a minute is enough for what hardly changes.
+const CONF_EVERY: Duration = Duration::from_mins(1);
+
+/// Bounded: one entry a word and reason.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// The process of a member on this host.
+    pub(super) host: Watch,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    conf_asked: Option<Instant>,
+    conf: Option<Arc<SeenConf>>,
+    /// What the member was doing last, and how many packets it had received.
+    life: (Option<State>, Option<u64>),
+    totals: BTreeMap<(Word, Reason), u64>,
+    /// The failures the log was told of last.
+    told: BTreeMap<Word, Reason>,
+    /// The log knows that the AdminServer stands in for `mntr`.
+    told_of_admin: bool,
+}
+
+impl Memory {
+    /// A panic elsewhere leaves the data whole: every change is one assignment.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether `conf` may be asked again.
+    pub(super) fn conf_is_due(&self, now: Instant) -> bool {
+        self.lock().conf_asked.is_none_or(|asked| now.duration_since(asked) >= CONF_EVERY)
+    }
+
+    /// Lets `conf` be asked at the next scrape: the leader changed.
+    pub(super) fn forget_conf_time(&self) {
+        self.lock().conf_asked = None;
+    }
+
+    /// A member whose role changed, or whose count of packets began anew, may have another configuration.
+    pub(super) fn note_life(&self, state: State, received: Option<u64>) {
+        let mut inner = self.lock();
+        let (before, count) = inner.life;
+        let anew = matches!((count, received), (Some(count), Some(received)) if received < count);
+        if before.is_some_and(|before| before != state) || anew {
+            inner.conf_asked = None;
+        }
+        inner.life = (Some(state), received.or(count));
+    }
+
+    /// Keeps what `conf` said; a refusal or failure keeps what was known before.
+    ///
+    /// `head_start` is a part of a minute by which the second question comes earlier, so that the members of an
+    /// ensemble do not all tell at one moment and then nothing for a minute.
+    pub(super) fn remember_conf(&self, asked: Instant, head_start: f64, seen: Option<&SeenConf>) {
+        let mut inner = self.lock();
+        let earlier =
+            if inner.conf_asked.is_none() { CONF_EVERY.mul_f64(head_start.clamp(0.0, 1.0)) } else { Duration::ZERO };
+        inner.conf_asked = Some(asked.checked_sub(earlier).unwrap_or(asked));
+        if let Some(seen) = seen {
+            inner.conf = Some(Arc::new(seen.clone()));
+        }
+    }
+
+    /// What `conf` said last.
+    pub(super) fn conf(&self) -> Option<Arc<SeenConf>> {
+        self.lock().conf.clone()
+    }
+
+    /// Tells the log, once, that the figures come from the AdminServer.
+    pub(super) fn note_admin(&self, who: Who<'_>) {
+        if !std::mem::replace(&mut self.lock().told_of_admin, true) {
+            let Who { ensemble, member } = who;
+            tracing::info!(
+                ensemble,
+                member,
+                "the server refuses `mntr`, the AdminServer is asked instead; to allow the word, {WHITELIST}"
+            );
+        }
+    }
+
+    /// Counts the failures of a scrape, tells the log what changed, gives all totals.
+    pub(super) fn note<'f>(
+        &self,
+        who: Who<'_>,
+        failures: impl Iterator<Item = (Word, &'f Failure)>,
+    ) -> Vec<((Word, Reason), u64)> {
+        let Who { ensemble, member } = who;
+        let mut inner = self.lock();
+        let mut failed = [false; Word::ALL.len()];
+        // The words of a dead member fail for one reason: one line for all of them.
+        let mut news: BTreeMap<(Reason, &str), Vec<&str>> = BTreeMap::new();
+        for (word, failure) in failures {
+            failed[word as usize] = true;
+            *inner.totals.entry((word, failure.reason)).or_default() += 1;
+            if inner.told.insert(word, failure.reason) == Some(failure.reason) {
+                tracing::debug!(ensemble, member, %word, reason = failure.reason.text(), "{}", failure.detail);
+            } else {
+                news.entry((failure.reason, &failure.detail)).or_default().push(word.text());
+            }
+        }
+        for ((reason, detail), words) in news {
+            let words = words.join(",");
+            tracing::warn!(ensemble, member, words, reason = reason.text(), "{detail}");
+        }
+        // `conf` is not asked each time: that it did not fail says nothing.
+        let healed = |word: &Word, _: &mut Reason| !failed[*word as usize] && *word != Word::Conf;
+        let healed: Vec<&str> = inner.told.extract_if(.., healed).map(|(word, _)| word.text()).collect();
+        if !healed.is_empty() {
+            tracing::info!(ensemble, member, words = healed.join(","), "answers again");
+        }
+        inner.totals.iter().map(|(key, count)| (*key, *count)).collect()
+    }
+}
+
+/// Of whom the log speaks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Who<'a> {
+    pub(super) ensemble: &'a str,
+    pub(super) member: &'a str,
+}

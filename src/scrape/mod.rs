@@ -1,0 +1,223 @@
+//! All members of all ensembles side by side: questions out, one [`Report`] back, before the deadline.
+
+mod again;
+mod beyond;
+mod member;
+mod memory;
+pub mod reading;
+pub mod report;
+mod round;
+pub mod samples;
+pub mod shown;
+mod target;
+pub mod transcript;
+pub mod typed;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+pub use reading::Reading;
+pub use report::{EnsembleReport, MemberReport, Report, Source, State};
+pub use samples::{Cell, Dropped, Samples};
+pub use shown::Shown;
+pub use transcript::Transcript;
+
+use crate::config::{Config, Limits, Module};
+use crate::ensemble::{self, Ensemble};
+use crate::wire::Client;
+use round::Round;
+use target::Target;
+
+/// Asks ensembles and remembers, bounded, what a scrape needs of the one before.
+#[derive(Debug)]
+pub struct Scraper {
+    targets: Vec<Arc<Target>>,
+    /// One for each module: with it go the sessions and files of TLS.
+    clients: BTreeMap<String, (Arc<Module>, Arc<Client>)>,
+    sockets: Arc<Semaphore>,
+    limits: Limits,
+    reading: Reading,
+}
+
+/// What discovery left out of an ensemble so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DroppedMembers {
+    /// The ensemble.
+    pub ensemble: Arc<str>,
+    /// Members over the cap.
+    pub over_cap: u64,
+    /// Members with an address that is none, or that nobody may be sent to.
+    pub unusable: u64,
+}
+
+impl Scraper {
+    /// A scraper for the ensembles of a configuration.
+    #[must_use]
+    pub fn new(config: &Config, limits: Limits) -> Self {
+        let reading = Reading { series_cap: limits.series_per_member, keep_raw: false };
+        Self::with_memories(config, limits, reading, Arc::new(Semaphore::new(limits.sockets)), &[])
+    }
+
+    /// A scraper for another configuration, with what this one remembers of members that stay.
+    #[must_use]
+    pub fn renewed(&self, config: &Config) -> Self {
+        Self::with_memories(config, self.limits, self.reading, Arc::clone(&self.sockets), &self.targets)
+    }
+
+    fn with_memories(
+        config: &Config,
+        limits: Limits,
+        reading: Reading,
+        sockets: Arc<Semaphore>,
+        old: &[Arc<Target>],
+    ) -> Self {
+        let client = |(name, module): (&String, &Arc<Module>)| {
+            (name.clone(), (Arc::clone(module), Arc::new(Client::new(module))))
+        };
+        let clients: BTreeMap<_, _> = config.modules.iter().map(client).collect();
+        let target = |(name, ensemble): (&String, Ensemble)| {
+            if ensemble.module.tls.as_ref().is_some_and(|tls| tls.insecure_skip_verify) {
+                tracing::warn!(
+                    ensemble = &*ensemble.name,
+                    "insecure_skip_verify: no certificate is verified, whoever sits in between can answer for the members"
+                );
+            }
+            let client = clients.get(name).map(|(_, client)| Arc::clone(client));
+            // Every ensemble names a module that is there: `config` holds it.
+            let client = client.unwrap_or_else(|| Arc::new(Client::new(&ensemble.module)));
+            Arc::new(Target::new(ensemble, client, old))
+        };
+        let modules = config.ensembles.iter().map(|ensemble| &ensemble.module_name);
+        let targets = modules.zip(ensemble::ensembles(config)).map(target).collect();
+        Self { targets, clients, sockets, limits, reading }
+    }
+
+    /// Keeps the text of every `mntr`, for the page with mntr's own names.
+    #[must_use]
+    pub fn keeping_raw(mut self) -> Self {
+        self.reading.keep_raw = true;
+        self
+    }
+
+    /// Ends what goes on beside the scrapes, with its sessions. Takes some seconds at most.
+    pub async fn stop(&self) {
+        let mut stopping: JoinSet<()> = self
+            .targets
+            .iter()
+            .filter_map(|target| target.beyond.clone())
+            .map(|beyond| async move { beyond.stop().await })
+            .collect();
+        while stopping.join_next().await.is_some() {}
+    }
+
+    /// The caps in force.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The number of members that a scrape asks, as far as is known before it.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.targets.iter().map(|target| target.size(self.limits.members_per_ensemble)).sum()
+    }
+
+    /// What discovery left out so far, by ensemble.
+    #[must_use]
+    pub fn dropped_members(&self) -> Vec<DroppedMembers> {
+        let of = |target: &Arc<Target>| {
+            let (over_cap, unusable) = target.dropped();
+            DroppedMembers { ensemble: Arc::clone(&target.ensemble.name), over_cap, unusable }
+        };
+        self.targets.iter().map(of).collect()
+    }
+
+    /// Whether a member of this name, `HOST:PORT`, is configured or was discovered.
+    #[must_use]
+    pub fn has_member(&self, name: &str) -> bool {
+        self.targets.iter().any(|target| target.has_member(name, self.limits.members_per_ensemble))
+    }
+
+    /// Asks every member at the same moment. Takes at most `budget`, and at most each module's timeout.
+    ///
+    /// Ensembles that another scrape is asking just now are asked together with it. Dropping the future ends all
+    /// questions that nobody else waits for: everything asked is a read.
+    pub async fn scrape(self: &Arc<Self>, budget: Duration) -> Report {
+        self.rounds(&self.targets, budget).await
+    }
+
+    /// Asks the configured ensemble of this name only; `None` where there is none.
+    pub async fn scrape_one(self: &Arc<Self>, ensemble: &str, budget: Duration) -> Option<Report> {
+        let target = self.targets.iter().find(|target| *target.ensemble.name == *ensemble)?;
+        Some(self.rounds(std::slice::from_ref(target), budget).await)
+    }
+
+    async fn rounds(self: &Arc<Self>, targets: &[Arc<Target>], budget: Duration) -> Report {
+        let begun = Instant::now();
+        let join = |target: &Arc<Target>| {
+            let deadline = begun + budget.min(target.ensemble.module.timeout);
+            (self.join(target, deadline), deadline)
+        };
+        let rounds: Vec<_> = targets.iter().map(join).collect();
+        let mut ensembles = Vec::with_capacity(rounds.len());
+        for (round, deadline) in rounds {
+            ensembles.push(round.wait(deadline).await);
+        }
+        Report { ensembles }
+    }
+
+    /// The round under way where it may be joined, else a new one.
+    fn join(self: &Arc<Self>, target: &Arc<Target>, deadline: Instant) -> Arc<Round> {
+        let mut slot = target.round.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(round) = slot.upgrade().filter(|round| round.is_open(deadline)) {
+            return round;
+        }
+        let round = Round::begin(self, target, deadline, None);
+        *slot = Arc::downgrade(&round);
+        round
+    }
+
+    /// Asks an ensemble that is in no configuration, or is asked beside it, and remembers nothing of it.
+    ///
+    /// Where `places` gives addresses for a member, these are connected to and no others. `None` where there is no
+    /// module of this name.
+    pub async fn probe(
+        self: &Arc<Self>,
+        probe: Probe,
+        budget: Duration,
+        transcript: Option<Arc<Transcript>>,
+    ) -> Option<Report> {
+        let (module, client) = self.clients.get(&probe.module)?;
+        let ensemble = Ensemble { module: Arc::clone(module), ..probe.ensemble };
+        let deadline = Instant::now() + budget.min(module.timeout);
+        let target = Arc::new(Target::pinned(ensemble, Arc::clone(client), probe.places));
+        let mut report = Round::begin(self, &target, deadline, transcript).wait(deadline).await;
+        // Of one scrape, totals are no totals.
+        report.members.iter_mut().for_each(|member| member.failures_total.clear());
+        Some(Report { ensembles: vec![report] })
+    }
+
+    /// The members of a configured ensemble as they are now, for a look at it that changes nothing.
+    #[must_use]
+    pub fn present(&self, ensemble: &str) -> Option<Ensemble> {
+        let target = self.targets.iter().find(|target| *target.ensemble.name == *ensemble)?;
+        Some(target.as_it_is(self.limits.members_per_ensemble))
+    }
+}
+
+/// An ensemble to be asked once.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Its name and members.
+    pub ensemble: Ensemble,
+    /// The name of the module to ask it with.
+    pub module: String,
+    /// Where members are, by their names, in place of what their addresses resolve to.
+    pub places: BTreeMap<Arc<str>, Vec<SocketAddr>>,
+}

@@ -1,0 +1,328 @@
+//! The replies of one member read: what it is, its figures, what failed. Pure: no I/O, no clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::report::{Identity, MemberReport, Source, State};
+use super::samples::Samples;
+use super::typed::{self, Facts};
+use crate::config::Word;
+use crate::ensemble::Membership;
+use crate::reply::conf::Conf;
+use crate::reply::{self, Recognised, conf, mntr, monitor, srvr};
+use crate::wire::{Exchange, Failure, PeerCertificate, Reason};
+
+/// How a reply is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Most series of the member.
+    pub series_cap: usize,
+    /// Keep the text of `mntr` in the report.
+    pub keep_raw: bool,
+}
+
+/// What is kept of a `conf` reply.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenConf {
+    /// The server id.
+    pub server_id: String,
+    /// `participant` or `observer`, where it was said.
+    pub peer_type: Option<&'static str>,
+    /// Connections allowed from one address; 0 for no limit.
+    pub max_client_connections: Option<u64>,
+    /// Every setting as written, `tickTime` and so on, in the order of the reply.
+    pub settings: Vec<(String, String)>,
+    /// Who belongs to the ensemble; absent before 3.5 and on a standalone server.
+    pub membership: Option<Membership>,
+}
+
+impl From<Conf<'_>> for SeenConf {
+    fn from(conf: Conf<'_>) -> Self {
+        Self {
+            settings: conf.settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            membership: Membership::from_conf(&conf),
+            server_id: conf.server_id.unwrap_or_default().to_owned(),
+            peer_type: match conf.peer_type {
+                Some("0") => Some("participant"),
+                Some("1") => Some("observer"),
+                _ => None,
+            },
+            max_client_connections: conf.max_client_connections.and_then(|text| text.parse().ok()),
+        }
+    }
+}
+
+/// What to write where a word is refused.
+pub(super) const WHITELIST: &str = "add it to the line 4lw.commands.whitelist of its zoo.cfg and restart it, for example \
+    4lw.commands.whitelist=mntr,srvr,conf";
+
+/// One word's reply, recognised and read; its bytes are gone.
+#[derive(Debug)]
+pub struct Heard {
+    recognised: Recognised,
+    content: Content,
+    /// Why there is no whole answer.
+    pub failure: Option<Failure>,
+    connect: Option<Duration>,
+    certificates: Vec<PeerCertificate>,
+}
+
+/// What was read of an answer, whole or cut.
+#[derive(Debug)]
+enum Content {
+    /// There was no answer to read.
+    Nothing,
+    /// The figures of `mntr`.
+    Figures { samples: Samples, facts: Facts, raw: Option<String> },
+    /// What `srvr` says, as figures too.
+    Status { samples: Samples, version: Option<String>, mode: Option<String>, zxid: Option<u64> },
+    /// What `conf` says.
+    Conf(SeenConf),
+}
+
+impl Heard {
+    /// A question that got nothing.
+    #[must_use]
+    pub fn failed(failure: Failure) -> Self {
+        Self {
+            recognised: Recognised::Empty,
+            content: Content::Nothing,
+            failure: Some(failure),
+            connect: None,
+            certificates: Vec::new(),
+        }
+    }
+
+    /// Reads what an exchange brought.
+    #[must_use]
+    pub fn new(word: Word, exchange: Exchange, reading: Reading) -> Self {
+        let Exchange { bytes, failure, connect, certificates } = exchange;
+        let text = reply::text(&bytes);
+        let (recognised, text) = match word {
+            Word::Mntr => (mntr::recognised(&text), text),
+            Word::Srvr => (srvr::recognised(&text), text),
+            Word::Conf => (conf::recognised(&text), text),
+            Word::Monitor => monitor::as_mntr(&text),
+        };
+        let flooded = failure.as_ref().is_some_and(|failure| failure.reason == Reason::TooLarge);
+        if flooded {
+            return Self { recognised: Recognised::Garbage, content: Content::Nothing, failure, connect, certificates };
+        }
+        let content = match recognised {
+            Recognised::Answer => Content::read(word, &text, reading),
+            _ => Content::Nothing,
+        };
+        let failure = match (recognised, failure) {
+            (Recognised::NotAllowed, _) => {
+                Some(Failure::new(Reason::NotAllowed, format!("the server refuses `{word}`; {WHITELIST}")))
+            }
+            // The whole sentence came: how the connection ended does not matter.
+            (Recognised::NotServing, _) => None,
+            (Recognised::Garbage, None) => Some(Failure::new(
+                Reason::Garbage,
+                format!("the answer to `{word}` is not ZooKeeper's; does something else listen there?"),
+            )),
+            (Recognised::Answer, Some(failure)) if failure.reason == Reason::Reset => {
+                Some(Failure::new(Reason::Truncated, format!("the reply to `{word}` was cut: {}", failure.detail)))
+            }
+            (Recognised::Answer, None) => content.lacks(word, &text).map(|what| {
+                Failure::new(
+                    Reason::Truncated,
+                    format!("the reply to `{word}` of {} bytes is not whole: {what}", bytes.len()),
+                )
+            }),
+            (_, failure) => failure,
+        };
+        Self { recognised, content, failure, connect, certificates }
+    }
+
+    /// What `conf` said, where it did.
+    #[must_use]
+    pub fn conf(&self) -> Option<&SeenConf> {
+        match &self.content {
+            Content::Conf(conf) if self.failure.is_none() => Some(conf),
+            _ => None,
+        }
+    }
+
+    /// The word is not in the whitelist.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.recognised == Recognised::NotAllowed
+    }
+
+    /// A whole answer.
+    fn is_whole(&self) -> bool {
+        self.recognised == Recognised::Answer && self.failure.is_none()
+    }
+
+    /// The last transaction, where a whole `srvr` names it.
+    pub(super) fn zxid(&self) -> Option<u64> {
+        match &self.content {
+            Content::Status { zxid, .. } if self.failure.is_none() => *zxid,
+            _ => None,
+        }
+    }
+
+    /// A reply that is ZooKeeper's, whole or cut.
+    fn is_zookeepers(&self) -> bool {
+        matches!(self.recognised, Recognised::Answer | Recognised::NotServing | Recognised::NotAllowed)
+    }
+}
+
+impl Content {
+    fn read(word: Word, text: &str, reading: Reading) -> Self {
+        match word {
+            Word::Mntr | Word::Monitor => {
+                let (samples, facts) = typed::typed(mntr::entries(text), mntr::strangers(text), reading.series_cap);
+                Self::Figures { samples, facts, raw: reading.keep_raw.then(|| text.to_owned()) }
+            }
+            Word::Srvr => {
+                let status = srvr::parse(text);
+                let (samples, _) = typed::typed(status.entries(), 0, reading.series_cap);
+                let owned = |text: Option<&str>| text.map(str::to_owned);
+                Self::Status { samples, version: owned(status.version), mode: owned(status.mode), zxid: status.zxid }
+            }
+            Word::Conf => Self::Conf(conf::parse(text).into()),
+        }
+    }
+
+    /// What a reply that ended by itself should hold and does not.
+    fn lacks(&self, word: Word, text: &str) -> Option<&'static str> {
+        match (self, word) {
+            (_, Word::Mntr) if !mntr::ends_whole(text) => Some("its last line has no end"),
+            (Self::Figures { samples, .. }, _) if samples.cells().is_empty() => {
+                Some("it has no figures; is metricsProvider.className the NullMetricsProvider?")
+            }
+            (Self::Figures { samples, facts, .. }, _) if !typed::has_anchors(samples, facts.version.as_deref()) => {
+                Some("keys are missing that this version has")
+            }
+            (_, Word::Srvr) if !srvr::is_whole(&srvr::parse(text)) => Some("its last lines are missing"),
+            _ => None,
+        }
+    }
+}
+
+/// The replies of one member; `None` for a word that was not asked.
+#[derive(Debug, Default)]
+pub struct Replies {
+    /// The reply to `mntr`.
+    pub mntr: Option<Heard>,
+    /// The AdminServer's `monitor`, asked where `mntr` was refused.
+    pub monitor: Option<Heard>,
+    /// The reply to `srvr`.
+    pub srvr: Option<Heard>,
+    /// The reply to `conf`.
+    pub conf: Option<Heard>,
+}
+
+impl Replies {
+    fn all(&self) -> impl Iterator<Item = (Word, &Heard)> {
+        let all = [
+            (Word::Mntr, &self.mntr),
+            (Word::Monitor, &self.monitor),
+            (Word::Srvr, &self.srvr),
+            (Word::Conf, &self.conf),
+        ];
+        all.into_iter().filter_map(|(word, heard)| Some((word, heard.as_ref()?)))
+    }
+
+    fn not_serving(&self) -> bool {
+        self.all().any(|(_, heard)| heard.recognised == Recognised::NotServing)
+    }
+
+    /// Whether the AdminServer answers in place of a refused `mntr`, or would if the member served.
+    #[must_use]
+    pub fn admin_stands_in(&self) -> bool {
+        let Some(monitor) = &self.monitor else { return false };
+        // From 3.6 on, `monitor` breaks down with a 500 while the member does not serve.
+        let broke_down = monitor.failure.as_ref().is_some_and(|failure| failure.reason == Reason::Http);
+        monitor.is_whole() || self.not_serving() && (monitor.failure.is_none() || broke_down)
+    }
+
+    /// Whether the member is cut off from the quorum and serves reads only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.all().any(|(_, heard)| match &heard.content {
+            Content::Figures { facts, .. } => facts.server_state.as_deref() == Some(State::ReadOnly.text()),
+            Content::Status { mode, .. } => mode.as_deref() == Some(State::ReadOnly.text()),
+            _ => false,
+        })
+    }
+
+    /// What failed, with the details for the log. Where the AdminServer stands in, the refusal is what was expected.
+    pub fn failures(&self) -> impl Iterator<Item = (Word, &Failure)> {
+        let stands_in = self.admin_stands_in();
+        self.all()
+            .filter(move |(word, _)| !stands_in || !matches!(word, Word::Mntr | Word::Monitor))
+            .filter_map(|(word, heard)| Some((word, heard.failure.as_ref()?)))
+    }
+
+    /// The member as its replies show it. `conf` is what is known of its configuration.
+    #[must_use]
+    pub fn report(self, name: Arc<str>, conf: Option<Arc<SeenConf>>) -> MemberReport {
+        let failures = self.failures().map(|(word, failure)| (word, failure.reason)).collect();
+        let connect = self.all().find_map(|(_, heard)| heard.connect);
+        let up = self.all().any(|(_, heard)| heard.is_zookeepers());
+        let not_serving = self.not_serving();
+        let complete = [&self.mntr, &self.monitor].into_iter().flatten().any(Heard::is_whole);
+        let certificates = self.all().map(|(_, heard)| &heard.certificates).find(|shown| !shown.is_empty());
+        let certificates = certificates.cloned().unwrap_or_default();
+
+        let (mut samples, mut facts, mut raw, mut source) = (Samples::default(), Facts::default(), None, Source::Mntr);
+        for (from, heard) in [(Source::Mntr, self.mntr), (Source::AdminServer, self.monitor)] {
+            if let Some(Content::Figures { samples: figures, facts: texts, raw: text }) =
+                heard.map(|heard| heard.content)
+            {
+                (samples, facts, raw, source) = (figures, texts, text, from);
+            }
+        }
+        let mut zxid = None;
+        if let Some(Content::Status { samples: figures, version, mode, zxid: last }) =
+            self.srvr.map(|heard| heard.content)
+        {
+            zxid = last;
+            facts.version = facts.version.or(version);
+            facts.server_state = facts.server_state.or(mode);
+            if samples.cells().is_empty() {
+                (samples, source) = (figures, Source::Srvr);
+            }
+        }
+        let state = match facts.server_state.as_deref().and_then(State::from_server) {
+            Some(state) => state,
+            None if not_serving => State::NotServing,
+            None => State::NoAnswer,
+        };
+        let identity = facts.version.map(|version| Identity {
+            version: reply::short_version(&version).to_owned(),
+            server_id: conf.as_ref().map(|conf| conf.server_id.clone()).unwrap_or_default(),
+            peer_type: peer_type(conf.as_deref(), state).to_owned(),
+            source,
+        });
+        MemberReport {
+            up,
+            state,
+            complete,
+            identity,
+            peer_state: facts.peer_state,
+            observer_master: facts.observer_master.filter(|id| id != "-1"),
+            zxid,
+            conf,
+            samples,
+            failures,
+            connect,
+            certificates,
+            raw,
+            ..MemberReport::silent(name)
+        }
+    }
+}
+
+fn peer_type(conf: Option<&SeenConf>, state: State) -> &'static str {
+    match (conf.and_then(|conf| conf.peer_type), state) {
+        (Some(told), _) => told,
+        (None, State::Observer) => "observer",
+        (None, State::Leader | State::Follower) => "participant",
+        (None, _) => "",
+    }
+}

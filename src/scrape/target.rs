@@ -1,0 +1,369 @@
+//! An ensemble, who its present members are, and what is remembered of it between scrapes, bounded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::beyond::Beyond;
+use super::member::{Asked, Found};
+use super::memory::Memory;
+use super::report::{EnsembleReport, MemberReport, State};
+use super::round::{self, Round};
+use super::samples::Samples;
+use super::shown::Shown;
+use crate::config::Discovery;
+use crate::ensemble::{Ensemble, Known, Member, Roster, Told, by_addresses, by_membership};
+use crate::wire::{self, Client, Failure};
+
+/// An ensemble that is asked.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) ensemble: Ensemble,
+    pub(super) client: Arc<Client>,
+    pub(super) shown: Shown,
+    /// Shared with the target of the next configuration, if that has this ensemble too.
+    remembered: Arc<Mutex<Remembered>>,
+    /// What goes on beside the words; nothing for an ensemble that is asked once.
+    pub(super) beyond: Option<Arc<Beyond>>,
+    /// Where members are, in place of what their addresses resolve to.
+    places: BTreeMap<Arc<str>, Vec<SocketAddr>>,
+    /// The round that may be joined.
+    pub(super) round: Mutex<Weak<Round>>,
+}
+
+/// Bounded by the members there are and the members written.
+#[derive(Debug, Default)]
+struct Remembered {
+    memories: BTreeMap<Arc<str>, Arc<Memory>>,
+    leader: Option<Arc<str>>,
+    known: Known,
+    /// The membership in force, where it decides who is asked.
+    told: Option<Told>,
+    /// The server ids of the members written, as they told them; `None` for one that told several: a balancer.
+    ids: BTreeMap<Arc<str>, Option<String>>,
+    /// What the names resolved to.
+    names: BTreeMap<Arc<str>, Resolved>,
+    /// Voters and learners, as the members count them: when these change, the membership may have.
+    crowd: Option<(Option<u64>, Option<u64>)>,
+    /// Nobody answered last time.
+    deserted: bool,
+    /// Members left out so far: over the cap, unusable.
+    dropped: (u64, u64),
+}
+
+#[derive(Clone, Debug)]
+struct Resolved {
+    at: Instant,
+    addresses: Vec<SocketAddr>,
+}
+
+/// Shorter than any usual scrape interval, so that a scrape sees what the resolver says now; long enough for several
+/// Prometheus servers and probes to share one look.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// While its name does not resolve, a member is asked where it was, as long as it is likely to be itself.
+const STALE: Duration = Duration::from_mins(5);
+
+/// Who is to be asked in one round.
+#[derive(Debug, Default)]
+pub(super) struct Present {
+    /// The members, in the order of the page.
+    pub(super) asked: Vec<Asked>,
+    /// Members written that are no members now; asked for the membership while no member answers.
+    pub(super) hidden: Vec<Asked>,
+}
+
+/// What one of them answered, and whether it told its `conf` this time.
+pub(super) type Answered = (MemberReport, bool);
+
+impl Target {
+    /// An ensemble, with what the target of its name in `old` remembers.
+    pub(super) fn new(ensemble: Ensemble, client: Arc<Client>, old: &[Arc<Self>]) -> Self {
+        let old = old.iter().find(|target| target.ensemble.name == ensemble.name);
+        let remembered = old.map(|old| {
+            let remembered = Arc::clone(&old.remembered);
+            let mut inner = lock(&remembered);
+            if old.ensemble.discovery != ensemble.discovery {
+                inner.told = None;
+            }
+            inner.known.keep(ensemble.members.iter().filter(|_| ensemble.discovery == Discovery::Static));
+            drop(inner);
+            remembered
+        });
+        let beyond = Beyond::start(&ensemble, &client, old.and_then(|old| old.beyond.as_ref()));
+        Self { remembered: remembered.unwrap_or_default(), beyond: Some(beyond), ..Self::bare(ensemble, client) }
+    }
+
+    /// An ensemble of which nothing is remembered and beside which nothing goes on.
+    fn bare(ensemble: Ensemble, client: Arc<Client>) -> Self {
+        let shown = Shown::new(&ensemble.module.metrics);
+        Self {
+            ensemble,
+            client,
+            shown,
+            remembered: Arc::default(),
+            beyond: None,
+            places: BTreeMap::new(),
+            round: Mutex::default(),
+        }
+    }
+
+    /// An ensemble that is asked once, at these addresses.
+    pub(super) fn pinned(ensemble: Ensemble, client: Arc<Client>, places: BTreeMap<Arc<str>, Vec<SocketAddr>>) -> Self {
+        Self { places, ..Self::bare(ensemble, client) }
+    }
+
+    /// The ensemble with its present members written out.
+    pub(super) fn as_it_is(&self, cap: usize) -> Ensemble {
+        let roster = self.roster(&self.lock(), cap);
+        let members = roster.map_or_else(|| self.ensemble.members.clone(), |roster| roster.members);
+        let discovery = if self.ensemble.discovery == Discovery::Dns { Discovery::Dns } else { Discovery::Static };
+        Ensemble { members, discovery, ..self.ensemble.clone() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        lock(&self.remembered)
+    }
+
+    /// How many members a scrape asks, as far as is known.
+    pub(super) fn size(&self, cap: usize) -> usize {
+        self.roster(&self.lock(), cap).map_or(self.ensemble.members.len(), |roster| roster.members.len())
+    }
+
+    /// How many members were left out so far: over the cap, with an unusable address.
+    pub(super) fn dropped(&self) -> (u64, u64) {
+        self.lock().dropped
+    }
+
+    /// Whether an address is one of a member, written or found.
+    pub(super) fn has_member(&self, name: &str, cap: usize) -> bool {
+        let remembered = self.lock();
+        let written = self.ensemble.members.iter().any(|member| *member.name == *name);
+        written
+            || remembered.memories.contains_key(name)
+            || self
+                .roster(&remembered, cap)
+                .is_some_and(|roster| roster.members.iter().any(|member| *member.name == *name))
+    }
+
+    /// Who is to be asked now. Resolves names where their addresses are the members.
+    pub(super) async fn present(&self, deadline: Instant, cap: usize) -> Present {
+        if self.ensemble.discovery == Discovery::Dns {
+            return self.resolved(deadline, cap).await;
+        }
+        let mut remembered = self.lock();
+        let Some(roster) = self.roster(&remembered, cap) else {
+            let at = |member: &Member| self.places.get(&member.name).cloned().map_or(Found::ByName, Found::At);
+            let seeds = self.ensemble.members.iter().map(|member| (member.clone(), at(member)));
+            return Present { asked: self.asked(&mut remembered, seeds.collect()), hidden: Vec::new() };
+        };
+        remembered.dropped.0 += roster.over_cap;
+        remembered.dropped.1 += roster.unusable;
+        let names: BTreeSet<_> = roster.members.iter().map(|member| Arc::clone(&member.name)).collect();
+        let members = roster.members.into_iter().map(|member| (member, Found::ByName)).collect();
+        let asked = self.asked(&mut remembered, members);
+        let mut hidden = Vec::new();
+        if remembered.deserted {
+            let elsewhere = self.ensemble.members.iter().filter(|member| !names.contains(&member.name));
+            hidden.extend(elsewhere.map(|member| Asked {
+                member: member.clone(),
+                memory: Arc::clone(remembered.memories.entry(Arc::clone(&member.name)).or_default()),
+                place: Found::ByName,
+                head_start: 0.0,
+            }));
+        }
+        Present { asked, hidden }
+    }
+
+    /// The members by the membership, where there is one that decides.
+    fn roster(&self, remembered: &Remembered, cap: usize) -> Option<Roster> {
+        let told = remembered.told.as_ref().filter(|_| self.ensemble.discovery == Discovery::Conf)?;
+        let id = |member: &Member| Some((remembered.ids.get(&member.name)?.clone()?, member.clone()));
+        let known: Vec<_> = self.ensemble.members.iter().filter_map(id).collect();
+        let roster = by_membership(told, &known, self.ensemble.module.tls.is_some(), cap);
+        (!roster.members.is_empty()).then_some(roster)
+    }
+
+    /// The addresses of all names as members; a name that has none is a member that fails.
+    async fn resolved(&self, deadline: Instant, cap: usize) -> Present {
+        let now = Instant::now();
+        // A resolver that hangs leaves the members half of the time.
+        let until = now + deadline.saturating_duration_since(now) / 2;
+        let mut looks = JoinSet::new();
+        for (place, name) in self.ensemble.members.iter().enumerate() {
+            let fresh = |found: &Resolved| now.duration_since(found.at) < FRESH;
+            if !self.lock().names.get(&name.name).is_some_and(fresh) {
+                let address = name.address.clone();
+                looks.spawn(async move { (place, wire::resolve_all(&address, until).await) });
+            }
+        }
+        let mut lost: BTreeMap<usize, Failure> = BTreeMap::new();
+        while let Some(look) = looks.join_next().await {
+            let Ok((place, found)) = look else { continue };
+            let name = Arc::clone(&self.ensemble.members[place].name);
+            match found {
+                Ok(addresses) => {
+                    self.lock().names.insert(name, Resolved { at: now, addresses });
+                }
+                Err(failure) => {
+                    lost.insert(place, failure);
+                }
+            }
+        }
+        let mut remembered = self.lock();
+        let names = &self.ensemble.members;
+        remembered.names.retain(|name, found| {
+            now.duration_since(found.at) < STALE && names.iter().any(|member| member.name == *name)
+        });
+        let addresses = |name: &Member| remembered.names.get(&name.name).map(|found| found.addresses.clone());
+        let found: Vec<_> = names.iter().filter_map(|name| Some((name.clone(), addresses(name)?))).collect();
+        let roster = by_addresses(&found, cap);
+        remembered.dropped.0 += roster.over_cap;
+        let at = |member: Member| {
+            let ip = member.address.host().parse().ok();
+            let place = ip.map_or(Found::ByName, |ip| Found::At(vec![SocketAddr::new(ip, member.address.port())]));
+            (member, place)
+        };
+        let mut members: Vec<_> = roster.members.into_iter().map(at).collect();
+        members.extend(lost.into_iter().map(|(place, failure)| (names[place].clone(), Found::Lost(failure))));
+        Present { asked: self.asked(&mut remembered, members), hidden: Vec::new() }
+    }
+
+    /// Joins members with what is remembered of them, and forgets those that are gone.
+    fn asked(&self, remembered: &mut Remembered, members: Vec<(Member, Found)>) -> Vec<Asked> {
+        let stay = |name: &Arc<str>| {
+            members.iter().any(|(member, _)| member.name == *name)
+                || self.ensemble.members.iter().any(|member| member.name == *name)
+        };
+        remembered.memories.retain(|name, _| stay(name));
+        remembered.ids.retain(|name, _| stay(name));
+        #[expect(clippy::cast_precision_loss, reason = "numbers of members are small")]
+        let head_start = |place: usize, of: usize| place as f64 / of as f64;
+        let of = members.len();
+        let members = members.into_iter().enumerate();
+        members
+            .map(|(place, (member, found))| Asked {
+                memory: Arc::clone(remembered.memories.entry(Arc::clone(&member.name)).or_default()),
+                member,
+                place: found,
+                head_start: if self.ensemble.discovery == Discovery::Conf { head_start(place, of) } else { 0.0 },
+            })
+            .collect()
+    }
+
+    /// The report before anybody answered.
+    pub(super) fn nothing_heard(&self, asked: &[Asked]) -> EnsembleReport {
+        EnsembleReport {
+            name: Arc::clone(&self.ensemble.name),
+            members: asked.iter().map(|asked| round::unanswered(self, asked)).collect(),
+            known: self.known(asked),
+            samples: Samples::default(),
+        }
+    }
+
+    /// What was known before this scrape, with what is said of its members.
+    fn known(&self, asked: &[Asked]) -> Known {
+        let mut known = self.lock().known.clone();
+        let members = || asked.iter().map(|asked| &asked.member);
+        known.keep(members());
+        known.observers.extend(Known::of(members()).observers);
+        known
+    }
+
+    /// Remembers what a later scrape may need while members are silent, and gives what is known to the report.
+    pub(super) fn learn(&self, report: &mut EnsembleReport, present: &Present, told: &[bool], hidden: &[Answered]) {
+        let mut known = self.known(&present.asked);
+        for member in &report.members {
+            match member.state {
+                State::Observer => known.observers.insert(Arc::clone(&member.name)),
+                State::Leader | State::Follower => known.observers.remove(&member.name),
+                _ => false,
+            };
+        }
+        known.quorum_size = report.quorum_size().or(known.quorum_size);
+        report.known = known.clone();
+        report.samples = self.beyond.as_ref().map(|beyond| beyond.samples()).unwrap_or_default();
+        let mut remembered = self.lock();
+        remembered.known = known;
+        remembered.deserted = report.members.iter().all(|member| !member.up);
+        remembered.watch_leader(&self.ensemble.name, report);
+        if self.ensemble.discovery == Discovery::Conf {
+            remembered.watch_crowd(report);
+            let members = present.asked.iter().zip(report.members.iter().zip(told.iter().copied()));
+            let others = present.hidden.iter().zip(hidden.iter().map(|(report, told)| (report, *told)));
+            let fresh: Vec<_> = members.chain(others).filter(|(_, (_, told))| *told).collect();
+            let fresh: Vec<_> = fresh.into_iter().map(|(asked, (report, _))| (asked, report)).collect();
+            self.follow(&mut remembered, &fresh);
+        }
+    }
+
+    /// Takes the newest membership that serving members told just now.
+    fn follow(&self, remembered: &mut Remembered, fresh: &[(&Asked, &MemberReport)]) {
+        let mut best: Option<(bool, Told)> = None;
+        for (asked, report) in fresh {
+            let Some(conf) = &report.conf else { continue };
+            if self.ensemble.members.iter().any(|seed| seed.name == asked.member.name) {
+                let id = Some(conf.server_id.clone()).filter(|id| !id.is_empty());
+                let known = remembered.ids.entry(Arc::clone(&asked.member.name)).or_insert_with(|| id.clone());
+                // Who answers with several ids is no server but stands before some.
+                *known = known.take().filter(|known| Some(known) == id.as_ref());
+            }
+            let serves = matches!(report.state, State::Leader | State::Follower | State::Observer);
+            let Some(membership) = conf.membership.clone().filter(|_| serves) else { continue };
+            let leads = report.state == State::Leader;
+            let told = Told { membership, by: asked.member.address.clone(), id: conf.server_id.clone() };
+            let newer = best
+                .as_ref()
+                .is_none_or(|(led, other)| (told.membership.version, leads) > (other.membership.version, *led));
+            if newer {
+                best = Some((leads, told));
+            }
+        }
+        let Some((leads, told)) = best else { return };
+        // An older version is believed of a leader only: the ensemble was made anew.
+        let known = remembered.told.as_ref().map(|known| known.membership.version);
+        if known.is_some_and(|known| told.membership.version <= known && !leads) {
+            return;
+        }
+        let changed = remembered.told.as_ref().is_none_or(|known| known.membership != told.membership);
+        if changed {
+            let servers: Vec<_> = told.membership.servers.iter().map(|server| server.id.as_str()).collect();
+            let (ensemble, version) = (&*self.ensemble.name, told.membership.version);
+            tracing::info!(ensemble, version, by = %told.by, servers = servers.join(","), "membership");
+            remembered.told = Some(told);
+        }
+    }
+}
+
+impl Remembered {
+    /// A new leader may mean a new configuration: `conf` is asked again at the next scrape.
+    fn watch_leader(&mut self, ensemble: &str, report: &EnsembleReport) {
+        let Some(leader) = report.members.iter().find(|member| member.state == State::Leader) else { return };
+        if self.leader.as_ref() == Some(&leader.name) {
+            return;
+        }
+        if self.leader.replace(Arc::clone(&leader.name)).is_some() {
+            tracing::info!(ensemble, leader = &*leader.name, "new leader");
+            self.memories.values().for_each(|memory| memory.forget_conf_time());
+        }
+    }
+
+    /// So may another number of voters or of those that follow the leader.
+    fn watch_crowd(&mut self, report: &EnsembleReport) {
+        let leader = report.members.iter().find(|member| member.state == State::Leader);
+        let Some(leader) = leader else { return };
+        let crowd = (report.quorum_size(), leader.count("learners"));
+        if self.crowd.replace(crowd).is_some_and(|before| before != crowd) {
+            self.memories.values().for_each(|memory| memory.forget_conf_time());
+        }
+    }
+}
+
+/// A panic elsewhere leaves the data whole: every change is one assignment.
+fn lock(remembered: &Mutex<Remembered>) -> MutexGuard<'_, Remembered> {
+    remembered.lock().unwrap_or_else(PoisonError::into_inner)
+}

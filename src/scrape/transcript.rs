@@ -1,0 +1,109 @@
+//! What was asked and answered in one scrape, kept for somebody who wants to see why.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config::Word;
+use crate::wire::{Exchange, Failure};
+
+/// All questions of a scrape, in the order in which they were answered.
+#[derive(Debug)]
+pub struct Transcript {
+    begun: Instant,
+    questions: Mutex<Vec<Question>>,
+}
+
+/// Questions beyond these are not kept.
+const MOST: usize = 4000;
+
+/// Of a reply, this much is shown.
+const HEAD_LINES: usize = 5;
+const HEAD_BYTES: usize = 1000;
+
+/// One question and what came of it.
+#[derive(Debug)]
+pub struct Question {
+    member: Arc<str>,
+    word: Word,
+    addresses: Vec<SocketAddr>,
+    begun: Instant,
+    took: Duration,
+    connect: Option<Duration>,
+    bytes: usize,
+    head: String,
+    /// Why there is no whole answer.
+    pub failure: Option<Failure>,
+}
+
+impl Default for Transcript {
+    fn default() -> Self {
+        Self { begun: Instant::now(), questions: Mutex::default() }
+    }
+}
+
+impl Transcript {
+    /// Keeps a question.
+    pub(super) fn note(&self, question: Question) {
+        let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
+        if questions.len() < MOST {
+            questions.push(question);
+        }
+    }
+}
+
+impl Question {
+    /// What an exchange brought.
+    pub(super) fn new(
+        member: &Arc<str>,
+        word: Word,
+        addresses: &[SocketAddr],
+        exchange: &Exchange,
+        begun: Instant,
+    ) -> Self {
+        let head = &exchange.bytes[..exchange.bytes.len().min(HEAD_BYTES)];
+        let head: Vec<String> = String::from_utf8_lossy(head)
+            .lines()
+            .take(HEAD_LINES)
+            .map(|line| line.escape_debug().to_string())
+            .collect();
+        Self {
+            member: Arc::clone(member),
+            word,
+            addresses: addresses.to_vec(),
+            begun,
+            took: begun.elapsed(),
+            connect: exchange.connect,
+            bytes: exchange.bytes.len(),
+            head: head.join("\n"),
+            failure: None,
+        }
+    }
+}
+
+impl fmt::Display for Transcript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for question in self.questions.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let Question { member, word, addresses, begun, took, connect, bytes, head, failure } = question;
+            let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            writeln!(f, "{member} {word}")?;
+            writeln!(f, "  connected to   {}", addresses.join(", "))?;
+            writeln!(f, "  asked at       {:.3}s", begun.duration_since(self.begun).as_secs_f64())?;
+            let connect = connect.map_or("-".to_owned(), |time| format!("{:.4}s", time.as_secs_f64()));
+            writeln!(f, "  connect, total {connect}, {:.4}s", took.as_secs_f64())?;
+            match failure {
+                None => writeln!(f, "  result         ok, {bytes} bytes")?,
+                Some(failure) => {
+                    writeln!(f, "  result         {}, {bytes} bytes: {}", failure.reason.text(), failure.detail)?;
+                }
+            }
+            for line in head.lines() {
+                writeln!(f, "  | {line}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,173 @@
+//! Entries meet the catalogue: untyped keys and texts become typed samples and facts.
+
+use super::samples::{Collector, Dropped, Samples};
+use crate::catalogue::metric::Label;
+use crate::catalogue::{Fact, Kind, Meaning, Own, Part, Sentinel, Slot, catalogue};
+use crate::reply::mntr::{Entry, labels};
+use crate::reply::{Number, release};
+
+/// The texts a reply holds beside its figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The full version text.
+    pub version: Option<String>,
+    /// `leader` and so on.
+    pub server_state: Option<String>,
+    /// `leading - broadcast` and so on.
+    pub peer_state: Option<String>,
+    /// The server id an observer learns from.
+    pub observer_master: Option<String>,
+}
+
+/// Unknown keys beyond this many in one reply are dropped and counted: they are somebody's mistake or attack.
+const MAX_UNKNOWN: usize = 500;
+
+/// Label values of one reply that are longer than this are cut: no namespace is.
+const MAX_LABEL_BYTES: usize = 1024;
+
+/// Limits from 2^63 up mean that there is none (ClickHouse Keeper writes 2^64 - 1).
+const NO_LIMIT: f64 = 9_223_372_036_854_775_808.0;
+
+/// Types every entry; `lines_lost` are the lines that were none.
+pub fn typed<'a>(entries: impl Iterator<Item = Entry<'a>>, lines_lost: usize, cap: usize) -> (Samples, Facts) {
+    let mut typing = Typing { collector: Collector::new(cap), facts: Facts::default(), unknown: 0 };
+    for entry in entries {
+        typing.entry(entry);
+    }
+    typing.collector.drop(Dropped::NotALine, lines_lost as u64);
+    (typing.collector.finish(), typing.facts)
+}
+
+/// Whether the samples hold what a whole reply of this release must hold.
+///
+/// A release that is not ZooKeeper's (`ClickHouse` Keeper names its own) has no such list.
+#[must_use]
+pub fn has_anchors(samples: &Samples, version: Option<&str>) -> bool {
+    let Some(release) = version.and_then(release) else { return version.is_some() };
+    catalogue().anchors(release).all(|family| samples.has(family))
+}
+
+struct Typing {
+    collector: Collector,
+    facts: Facts,
+    unknown: usize,
+}
+
+impl Typing {
+    fn entry(&mut self, entry: Entry<'_>) {
+        match catalogue().lookup(entry.key) {
+            Some((Meaning::Sample(slot), name)) => self.sample(entry, slot, name),
+            Some((Meaning::Fact(fact), _)) => self.fact(fact, entry.value),
+            Some((Meaning::Derivable, _)) => {}
+            None => self.unknown(entry),
+        }
+    }
+
+    fn fact(&mut self, fact: Fact, value: &str) {
+        let place = match fact {
+            Fact::Version => &mut self.facts.version,
+            Fact::ServerState => &mut self.facts.server_state,
+            Fact::PeerState => &mut self.facts.peer_state,
+            Fact::ObserverMaster => &mut self.facts.observer_master,
+        };
+        place.get_or_insert_with(|| cut(value).to_owned());
+    }
+
+    fn sample(&mut self, entry: Entry<'_>, slot: Slot, name: Option<&str>) {
+        let Some(number) = Number::parse(entry.value) else {
+            // Java writes `null` for a gauge whose callback gave nothing: there is no value.
+            if entry.value != "null" {
+                self.collector.drop(Dropped::NotANumber, 1);
+            }
+            return;
+        };
+        let Some(slot) = slot_of(slot, entry.labels) else {
+            // A summary without a quantile, or with one nobody knows: keep it, under its own name.
+            self.unknown(entry);
+            return;
+        };
+        if is_sentinel(slot.sentinel, number) {
+            return;
+        }
+        if let Some(why) = unfit(slot, number) {
+            self.collector.drop(why, 1);
+            return;
+        }
+        let value = number.over(slot.divisor);
+        match (slot.label, entry.labels) {
+            (None, _) => self.collector.push(slot.family, slot.part, value),
+            (Some(Label::Same(names)), text) => {
+                let values: Vec<&str> = names.iter().map(|name| cut(label(text, name))).collect();
+                self.collector.push_many(slot.family, slot.part, &values, value);
+            }
+            (Some(_), text) => {
+                let value_of_label = name.unwrap_or_else(|| label(text, "key"));
+                self.collector.push_one(slot.family, slot.part, cut(value_of_label), value);
+            }
+        }
+    }
+
+    fn unknown(&mut self, entry: Entry<'_>) {
+        let Some(number) = Number::parse(entry.value) else {
+            self.collector.drop(Dropped::NotANumber, 1);
+            return;
+        };
+        if number.as_f64().is_infinite() {
+            self.collector.drop(Dropped::NotFinite, 1);
+            return;
+        }
+        self.unknown += 1;
+        if self.unknown > MAX_UNKNOWN {
+            self.collector.drop(Dropped::Cap, 1);
+            return;
+        }
+        let family = Own::Unknown.into();
+        match entry.labels {
+            None => self.collector.push_one(family, Part::Value, cut(entry.key), number),
+            Some(labels) => {
+                let key = format!("{}{{{labels}}}", entry.key);
+                self.collector.push_one(family, Part::Value, cut(&key), number);
+            }
+        }
+    }
+}
+
+/// In the Prometheus dialect the bare key of a summary is a quantile, named by a label.
+fn slot_of(slot: Slot, text: Option<&str>) -> Option<Slot> {
+    if slot.kind != Kind::Summary || slot.part != Part::Value {
+        return Some(slot);
+    }
+    Some(Slot { part: Part::from_quantile(label(text, "quantile"))?, ..slot })
+}
+
+/// The value of a label, empty where there is none. The last one counts: a namespace may look like labels.
+fn label<'t>(text: Option<&'t str>, name: &str) -> &'t str {
+    let found = text.and_then(|text| labels(text).filter(|(key, _)| *key == name).last());
+    found.map_or("", |(_, value)| value)
+}
+
+fn is_sentinel(sentinel: Sentinel, number: Number) -> bool {
+    // The Prometheus dialect writes -1.0.
+    let minus_one = number.over(1) == Number::Int(-1);
+    match sentinel {
+        Sentinel::None => false,
+        Sentinel::MinusOne => minus_one,
+        Sentinel::Limit => minus_one || number.as_f64() >= NO_LIMIT,
+    }
+}
+
+/// Why a number cannot be a sample of its family.
+fn unfit(slot: Slot, number: Number) -> Option<Dropped> {
+    let value = number.as_f64();
+    if value.is_infinite() {
+        return Some(Dropped::NotFinite);
+    }
+    let counts = slot.kind == Kind::Counter || matches!(slot.part, Part::Sum | Part::Count);
+    let never_negative = counts || slot.kind == Kind::Summary;
+    // A quantile without an observation is NaN, and says so on the page.
+    (value < 0.0 && never_negative || value.is_nan() && counts).then_some(Dropped::Impossible)
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_LABEL_BYTES)]
+}

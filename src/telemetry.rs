@@ -1,0 +1,254 @@
+//! The log, and the exporter's own metrics: build, HTTP, what was dropped, its own process.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::alert::Thresholds;
+use crate::catalogue::{FamilyId, Kind, Own, catalogue};
+use crate::exposition::{Names, collisions};
+use crate::scrape::{DroppedMembers, Report};
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogLevel {
+    /// Failures of the exporter itself.
+    Error,
+    /// Also what changed for the worse with a member.
+    Warn,
+    /// Also what the exporter does.
+    #[default]
+    Info,
+    /// Also every failed word of every scrape.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Starts the log on standard error. A second call in one process does nothing.
+pub fn start_log(level: LogLevel, format: LogFormat) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    // The client crate tells of every connection; what matters of it, canary and reader say in their own words.
+    let filter = Targets::new().with_default(level).with_target("zookeeper_client", LevelFilter::ERROR);
+    let log = layer().with_writer(std::io::stderr).with_target(false).with_ansi(std::io::stderr().is_terminal());
+    // An error means that a log is there already, which is what was asked for.
+    let _ = match format {
+        LogFormat::Text => registry().with(filter).with(log).try_init(),
+        LogFormat::Json => registry().with(filter).with(log.json().flatten_event(true)).try_init(),
+    };
+}
+
+/// The ensemble, the member, and why.
+type DroppedOf = (Arc<str>, Arc<str>, &'static str);
+
+/// Counters that live as long as the process.
+#[derive(Debug, Default)]
+pub struct Telemetry {
+    requests: Mutex<BTreeMap<(&'static str, u16), u64>>,
+    rejected: AtomicU64,
+    /// By ensemble, member and reason: bounded by the configuration.
+    dropped: Mutex<BTreeMap<DroppedOf, u64>>,
+    reload: Mutex<Reload>,
+}
+
+/// How the last reading of the configuration went.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reload {
+    successful: bool,
+    /// Of the last successful one, in seconds since 1970.
+    time: f64,
+}
+
+impl Telemetry {
+    /// Counts an answered request. `handler` is a route, never a path a client wrote.
+    pub fn count_request(&self, handler: &'static str, code: u16) {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        *requests.entry((handler, code)).or_default() += 1;
+    }
+
+    /// Counts a connection that was closed at once.
+    pub fn count_rejected(&self) {
+        self.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that the configuration was read, or could not be.
+    pub fn note_reload(&self, successful: bool) {
+        let mut reload = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        reload.successful = successful;
+        if successful {
+            reload.time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        }
+    }
+
+    /// Counts what a scrape left out, and what the page with `mntr`'s names has no place for.
+    pub fn count_dropped(&self, report: &Report, names: Names) {
+        for ensemble in &report.ensembles {
+            for member in &ensemble.members {
+                let count = |why: &'static str, number: u64| {
+                    let key = (Arc::clone(&ensemble.name), Arc::clone(&member.name), why);
+                    let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+                    *dropped.entry(key).or_default() += number;
+                };
+                member.samples.dropped().iter().for_each(|(why, number)| count(why.text(), *number));
+                if names == Names::Mntr && collisions(member) > 0 {
+                    count("collision", collisions(member));
+                }
+            }
+        }
+    }
+}
+
+/// The exporter's own families, to be added to a page.
+#[derive(Debug)]
+pub struct OwnFamilies {
+    /// The counters of the process.
+    pub telemetry: Arc<Telemetry>,
+    /// The limits of the alerts.
+    pub thresholds: Arc<Thresholds>,
+    /// What discovery left out.
+    pub dropped: Vec<DroppedMembers>,
+}
+
+impl Collector for OwnFamilies {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let encoder = &mut encoder;
+        let build = [("version", env!("CARGO_PKG_VERSION")), ("rustversion", env!("ZOOKEEPER_EXPORTER_RUSTC"))];
+        family(encoder, Own::BuildInfo)?.encode_info(&build)?;
+
+        let requests = self.telemetry.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        counters(
+            encoder,
+            Own::HttpRequests,
+            requests.iter().map(|((handler, code), count)| {
+                ([("handler", (*handler).to_owned()), ("code", code.to_string())], *count)
+            }),
+        )?;
+        let rejected = self.telemetry.rejected.load(Ordering::Relaxed);
+        family(encoder, Own::HttpConnectionsRejected)?.encode_counter::<NoLabelSet, u64, f64>(&rejected, None)?;
+
+        let dropped = self.telemetry.dropped.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        counters(
+            encoder,
+            Own::DroppedSamples,
+            dropped.iter().map(|((ensemble, member, reason), count)| {
+                (
+                    [
+                        ("ensemble", ensemble.to_string()),
+                        ("member", member.to_string()),
+                        ("reason", (*reason).to_owned()),
+                    ],
+                    *count,
+                )
+            }),
+        )?;
+        let members = self.dropped.iter().flat_map(|dropped| {
+            [("cap", dropped.over_cap), ("address", dropped.unusable)].map(|(reason, count)| {
+                ([("ensemble", dropped.ensemble.to_string()), ("reason", reason.to_owned())], count)
+            })
+        });
+        counters(encoder, Own::DroppedMembers, members.filter(|(_, count)| *count > 0))?;
+        let reload = *self.telemetry.reload.lock().unwrap_or_else(PoisonError::into_inner);
+        family(encoder, Own::ConfigLastReloadSuccessful)?.encode_gauge(&i64::from(reload.successful))?;
+        family(encoder, Own::ConfigLastReloadSuccessTimestamp)?.encode_gauge(&reload.time)?;
+        thresholds(encoder, &self.thresholds)?;
+        process(encoder)
+    }
+}
+
+/// The limits of the alerts in force; with the label `ensemble` where one has its own.
+fn thresholds(encoder: &mut DescriptorEncoder<'_>, thresholds: &Thresholds) -> fmt::Result {
+    let mut metric = family(encoder, Own::AlertThreshold)?;
+    for level in thresholds.levels() {
+        let labels = [("alert", level.condition.alert()), ("severity", level.level.severity.text().to_owned())];
+        if let Some(Some(limit)) = level.usual {
+            metric.encode_family(&labels)?.encode_gauge(&limit)?;
+        }
+        for (ensemble, limit) in &level.own {
+            if let Some(Some(limit)) = limit {
+                metric.encode_family(&(labels.clone(), [("ensemble", ensemble.clone())]))?.encode_gauge(limit)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn counters<L: EncodeLabelSet>(
+    encoder: &mut DescriptorEncoder<'_>,
+    own: Own,
+    samples: impl Iterator<Item = (L, u64)>,
+) -> fmt::Result {
+    let mut samples = samples.peekable();
+    if samples.peek().is_none() {
+        return Ok(());
+    }
+    let mut metric = family(encoder, own)?;
+    samples.try_for_each(|(labels, count)| {
+        metric.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&count, None)
+    })
+}
+
+/// Opens one of the catalogue's own families.
+fn family<'e>(encoder: &'e mut DescriptorEncoder<'_>, own: Own) -> Result<MetricEncoder<'e>, fmt::Error> {
+    let family = catalogue().family(FamilyId::from(own));
+    let kind = match family.kind {
+        Kind::Counter => MetricType::Counter,
+        Kind::Info => MetricType::Info,
+        Kind::Gauge | Kind::Summary | Kind::Unknown => MetricType::Gauge,
+    };
+    encoder.encode_descriptor(&family.name, &family.help, None, kind)
+}
+
+/// The process families that every Prometheus client has, from `/proc/self`; nothing where there is none.
+fn process(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let Ok(me) = procfs::process::Process::myself() else { return Ok(()) };
+    #[expect(clippy::cast_precision_loss, reason = "seconds and bytes of one process are far below 2^53")]
+    if let Ok(stat) = me.stat() {
+        let ticks = procfs::ticks_per_second();
+        let cpu = (stat.utime + stat.stime) as f64 / ticks as f64;
+        family(encoder, Own::ProcessCpu)?.encode_counter::<NoLabelSet, f64, f64>(&cpu, None)?;
+        family(encoder, Own::ProcessResidentMemory)?.encode_gauge(&(stat.rss * procfs::page_size()))?;
+        family(encoder, Own::ProcessVirtualMemory)?.encode_gauge(&stat.vsize)?;
+        family(encoder, Own::ProcessThreads)?.encode_gauge(&stat.num_threads)?;
+        if let Ok(boot) = procfs::boot_time_secs() {
+            let start = boot as f64 + stat.starttime as f64 / ticks as f64;
+            family(encoder, Own::ProcessStartTime)?.encode_gauge(&start)?;
+        }
+    }
+    if let Ok(open) = me.fd_count() {
+        family(encoder, Own::ProcessOpenFds)?.encode_gauge(&open)?;
+    }
+    if let Ok(limits) = me.limits()
+        && let procfs::process::LimitValue::Value(max) = limits.max_open_files.soft_limit
+    {
+        family(encoder, Own::ProcessMaxFds)?.encode_gauge(&max)?;
+    }
+    Ok(())
+}

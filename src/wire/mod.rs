@@ -1,0 +1,108 @@
+//! Ask one member one thing, a word or the AdminServer's `monitor`: bytes or a reason, under one absolute deadline
+//! and a byte cap.
+//!
+//! The end of a reply is the end of the connection (`ServerCnxn.cleanupWriterSocket`); there is no
+//! length and no terminator. A word is exactly its four bytes: some servers answer a reset to more.
+
+mod admin;
+mod client;
+mod failure;
+mod handshake;
+mod peer;
+mod tls;
+mod verifier;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+pub use client::Client;
+pub use failure::{Failure, Reason};
+pub use peer::PeerCertificate;
+pub use tls::unverified as unverified_tls;
+
+use crate::config::Address;
+
+/// What came of one question: the bytes that arrived, and why it stopped short where it did.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    /// All that was read, also of a reply that failed half-way.
+    pub bytes: Vec<u8>,
+    /// Absent when the member closed the connection after at least one byte.
+    pub failure: Option<Failure>,
+    /// Time of the TCP connect, and of the TLS handshake where there is one, where both succeeded.
+    pub connect: Option<Duration>,
+    /// The certificates that the member showed, its own first.
+    pub certificates: Vec<PeerCertificate>,
+}
+
+impl Exchange {
+    /// A question that never reached the member.
+    #[must_use]
+    pub fn failed(failure: Failure) -> Self {
+        Self { failure: Some(failure), ..Self::default() }
+    }
+}
+
+/// A reply of 3.6 to 3.9 has 15 to 21 kB: one allocation for almost all of them.
+const FIRST_BUFFER: usize = 32 << 10;
+
+/// A name with more addresses than this is cut: the rest would never get its turn.
+const MAX_ADDRESSES: usize = 8;
+
+/// More than a whole message over TCP holds.
+const MOST_ADDRESSES: usize = 4096;
+
+/// The socket addresses of a member.
+///
+/// # Errors
+/// `dns` when the name has none, or the resolver did not answer before the deadline.
+pub async fn resolve(address: &Address, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
+    lookup(address.host(), address.port(), deadline).await
+}
+
+/// Every address of a name whose addresses are members of their own, in the order of the numbers.
+///
+/// # Errors
+/// As [`resolve`].
+pub async fn resolve_all(address: &Address, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
+    let mut found = lookup_up_to(MOST_ADDRESSES, address.host(), address.port(), deadline).await?;
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+async fn lookup(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
+    lookup_up_to(MAX_ADDRESSES, host, port, deadline).await
+}
+
+async fn lookup_up_to(most: usize, host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
+    // Numbers need no resolver, which would occupy a thread.
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let found = timeout_at(deadline, tokio::net::lookup_host((host, port))).await;
+    let found: Vec<_> = match found {
+        Err(_) => return Err(Failure::new(Reason::Dns, "the resolver did not answer in time")),
+        Ok(Err(error)) => return Err(Failure::new(Reason::Dns, format!("the name does not resolve: {error}"))),
+        Ok(Ok(addresses)) => addresses.take(most).collect(),
+    };
+    if found.is_empty() { Err(Failure::new(Reason::Dns, "the name has no address")) } else { Ok(found) }
+}
+
+/// Tries the addresses in turn, each with its share of the time that is left.
+async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Failure> {
+    let mut last = Failure::new(Reason::Connect, "no address to connect to");
+    for (tried, address) in addresses.iter().enumerate() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let shares = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        match timeout_at(Instant::now() + left / shares, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = Failure::new(Reason::Connect, format!("{address}: {error}")),
+            Err(_) => last = Failure::new(Reason::Connect, format!("{address}: no answer to the connect in time")),
+        }
+    }
+    Err(last)
+}

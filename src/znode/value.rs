@@ -1,0 +1,53 @@
+//! The data of a znode as a number: the whole text, or what a JSON pointer leads to.
+
+use serde_json::Value;
+
+use crate::session::Trouble;
+
+/// Reads the number; `pointer` is empty where the data is one.
+pub(super) fn number(data: &[u8], pointer: &str) -> Result<f64, Trouble> {
+    if pointer.is_empty() {
+        let text = std::str::from_utf8(data).map_err(|_| Trouble::NotANumber)?;
+        return parse(text).ok_or(Trouble::NotANumber);
+    }
+    let json: Value = serde_json::from_slice(data).map_err(|_| Trouble::Pointer)?;
+    match json.pointer(pointer) {
+        Some(Value::Number(number)) => number.as_f64().ok_or(Trouble::NotANumber),
+        Some(Value::String(text)) => parse(text).ok_or(Trouble::NotANumber),
+        Some(Value::Bool(set)) => Ok(f64::from(u8::from(*set))),
+        Some(_) => Err(Trouble::NotANumber),
+        None => Err(Trouble::Pointer),
+    }
+}
+
+/// A finite number with white space around it.
+pub(super) fn parse(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_as_programs_write_them() {
+        for (data, pointer, expected) in [
+            (&b"90"[..], "", Ok(90.0)),
+            (b" 93.5\n", "", Ok(93.5)),
+            (b"-1e3", "", Ok(-1000.0)),
+            (b"", "", Err(Trouble::NotANumber)),
+            (b"90%", "", Err(Trouble::NotANumber)),
+            (b"NaN", "", Err(Trouble::NotANumber)),
+            (b"inf", "", Err(Trouble::NotANumber)),
+            (b"\xff\xfe", "", Err(Trouble::NotANumber)),
+            (b"{\"a\":{\"b\":[1,2]}}", "/a/b/1", Ok(2.0)),
+            (b"{\"a\":\"7\"}", "/a", Ok(7.0)),
+            (b"{\"a\":true}", "/a", Ok(1.0)),
+            (b"{\"a\":{}}", "/a", Err(Trouble::NotANumber)),
+            (b"{\"a\":1}", "/b", Err(Trouble::Pointer)),
+            (b"no json", "/a", Err(Trouble::Pointer)),
+        ] {
+            assert_eq!(number(data, pointer), expected, "{:?} {pointer}", String::from_utf8_lossy(data));
+        }
+    }
+}

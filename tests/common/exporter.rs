@@ -1,0 +1,139 @@
+//! The real binary, started on a free port, asked over HTTP, stopped at the end of the test.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// A running exporter.
+pub struct Exporter {
+    child: Child,
+    pub address: String,
+    log: Arc<Mutex<String>>,
+}
+
+/// An HTTP answer.
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+    pub took: Duration,
+}
+
+impl Answer {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("UTF-8")
+    }
+}
+
+pub fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zookeeper-exporter"));
+    // The flags of a test must not depend on who runs it.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ZOOKEEPER_EXPORTER_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs the binary to its end, which must come soon.
+pub fn run(arguments: &[&str]) -> Output {
+    binary().args(arguments).output().expect("the binary runs")
+}
+
+impl Exporter {
+    pub fn start(arguments: &[&str]) -> Self {
+        Self::start_by(binary(), arguments)
+    }
+
+    /// Starts the binary through another command, which must become it.
+    pub fn start_by(mut command: Command, arguments: &[&str]) -> Self {
+        let mut child = command
+            .args(["--web.listen-address", "127.0.0.1:0"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut reader = BufReader::new(child.stderr.take().unwrap());
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert!(reader.read_line(&mut line).unwrap() > 0, "the exporter ended: {}", log.lock().unwrap());
+            log.lock().unwrap().push_str(&line);
+            if let Some((_, behind)) = line.split_once("listening address=") {
+                break behind.split_whitespace().next().unwrap().to_owned();
+            }
+        };
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in reader.lines().map_while(Result::ok) {
+                let mut log = kept.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        Self { child, address, log }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.try_get(path, headers).expect("a head")
+    }
+
+    /// `None` where the connection was closed without an answer, as one may be that came at the very moment of a stop.
+    pub fn try_get(&self, path: &str, headers: &[(&str, &str)]) -> Option<Answer> {
+        let begun = Instant::now();
+        let mut stream = TcpStream::connect(&self.address).expect("the exporter listens");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        stream.write_all(format!("{request}\r\n").as_bytes()).ok()?;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).ok()?;
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+        let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        Some(Answer { status, head, body: bytes[end..].to_vec(), took: begun.elapsed() })
+    }
+
+    /// One scrape as Prometheus makes it, with its timeout header.
+    pub fn scrape(&self, timeout: &str) -> Answer {
+        self.get("/metrics", &[("X-Prometheus-Scrape-Timeout-Seconds", timeout)])
+    }
+
+    /// Resident memory in bytes, from the kernel.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap().success());
+    }
+
+    /// Waits for the end and gives the exit code.
+    pub fn wait(mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

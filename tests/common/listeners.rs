@@ -1,0 +1,109 @@
+//! Listeners that answer what no ZooKeeper would: for the bytes that only the hostile and the broken send.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// A listener on loopback that treats every connection alike, until the test ends.
+pub struct Listener {
+    pub address: String,
+    pub connections: Arc<AtomicUsize>,
+}
+
+impl Listener {
+    pub fn start(treat: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (counted, treat) = (Arc::clone(&connections), Arc::new(treat));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                counted.fetch_add(1, Ordering::Relaxed);
+                let treat = Arc::clone(&treat);
+                std::thread::spawn(move || treat(stream));
+            }
+        });
+        Self { address, connections }
+    }
+
+    /// Reads the word, writes the bytes, closes as ZooKeeper does.
+    pub fn answering(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Self::start(move |mut stream| {
+            let _ = stream.read_exact(&mut [0; 4]);
+            let _ = stream.write_all(&bytes);
+            let _ = stream.shutdown(Shutdown::Both);
+        })
+    }
+
+    /// Answers each word with its own bytes.
+    pub fn answering_words(answers: &[(&str, &str)]) -> Self {
+        let answers: Vec<(String, String)> =
+            answers.iter().map(|(word, answer)| ((*word).to_owned(), (*answer).to_owned())).collect();
+        Self::start(move |mut stream| {
+            let mut word = [0; 4];
+            let _ = stream.read_exact(&mut word);
+            let answer =
+                answers.iter().find(|(known, _)| known.as_bytes() == word).map_or("", |(_, answer)| answer.as_str());
+            let _ = stream.write_all(answer.as_bytes());
+            let _ = stream.shutdown(Shutdown::Both);
+        })
+    }
+
+    /// Accepts and never says anything, as a stopped process does.
+    pub fn silent() -> Self {
+        Self::start(|stream| {
+            pause(Duration::from_mins(1));
+            drop(stream);
+        })
+    }
+
+    /// Closes without a byte, as ZooKeeper does at maxClientCnxns.
+    pub fn closing() -> Self {
+        Self::start(|mut stream| {
+            let _ = stream.read_exact(&mut [0; 4]);
+        })
+    }
+
+    /// Resets the connection: closing with unread bytes makes the kernel send RST.
+    pub fn resetting() -> Self {
+        Self::start(|stream| {
+            // The word is in the receive buffer, unread, when the socket closes: the kernel then resets.
+            let _ = stream.peek(&mut [0]);
+            drop(stream);
+        })
+    }
+
+    /// A byte a second.
+    pub fn dripping() -> Self {
+        Self::start(|mut stream| {
+            for byte in b"zk_version\t3.8.0-x\nzk_server_state\tfollower\n" {
+                if stream.write_all(&[*byte]).is_err() {
+                    return;
+                }
+                pause(Duration::from_secs(1));
+            }
+        })
+    }
+
+    /// Writes for as long as anybody reads.
+    pub fn flooding(piece: &'static str) -> Self {
+        Self::start(move |mut stream| {
+            let block = piece.repeat(64 * 1024 / piece.len());
+            while stream.write_all(block.as_bytes()).is_ok() {}
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a thread of its own")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// An address on which nothing listens.
+pub fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}

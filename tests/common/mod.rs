@@ -1,0 +1,125 @@
+//! What several tests share: fixtures, pages made of replies, and a strict reader of pages.
+
+pub mod certs;
+pub mod exporter;
+pub mod listeners;
+pub mod page;
+pub mod promql;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[allow(unused_imports, reason = "not every test binary names all of them")]
+pub use page::{Page, Series, read_page};
+use zookeeper_exporter::config::Word;
+use zookeeper_exporter::ensemble::Known;
+use zookeeper_exporter::exposition::{Format, Names, render};
+use zookeeper_exporter::scrape::reading::{Heard, Reading, Replies, SeenConf};
+use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, Report};
+use zookeeper_exporter::wire::Exchange;
+
+pub const READING: Reading = Reading { series_cap: 10_000, keep_raw: true };
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// One folder below `tests/fixtures`: the replies of one real member at one moment.
+#[derive(Clone, Debug)]
+pub struct Fixture {
+    pub name: String,
+    pub folder: PathBuf,
+}
+
+impl Fixture {
+    pub fn read(&self, file: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.folder.join(file)).ok()
+    }
+
+    pub fn mntr(&self) -> String {
+        String::from_utf8(self.read("mntr.txt").expect("every fixture has mntr.txt")).expect("UTF-8")
+    }
+}
+
+/// Every fixture, `3.8.0/leader` and so on, in order.
+pub fn fixtures() -> Vec<Fixture> {
+    let mut found = Vec::new();
+    for version in entries(&root().join("tests/fixtures")) {
+        for role in entries(&version) {
+            let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+            found.push(Fixture { name: format!("{}/{}", name(&version), name(&role)), folder: role });
+        }
+    }
+    assert!(found.len() > 60, "the fixtures are missing");
+    found
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.sort();
+    all
+}
+
+pub fn heard(word: Word, bytes: &[u8]) -> Heard {
+    Heard::new(word, Exchange { bytes: bytes.to_vec(), ..Exchange::default() }, READING)
+}
+
+/// A member as these replies show it.
+pub fn member(name: &str, mntr: Option<&[u8]>, srvr: Option<&[u8]>, conf: Option<&[u8]>) -> MemberReport {
+    let conf: Option<SeenConf> = conf.and_then(|bytes| heard(Word::Conf, bytes).conf().cloned());
+    let conf = conf.map(Arc::new);
+    let replies = Replies {
+        mntr: mntr.map(|bytes| heard(Word::Mntr, bytes)),
+        srvr: srvr.map(|bytes| heard(Word::Srvr, bytes)),
+        ..Replies::default()
+    };
+    replies.report(name.into(), conf)
+}
+
+pub fn fixture_member(fixture: &Fixture) -> MemberReport {
+    let (mntr, srvr, conf) = (fixture.read("mntr.txt"), fixture.read("srvr.txt"), fixture.read("conf.txt"));
+    member("zk-1:2181", mntr.as_deref(), srvr.as_deref(), conf.as_deref())
+}
+
+pub fn report(members: Vec<MemberReport>) -> Arc<Report> {
+    Arc::new(Report {
+        ensembles: vec![EnsembleReport {
+            samples: zookeeper_exporter::scrape::Samples::default(),
+            name: "prod".into(),
+            members,
+            known: Known::default(),
+        }],
+    })
+}
+
+pub fn page(report: &Arc<Report>, format: Format) -> String {
+    named_page(report, Names::Catalogue, format)
+}
+
+pub fn named_page(report: &Arc<Report>, names: Names, format: Format) -> String {
+    let mut out = String::new();
+    render(report, None, names, format, &mut out).expect("a page can always be written");
+    out
+}
+
+/// Compares with a committed file; `UPDATE_GOLDEN=1` writes it instead.
+pub fn assert_golden(path: &str, text: &str) {
+    let path = root().join(path);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        return;
+    }
+    let known = std::fs::read_to_string(&path).unwrap_or_default();
+    if known != text {
+        let at = known.lines().zip(text.lines()).position(|(old, new)| old != new);
+        let line = at.unwrap_or_else(|| known.lines().count().min(text.lines().count()));
+        panic!(
+            "{} differs at line {}:\n- {}\n+ {}\nUPDATE_GOLDEN=1 cargo test writes it anew; look at the difference",
+            path.display(),
+            line + 1,
+            known.lines().nth(line).unwrap_or("(end)"),
+            text.lines().nth(line).unwrap_or("(end)")
+        );
+    }
+}

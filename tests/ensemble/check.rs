@@ -1,0 +1,81 @@
+//! `check` beside a real ensemble: healthy, a member killed, the quorum lost, and healthy again.
+
+use std::time::{Duration, Instant};
+
+use crate::common::exporter::{Exporter, run};
+use crate::live::{Ensemble, until};
+
+/// What the plugin says: its exit code and its first line.
+fn check(arguments: &[&str]) -> (i32, String) {
+    let mut all = vec!["check", "--timeout", "20"];
+    all.extend(arguments);
+    let output = run(&all);
+    let said = String::from_utf8(output.stdout).unwrap();
+    (output.status.code().unwrap(), said.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Asks until the exit code is this one.
+fn check_until(code: i32, arguments: &[&str]) -> String {
+    let deadline = Instant::now() + Duration::from_secs(40);
+    loop {
+        let (seen, line) = check(arguments);
+        if seen == code {
+            return line;
+        }
+        assert!(Instant::now() < deadline, "never {code}: {line}");
+    }
+}
+
+#[test]
+fn the_plugin_follows_the_ensemble() {
+    let ensemble = Ensemble::start(&["--members", "3", "--observers", "1"]);
+    let flag = ensemble.flag("prod");
+    let exporter = Exporter::start(&["--zookeeper", &flag]);
+    let page = format!("http://{}/metrics", exporter.address);
+    let direct = ["--zookeeper", &flag];
+    let asked = ["--from", &page, "--ensemble", "prod"];
+    until(&exporter, "a whole ensemble", |page| page.value("zk_ensemble_quorum_margin", &[]) == Some(1.0));
+
+    for arguments in [&direct[..], &asked] {
+        let line = check_until(0, arguments);
+        assert!(line.starts_with("ZOOKEEPER OK - prod: 4 of 4 members up, 3 of 3 voters in sync |"), "{line}");
+        for figure in ["'members_up prod'=4", "'quorum_margin prod'=1", "'OutstandingRequests "] {
+            assert!(line.contains(figure), "{figure} is not among the figures of {line}");
+        }
+    }
+    let member = ensemble.members()[0].clone();
+    let metric = ["--zookeeper", &flag, "--member", &member, "--metric"];
+    let with = |more: &[&str]| check(&[&metric[..], more].concat());
+    assert_eq!(with(&["znode_count", "-c", "100"]).0, 0);
+    let (code, line) = with(&["znode_count", "-w", "~:1", "-c", "100000"]);
+    assert!(code == 1 && line.starts_with("ZOOKEEPER WARNING - zk_znodes: "), "{line}");
+    assert_eq!(with(&["fsynctime", "-c", "~:10"]).0, 0);
+    assert_eq!(with(&["packets_received", "--rate", "-c", "@0:0"]).0, 0, "the two scrapes alone are packets");
+
+    let follower = ensemble.run(&["mode", "follower"]).split(['\n', ' ']).next().unwrap().to_owned();
+    let dead = ensemble.members()[follower.parse::<usize>().unwrap() - 1].clone();
+    ensemble.run(&["kill", &follower]);
+    for arguments in [&direct[..], &asked] {
+        let line = check_until(2, arguments);
+        assert!(line.contains(&format!("member {dead} of ensemble prod has not answered (reason: connect ")), "{line}");
+    }
+    let others = |member: &str| check(&["--zookeeper", &flag, "--member", member]).0;
+    assert_eq!(others(&dead), 2);
+    let observer = ensemble.members()[3].clone();
+    assert_eq!(others(&observer), 0, "what happens to a follower is not the observer's");
+    // Switched off, the worst that remains is the margin.
+    let line = check_until(1, &["--from", &page, "--threshold", "MemberDown=off"]);
+    assert!(line.contains("prod"), "{line}");
+
+    ensemble.run(&["kill", "leader"]);
+    let line = check_until(2, &["--from", &page, "--threshold", "MemberDown=off"]);
+    assert!(line.starts_with("ZOOKEEPER CRITICAL - "), "{line}");
+    ensemble.run(&["restart", "down"]);
+    ensemble.run(&["restart", "down"]);
+    ensemble.run(&["wait"]);
+    check_until(0, &direct);
+
+    drop(exporter);
+    let (code, line) = check(&asked);
+    assert!(code == 3 && line.starts_with("ZOOKEEPER UNKNOWN - --from: "), "{line}");
+}

@@ -1,0 +1,167 @@
+//! Members that come and go: the membership of a real ensemble followed, and the answers of a DNS server that change.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::common::Page;
+use crate::common::exporter::{Exporter, binary};
+use crate::live::{Ensemble, client, reason, scrape, state, until};
+
+fn members(page: &Page) -> BTreeSet<String> {
+    page.series.iter().filter(|(s, _)| s.name == "zk_up").map(|(s, _)| s.label("member").to_owned()).collect()
+}
+
+fn exporter(text: &str) -> (Exporter, tempfile::NamedTempFile) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    (Exporter::start(&["--config.file", file.path().to_str().unwrap()]), file)
+}
+
+/// Scrapes twice a second until exactly these members are asked, and gives how long it took.
+#[expect(clippy::disallowed_methods, reason = "a thread of its own")]
+fn followed(exporter: &Exporter, expected: &[String]) -> Duration {
+    let expected: BTreeSet<_> = expected.iter().cloned().collect();
+    let begun = Instant::now();
+    loop {
+        let found = members(&scrape(exporter, Duration::from_secs(3)));
+        if found == expected {
+            return begun.elapsed();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(75), "{found:?} are not {expected:?}\n{}", exporter.log());
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+#[test]
+fn the_membership_of_an_ensemble_is_followed_through_reconfigurations() {
+    let ensemble =
+        Ensemble::start(&["--members", "5", "--cfg", "reconfigEnabled=true", "--jvm", "-Dzookeeper.skipACL=yes"]);
+    let all = ensemble.members();
+    let servers = |client: bool| -> Vec<String> {
+        let line = |(place, member): (usize, &String)| {
+            let (host, port) = member.rsplit_once(':').unwrap();
+            let told = if client { format!(";{host}:{port}") } else { String::new() };
+            format!("server.{}={host}:22880:23880:participant{told}", place + 1)
+        };
+        all.iter().enumerate().map(line).collect()
+    };
+    let reconfigure = |joining: &str, leaving: &str| {
+        let text = |text: &str| if text.is_empty() { "None".to_owned() } else { format!("'{text}'") };
+        let (joining, leaving) = (text(joining), text(leaving));
+        // Where the leader itself leaves, the connection breaks and another leader must be found.
+        let code = format!(
+            "import time\nfor left in range(20, -1, -1):\n    try:\n        zk.reconfig(joining={joining}, leaving={leaving}, new_members=None)\n        break\n    except Exception:\n        if not left: raise\n        time.sleep(1)"
+        );
+        client(&all[0], &code);
+    };
+    // One seed is enough.
+    let (exporter, _file) = exporter(&format!(
+        "ensembles: [{{name: prod, members: [\"{}\"], discovery: conf}}]\nmodules: {{default: {{timeout: 2s}}}}\n",
+        all[0]
+    ));
+    followed(&exporter, &all);
+    reconfigure("", "4,5");
+    let left = followed(&exporter, &all[..3]);
+    reconfigure(&servers(true)[3..].join(","), "");
+    let joined = followed(&exporter, &all);
+    reconfigure("", "4,5");
+    let left_again = followed(&exporter, &all[..3]);
+    println!("5 -> 3 seen after {left:?}, 3 -> 5 after {joined:?}, 5 -> 3 after {left_again:?}");
+    for time in [left, joined, left_again] {
+        assert!(time < Duration::from_mins(1), "{time:?}");
+    }
+    // Nobody answers any more: the membership is remembered.
+    for id in 1..=5 {
+        ensemble.run(&["kill", &id.to_string()]);
+    }
+    let page = scrape(&exporter, Duration::from_secs(3));
+    assert_eq!(members(&page), all[..3].iter().cloned().collect());
+    assert!(all[..3].iter().all(|member| state(&page, member) == "no-answer"));
+    assert_eq!(page.value("zk_ensemble_voters", &[]), Some(3.0));
+}
+
+#[test]
+fn observers_are_known_as_such() {
+    let ensemble = Ensemble::start(&["--members", "3", "--observers", "1"]);
+    let all = ensemble.members();
+    let (exporter, _file) =
+        exporter(&format!("ensembles: [{{name: prod, members: [\"{}\"], discovery: conf}}]\n", all[1]));
+    followed(&exporter, &all);
+    ensemble.run(&["kill", "4"]);
+    let page = until(&exporter, "the observer gone", |page| state(page, &all[3]) == "no-answer");
+    assert_eq!(page.value("zk_ensemble_voters", &[]), Some(3.0));
+}
+
+/// What the server answers now; `None`: there is no such name.
+type Answer = Arc<Mutex<Option<Vec<Ipv4Addr>>>>;
+
+/// A DNS server that knows one name. Ends with the process.
+fn dns(address: Ipv4Addr, answer: Answer) {
+    let socket = UdpSocket::bind((address, 53)).expect("port 53 on loopback: this test needs root");
+    std::thread::spawn(move || {
+        let mut question = [0; 512];
+        while let Ok((read, from)) = socket.recv_from(&mut question) {
+            let Some(end) = question[12..read].iter().position(|byte| *byte == 0).map(|end| 12 + end + 5) else {
+                continue;
+            };
+            let wants_a = question[end - 4..end - 2] == [0, 1];
+            let known = answer.lock().unwrap().clone();
+            let addresses = known.clone().filter(|_| wants_a).unwrap_or_default();
+            let mut reply = question[..2].to_vec();
+            reply.extend([0x81, if known.is_some() { 0x80 } else { 0x83 }, 0, 1, 0]);
+            reply.push(u8::try_from(addresses.len()).unwrap());
+            reply.extend([0; 4]);
+            reply.extend(&question[12..end]);
+            for address in addresses {
+                reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
+                reply.extend(address.octets());
+            }
+            let _ = socket.send_to(&reply, from);
+        }
+    });
+}
+
+#[test]
+fn every_address_of_a_name_is_a_member_and_a_vanished_name_is_no_silence() {
+    let ensemble = Ensemble::start(&["--members", "3"]);
+    let all = ensemble.members();
+    let ip = |member: &String| member.rsplit_once(':').unwrap().0.parse::<Ipv4Addr>().unwrap();
+    let port = all[0].rsplit_once(':').unwrap().1;
+    let answer: Answer = Arc::new(Mutex::new(Some(vec![ip(&all[1]), ip(&all[0])])));
+    let server = Ipv4Addr::new(127, 53, u8::try_from(std::process::id() % 250).unwrap(), 1);
+    dns(server, Arc::clone(&answer));
+
+    // The exporter alone sees another resolv.conf, in a mount namespace of its own.
+    let folder = tempfile::tempdir().unwrap();
+    let resolv = folder.path().join("resolv.conf");
+    std::fs::write(&resolv, format!("nameserver {server}\noptions timeout:1 attempts:2\n")).unwrap();
+    let config = folder.path().join("config.yml");
+    let name = format!("zk-headless.test:{port}");
+    std::fs::write(
+        &config,
+        format!("ensembles: [{{name: prod, members: [\"{name}\"], discovery: dns}}]\nmodules: {{default: {{timeout: 2s}}}}\n"),
+    )
+    .unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\""]);
+    command.arg(&resolv).arg(binary().get_program());
+    let exporter = Exporter::start_by(command, &["--config.file", config.to_str().unwrap()]);
+
+    followed(&exporter, &all[..2]);
+    let page = scrape(&exporter, Duration::from_secs(3));
+    assert!(all[..2].iter().all(|member| page.value("zk_up", &[("member", member)]) == Some(1.0)));
+    *answer.lock().unwrap() = Some(vec![ip(&all[2]), ip(&all[1])]);
+    let churned = followed(&exporter, &all[1..]);
+    assert!(churned < Duration::from_secs(15), "{churned:?}");
+
+    // The name vanishes: it fails by itself, and its last addresses are still asked.
+    *answer.lock().unwrap() = None;
+    let page = until(&exporter, "the name fails", |page| reason(page, &name, "mntr") == "dns");
+    assert_eq!(page.value("zk_up", &[("member", &name)]), Some(0.0));
+    assert!(all[1..].iter().all(|member| page.value("zk_up", &[("member", member)]) == Some(1.0)));
+    *answer.lock().unwrap() = Some(all.iter().map(ip).collect());
+    followed(&exporter, &all);
+}

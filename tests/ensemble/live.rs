@@ -1,0 +1,146 @@
+//! A real ensemble for one test: started, hurt and stopped through `scripts/ensemble`.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use zookeeper_exporter::exposition::Format;
+
+use crate::common::exporter::Exporter;
+use crate::common::{Page, read_page, root};
+
+/// Ends with the test, and with the test's process however that ends.
+pub struct Ensemble {
+    folder: tempfile::TempDir,
+    environment: Vec<(&'static str, PathBuf)>,
+}
+
+impl Ensemble {
+    pub fn start(arguments: &[&str]) -> Self {
+        Self::start_with(&[], arguments)
+    }
+
+    /// The same with more in the environment of the members, at every restart as well.
+    pub fn start_with(environment: &[(&'static str, PathBuf)], arguments: &[&str]) -> Self {
+        let ensemble = Self { folder: tempfile::tempdir().unwrap(), environment: environment.to_vec() };
+        let own_pid = std::process::id().to_string();
+        let mut all = vec!["start", "--with-pid", &own_pid];
+        all.extend(arguments);
+        ensemble.run(&all);
+        ensemble
+    }
+
+    /// Where it lives: `1/zoo.cfg`, `tls/ca.pem`.
+    #[allow(dead_code, reason = "the fault tests look into it")]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs a command of the script, which must succeed, and gives what it printed.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let environment = self.environment.iter().map(|(name, value)| (*name, value));
+        let output = script(self.folder.path(), arguments).envs(environment).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        said.trim().to_owned()
+    }
+
+    /// Participants, then observers, as `HOST:PORT`.
+    pub fn members(&self) -> Vec<String> {
+        self.run(&["members"]).split(',').map(str::to_owned).collect()
+    }
+
+    /// The value for `--zookeeper`, with observers marked.
+    pub fn flag(&self, name: &str) -> String {
+        format!("{name}={}", self.run(&["members", "--flag"]))
+    }
+
+    /// The address of the one member that leads.
+    pub fn leader(&self) -> String {
+        let id: usize = self.run(&["mode", "leader"]).parse().expect("one leader");
+        self.members()[id - 1].clone()
+    }
+
+    /// The id of a member, as the script counts them.
+    pub fn id(&self, address: &str) -> String {
+        (self.members().iter().position(|member| member == address).unwrap() + 1).to_string()
+    }
+}
+
+impl Drop for Ensemble {
+    fn drop(&mut self) {
+        let _ = script(self.folder.path(), &["stop"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
+fn script(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(root().join("scripts/ensemble"));
+    command.arg("--dir").arg(folder).args(arguments);
+    command
+}
+
+/// One word, asked without the exporter.
+pub fn word(address: &str, word: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("the member listens");
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(word.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// A scrape as Prometheus makes it, read strictly; it must come in time.
+pub fn scrape(exporter: &Exporter, timeout: Duration) -> Page {
+    let answer = exporter.scrape(&timeout.as_secs_f64().to_string());
+    assert_eq!(answer.status, 200);
+    assert!(answer.took < timeout, "the page took {:?} of {timeout:?}", answer.took);
+    read_page(answer.text(), Format::Classic).unwrap()
+}
+
+/// The state of a member on a page.
+pub fn state(page: &Page, member: &str) -> String {
+    let states: Vec<_> = page
+        .series
+        .iter()
+        .filter(|(series, value)| series.name == "zk_server_state" && series.label("member") == member && *value == 1.0)
+        .map(|(series, _)| series.label("state").to_owned())
+        .collect();
+    assert_eq!(states.len(), 1, "{member} is in {states:?}");
+    states[0].clone()
+}
+
+/// The number of series of a member.
+pub fn series(page: &Page, member: &str) -> usize {
+    page.series.iter().filter(|(series, _)| series.label("member") == member).count()
+}
+
+/// The reason for which a word failed, empty where it did not.
+pub fn reason(page: &Page, member: &str, word: &str) -> String {
+    let found = page.series.iter().find(|(series, _)| {
+        series.name == "zk_scrape_failure" && series.label("member") == member && series.label("word") == word
+    });
+    found.map(|(series, _)| series.label("reason").to_owned()).unwrap_or_default()
+}
+
+/// Scrapes until the page shows what is waited for.
+pub fn until(exporter: &Exporter, what: &str, shown: impl Fn(&Page) -> bool) -> Page {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let page = scrape(exporter, Duration::from_secs(3));
+        if shown(&page) {
+            return page;
+        }
+        assert!(Instant::now() < deadline, "the page never showed: {what}\n{}", exporter.log());
+    }
+}
+
+/// Runs a little Python with a ZooKeeper client `zk` connected to `address`.
+pub fn client(address: &str, code: &str) {
+    let program = format!(
+        "from kazoo.client import KazooClient\nzk = KazooClient(hosts='{address}', timeout=10)\nzk.start(timeout=20)\n{code}\nzk.stop()\n"
+    );
+    let output = Command::new("/usr/bin/python3").arg("-c").arg(program).output().expect("python3 runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

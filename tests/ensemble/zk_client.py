@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""A client of ZooKeeper that is not ours, for the tests.
+
+usage: zk_client.py HOSTS COMMAND [ARG...]
+
+  set PATH DATA [DIGEST]     create (with parents) or change; DIGEST as USER:PASSWORD makes its ACL that user's alone
+  set-size PATH BYTES        the same with so many bytes
+  get PATH
+  children PATH              one a line, nothing where there is no such znode
+  cpu PATH PID [SECONDS]     write the CPU use of a process in percent of one CPU, once a second
+"""
+
+import os
+import sys
+import time
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+from kazoo.security import make_digest_acl
+
+
+def write(client, path, data, acl=None):
+    client.ensure_path(path)
+    client.set(path, data)
+    if acl:
+        client.set_acls(path, acl)
+
+
+def used(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main():
+    hosts, command, *args = sys.argv[1:]
+    client = KazooClient(hosts=hosts, timeout=5, connection_retry={"max_tries": -1}, command_retry={"max_tries": 20})
+    client.start(timeout=20)
+    if command == "set":
+        digest = args[2].split(":") if len(args) > 2 else None
+        acl = [make_digest_acl(*digest, all=True)] if digest else None
+        write(client, args[0], args[1].encode(), acl)
+    elif command == "set-size":
+        write(client, args[0], b"x" * int(args[1]))
+    elif command == "get":
+        print(client.get(args[0])[0].decode())
+    elif command == "children":
+        try:
+            print("\n".join(sorted(client.get_children(args[0]))))
+        except NoNodeError:
+            pass
+    elif command == "cpu":
+        path, pid = args[0], args[1]
+        end = time.monotonic() + float(args[2] if len(args) > 2 else 120)
+        before, then = used(pid), time.monotonic()
+        while time.monotonic() < end:
+            time.sleep(1)
+            now = time.monotonic()
+            after = used(pid)
+            client.retry(write, client, path, f"{100 * (after - before) / (now - then):.1f}".encode())
+            before, then = after, now
+    else:
+        sys.exit(__doc__)
+    client.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,294 @@
+//! A bench to break ensembles on: exporter, Prometheus with quickened rules, Alertmanager, and a webhook that remembers.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::common::exporter::binary;
+use crate::common::root;
+
+/// By which every duration in the rules is divided.
+pub const FACTOR: u64 = 30;
+
+/// Seconds: no window is made shorter, for a rate needs samples.
+const SHORTEST: u64 = 5;
+
+/// What arrived at the webhook.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    pub at: Instant,
+    pub status: String,
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A process that ends with the bench.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub struct Bench {
+    pub folder: tempfile::TempDir,
+    exporters: Vec<Option<Server>>,
+    exporter_ports: Vec<u16>,
+    _prometheus: Server,
+    _alertmanager: Server,
+    pub prometheus_port: u16,
+    notices: Arc<Mutex<Vec<Notice>>>,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Bench {
+    /// `config` is the exporter's file; `exporters` of them watch the same.
+    pub fn start(config: &str, exporters: usize) -> Self {
+        Self::start_with(config, exporters, FACTOR)
+    }
+
+    /// The same with another factor for the durations.
+    pub fn start_with(config: &str, exporters: usize, factor: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("ensembles.yml"), config).unwrap();
+        std::fs::create_dir_all(path("rules")).unwrap();
+        std::fs::create_dir_all(path("written")).unwrap();
+        let wrote = binary()
+            .args(["rules", "--config.file"])
+            .arg(path("ensembles.yml"))
+            .arg("--out")
+            .arg(path("written"))
+            .output()
+            .unwrap();
+        assert!(wrote.status.success(), "{}", String::from_utf8_lossy(&wrote.stderr));
+        let quickened = Command::new("/usr/bin/python3")
+            .arg(root().join("scripts/lib/quick_rules.py"))
+            .args([factor.to_string(), SHORTEST.to_string()])
+            .arg(path("rules"))
+            .arg(path("written/zookeeper.yml"))
+            .output()
+            .unwrap();
+        assert!(quickened.status.success(), "{}", String::from_utf8_lossy(&quickened.stderr));
+
+        let notices = Arc::new(Mutex::new(Vec::new()));
+        let webhook = listen(Arc::clone(&notices));
+        let exporter_ports: Vec<u16> = (0..exporters).map(|_| free_port()).collect();
+        let (prometheus_port, alertmanager_port) = (free_port(), free_port());
+        let shipped = std::fs::read_to_string(root().join("deploy/alertmanager/alertmanager.yml")).unwrap();
+        let inhibit = shipped.split("\ninhibit_rules:").nth(1).unwrap().split("\nreceivers:").next().unwrap();
+        std::fs::write(
+            path("alertmanager.yml"),
+            format!(
+                "route: {{receiver: hook, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 4h}}\n\
+                 inhibit_rules:{inhibit}\nreceivers:\n  - name: hook\n    webhook_configs: [{{url: 'http://127.0.0.1:{webhook}/', send_resolved: true}}]\n"
+            ),
+        )
+        .unwrap();
+        let targets: Vec<String> = exporter_ports.iter().map(|port| format!("'127.0.0.1:{port}'")).collect();
+        std::fs::write(
+            path("prometheus.yml"),
+            format!(
+                "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\nrule_files: ['rules/*.yml']\n\
+                 alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager_port}']}}]}}]}}\n\
+                 scrape_configs: [{{job_name: zookeeper, static_configs: [{{targets: [{}]}}]}}]\n",
+                targets.join(", ")
+            ),
+        )
+        .unwrap();
+        let alertmanager = server(Command::new("prometheus-alertmanager").args([
+            format!("--web.listen-address=127.0.0.1:{alertmanager_port}"),
+            "--cluster.listen-address=".to_owned(),
+            format!("--config.file={}", path("alertmanager.yml").display()),
+            format!("--storage.path={}", path("alertmanager").display()),
+        ]));
+        let prometheus = server(Command::new("prometheus").args([
+            format!("--web.listen-address=127.0.0.1:{prometheus_port}"),
+            format!("--config.file={}", path("prometheus.yml").display()),
+            format!("--storage.tsdb.path={}", path("prometheus").display()),
+        ]));
+        let mut bench = Self {
+            exporters: exporter_ports.iter().map(|_| None).collect(),
+            exporter_ports,
+            _prometheus: prometheus,
+            _alertmanager: alertmanager,
+            prometheus_port,
+            notices,
+            folder,
+        };
+        (0..exporters).for_each(|number| bench.start_exporter(number));
+        bench.until("Prometheus has the ensemble", || bench.query("count(zk_up)").is_some());
+        bench
+    }
+
+    pub fn start_exporter(&mut self, number: usize) {
+        let child = binary()
+            .arg("--config.file")
+            .arg(self.folder.path().join("ensembles.yml"))
+            .arg("--web.listen-address")
+            .arg(format!("127.0.0.1:{}", self.exporter_ports[number]))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.exporters[number] = Some(Server(child));
+    }
+
+    pub fn stop_exporter(&mut self, number: usize) {
+        self.exporters[number] = None;
+    }
+
+    /// The first value of an instant query.
+    pub fn query(&self, expr: &str) -> Option<f64> {
+        let answer = self.get(&format!("/api/v1/query?query={}", encoded(expr)))?;
+        answer["data"]["result"].get(0)?["value"][1].as_str()?.parse().ok()
+    }
+
+    /// An answer of Prometheus' API.
+    pub fn get(&self, path: &str) -> Option<serde_json::Value> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.prometheus_port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: prometheus\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()
+    }
+
+    #[allow(clippy::unused_self, reason = "it reads as a sentence")]
+    pub fn until(&self, what: &str, mut reached: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        while !reached() {
+            assert!(Instant::now() < deadline, "it never came: {what}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Waits for a notice that came after `since`; `within` is generous, for the machine may be busy.
+    pub fn notice(&self, since: Instant, within: Duration, fits: impl Fn(&Notice) -> bool) -> Result<Notice, String> {
+        let deadline = Instant::now() + within;
+        loop {
+            let notices = self.notices.lock().unwrap().clone();
+            if let Some(found) = notices.iter().find(|notice| notice.at >= since && fits(notice)) {
+                return Ok(found.clone());
+            }
+            if Instant::now() > deadline {
+                let said = notices.iter().filter(|notice| notice.at >= since);
+                let said: Vec<String> = said.map(|notice| format!("{} {:?}", notice.status, notice.labels)).collect();
+                return Err(format!("only these came:\n{}", said.join("\n")));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Everything that arrived since.
+    pub fn since(&self, since: Instant) -> Vec<Notice> {
+        self.notices.lock().unwrap().iter().filter(|notice| notice.at >= since).cloned().collect()
+    }
+}
+
+fn server(command: &mut Command) -> Server {
+    Server(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it is installed by scripts/test"))
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { (byte as char).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// The webhook: takes Alertmanager's JSON, remembers what begins and what ends.
+fn listen(notices: Arc<Mutex<Vec<Notice>>>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let notices = Arc::clone(&notices);
+            std::thread::spawn(move || take(stream, &notices));
+        }
+    });
+    port
+}
+
+fn take(stream: TcpStream, notices: &Mutex<Vec<Notice>>) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            if let Some(number) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = number.trim().parse().ok()?;
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        let message: serde_json::Value = serde_json::from_slice(&body).ok()?;
+        for alert in message["alerts"].as_array()? {
+            let words = |key: &str| -> BTreeMap<String, String> {
+                let pairs = alert[key].as_object().into_iter().flatten();
+                pairs.map(|(name, value)| (name.clone(), value.as_str().unwrap_or("").to_owned())).collect()
+            };
+            let status = alert["status"].as_str()?.to_owned();
+            notices.lock().unwrap().push(Notice {
+                at: Instant::now(),
+                status,
+                labels: words("labels"),
+                annotations: words("annotations"),
+            });
+        }
+        reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").ok()?;
+    }
+}
+
+/// A client load or the like, in Python, that ends with it.
+pub struct Script(Server);
+
+impl Script {
+    pub fn start(code: &str) -> Self {
+        let mut command = Command::new("/usr/bin/python3");
+        Self(Server(child_of(command.args(["-c", code]).stdout(Stdio::null()).stderr(Stdio::null()))))
+    }
+
+    pub fn load(members: &str) -> Self {
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg(root().join("scripts/lib/zk_load.py")).args(["--rate", "40", members]);
+        Self(Server(child_of(command.stdout(Stdio::null()).stderr(Stdio::null()))))
+    }
+
+    /// Waits for its end, which must be a good one.
+    pub fn finish(mut self) {
+        assert!(self.0.0.wait().unwrap().success());
+    }
+}
+
+fn child_of(command: &mut Command) -> Child {
+    command.spawn().expect("python3 runs")
+}
+
+/// The library that delays fsync, built once.
+pub fn slow_fsync(folder: &Path) -> std::path::PathBuf {
+    let library = folder.join("slow_fsync.so");
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&library)
+        .arg(root().join("tests/demo/slow_fsync.c"))
+        .arg("-ldl")
+        .status()
+        .unwrap();
+    assert!(built.success());
+    library
+}

@@ -1,0 +1,100 @@
+//! The handful of faults that every run makes.
+
+use std::time::{Duration, Instant};
+
+use crate::bench::Bench;
+use crate::live::Ensemble;
+use crate::{ALONE, Expected, assert_well, prove};
+
+fn config(ensemble: &Ensemble) -> String {
+    format!("ensembles: [{{name: e, members: [{}]}}]\n", ensemble.members().join(", "))
+}
+
+/// A follower, the quorum, the exporters; and two exporters that watch the same never alert twice.
+#[test]
+fn lost_members_lost_quorum_and_lost_exporters_reach_the_webhook_and_end() {
+    let _alone = ALONE.lock();
+    let ensemble = Ensemble::start(&[]);
+    let mut bench = Bench::start(&config(&ensemble), 2);
+    let begun = Instant::now();
+    let mut rows = Vec::new();
+    let follower = ensemble.run(&["mode", "follower"]).lines().next().unwrap().to_owned();
+    let follower_address = ensemble.members()[follower.parse::<usize>().unwrap() - 1].clone();
+    rows.push(prove(
+        &mut bench,
+        &Expected {
+            fault: "follower killed",
+            alert: "ZooKeeperMemberDown",
+            severity: "critical",
+            member: Some(&follower_address),
+            says: "reason: connect",
+        },
+        |bench| {
+            ensemble.run(&["kill", &follower]);
+            let within = Duration::from_mins(2);
+            let margin = bench.notice(begun, within, |notice| {
+                notice.status == "firing" && notice.labels["alertname"] == "ZooKeeperQuorumMarginZero"
+            });
+            assert_eq!(margin.unwrap().labels["ensemble"], "e");
+        },
+        |_| drop(ensemble.run(&["restart", &follower, "--wait"])),
+    ));
+    rows.push(prove(
+        &mut bench,
+        &Expected {
+            fault: "two of three killed",
+            alert: "ZooKeeperQuorumLost",
+            severity: "critical",
+            member: None,
+            says: "not-serving",
+        },
+        |_| {
+            ensemble.run(&["kill", "follower"]);
+            ensemble.run(&["kill", "leader"]);
+        },
+        |_| {
+            ensemble.run(&["restart", "down"]);
+            ensemble.run(&["restart", "down", "--wait"]);
+        },
+    ));
+    // One of two exporters: a warning, and nobody is blind.
+    let lost = Instant::now();
+    rows.push(prove(
+        &mut bench,
+        &Expected {
+            fault: "one of two exporters gone",
+            alert: "ZooKeeperExporterDown",
+            severity: "warning",
+            member: None,
+            says: "has not reached",
+        },
+        |bench| bench.stop_exporter(0),
+        |bench| bench.start_exporter(0),
+    ));
+    let blind =
+        bench.since(lost).into_iter().filter(|notice| notice.labels["alertname"] == "ZooKeeperEnsembleUnwatched");
+    assert_eq!(blind.count(), 0, "the second exporter watched all the time");
+    rows.push(prove(
+        &mut bench,
+        &Expected {
+            fault: "both exporters gone",
+            alert: "ZooKeeperEnsembleUnwatched",
+            severity: "critical",
+            member: None,
+            says: "no figures of ensemble e",
+        },
+        |bench| (0..2).for_each(|number| bench.stop_exporter(number)),
+        |bench| (0..2).for_each(|number| bench.start_exporter(number)),
+    ));
+    assert_well(&rows);
+    // Alertmanager knows an alert by its labels: had both exporters raised one, there would be two of them.
+    let mut alerts: Vec<_> = bench.since(begun).into_iter().map(|notice| notice.labels).collect();
+    alerts.sort();
+    alerts.dedup();
+    for labels in &alerts {
+        let same = alerts.iter().filter(|other| {
+            ["alertname", "severity", "ensemble", "member"].iter().all(|name| other.get(*name) == labels.get(*name))
+        });
+        assert!(same.count() == 1, "{labels:?} came more than once");
+    }
+}

@@ -1,0 +1,423 @@
+//! The alert rules: written from the catalogue, held to promtool, mixtool's and pint's limits, and broken one by one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use zookeeper_exporter::alert::expr::{Cmp, Expr, Set, Span};
+use zookeeper_exporter::alert::promql::{Ensembles, Setting, family_of, promql};
+use zookeeper_exporter::alert::{
+    Deployment, Finding, Format, Group, Page, RuleFile, Scrapes, Severity, Thresholds, conditions, unit_tests,
+};
+
+use zookeeper_exporter::config::ConfigError;
+
+use crate::common::assert_golden;
+
+fn shipped() -> RuleFile {
+    RuleFile::new(&Thresholds::default(), &Deployment::default())
+}
+
+/// All levels on, whatever the default.
+fn everything() -> RuleFile {
+    RuleFile::new(&all_on(), &Deployment { host: true, canary: true, znodes: true, ..Deployment::default() })
+}
+
+fn all_on() -> Thresholds {
+    let settings = conditions().iter().map(|condition| format!("    {}: on\n", condition.name)).collect::<String>();
+    configured(&format!("ensembles: [{{name: a, members: [zk-1]}}]\nalerts:\n  thresholds:\n{settings}")).unwrap().0
+}
+
+/// What a configuration file makes of the thresholds, or the mistake in one line.
+fn configured(text: &str) -> Result<(Thresholds, Deployment), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.yml");
+    std::fs::write(&path, text).unwrap();
+    let told = |error: ConfigError| error.to_string().replace(&format!("{}:", path.display()), "");
+    let config = zookeeper_exporter::config::load(&path).map_err(told)?;
+    Ok((Thresholds::of(&config).map_err(told)?, Deployment::of(&config)))
+}
+
+#[test]
+fn the_shipped_rules_are_those_of_the_catalogue() {
+    assert_golden("alert-rules/zookeeper.yml", &shipped().text(Format::Prometheus));
+    let operator = "deploy/kubernetes/prometheus-operator/prometheusrule.yaml";
+    assert_golden(operator, &shipped().text(Format::Kubernetes));
+}
+
+fn promtool(arguments: &[&str], files: &[std::path::PathBuf]) -> (bool, String) {
+    let output = Command::new("promtool").args(arguments).args(files).output().expect("promtool runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), said)
+}
+
+/// Writes the rules of each condition to a file of its own and its tests beside it; gives the test files.
+fn write_tests(folder: &Path, file: &RuleFile) -> Vec<std::path::PathBuf> {
+    let mut tests = Vec::new();
+    for condition in conditions() {
+        let alert = condition.alert();
+        let mut own = file.clone();
+        own.groups.iter_mut().for_each(|(_, rules)| rules.retain(|rule| rule.alert == alert));
+        own.groups.retain(|(_, rules)| !rules.is_empty());
+        own.left_out.clear();
+        std::fs::write(folder.join(format!("{alert}.yml")), own.text(Format::Prometheus)).unwrap();
+        let test = folder.join(format!("{alert}_test.yml"));
+        std::fs::write(&test, unit_tests::of_condition(condition, &format!("{alert}.yml"), &condition.cases)).unwrap();
+        tests.push(test);
+    }
+    tests
+}
+
+#[test]
+fn every_rule_fires_and_stays_quiet_as_its_cases_say() {
+    for condition in conditions() {
+        for level in &condition.levels {
+            let of = |fires: bool| {
+                condition.cases.iter().any(|case| case.severity == level.severity && case.fires.is_some() == fires)
+            };
+            assert!(of(true), "{} ({:?}) has no case in which it fires", condition.name, level.severity);
+            assert!(
+                of(false) || level.severity == Severity::Info || level.limit.is_none(),
+                "{} ({:?}) has no case in which it stays quiet",
+                condition.name,
+                level.severity
+            );
+        }
+        assert!(condition.cases.iter().any(|case| case.fires.is_none()) || condition.name == "Watchdog");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let tests = write_tests(folder.path(), &everything());
+    let (good, said) = promtool(&["test", "rules"], &tests);
+    assert!(good, "{said}");
+}
+
+/// Ways to break an expression: a comparison turned round, a gate taken away, one side of an `or` taken away.
+fn mutants(expr: &Expr) -> Vec<Expr> {
+    match expr {
+        Expr::Compare(cmp, left, right) => {
+            let other = match cmp {
+                Cmp::Gt => Cmp::Le,
+                Cmp::Ge => Cmp::Lt,
+                Cmp::Lt => Cmp::Ge,
+                Cmp::Le | Cmp::Eq => Cmp::Gt,
+            };
+            let mut all = vec![Expr::Compare(other, left.clone(), right.clone())];
+            // A limit that is never reached.
+            if **right == Expr::Limit {
+                let further = if matches!(cmp, Cmp::Gt | Cmp::Ge) { 1000.0 } else { 0.001 };
+                let away = if matches!(cmp, Cmp::Gt | Cmp::Ge) { 1.0 } else { -1.0 };
+                let other = (**left).clone() / Expr::Number(further) - Expr::Number(away);
+                all.push(Expr::Compare(*cmp, Box::new(other), right.clone()));
+            }
+            all
+        }
+        Expr::Sets(set, keys, left, right) => {
+            let join =
+                |left: &Expr, right: &Expr| Expr::Sets(*set, *keys, Box::new(left.clone()), Box::new(right.clone()));
+            let mut all: Vec<Expr> = mutants(left).iter().map(|broken| join(broken, right)).collect();
+            all.push((**left).clone());
+            if *set == Set::Or {
+                all.push((**right).clone());
+                all.extend(mutants(right).iter().map(|broken| join(left, broken)));
+            }
+            all
+        }
+        Expr::By(agg, keys, inner) => {
+            let inner = mutants(inner).into_iter().map(Box::new);
+            inner.map(|inner| Expr::By(*agg, *keys, inner)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_way_to_break_a_rule_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, thresholds) = (everything(), all_on());
+    let (mut tests, mut stories) = (Vec::new(), BTreeMap::new());
+    for condition in conditions() {
+        let expr = match &condition.expr {
+            // Needs names of ensembles, and is left out without.
+            Expr::Sets(Set::Or, _, left, right) if matches!(**right, Expr::AbsentEnsembles(_)) => (**left).clone(),
+            other => other.clone(),
+        };
+        if condition.name == "Watchdog" {
+            continue;
+        }
+        for (number, mutant) in mutants(&expr).iter().enumerate() {
+            let alert = condition.alert();
+            let mut own = file.clone();
+            own.groups.iter_mut().for_each(|(_, rules)| rules.retain(|rule| rule.alert == alert));
+            own.groups.retain(|(_, rules)| !rules.is_empty());
+            own.left_out.clear();
+            for rule in own.groups.iter_mut().flat_map(|(_, rules)| rules) {
+                let level = thresholds.levels().iter().find(|level| {
+                    level.condition.name == condition.name && level.level.severity.text() == rule.labels["severity"]
+                });
+                let limit = level.unwrap().usual.unwrap().unwrap_or(f64::NAN);
+                let setting = Setting { limit, keep: &[], ensembles: Ensembles::All, configured: &[] };
+                rule.expr = promql(mutant, &setting);
+                stories.insert(format!("{alert}-{number}"), rule.expr.clone());
+            }
+            let name = format!("{alert}-{number}");
+            std::fs::write(folder.path().join(format!("{name}.yml")), own.text(Format::Prometheus)).unwrap();
+            let test = folder.path().join(format!("{name}_test.yml"));
+            let cases = unit_tests::of_condition(condition, &format!("{name}.yml"), &condition.cases);
+            std::fs::write(&test, cases).unwrap();
+            tests.push(test);
+        }
+    }
+    let (_, said) = promtool(&["test", "rules"], &tests);
+    let survivors: Vec<&str> = said
+        .split("Unit Testing:")
+        .skip(1)
+        .filter(|part| part.contains("SUCCESS"))
+        .filter_map(|part| part.lines().next()?.rsplit('/').next()?.strip_suffix("_test.yml"))
+        .collect();
+    let told: Vec<String> = survivors.iter().map(|name| format!("{name}: {}", stories[*name])).collect();
+    assert!(told.is_empty(), "{} of {} unnoticed:\n{}", told.len(), tests.len(), told.join("\n\n"));
+    assert!(tests.len() > 100 && said.matches("FAILED").count() >= tests.len(), "{}", tests.len());
+}
+
+#[test]
+fn the_rules_are_as_the_linters_want_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("all.yml");
+    for rules in [shipped(), everything()] {
+        std::fs::write(&file, rules.text(Format::Prometheus)).unwrap();
+        let (good, said) = promtool(&["check", "rules"], std::slice::from_ref(&file));
+        assert!(good && !said.contains("duplicate") && !said.contains("FAILED"), "{said}");
+    }
+    let all = everything();
+    for (group, rules) in &all.groups {
+        // mixtool
+        assert!(rules.len() <= 20 && group.name().len() <= 40);
+        for rule in rules {
+            let summary = &rule.annotations[0].1;
+            let name = &rule.alert;
+            assert!(name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{name}");
+            assert!(["critical", "warning", "info"].contains(&rule.labels["severity"].as_str()));
+            assert!(summary.starts_with(|c: char| c.is_ascii_uppercase()) && summary.ends_with('.'), "{summary}");
+            assert!(!summary.contains("{{"), "{name}: the summary is no constant");
+            assert!(rule.annotations[1].1.contains("{{"), "{name}: the description has no values");
+            // pint: nothing computed in labels; durations that do not fit the scrapes; a regexp that is none.
+            assert!(rule.labels.values().all(|value| !value.contains("{{")), "{name}");
+            assert!(!rule.expr.contains("=~") || rule.expr.contains('|'), "{name}: {}", rule.expr);
+            for window in rule.expr.split('[').skip(1) {
+                let window = window.split(']').next().unwrap();
+                assert!(!["15s", "30s"].contains(&window), "{name}: {window} is less than two scrapes");
+            }
+            let events = ["increase(", "resets(", "rate(", "offset", "zk_leader_uptime_seconds", "vector(1)"];
+            assert!(
+                rule.hold > Span(0) || events.iter().any(|word| rule.expr.contains(word)),
+                "{name} fires at the first glance"
+            );
+        }
+    }
+    // What a module must ask for cannot fire before it does.
+    let asked_for =
+        |expr: &str| ["zk_canary", "zk_znode_", "zk_dir", "zk_process"].iter().any(|name| expr.contains(name));
+    let shipped = shipped();
+    let criticals = shipped.rules().filter(|rule| rule.labels["severity"] == "critical" && !asked_for(&rule.expr));
+    let criticals: Vec<String> = criticals.map(|rule| rule.alert.clone()).collect();
+    assert!(criticals.len() <= 15, "{} criticals are on by default: {criticals:?}", criticals.len());
+}
+
+#[test]
+fn every_rule_joins_what_two_exporters_say() {
+    for rule in everything().rules() {
+        let condition = rule.condition;
+        let keys = condition.expr.keys().unwrap_or_else(|| panic!("{} keeps every label", condition.name));
+        let exporter =
+            condition.group == Group::Exporter && ["ExporterDown", "ConfigReloadFailed"].contains(&condition.name);
+        assert!(exporter || keys.names().iter().all(|name| *name != "instance"), "{}", condition.name);
+    }
+}
+
+#[test]
+fn every_sample_is_one_that_the_exporter_has() {
+    for condition in conditions() {
+        for sample in condition.samples() {
+            assert!(sample == "up" || family_of(sample).is_some(), "{}: {sample}", condition.name);
+        }
+        let texts = [condition.source, condition.says, condition.first, condition.meaning, condition.impact];
+        let texts = texts.into_iter().chain([condition.decision, condition.mitigation]);
+        for text in texts {
+            assert!(!text.is_empty() && !text.contains("  "), "{}: {text}", condition.name);
+        }
+        assert!(condition.levels.len() <= 2 && !condition.levels.is_empty());
+        for level in &condition.levels {
+            assert_eq!(level.limit.is_some(), condition.larger_is_worse().is_some(), "{}", condition.name);
+        }
+    }
+    let names: BTreeSet<&str> = conditions().iter().map(|condition| condition.name).collect();
+    assert_eq!(names.len(), conditions().len());
+}
+
+/// A healthy page of three members, with one line changed or added.
+fn page(change: &str) -> Page {
+    let mut lines: Vec<String> = Vec::new();
+    for (member, state) in [("zk-1:2181", "leader"), ("zk-2:2181", "follower"), ("zk-3:2181", "follower")] {
+        let labels = format!("ensemble=\"a\",member=\"{member}\"");
+        lines.extend([
+            format!("zk_up{{{labels}}} 1"),
+            format!("zk_serving{{{labels}}} 1"),
+            format!("zk_server_state{{{labels},state=\"{state}\"}} 1"),
+            format!("zk_outstanding_requests{{{labels}}} 3"),
+            format!("zk_fsynctime_seconds_sum{{{labels}}} 10"),
+            format!("zk_fsynctime_seconds_count{{{labels}}} 100"),
+        ]);
+    }
+    lines.push("zk_ensemble_members{ensemble=\"a\"} 3".into());
+    let series = change.rsplit_once(' ').map_or(change, |(series, _)| series);
+    lines.retain(|line| !line.starts_with(series));
+    lines.push(change.to_owned());
+    Page::read(&lines.join("\n"))
+}
+
+#[test]
+fn a_page_is_judged_by_the_same_conditions() {
+    let found = |before: Option<&Page>, now: &Page| -> Vec<String> {
+        let scrapes = Scrapes { now, before: before.map(|page| (page, Duration::from_secs(10))), time: 1.0e9 };
+        let judgement = Thresholds::default().judge(scrapes);
+        let words = |finding: &Finding| format!("{:?} {}: {}", finding.severity, finding.condition.name, finding.text);
+        judgement.findings.iter().map(words).collect()
+    };
+    let well = page("x 1");
+    assert_eq!(found(None, &well), [] as [&str; 0]);
+
+    let down = found(None, &page("zk_up{ensemble=\"a\",member=\"zk-2:2181\"} 0"));
+    assert_eq!(down.len(), 1, "{down:?}");
+    assert!(
+        down[0].starts_with("Critical MemberDown: member zk-2:2181 of ensemble a has not answered (reason"),
+        "{down:?}"
+    );
+    assert!(down[0].contains("nc -w 3 zk-2 2181 <<< srvr"), "{down:?}");
+
+    let queue = found(None, &page("zk_outstanding_requests{ensemble=\"a\",member=\"zk-1:2181\"} 50"));
+    assert!(
+        queue[0].starts_with("Warning OutstandingRequests: 50 requests have waited at member zk-1:2181"),
+        "{queue:?}"
+    );
+    let pile = found(None, &page("zk_outstanding_requests{ensemble=\"a\",member=\"zk-1:2181\"} 500"));
+    assert!(pile.len() == 1 && pile[0].starts_with("Critical OutstandingRequests"), "the worst level alone: {pile:?}");
+
+    // A mean needs two pages: 2 s of fsync for 1 more is bad, however good the past was.
+    let later = page("zk_fsynctime_seconds_sum{ensemble=\"a\",member=\"zk-1:2181\"} 12");
+    let slow = Page::read(
+        "zk_fsynctime_seconds_count{ensemble=\"a\",member=\"zk-1:2181\"} 101\n\
+                           zk_fsynctime_seconds_sum{ensemble=\"a\",member=\"zk-1:2181\"} 12",
+    );
+    assert_eq!(found(None, &later), [] as [&str; 0]);
+    let slow = found(Some(&well), &slow);
+    assert!(
+        slow.iter().any(|line| line.starts_with("Critical SlowFsync") && line.contains("has taken 2 s")),
+        "{slow:?}"
+    );
+}
+
+const ENSEMBLES: &str = "ensembles: [{name: prod, members: [zk-1]}, {name: dev.eu, members: [zk-2]}]\n";
+
+#[test]
+fn nonsense_in_alerts_is_refused_with_its_place() {
+    for (alerts, wanted) in [
+        ("thresholds: {SlowFsnyc: off}", "3:27: there is no alert `SlowFsnyc`; did you mean SlowFsync?"),
+        ("thresholds: {Nonsense: off}", "there is no alert `Nonsense`; docs/alerts.md lists them"),
+        (
+            "thresholds: {SlowFsync: {warning: 600ms}}",
+            "the warning of `SlowFsync` (600 ms) is not below its critical level (500 ms): it would never warn; write a warning below 500 ms",
+        ),
+        ("thresholds: {DiskSpaceLow: {warning: 3%}}", "write a warning above 5 %"),
+        ("thresholds: {ZxidLag: {critical: 5}}", "`ZxidLag` has no level critical, only warning"),
+        ("thresholds: {MemberDown: {critical: 5}}", "`MemberDown` has no number to set; write on or off"),
+        (
+            "thresholds: {SlowFsync: {warning: fast}}",
+            "`fast` is no limit here; write for example 0.3, 300ms, 10s or 14d",
+        ),
+        (
+            "thresholds: {FileDescriptors: {warning: 80}}",
+            "`80` is 8000 %; write a fraction of 1, for example 0.85 or 85%",
+        ),
+        (
+            "thresholds: {SlowFsync: maybe}",
+            "`maybe` is no setting of an alert; write on, off or {warning: 10, critical: 100}",
+        ),
+        ("thresholds: {SlowFsync: {for: soon}}", "`soon` is no duration"),
+        ("ensembles: {prd: {SlowFsync: off}}", "there is no ensemble `prd`; did you mean prod?"),
+        ("ensembles: {prod: {SlowFsync: {for: 1m}}}", "`for` holds for every ensemble; write it under thresholds"),
+        ("ensembles: {prod: {ExporterDown: off}}", "`ExporterDown` is not about an ensemble"),
+        ("ensembles: {prod: {SlowFsync: {warning: 0.7}}}", "the warning of `SlowFsync` (700 ms) is not below"),
+        ("keep_labels: [member]", "the label `member` has its meaning in the alerts already"),
+        ("keep_labels: [a-b]", "`a-b` is no name of a label"),
+        ("runbook_url: wiki", "`wiki` is no URL; write for example https://"),
+        ("zookeeper: new", "`new` is no release of ZooKeeper; write for example \"3.8\""),
+    ] {
+        let text = format!("{ENSEMBLES}alerts:\n  {alerts}\n");
+        let error = configured(&text).map(|_| ()).expect_err(alerts);
+        assert!(error.contains(wanted), "{alerts}: {error}");
+        assert!(error.starts_with("3:") || error.starts_with("4:") && !error.contains('\n'), "{alerts}: {error}");
+    }
+}
+
+/// Three configurations; each writes rules that promtool takes and that say what was asked for.
+#[test]
+fn rules_follow_the_configuration() {
+    let rules = |alerts: &str| {
+        let (thresholds, deployment) = configured(&format!("{ENSEMBLES}{alerts}")).unwrap();
+        let file = RuleFile::new(&thresholds, &deployment);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rules.yml");
+        std::fs::write(&path, file.text(Format::Prometheus)).unwrap();
+        let (good, said) = promtool(&["check", "rules"], &[path]);
+        assert!(good, "{said}");
+        file
+    };
+    let of = |file: &RuleFile, alert: &str, severity: &str| -> Option<(String, String, String)> {
+        let mut all = file.rules();
+        let rule = all.find(|rule| rule.alert == alert && rule.labels["severity"] == severity)?;
+        Some((rule.expr.clone(), rule.hold.to_string(), rule.annotations[1].1.clone()))
+    };
+    let left_out = |file: &RuleFile, alert: &str| {
+        file.left_out.iter().find(|left| left.alert == alert).map(|left| left.reason.clone()).unwrap_or_default()
+    };
+
+    // Nothing said: what no module can feed is left out, and each ensemble is missed by name.
+    let plain = rules("");
+    assert_eq!(left_out(&plain, "ZooKeeperCertificateExpiring"), "no module has tls");
+    assert!(left_out(&plain, "ZooKeeperDiskSpaceLow").contains("host"));
+    let unwatched = of(&plain, "ZooKeeperEnsembleUnwatched", "critical").unwrap().0;
+    for name in ["prod", "dev.eu"] {
+        assert!(unwatched.contains(&format!("absent(zk_up{{ensemble=\"{name}\"}})")), "{unwatched}");
+    }
+
+    // Limits, durations, levels and whole alerts changed, for all and for one.
+    let tuned = rules(
+        "alerts:\n  keep_labels: [cluster]\n  labels: {team: storage}\n  runbook_url: https://wiki/zk/\n  zookeeper: \"3.5\"\n  jvm: false\n  thresholds:\n    OutstandingRequests: {warning: 20, critical: off, for: 2m}\n    EpochMismatch: off\n    LeaderChanged: on\n  ensembles:\n    prod: {OutstandingRequests: {warning: 50}, MemberDown: off}\n    dev.eu: {OutstandingRequests: off, ZooKeeperMemberDown: off}\n",
+    );
+    let (expr, hold, description) = of(&tuned, "ZooKeeperOutstandingRequests", "warning").unwrap();
+    let flat = expr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        flat,
+        "( max by (ensemble, member, cluster) (avg_over_time(zk_outstanding_requests{ensemble=\"prod\"}[5m])) > 50 ) or ( \
+         max by (ensemble, member, cluster) ( avg_over_time(zk_outstanding_requests{ensemble!~\"dev\\\\.eu|prod\"}[5m]) ) > 20 )"
+    );
+    assert_eq!(hold, "2m");
+    assert!(description.contains("{{ if eq $labels.ensemble \"prod\" }}50{{ else }}20{{ end }}"), "{description}");
+    assert!(of(&tuned, "ZooKeeperOutstandingRequests", "critical").is_none());
+    assert_eq!(left_out(&tuned, "ZooKeeperOutstandingRequests (critical)"), "turned off in the configuration");
+    assert_eq!(left_out(&tuned, "ZooKeeperEpochMismatch"), "turned off in the configuration");
+    assert!(of(&tuned, "ZooKeeperMemberDown", "critical").unwrap().0.contains("ensemble!~"), "both are left out of it");
+    assert!(left_out(&tuned, "ZooKeeperSlowFsync").contains("needs ZooKeeper 3.6.0"));
+    assert!(left_out(&tuned, "ZooKeeperLeaderChanged").contains("needs ZooKeeper 3.6.0"));
+    for rule in tuned.rules() {
+        assert_eq!(rule.labels["team"], "storage");
+        assert!(rule.annotations[2].1.starts_with("https://wiki/zk/ZooKeeper"));
+    }
+
+    // The other format holds the same.
+    let kubernetes = tuned.text(Format::Kubernetes);
+    assert!(
+        kubernetes.contains("\nkind: PrometheusRule\n") && kubernetes.contains("\n  groups:\n    - name: zookeeper-")
+    );
+}

@@ -1,0 +1,129 @@
+//! `check`: what it says of every captured member, its exit codes, and its refusals.
+
+use std::time::Duration;
+
+use zookeeper_exporter::alert::plugin::{Of, Question, Status, Told, single, whole};
+use zookeeper_exporter::alert::{Page, Scrapes, Thresholds};
+use zookeeper_exporter::exposition::Format;
+
+use crate::common::exporter::run;
+use crate::common::listeners::Listener;
+use crate::common::{assert_golden, fixture_member, fixtures, page, report};
+
+fn read(text: &str) -> Page {
+    Page::read(text)
+}
+
+fn judged(now: &Page, before: Option<&Page>, of: Of<'_>) -> Told {
+    let before = before.map(|page| (page, Duration::from_secs(10)));
+    whole(&Thresholds::default(), Scrapes { now, before, time: 1_764_000_000.0 }, of, "https://runbooks")
+}
+
+#[test]
+fn every_captured_role_has_its_state_and_its_line() {
+    let mut all = String::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for fixture in fixtures() {
+        let now = read(&page(&report(vec![fixture_member(&fixture)]), Format::Classic));
+        let told = judged(&now, Some(&now), Of { member: Some("zk-1:2181"), ..Of::default() });
+        let text = told.nagios(0);
+        let line = text.lines().next().unwrap();
+        let words = line.split(" |").next().unwrap();
+        assert!(words.starts_with(&format!("ZOOKEEPER {} - ", told.status.text())), "{line}");
+        seen.insert(told.status.code());
+        all.push_str(&format!("{} {} {words}\n", fixture.name, told.status.code()));
+    }
+    assert!(seen.contains(&0) && seen.contains(&2), "the fixtures show more than one state: {seen:?}");
+    assert_golden("tests/golden/check.txt", &all);
+}
+
+#[test]
+fn a_page_without_members_is_unknown() {
+    for text in ["", "up 1\n", "zk_up{ensemble=\"dev\",member=\"zk-1:2181\"} 1\n"] {
+        let of = Of { ensembles: &["prod".to_owned()], ..Of::default() };
+        assert_eq!(judged(&read(text), None, of).status, Status::Unknown, "{text}");
+    }
+}
+
+const PAGE: &str = "\
+zk_up{ensemble=\"prod\",member=\"zk-1:2181\"} 1
+zk_outstanding_requests{ensemble=\"prod\",member=\"zk-1:2181\"} 7
+zk_outstanding_requests{ensemble=\"prod\",member=\"zk-2:2181\"} 20
+zk_packets_received_total{ensemble=\"prod\",member=\"zk-1:2181\"} 1500
+zk_fsynctime_seconds{ensemble=\"prod\",member=\"zk-1:2181\",quantile=\"0.99\"} 0.3
+zk_fsynctime_seconds_sum{ensemble=\"prod\",member=\"zk-1:2181\"} 12
+zk_fsynctime_seconds_count{ensemble=\"prod\",member=\"zk-1:2181\"} 110
+";
+
+const BEFORE: &str = "\
+zk_up{ensemble=\"prod\",member=\"zk-1:2181\"} 1
+zk_packets_received_total{ensemble=\"prod\",member=\"zk-1:2181\"} 1000
+zk_fsynctime_seconds_sum{ensemble=\"prod\",member=\"zk-1:2181\"} 10
+zk_fsynctime_seconds_count{ensemble=\"prod\",member=\"zk-1:2181\"} 100
+";
+
+#[test]
+fn one_metric_by_any_of_its_names_against_ranges() {
+    let (now, before) = (read(PAGE), read(BEFORE));
+    let scrapes = Scrapes { now: &now, before: Some((&before, Duration::from_secs(10))), time: 0.0 };
+    for (metric, rate, label, range, status, part) in [
+        ("zk_outstanding_requests", false, "", "10", Status::Critical, "zk-2:2181 has 20"),
+        ("outstanding_requests", false, "", "~:30", Status::Ok, "(1 more series)"),
+        ("packets_received", false, "", "~:1000", Status::Critical, "has 1500c"),
+        ("zk_packets_received", true, "", "~:49", Status::Critical, "has 50 a second"),
+        ("zk_packets_received_total", true, "", "~:50", Status::Ok, "has 50 a second"),
+        // (12 - 10) / (110 - 100), not the lifetime's 12 / 110.
+        ("fsynctime", false, "", "~:0.15", Status::Critical, "has 0.2s"),
+        ("zk_fsynctime_seconds", false, "quantile=0.99", "~:0.25", Status::Critical, "has 0.3s"),
+        ("zk_nothing", false, "", "10", Status::Unknown, "there is no sample of `zk_nothing`"),
+        ("znode_count", false, "", "10", Status::Unknown, "there is no sample of `znode_count`"),
+    ] {
+        let labels = label.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let question = Question {
+            metric: metric.into(),
+            labels: labels.into_iter().collect(),
+            critical: range.parse().ok(),
+            rate,
+            warning: None,
+        };
+        let told = single(&question, scrapes, Of::default());
+        assert!(told.status == status && told.line.contains(part), "{metric}: {told:?}");
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_3_and_says_so_on_standard_output() {
+    for (arguments, part) in [
+        (&["check", "--nonsense"][..], "--nonsense"),
+        (&["check", "-w", "10"], "--metric"),
+        (&["check", "--metric", "x", "-w", "20:10"], "is no range; write 10"),
+        (&["check", "--metric", "x", "-H", "zk 1"], "no valid host name"),
+        (&["check", "--from", "localhost:9141"], "write http://HOST:PORT/metrics"),
+        (&["check", "--threshold", "SlowFsnc.critical=1s"], "did you mean SlowFsync?"),
+        (&["check", "--threshold", "SlowFsync=1s"], "NAME.critical=LIMIT"),
+        (&["check", "--zookeeper", "prod=zk-1", "--ensemble", "dev"], "there is no ensemble `dev`; write one of prod"),
+        (&["check", "--timeout", "0"], "at least 1 second"),
+        (&["check", "--config.file", "/nonexistent.yml"], "/nonexistent.yml"),
+    ] {
+        let output = run(arguments);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {said}");
+        assert!(said.starts_with("ZOOKEEPER UNKNOWN - ") && said.contains(part), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn whoever_does_not_answer_in_time_is_told_within_it() {
+    let silent = Listener::silent();
+    let begun = std::time::Instant::now();
+    let output = run(&["check", "--zookeeper", &format!("prod={}", silent.address), "--timeout", "3"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.starts_with("ZOOKEEPER CRITICAL - ") && said.contains("timeout"), "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+
+    let output = run(&["check", "--from", &format!("http://{}", silent.address), "--timeout", "2"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(3) && said.starts_with("ZOOKEEPER UNKNOWN - --from: "), "{said}");
+}

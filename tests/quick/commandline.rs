@@ -1,0 +1,232 @@
+//! Every mistake of a user is one line that names it and says what to write, and exit code 2.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
+
+use crate::common::exporter::{Exporter, binary, run};
+use crate::common::listeners::{Listener, nobody};
+use crate::common::root;
+
+/// Runs into a mistake and gives the one line.
+fn mistake(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+    assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+    assert!(output.stdout.is_empty());
+    let line = said.trim_end().strip_prefix("zookeeper-exporter: ").expect("the program says who speaks");
+    line.to_owned()
+}
+
+#[test]
+fn wrong_flags() {
+    for (arguments, parts) in [
+        (&["--zookeepr", "zk-1"][..], &["--zookeepr", "did you mean --zookeeper?"][..]),
+        (&["--nonsense"], &["--nonsense", "--help"]),
+        (&["begin"], &["begin", "--help"]),
+        (&["healty"], &["healty", "healthy?"]),
+        (&["--log.level", "loud"], &["loud", "--log.level", "error, warn, info, debug, trace"]),
+        (&["--metrics.names", "dabealu"], &["--metrics.names", "prometheus, mntr"]),
+        (&["--web.listen-address", "9141"], &["9141", "--web.listen-address", ":9141"]),
+        (&["--web.listen-address", "127.0.0.1:99999"], &["99999", ":9141"]),
+        (&["--web.telemetry-path", "metrics"], &["--web.telemetry-path", "/metrics"]),
+        (&["--web.telemetry-path", "/-/healthy"], &["--web.telemetry-path"]),
+        (&["--web.telemetry-path", "/"], &["--web.telemetry-path"]),
+        (&["--web.telemetry-path", "/probe"], &["--web.telemetry-path", "another endpoint"]),
+        (&["--web.telemetry-path", "/status.css"], &["--web.telemetry-path", "another endpoint"]),
+        (&["--web.telemetry-path", "/ensemble/prod"], &["--web.telemetry-path", "another endpoint"]),
+        (&["--web.telemetry-path", "/{x}"], &["--web.telemetry-path"]),
+        (&["--scrape.timeout", "5"], &["--scrape.timeout", "500ms, 5s or 1m30s"]),
+        (&["--scrape.timeout", "0s"], &["--scrape.timeout", "5s"]),
+        (&["--limit.sockets", "0"], &["--limit.sockets", "at least 1"]),
+        (&["--limit.reply-bytes", "lots"], &["--limit.reply-bytes", "at least 1"]),
+        (&["--zookeeper"], &["--zookeeper"]),
+        (&["--zookeeper", ""], &["--zookeeper", "has no members", "zk-1:2181"]),
+        (&["--zookeeper", "prod="], &["--zookeeper", "`prod` has no members"]),
+        (&["--zookeeper", "prod=zk-1:port"], &["--zookeeper", "`zk-1:port` has no valid port"]),
+        (&["--zookeeper", "a=zk-1,zk-1:2181"], &["`zk-1:2181`", "listed twice"]),
+        (&["--zookeeper", "a=zk-1", "--zookeeper", "a=zk-2"], &["`a` is configured twice"]),
+        (&["--zookeeper", "a=zk-1", "--config.file", "x.yml"], &["--zookeeper", "--config.file"]),
+        (&["--config.file", "no/such/file.yml"], &["no/such/file.yml", "No such file", "--config.file"]),
+        (&["--config.file", "/"], &["cannot read the configuration file"]),
+        (
+            &["--web.listen-address", "192.0.2.1:9141"],
+            &["--web.listen-address", "192.0.2.1:9141", "does not have that address"],
+        ),
+        (&["--web.listen-address", "no-such-host.invalid:9141"], &["--web.listen-address", "no-such-host.invalid"]),
+    ] {
+        let line = mistake(arguments);
+        for part in parts {
+            assert!(line.contains(part), "{arguments:?} gives `{line}`, which lacks `{part}`");
+        }
+    }
+}
+
+#[test]
+fn a_port_in_use() {
+    let taken = Listener::silent();
+    let line = mistake(&["--web.listen-address", &taken.address]);
+    assert!(line.contains(&taken.address) && line.contains("in use") && line.contains("choose another port"), "{line}");
+}
+
+#[test]
+fn bad_configuration_files_are_told_with_file_line_and_column() {
+    let mut files = 0;
+    let mut entries: Vec<_> =
+        std::fs::read_dir(root().join("tests/config-bad")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        // The first line of each file is the message expected.
+        let text = std::fs::read_to_string(&path).unwrap();
+        let expected = text.lines().next().and_then(|line| line.strip_prefix("# expect: ")).expect("an expectation");
+        let line = mistake(&["--config.file", path.to_str().unwrap()]);
+        let said = line
+            .strip_prefix(&*format!("{}:", path.display()))
+            .unwrap_or_else(|| panic!("{line} does not name the file"));
+        assert_eq!(said.trim_start(), expected, "{}", path.display());
+        files += 1;
+    }
+    assert!(files >= 40, "only {files} files");
+}
+
+#[test]
+fn the_environment_stands_in_for_flags_and_flags_win() {
+    let output = binary().env("ZOOKEEPER_EXPORTER_ZOOKEEPER", "prod=").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`prod` has no members"));
+    let output = binary().env("ZOOKEEPER_EXPORTER_ZOOKEEPER", "a=zk-1 b=zk-2,zk-2").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`zk-2:2181` of ensemble `b`"));
+    let output =
+        binary().env("ZOOKEEPER_EXPORTER_LOG_LEVEL", "loud").args(["--log.level", "loudest"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("loudest"));
+}
+
+#[test]
+fn help_and_version_end_well() {
+    let output = run(&["--help"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    for part in ["Examples:", "--zookeeper", "--config.file", "--web.listen-address", "ZOOKEEPER_EXPORTER_"] {
+        assert!(text.contains(part), "{part}");
+    }
+    let output = run(&["--version"]);
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap().trim(),
+        format!("zookeeper-exporter {}", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn healthy_tells_a_running_exporter_from_none() {
+    let exporter = Exporter::start(&["--zookeeper", &nobody()]);
+    let output = run(&["healthy", "--web.listen-address", &exporter.address]);
+    assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap().as_str()), (Some(0), "healthy\n"));
+    for other in [nobody(), Listener::answering("nonsense").address] {
+        let output = run(&["healthy", "--web.listen-address", &other]);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
+    }
+    let begun = Instant::now();
+    assert_eq!(run(&["healthy", "--web.listen-address", &Listener::silent().address]).status.code(), Some(1));
+    assert!(begun.elapsed() < Duration::from_secs(4), "a silent port must not hang the check");
+}
+
+#[test]
+fn health_and_readiness_do_not_depend_on_zookeeper() {
+    let exporter = Exporter::start(&["--zookeeper", &nobody()]);
+    for path in ["/-/healthy", "/-/ready", "/"] {
+        assert_eq!(exporter.get(path, &[]).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn the_status_page_is_for_people_and_lets_nothing_in() {
+    let exporter = Exporter::start(&["--zookeeper", &format!("prod={}", nobody())]);
+    for path in ["/", "/ensemble/prod"] {
+        let answer = exporter.get(path, &[]);
+        assert_eq!(answer.status, 200, "{path}");
+        for header in [
+            "content-type: text/html",
+            "content-security-policy: default-src 'none'",
+            "x-content-type-options: nosniff",
+        ] {
+            assert!(answer.head.contains(header), "{path} lacks {header}: {}", answer.head);
+        }
+        assert!(answer.text().contains("ZooKeeperMemberDown.md") && answer.text().contains("http-equiv=\"refresh\""));
+    }
+    assert_eq!(exporter.get("/ensemble/nobody", &[]).status, 404);
+    assert_eq!(exporter.get("/ensemble/%3Cscript%3E", &[]).status, 404);
+    let style = exporter.get("/status.css", &[]);
+    assert!(style.status == 200 && style.head.contains("content-type: text/css"), "{}", style.head);
+    let page = exporter.get("/metrics", &[]);
+    assert!(page.text().contains("handler=\"/ensemble\",code=\"404\"} 2"), "routes are labels, paths are not");
+}
+
+#[test]
+fn formats_and_compression_are_negotiated() {
+    use std::io::Read;
+    let exporter = Exporter::start(&["--zookeeper", &nobody(), "--web.telemetry-path", "/zk/metrics"]);
+    assert_eq!(exporter.get("/metrics", &[]).status, 404);
+    let classic = exporter.get("/zk/metrics", &[]);
+    assert!(classic.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{}", classic.head);
+    assert!(!classic.text().contains("# EOF"));
+    let open = exporter.get("/zk/metrics", &[("Accept", "application/openmetrics-text;version=1.0.0;q=0.8,*/*;q=0.1")]);
+    assert!(open.head.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
+    assert!(open.text().ends_with("# EOF\n"));
+    let packed = exporter.get("/zk/metrics", &[("Accept-Encoding", "gzip")]);
+    assert!(packed.head.contains("content-encoding: gzip\r\n"));
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&packed.body[..]).read_to_string(&mut text).unwrap();
+    assert!(text.contains("zk_up{") && packed.body.len() * 2 < text.len());
+}
+
+#[test]
+fn a_termination_lets_the_open_scrape_finish_and_exits_0() {
+    let silent = Listener::silent();
+    let exporter = Exporter::start(&["--zookeeper", &silent.address, "--scrape.timeout", "2s"]);
+    let address = exporter.address.clone();
+    let scrape = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut text = String::new();
+        let _ = stream.read_to_string(&mut text);
+        text
+    });
+    while silent.connections.load(std::sync::atomic::Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(exporter.get("/-/ready", &[]).status, 200);
+    let begun = Instant::now();
+    exporter.signal("TERM");
+    // The signal is on its way; before the open scrape ends, readiness is gone.
+    while exporter.try_get("/-/ready", &[]).is_none_or(|answer| answer.status != 503) {
+        assert!(begun.elapsed() < Duration::from_secs(1), "still ready");
+    }
+    assert_eq!(exporter.get("/-/healthy", &[]).status, 200);
+    assert_eq!(exporter.wait(), 0);
+    assert!(begun.elapsed() > Duration::from_secs(1), "it did not wait for the open scrape");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    let text = scrape.join().unwrap();
+    assert!(text.contains("200 OK") && text.contains("zk_up{"), "{text}");
+}
+
+#[test]
+fn an_idle_exporter_ends_at_once() {
+    for signal in ["TERM", "INT"] {
+        let exporter = Exporter::start(&["--zookeeper", &nobody()]);
+        let begun = Instant::now();
+        exporter.signal(signal);
+        assert_eq!(exporter.wait(), 0, "{signal}");
+        assert!(begun.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn help_into_a_closed_pipe_is_no_crash() {
+    let output = std::process::Command::new("sh")
+        .args(["-c", &format!("{} --help | true", env!("CARGO_BIN_EXE_zookeeper-exporter"))])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.signal(), None);
+    assert!(output.stderr.is_empty());
+}

@@ -1,0 +1,80 @@
+//! What is around the binary fits it: the image's build context and the install guide.
+
+use std::process::Command;
+
+use crate::common::root;
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// Every Rust source file's text.
+fn sources() -> String {
+    let mut texts = String::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension() {
+                _ if path.is_dir() => folders.push(path),
+                Some(ending) if ending == "rs" => texts.push_str(&std::fs::read_to_string(path).unwrap()),
+                _ => {}
+            }
+        }
+    }
+    texts
+}
+
+#[test]
+fn the_image_is_built_from_all_that_the_sources_include() {
+    let (dockerfile, ignore) = (read("deploy/docker/Dockerfile"), read(".dockerignore"));
+    let copied: Vec<&str> = dockerfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY ").filter(|rest| !rest.starts_with("--from")))
+        .flat_map(|rest| rest.split(' ').rev().skip(1))
+        .collect();
+    assert!(copied.contains(&"src") && copied.contains(&"Cargo.lock"));
+    for path in &copied {
+        assert!(ignore.lines().any(|line| line == format!("!{path}")), ".dockerignore keeps {path} from the image");
+    }
+    let sources = sources();
+    for behind in ["include_str!(", "include_bytes!("].iter().flat_map(|call| sources.split(call).skip(1)) {
+        // `concat!(env!("CARGO_MANIFEST_DIR"), "/dashboards/x.json")` or `"../../dashboards/x.json"`
+        let argument = behind.split(';').next().unwrap();
+        let path = argument.split('"').find(|part| part.contains('/')).unwrap_or("");
+        let outside = path.trim_start_matches("../").trim_start_matches('/');
+        let folder = outside.split('/').next().unwrap();
+        assert!(path == outside || copied.contains(&folder), "the Dockerfile does not copy {outside}");
+    }
+}
+
+#[test]
+fn the_install_guide_speaks_of_what_is_there() {
+    let guide = read("docs/install.md");
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(guide.contains(&format!("zookeeper-exporter_{version}-1_amd64.deb")), "it names another version");
+    let help = Command::new(env!("CARGO_BIN_EXE_zookeeper-exporter")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let blocks: Vec<&str> = guide.split("```sh\n").skip(1).map(|behind| behind.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 7);
+    let mut paths = 0;
+    for line in blocks.iter().flat_map(|block| block.lines()) {
+        for word in line.split([' ', '=']) {
+            let word = word.trim_start_matches("./");
+            let ours = ["deploy/", "scripts/", "alert-rules/", "dashboards/", "docs/"];
+            if ours.iter().any(|folder| word.starts_with(folder)) {
+                assert!(root().join(word).exists(), "`{line}`: there is no {word}");
+                paths += 1;
+            }
+        }
+        if let Some((_, flags)) = line.split_once("/zookeeper-exporter --") {
+            let flag = flags.split([' ', '=']).next().unwrap();
+            assert!(help.contains(&format!("--{flag} ")), "`{line}`: there is no --{flag}");
+        }
+    }
+    assert!(paths >= 8, "the guide names only {paths} files");
+    for link in guide.split("](").skip(1).map(|behind| behind.split(')').next().unwrap()) {
+        let there = link.starts_with('#') || link.starts_with("http") || root().join("docs").join(link).exists();
+        assert!(there, "the guide links to {link}");
+    }
+}

@@ -1,0 +1,334 @@
+//! The page behind `--web.config.file`: TLS, client certificates, passwords, headers, and files that change.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+
+use crate::common::certs::{Authority, Issued};
+use crate::common::exporter::{Exporter, run};
+use crate::common::listeners::nobody;
+use crate::common::root;
+
+/// Cost 4, so that tests are quick; `secret`.
+const SECRET: &str = "$2y$04$GmNCpwuHkE3ToKCudUGknOmfZ0EtYr1yswyX3ZYAihfVeRtsprI4S";
+
+/// `prometheus:secret` and others, as a client sends them.
+fn basic(user: &str, password: &str) -> String {
+    use base64::Engine;
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
+}
+
+fn start(folder: &Path, config: &str) -> Exporter {
+    let path = folder.join("web.yml");
+    std::fs::write(&path, config).unwrap();
+    Exporter::start(&["--zookeeper", &nobody(), "--web.config.file", path.to_str().unwrap()])
+}
+
+/// A client that trusts the CA, and may have a certificate of its own.
+struct Client {
+    config: Arc<ClientConfig>,
+}
+
+impl Client {
+    fn new(ca: &str, identity: Option<&Issued>, versions: &[&'static SupportedProtocolVersion]) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+        let builder = builder.with_root_certificates(roots);
+        let config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(issued) => {
+                let chain = vec![CertificateDer::from_pem_slice(issued.cert.as_bytes()).unwrap()];
+                builder
+                    .with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap())
+                    .unwrap()
+            }
+        };
+        Self { config: Arc::new(config) }
+    }
+
+    /// The status of `/-/healthy`, or why there was none; and the subject key of who answered.
+    fn ask(&self, address: &str, authorization: &str) -> Result<(u16, Vec<u8>), std::io::Error> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        let name = "localhost".try_into().unwrap();
+        let session = ClientConnection::new(Arc::clone(&self.config), name).map_err(std::io::Error::other)?;
+        let mut stream = StreamOwned::new(session, stream);
+        let request = format!(
+            "GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: {authorization}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes())?;
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text)?;
+        let text = String::from_utf8_lossy(&text);
+        let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        let shown = stream.conn.peer_certificates().map(|chain| chain[0].to_vec()).unwrap_or_default();
+        Ok((status, shown))
+    }
+}
+
+const BOTH: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
+
+#[test]
+fn bad_web_configurations_are_told_with_file_line_and_column() {
+    let mut files = 0;
+    for entry in std::fs::read_dir(root().join("tests/web-config-bad")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let expected = text.lines().next().and_then(|line| line.strip_prefix("# expect: ")).expect("an expectation");
+        assert_eq!(refusal(&path), format!("{}:{expected}", path.display()));
+        files += 1;
+    }
+    assert!(files >= 14, "only {files} files");
+}
+
+/// What is said of a web configuration that is not taken: one line.
+fn refusal(path: &Path) -> String {
+    let output = run(&[
+        "--zookeeper",
+        "127.0.0.1:1",
+        "--web.listen-address",
+        "127.0.0.1:0",
+        "--web.config.file",
+        path.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    said.trim_start_matches("zookeeper-exporter: ").trim_end().to_owned()
+}
+
+#[test]
+fn files_that_do_not_fit_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = Authority::new("CA");
+    ca.issue("page", &["localhost"]).write(folder.path(), "page");
+    ca.issue("other", &["localhost"]).write(folder.path(), "other");
+    std::fs::write(folder.path().join("ca.pem"), &ca.pem).unwrap();
+    std::fs::write(folder.path().join("empty.pem"), "").unwrap();
+    let cut = &ca.pem[..ca.pem.len() / 2];
+    std::fs::write(folder.path().join("cut.pem"), cut).unwrap();
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    std::fs::write(folder.path().join("encrypted.key"), encrypted).unwrap();
+    let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+    std::fs::write(folder.path().join("old.key"), old).unwrap();
+    let page = "cert_file: page.pem, key_file: page.key";
+    for (keys, expected) in [
+        ("cert_file: gone.pem, key_file: page.key", "cannot read "),
+        ("cert_file: page.pem, key_file: gone.key", "gone.key: No such file"),
+        ("cert_file: page.key, key_file: page.pem", "are the two files swapped?"),
+        ("cert_file: empty.pem, key_file: page.key", "empty.pem holds no certificate"),
+        ("cert_file: cut.pem, key_file: page.key", "a section has no END line; is the file cut?"),
+        ("cert_file: page.pem, key_file: other.key", "does not belong to the first certificate in"),
+        (
+            "cert_file: page.pem, key_file: encrypted.key",
+            "encrypted.key is encrypted, and the exporter knows no password",
+        ),
+        ("cert_file: page.pem, key_file: old.key", "openssl pkey -in "),
+        ("cert_file: ., key_file: page.key", "is no PEM file"),
+        ("cert_file: page.pem, cert: x, key_file: page.key", "cert_file and cert stand here both"),
+        (&format!("{page}, client_ca_file: ca.pem"), "client_ca_file has no effect with client_auth_type NoClientCert"),
+        (&format!("{page}, client_ca_file: ca.pem, client_auth_type: RequireAnyClientCert"), "has no effect"),
+        (&format!("{page}, client_auth_type: RequireAndVerifyClientCert"), "needs client_ca_file"),
+        (&format!("{page}, client_auth_type: Always"), "`Always` is no client_auth_type; write one of NoClientCert, "),
+        (&format!("{page}, client_allowed_sans: [a]"), "client_allowed_sans has no effect without client_auth_type"),
+        (&format!("{page}, min_version: TLS10"), "`TLS10` is broken and not spoken"),
+        (&format!("{page}, min_version: TLS13, max_version: TLS12"), "min_version is newer than max_version"),
+        (
+            &format!("{page}, cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]"),
+            "is not spoken; write some of TLS_AES_256_GCM_SHA384, ",
+        ),
+        (&format!("{page}, curve_preferences: [CurveP521]"), "the curve `CurveP521` is not spoken"),
+    ] {
+        let path = folder.path().join("web.yml");
+        std::fs::write(&path, format!("tls_server_config: {{{keys}}}\n")).unwrap();
+        let said = refusal(&path);
+        assert!(said.starts_with(&format!("{}:1:", path.display())) && said.contains(expected), "{keys}: {said}");
+    }
+}
+
+#[test]
+fn each_kind_of_client_authentication() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ca, stranger_ca) = (Authority::new("CA"), Authority::new("another CA"));
+    ca.issue("page", &["localhost"]).write(folder.path(), "page");
+    std::fs::write(folder.path().join("ca.pem"), &ca.pem).unwrap();
+    let (known, stranger) =
+        (ca.issue("us", &["prometheus.example.com", "10.1.2.3"]), stranger_ca.issue("them", &["evil"]));
+    let expired = ca.issue_until("us", &["prometheus.example.com"], 2025);
+    let verified = "client_ca_file: ca.pem, client_auth_type: ";
+    // Who is let in: without a certificate, with one of ours, of a stranger, with an expired one.
+    for (auth, expected) in [
+        (String::new(), [true, true, true, true]),
+        ("client_auth_type: NoClientCert".into(), [true, true, true, true]),
+        ("client_auth_type: RequestClientCert".into(), [true, true, true, true]),
+        ("client_auth_type: RequireAnyClientCert".into(), [false, true, true, true]),
+        (format!("{verified}VerifyClientCertIfGiven"), [true, true, false, false]),
+        (format!("{verified}RequireAndVerifyClientCert"), [false, true, false, false]),
+        (
+            format!("{verified}RequireAndVerifyClientCert, client_allowed_sans: [prometheus.example.com]"),
+            [false, true, false, false],
+        ),
+        (
+            format!("{verified}RequireAndVerifyClientCert, client_allowed_sans: [x, 10.1.2.3]"),
+            [false, true, false, false],
+        ),
+        (format!("{verified}RequireAndVerifyClientCert, client_allowed_sans: [example.com]"), [false; 4]),
+    ] {
+        let config = format!("tls_server_config: {{cert_file: page.pem, key_file: page.key, {auth}}}\n");
+        let exporter = start(folder.path(), &config);
+        for version in [&TLS12, &TLS13] {
+            let clients = [None, Some(&known), Some(&stranger), Some(&expired)];
+            for (identity, let_in) in clients.into_iter().zip(expected) {
+                let got = Client::new(&ca.pem, identity, &[version]).ask(&exporter.address, "");
+                assert_eq!(got.as_ref().is_ok_and(|(status, _)| *status == 200), let_in, "{auth} {version:?}: {got:?}");
+            }
+        }
+        // The health check needs neither certificate nor flag.
+        let output = run(&["healthy", "--web.listen-address", &exporter.address]);
+        assert_eq!(output.status.code(), Some(0), "{auth}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn versions_suites_and_curves_are_those_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = Authority::new("CA");
+    ca.issue("page", &["localhost"]).write(folder.path(), "page");
+    for (keys, tls12, tls13) in [
+        ("", true, true),
+        ("min_version: TLS13", false, true),
+        ("max_version: TLS12", true, false),
+        ("cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305], curve_preferences: [CurveP256, X25519]", true, true),
+        ("cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]", false, true),
+        ("prefer_server_cipher_suites: false", true, true),
+    ] {
+        let exporter = start(
+            folder.path(),
+            &format!(
+                "tls_server_config: {{cert_file: page.pem, key_file: page.key, {keys}}}\nhttp_server_config: {{http2: true}}\n"
+            ),
+        );
+        for (version, expected) in [(&TLS12, tls12), (&TLS13, tls13)] {
+            let got = Client::new(&ca.pem, None, &[version]).ask(&exporter.address, "");
+            assert_eq!(got.is_ok(), expected, "{keys} {version:?}: {got:?}");
+        }
+    }
+}
+
+#[test]
+fn every_path_asks_for_the_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "basic_auth_users: {{prometheus: {SECRET}}}\nhttp_server_config: {{headers: {{X-Frame-Options: deny, x-content-type-options: nosniff}}}}\n"
+    );
+    let exporter = start(folder.path(), &config);
+    let right = basic("prometheus", "secret");
+    for path in ["/metrics", "/", "/-/healthy", "/-/ready", "/nothing/here"] {
+        for authorization in
+            ["", "Basic", "Bearer x", &basic("prometheus", "Secret"), &basic("root", "secret"), &basic("", "")]
+        {
+            let answer = exporter.get(path, &[("Authorization", authorization)]);
+            assert_eq!(answer.status, 401, "{path} with {authorization}");
+            assert!(answer.head.contains("www-authenticate: basic realm="), "{}", answer.head);
+            assert!(answer.head.contains("x-frame-options: deny"), "{}", answer.head);
+            assert_eq!(answer.text(), "unauthorized\n", "nothing of the page");
+        }
+        let answer = exporter.get(path, &[("Authorization", &right)]);
+        assert_eq!(answer.status, if path == "/nothing/here" { 404 } else { 200 });
+        assert!(answer.head.contains("x-content-type-options: nosniff"), "{}", answer.head);
+    }
+    let output = run(&["healthy", "--web.listen-address", &exporter.address]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = exporter.get("/metrics", &[("Authorization", &right)]);
+    assert!(
+        page.text().contains("zk_exporter_http_requests_total{handler=\"refused\",code=\"401\"} 31"),
+        "{}",
+        page.text()
+    );
+}
+
+#[test]
+fn a_flood_of_wrong_passwords_does_not_hold_up_a_right_one() {
+    let folder = tempfile::tempdir().unwrap();
+    // Cost 12: some 300 ms a try.
+    let slow = "$2y$12$aUi5uo/PGbnxq.1NfT3pweVmgsOSo2YX1F4FoSMCIrISrRANvV9k6";
+    let exporter = start(folder.path(), &format!("basic_auth_users: {{prometheus: {slow}}}\n"));
+    let right = basic("prometheus", "secret");
+    assert_eq!(exporter.get("/-/healthy", &[("Authorization", &right)]).status, 200);
+    let address = exporter.address.clone();
+    let flood: Vec<_> = (0..60)
+        .map(|number| {
+            let mut stream = TcpStream::connect(&address).unwrap();
+            let wrong = basic("prometheus", &format!("wrong {number}"));
+            let request = format!("GET / HTTP/1.1\r\nHost: x\r\nAuthorization: {wrong}\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let begun = Instant::now();
+    for _ in 0..5 {
+        assert_eq!(exporter.get("/-/healthy", &[("Authorization", &right)]).status, 200);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    // Some 32 wait, the others are told at once.
+    let page = exporter.get("/metrics", &[("Authorization", &right)]);
+    assert!(page.text().contains("handler=\"refused\",code=\"503\"}"), "{}", page.text());
+    drop(flood);
+}
+
+#[test]
+fn an_unknown_user_takes_as_long_as_a_wrong_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = "$2y$12$aUi5uo/PGbnxq.1NfT3pweVmgsOSo2YX1F4FoSMCIrISrRANvV9k6";
+    let exporter = start(folder.path(), &format!("basic_auth_users: {{prometheus: {slow}}}\n"));
+    let fastest = |user: &str| {
+        let times = (0..3).map(|_| exporter.get("/", &[("Authorization", &basic(user, "wrong"))]).took);
+        times.min().unwrap().as_secs_f64()
+    };
+    let (known, unknown) = (fastest("prometheus"), fastest("nobody"));
+    assert!((0.5..2.0).contains(&(known / unknown)), "known {known} s, unknown {unknown} s");
+}
+
+#[test]
+fn changed_files_are_in_force_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = Authority::new("CA");
+    let (first, second) = (ca.issue("first", &["localhost"]), ca.issue("second", &["localhost"]));
+    first.write(folder.path(), "page");
+    let tls = "tls_server_config: {cert_file: page.pem, key_file: page.key}\n";
+    let exporter = start(folder.path(), tls);
+    let client = Client::new(&ca.pem, None, BOTH);
+    let subject = || client.ask(&exporter.address, &basic("prometheus", "secret")).unwrap();
+    let (status, shown) = subject();
+    assert_eq!(status, 200);
+    second.write(folder.path(), "page");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while subject().1 == shown {
+        assert!(Instant::now() < deadline, "the old certificate is still shown: {}", exporter.log());
+        std::thread::yield_now();
+    }
+    // A broken file leaves the old state in force, told once.
+    let shown = subject().1;
+    std::fs::write(folder.path().join("page.key"), "nonsense").unwrap();
+    while !exporter.log().contains("the old one stays in force") {
+        assert!(Instant::now() < deadline, "{}", exporter.log());
+        assert_eq!(subject(), (200, shown.clone()));
+    }
+    // Users may come and go with the file itself.
+    second.write(folder.path(), "page");
+    std::fs::write(folder.path().join("web.yml"), format!("{tls}basic_auth_users: {{other: {SECRET}}}\n")).unwrap();
+    while subject().0 != 401 {
+        assert!(Instant::now() < deadline + Duration::from_secs(20), "{}", exporter.log());
+    }
+    assert_eq!(client.ask(&exporter.address, &basic("other", "secret")).unwrap().0, 200);
+    assert_eq!(exporter.log().matches("the old one stays in force").count(), 1, "{}", exporter.log());
+}

@@ -1,0 +1,204 @@
+//! Dead, slow, lying and hostile members: each costs only its own series, and the page says why.
+
+use std::time::{Duration, Instant};
+
+use crate::common::exporter::Exporter;
+use crate::common::listeners::{Listener, nobody};
+use crate::common::{Page, read_page};
+use zookeeper_exporter::exposition::Format;
+
+const SRVR: &str = include_str!("../fixtures/3.9.3/follower/srvr.txt");
+const MNTR: &str = include_str!("../fixtures/3.9.3/follower/mntr.txt");
+const CONF: &str = include_str!("../fixtures/3.9.3/follower/conf.txt");
+
+/// Replies of a real member, replayed.
+fn replayed() -> Listener {
+    Listener::answering_words(&[("mntr", MNTR), ("srvr", SRVR), ("conf", CONF)])
+}
+
+fn scrape(exporter: &Exporter, timeout: &str) -> (Page, Duration) {
+    let answer = exporter.scrape(timeout);
+    assert_eq!(answer.status, 200);
+    (read_page(answer.text(), Format::Classic).unwrap(), answer.took)
+}
+
+fn state(page: &Page, member: &str) -> String {
+    let set = page
+        .series
+        .iter()
+        .find(|(series, value)| series.name == "zk_server_state" && series.label("member") == member && *value == 1.0);
+    set.map(|(series, _)| series.label("state").to_owned()).unwrap_or_default()
+}
+
+/// The reason for which `mntr` failed.
+fn reason(page: &Page, member: &str) -> String {
+    let found = page.series.iter().find(|(series, _)| {
+        series.name == "zk_scrape_failure" && series.label("member") == member && series.label("word") == "mntr"
+    });
+    found.map(|(series, _)| series.label("reason").to_owned()).unwrap_or_default()
+}
+
+#[test]
+fn each_sick_member_is_named_with_its_reason_and_the_healthy_one_is_whole() {
+    let healthy = replayed();
+    let sick: Vec<(&str, Listener, f64)> = vec![
+        ("empty", Listener::closing(), 0.0),
+        ("reset", Listener::resetting(), 0.0),
+        ("garbage", Listener::answering("SSH-2.0-OpenSSH_9.2p1\r\n"), 0.0),
+        ("garbage", Listener::answering("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"), 0.0),
+        ("garbage", Listener::answering(vec![0, 255, 254, 10, 0, 13, 9]), 0.0),
+        ("timeout", Listener::silent(), 0.0),
+        ("timeout", Listener::dripping(), 0.0),
+        ("too_large", Listener::flooding("zk_znode_count\t1\n"), 0.0),
+        ("too_large", Listener::flooding("x"), 0.0),
+        ("truncated", Listener::answering(&MNTR.as_bytes()[..MNTR.len() / 2]), 1.0),
+        ("not_allowed", Listener::answering("mntr is not executed because it is not in the whitelist.\n"), 1.0),
+    ];
+    let (refused, unknown) = (nobody(), "no-such-host.invalid:2181".to_owned());
+    let mut members = vec![healthy.address.clone(), refused.clone(), unknown.clone()];
+    members.extend(sick.iter().map(|(_, listener, _)| listener.address.clone()));
+    let exporter = Exporter::start(&["--zookeeper", &format!("prod={}", members.join(","))]);
+
+    for _ in 0..2 {
+        let (page, took) = scrape(&exporter, "2");
+        assert!(took < Duration::from_millis(1900), "the page took {took:?} of 2 s");
+        let up = |member: &str| page.value("zk_up", &[("member", member)]).expect("zk_up is always there");
+        assert_eq!(up(&healthy.address), 1.0);
+        assert_eq!(state(&page, &healthy.address), "follower");
+        let whole = page.series.iter().filter(|(series, _)| series.label("member") == healthy.address).count();
+        assert!(whole > 400, "the healthy member has {whole} series");
+        for (member, why) in [(&refused, "connect"), (&unknown, "dns")] {
+            assert_eq!((up(member), reason(&page, member).as_str()), (0.0, why));
+            assert_eq!(state(&page, member), "no-answer");
+        }
+        for (why, listener, expected_up) in &sick {
+            let member = &listener.address;
+            assert_eq!((reason(&page, member).as_str(), up(member)), (*why, *expected_up), "{member}");
+            assert_eq!(page.value("zk_mntr_complete", &[("member", member)]), Some(0.0), "{why}");
+        }
+    }
+    let (page, _) = scrape(&exporter, "2");
+    let total = page.value("zk_scrape_failures_total", &[("member", &refused), ("word", "mntr")]);
+    assert_eq!(total, Some(3.0), "failures are counted");
+    // The log says what happened once, not at each scrape.
+    let told = exporter
+        .log()
+        .lines()
+        .filter(|line| line.contains(&refused) && line.contains("words=\"mntr,srvr,conf\""))
+        .count();
+    assert_eq!(told, 1, "{}", exporter.log());
+    // 4 MiB is the cap on a reply; four of them were flooded at once.
+    assert!(exporter.resident() < 48 << 20, "{} bytes resident after floods", exporter.resident());
+}
+
+#[test]
+fn a_member_that_comes_back_is_whole_at_the_next_scrape() {
+    let answers = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let switch = std::sync::Arc::clone(&answers);
+    let member = Listener::start(move |mut stream| {
+        use std::io::{Read, Write};
+        let mut word = [0; 4];
+        let _ = stream.read_exact(&mut word);
+        if switch.load(std::sync::atomic::Ordering::Relaxed) {
+            let _ = stream.write_all(if word == *b"mntr" { MNTR.as_bytes() } else { SRVR.as_bytes() });
+        }
+    });
+    let exporter = Exporter::start(&["--zookeeper", &member.address]);
+    let (page, _) = scrape(&exporter, "2");
+    assert_eq!(reason(&page, &member.address), "empty");
+    answers.store(true, std::sync::atomic::Ordering::Relaxed);
+    let (page, _) = scrape(&exporter, "2");
+    assert_eq!((reason(&page, &member.address), state(&page, &member.address)), (String::new(), "follower".into()));
+    assert!(exporter.log().contains("answers again"), "{}", exporter.log());
+}
+
+#[test]
+fn a_cut_reply_is_asked_for_once_more() {
+    let cut = Listener::answering(&MNTR.as_bytes()[..1000]);
+    let exporter = Exporter::start(&["--zookeeper", &cut.address, "--scrape.timeout", "1s"]);
+    let (page, _) = scrape(&exporter, "5");
+    assert_eq!(reason(&page, &cut.address), "truncated");
+    // mntr twice, srvr and conf once: neither is ZooKeeper's srvr or conf, so neither is cut.
+    assert_eq!(cut.connections.load(std::sync::atomic::Ordering::Relaxed), 4);
+}
+
+#[test]
+fn the_sockets_in_flight_are_bounded_and_the_page_says_so() {
+    let silent = [Listener::silent(), Listener::silent(), Listener::silent()];
+    let members: Vec<_> = silent.iter().map(|listener| listener.address.clone()).collect();
+    let exporter = Exporter::start(&["--zookeeper", &members.join(","), "--limit.sockets", "2"]);
+    let (page, took) = scrape(&exporter, "1");
+    assert!(took < Duration::from_millis(950), "{took:?}");
+    let limited = page.series.iter().filter(|(series, _)| series.label("reason") == "limit").count();
+    assert!(limited >= 4, "{limited} of nine questions waited in vain for a socket");
+}
+
+#[test]
+fn the_series_of_a_member_are_bounded_and_the_page_says_so() {
+    let mut reply = MNTR.to_owned();
+    for number in 0..2000 {
+        reply.push_str(&format!(
+            "zk_avg_ns{number}_write_per_namespace\t1.0\nzk_max_ns{number}_write_per_namespace\t{number}\n"
+        ));
+        reply.push_str(&format!("zk_no_such_key_{number}\t1\n"));
+    }
+    let member = Listener::answering(reply);
+    let exporter = Exporter::start(&["--zookeeper", &member.address, "--limit.series-per-member", "900"]);
+    let (page, _) = scrape(&exporter, "2");
+    let of_mntr = page.series.iter().filter(|(series, _)| series.label("member") == member.address).count();
+    assert!((800..950).contains(&of_mntr), "{of_mntr}");
+    let dropped = page.value("zk_exporter_dropped_samples_total", &[("member", &member.address), ("reason", "cap")]);
+    assert!(dropped.unwrap_or(0.0) > 2000.0, "{dropped:?}");
+}
+
+/// `MEMORY_SCRAPES` says after how many scrapes memory must be flat for nine times as many more; `scripts/test long memory`
+/// makes it 1 000, as the promise is worded.
+#[test]
+fn memory_is_flat_over_many_scrapes_of_sick_and_healthy_members() {
+    let first = std::env::var("MEMORY_SCRAPES").map_or(60, |text| text.parse().expect("a number"));
+    let listeners = [
+        replayed(),
+        replayed(),
+        Listener::flooding("y\n"),
+        Listener::closing(),
+        Listener::answering("\t\t\t\n"),
+        Listener::resetting(),
+    ];
+    let mut members: Vec<_> = listeners.iter().map(|listener| listener.address.clone()).collect();
+    members.push(nobody());
+    let exporter = Exporter::start(&["--zookeeper", &members.join(","), "--limit.reply-bytes", "262144"]);
+    let many = |times: usize| {
+        for _ in 0..times {
+            assert_eq!(exporter.scrape("5").status, 200);
+        }
+        exporter.resident()
+    };
+    let (before, after) = (many(first), many(9 * first));
+    println!("{before} bytes resident after {first} scrapes, {after} after {}", 10 * first);
+    assert!(after < before + (1 << 20), "{before} bytes resident after {first} scrapes, {after} after {}", 10 * first);
+}
+
+#[test]
+fn clients_that_hang_up_or_dawdle_harm_nobody() {
+    use std::io::Write;
+    let exporter = Exporter::start(&["--zookeeper", &replayed().address]);
+    for _ in 0..50 {
+        let mut stream = std::net::TcpStream::connect(&exporter.address).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    }
+    let held: Vec<_> = (0..50)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(&exporter.address).unwrap();
+            stream.write_all(b"GET /metr").unwrap();
+            stream
+        })
+        .collect();
+    let begun = Instant::now();
+    assert_eq!(exporter.get("/-/healthy", &[]).status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    drop(held);
+    assert_eq!(exporter.get("/nothing/here", &[]).status, 404);
+    assert_eq!(exporter.get(&format!("/{}", "a".repeat(60_000)), &[]).status, 404);
+    let page = exporter.scrape("5");
+    assert!(page.text().contains("zk_exporter_http_requests_total{handler=\"other\",code=\"404\"} 2"));
+}

@@ -1,0 +1,34 @@
+//! All tests that need no server: fixtures of real replies, golden pages, properties, structure.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::format_push_string, clippy::format_collect, reason = "clarity before speed in tests")]
+#![allow(unreachable_pub, reason = "one crate a test binary")]
+#![allow(missing_docs, reason = "tests are read by their names")]
+#![allow(clippy::float_cmp, reason = "values pass unchanged or scaled exactly")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod accounting;
+mod alerts;
+mod allocations;
+mod catalogue;
+mod check;
+mod clients;
+mod commandline;
+mod configuration;
+mod dashboards;
+mod deploy;
+mod endpoint;
+mod golden;
+mod host;
+mod hostile;
+mod lint;
+mod looks;
+mod monitor;
+mod probe;
+mod properties;
+mod reload;
+mod roles;
+mod shipped;
+mod structure;
+mod verdicts;

@@ -1,0 +1,305 @@
+//! `/probe` and `/sd`: who may be asked, what is told of mistakes, what is shared, and what stands on the page.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use zookeeper_exporter::exposition::Format;
+
+use crate::common::exporter::Exporter;
+use crate::common::listeners::{Listener, nobody};
+use crate::common::{Page, fixtures, read_page};
+
+const SRVR: &str = "Zookeeper version: 3.9.3-x, built on 2024-10-17 23:21 UTC\nLatency min/avg/max: 0/0.0/0\nReceived: 1\n\
+    Sent: 1\nConnections: 1\nOutstanding: 0\nZxid: 0x100000001\nMode: follower\nNode count: 5\n";
+
+fn member() -> Listener {
+    Listener::answering_words(&[("srvr", SRVR)])
+}
+
+fn exporter(text: &str) -> (Exporter, tempfile::NamedTempFile) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    (Exporter::start(&["--config.file", file.path().to_str().unwrap(), "--web.enable-lifecycle"]), file)
+}
+
+fn page(exporter: &Exporter, path: &str) -> Page {
+    let answer = exporter.get(path, &[("X-Prometheus-Scrape-Timeout-Seconds", "3")]);
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    read_page(answer.text(), Format::Classic).unwrap()
+}
+
+fn refused(exporter: &Exporter, path: &str) -> (u16, String) {
+    let answer = exporter.get(path, &[]);
+    let text = answer.text().to_owned();
+    assert!(answer.status >= 400 && text.ends_with('\n') && text.lines().count() == 1, "{path}: {text}");
+    assert!(answer.took < Duration::from_secs(8), "{path} took {:?}", answer.took);
+    (answer.status, text)
+}
+
+fn ensembles(page: &Page) -> Vec<&str> {
+    let mut names: Vec<_> =
+        page.series.iter().filter(|(s, _)| s.name == "zk_up").map(|(s, _)| s.label("ensemble")).collect();
+    names.dedup();
+    names
+}
+
+#[test]
+fn a_configured_ensemble_by_name_or_by_its_members() {
+    let (one, two) = (member(), member());
+    let (exporter, _file) = exporter(&format!(
+        "ensembles:\n- {{name: one, members: [\"{}\"]}}\n- {{name: two, members: [\"{}\"], module: bare}}\nmodules: {{bare: {{commands: [srvr]}}}}\n",
+        one.address, two.address
+    ));
+    let by_name = page(&exporter, "/probe?ensemble=one");
+    assert_eq!(ensembles(&by_name), ["one"]);
+    assert_eq!(by_name.value("zk_up", &[("member", &one.address)]), Some(1.0));
+    assert!(by_name.value("zk_ensemble_members", &[]).is_some());
+    let own = |page: &Page| {
+        page.series.iter().any(|(s, _)| s.name.starts_with("zk_exporter_") || s.name.starts_with("process_"))
+    };
+    assert!(!own(&by_name) && own(&page(&exporter, "/metrics")));
+    // Configured members may be asked by their address, under any name.
+    let both = page(&exporter, &format!("/probe?target={},{}&ensemble=any", one.address, two.address));
+    assert_eq!(both.value("zk_ensemble_members_up", &[("ensemble", "any")]), Some(2.0));
+    assert_eq!(both.value("zk_scrape_failure", &[("member", &one.address), ("word", "mntr")]), Some(1.0));
+    // A bare probe remembers nothing and counts nothing.
+    assert!(both.series.iter().all(|(s, _)| s.name != "zk_scrape_failures_total"));
+    // Its module is that of the ensemble, or the one named.
+    let failures = |path: &str| page(&exporter, path).series.iter().any(|(s, _)| s.name == "zk_scrape_failure");
+    assert!(!failures("/probe?ensemble=two") && failures("/probe?ensemble=two&module=default"));
+    let encoded = one.address.replace(':', "%3A");
+    assert_eq!(ensembles(&page(&exporter, &format!("/probe?target={encoded}"))), ["default"]);
+}
+
+#[test]
+fn nobody_else_unless_the_configuration_says_so() {
+    let (own, other) = (member(), member());
+    let port = other.address.rsplit_once(':').unwrap().1.to_owned();
+    let config = |allow: &str| {
+        format!("ensembles: [{{name: one, members: [\"{}\"]}}]\nprobe: {{allow: [{allow}]}}\n", own.address)
+    };
+    let (exporter, file) = exporter(&config(""));
+    let path = format!("/probe?target={}", other.address);
+    let (status, told) = refused(&exporter, &path);
+    assert_eq!(status, 403);
+    assert!(told.contains(&format!("probe: {{allow: [\"{}\"]}}", other.address)), "{told}");
+    assert_eq!(other.connections.load(Ordering::Relaxed), 0);
+    // The line it names, put where it says, is enough.
+    let allow = |line: &str| {
+        std::fs::write(file.path(), config(line)).unwrap();
+        assert_eq!(crate::reload::request(&exporter, "POST", "/-/reload"), (200, "ok\n".to_owned()), "{line}");
+    };
+    allow(&format!("\"{}\"", other.address));
+    assert_eq!(page(&exporter, &path).value("zk_up", &[]), Some(1.0));
+    allow("127.0.0.0/8");
+    assert_eq!(page(&exporter, &path).value("zk_up", &[]), Some(1.0));
+    let by_name = format!("/probe?target=localhost:{port}");
+    assert_eq!(exporter.get(&by_name, &[]).status, 200, "what it resolves to is allowed");
+    for line in ["10.0.0.0/8", "127.0.0.0/8:1-1023", "'*'", "'localhost'"] {
+        allow(line);
+        let seen = other.connections.load(Ordering::Relaxed);
+        assert_eq!(refused(&exporter, &path).0, 403, "{line}");
+        assert_eq!(refused(&exporter, &by_name).0, 403, "{line}");
+        assert_eq!(other.connections.load(Ordering::Relaxed), seen, "{line}");
+    }
+    // One target that is not allowed is enough.
+    assert_eq!(refused(&exporter, &format!("/probe?target={},{}", own.address, other.address)).0, 403);
+    assert_eq!(refused(&exporter, "/probe?target=no-such-host.invalid:2181").0, 403);
+    allow("'*.invalid'");
+    let gone = page(&exporter, "/probe?target=no-such-host.invalid:2181");
+    assert_eq!(gone.value("zk_scrape_failure", &[("word", "srvr"), ("reason", "dns")]), Some(1.0));
+}
+
+#[test]
+fn bad_parameters_are_told_in_one_line() {
+    let own = member();
+    let (exporter, _file) = exporter(&format!("ensembles: [{{name: one, members: [\"{}\"]}}]\n", own.address));
+    for (query, part) in [
+        ("", "neither target nor ensemble"),
+        ("?", "neither target nor ensemble"),
+        ("?ensemble=two", "no ensemble \"two\"; configured are one"),
+        ("?ensemble=", "ensemble is empty"),
+        ("?ensemble=one&ensemble=one", "stands there twice"),
+        ("?ensemble=one&module=secure", "no module \"secure\"; write one of default"),
+        ("?ensemble=one&modul=secure", "no parameter \"modul\""),
+        ("?ensemble=one&debug=perhaps", "neither true nor false"),
+        ("?target=zk-1:port", "no valid port"),
+        ("?target=zk-1,zk-1:2181", "listed twice"),
+        ("?target=,", "the member address is empty"),
+        ("?target=http://zk-1:2181", "no valid port"),
+        ("?target=zk-1&ensemble=my%20prod", "no ensemble name"),
+        ("?target=zk%0A1", "no valid host name"),
+        ("?target=%", "not well encoded"),
+    ] {
+        let (status, told) = refused(&exporter, &format!("/probe{query}"));
+        assert_eq!(status, 400, "{query}");
+        assert!(told.contains(part), "{query}: {told}");
+    }
+    let many: Vec<_> = (1..=256).map(|n| format!("h{n}")).collect();
+    assert!(refused(&exporter, &format!("/probe?target={}", many.join(","))).1.contains("the most is 255"));
+    assert_eq!(crate::reload::request(&exporter, "POST", "/probe?ensemble=one").0, 405);
+}
+
+#[test]
+fn debug_shows_what_was_asked_and_answered() {
+    let (own, dead) = (member(), nobody());
+    let (exporter, _file) =
+        exporter(&format!("ensembles: [{{name: one, members: [\"{}\", \"{dead}\"]}}]\n", own.address));
+    let answer = exporter.get("/probe?ensemble=one&debug=true", &[]);
+    assert_eq!(answer.status, 200);
+    let text = answer.text();
+    for part in [
+        &format!("{} srvr\n", own.address),
+        &format!("{dead} mntr\n"),
+        "  result         ok, ",
+        "  | Zookeeper version: 3.9.3-x",
+        "  result         connect, 0 bytes: ",
+        "  result         empty, 0 bytes",
+        "state follower, up true",
+        "all in 0.",
+    ] {
+        assert!(text.contains(part), "{part} is missing:\n{text}");
+    }
+    assert!(!text.contains("Node count"), "only the first lines of a reply");
+}
+
+#[test]
+fn sd_lists_the_ensembles_in_order() {
+    let (exporter, _file) = exporter(
+        "ensembles:\n- {name: z, members: [zk-1, zk-2:2182]}\n- {name: a, members: [zk-3], discovery: dns, module: m}\nmodules: {m: {}}\n",
+    );
+    let answer = exporter.get("/sd", &[]);
+    assert!(answer.head.contains("content-type: application/json\r\n"), "{}", answer.head);
+    let document: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let expected = serde_json::json!([
+        {"targets": ["z"], "labels": {
+            "__meta_zookeeper_ensemble": "z", "__meta_zookeeper_members": "zk-1:2181,zk-2:2182",
+            "__meta_zookeeper_module": "default", "__meta_zookeeper_discovery": "static"}},
+        {"targets": ["a"], "labels": {
+            "__meta_zookeeper_ensemble": "a", "__meta_zookeeper_members": "zk-3:2181",
+            "__meta_zookeeper_module": "m", "__meta_zookeeper_discovery": "dns"}},
+    ]);
+    assert_eq!(document, expected);
+    assert_eq!(exporter.get("/sd", &[]).body, answer.body);
+}
+
+/// A member that answers `srvr` after a while, and one that never answers: the round stays open.
+#[expect(clippy::disallowed_methods, reason = "a thread of its own")]
+fn slow(time: Duration) -> (Listener, Arc<AtomicUsize>) {
+    let answered = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&answered);
+    let listener = Listener::start(move |mut stream| {
+        let _ = stream.read_exact(&mut [0; 4]);
+        std::thread::sleep(time);
+        count.fetch_add(1, Ordering::Relaxed);
+        let _ = stream.write_all(SRVR.as_bytes());
+        let _ = stream.shutdown(Shutdown::Both);
+    });
+    (listener, answered)
+}
+
+#[test]
+fn simultaneous_scrapes_share_one_round_until_its_first_reply() {
+    let (slow, _) = slow(Duration::from_millis(1500));
+    let quick = member();
+    let (exporter, _file) = exporter(&format!(
+        "ensembles:\n- {{name: slow, members: [\"{}\"]}}\n- {{name: mixed, members: [\"{}\", \"{}\"]}}\nmodules: {{default: {{commands: [srvr]}}}}\n",
+        slow.address,
+        quick.address,
+        nobody()
+    ));
+    // Four scrapes of one moment, by both ways: one connection.
+    std::thread::scope(|scope| {
+        let up = |path: &'static str| {
+            let exporter = &exporter;
+            scope.spawn(move || page(exporter, path).value("zk_up", &[("ensemble", "slow")]))
+        };
+        let all: Vec<_> = ["/metrics", "/probe?ensemble=slow", "/metrics", "/probe?ensemble=slow"].map(up).into();
+        assert!(all.into_iter().all(|scrape| scrape.join().unwrap() == Some(1.0)));
+    });
+    assert_eq!(slow.connections.load(Ordering::Relaxed), 1, "they did not share a round");
+    // A finished round serves nobody.
+    assert_eq!(page(&exporter, "/probe?ensemble=slow").value("zk_up", &[]), Some(1.0));
+    assert_eq!(slow.connections.load(Ordering::Relaxed), 2);
+    // After the first reply nobody joins: two in a row are two rounds.
+    let before = quick.connections.load(Ordering::Relaxed);
+    page(&exporter, "/probe?ensemble=mixed");
+    page(&exporter, "/probe?ensemble=mixed");
+    assert_eq!(quick.connections.load(Ordering::Relaxed), before + 2);
+}
+
+#[test]
+fn who_joins_waits_only_to_its_own_deadline_and_nobody_inherits_a_shorter_one() {
+    let (slow, _) = slow(Duration::from_secs(2));
+    let (exporter, _file) = exporter(&format!(
+        "ensembles: [{{name: slow, members: [\"{}\"]}}]\nmodules: {{default: {{commands: [srvr], timeout: 8s}}}}\n",
+        slow.address
+    ));
+    let with = |timeout: &str| {
+        let begun = Instant::now();
+        let answer = exporter.get("/metrics", &[("X-Prometheus-Scrape-Timeout-Seconds", timeout)]);
+        (read_page(answer.text(), Format::Classic).unwrap(), begun.elapsed())
+    };
+    std::thread::scope(|scope| {
+        let patient = scope.spawn(|| with("8"));
+        while slow.connections.load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        // Joins, and leaves with what is there.
+        let (page, took) = with("1");
+        assert!(took < Duration::from_millis(1500), "{took:?}");
+        assert_eq!(page.value("zk_up", &[]), Some(0.0));
+        assert_eq!(page.value("zk_scrape_failure", &[("word", "srvr"), ("reason", "timeout")]), Some(1.0));
+        assert_eq!(slow.connections.load(Ordering::Relaxed), 1);
+        assert_eq!(patient.join().unwrap().0.value("zk_up", &[]), Some(1.0));
+    });
+    std::thread::scope(|scope| {
+        let hasty = scope.spawn(|| with("1"));
+        while slow.connections.load(Ordering::Relaxed) == 1 {
+            std::thread::yield_now();
+        }
+        // A round that ends too soon is not joined: the member would seem dead.
+        assert_eq!(with("8").0.value("zk_up", &[]), Some(1.0));
+        assert_eq!(hasty.join().unwrap().0.value("zk_up", &[]), Some(0.0));
+    });
+}
+
+/// A member that replays a fixture.
+fn replaying(mntr: Vec<u8>) -> Listener {
+    Listener::start(move |mut stream| {
+        let mut word = [0; 4];
+        let _ = stream.read_exact(&mut word);
+        let _ = stream.write_all(if &word == b"mntr" { &mntr } else { b"" });
+        let _ = stream.shutdown(Shutdown::Both);
+    })
+}
+
+#[test]
+fn essential_is_at_most_80_series_a_member_in_every_role_and_release() {
+    let fixtures: Vec<_> = fixtures().into_iter().filter(|fixture| !fixture.mntr().is_empty()).collect();
+    let listeners: Vec<_> = fixtures.iter().map(|fixture| replaying(fixture.mntr().into_bytes())).collect();
+    let list = listeners.iter().map(|listener| format!("\"{}\"", listener.address)).collect::<Vec<_>>().join(", ");
+    let (exporter, _file) = exporter(&format!(
+        "ensembles:\n- {{name: some, members: [{list}], module: essential}}\n- {{name: few, members: [{list}], module: few}}\n\
+         modules:\n  essential: {{metrics: essential, commands: [mntr]}}\n  few: {{metrics: ['zk_fsync*', zk_znodes, '*_packets_received_total'], commands: [mntr]}}\n"
+    ));
+    let some = page(&exporter, "/probe?ensemble=some");
+    let mut most = 0;
+    for (fixture, listener) in fixtures.iter().zip(&listeners) {
+        let of = some.series.iter().filter(|(series, _)| series.label("member") == listener.address);
+        let count = of.clone().count();
+        assert!(count <= 80, "{} has {count} series: {:?}", fixture.name, of.map(|(s, _)| &s.name).collect::<Vec<_>>());
+        most = most.max(count);
+    }
+    assert!(most > 50, "only {most} series: the selection is not in force, or the fixtures are gone");
+    assert!(some.value("zk_updatelatency_seconds_sum", &[("member", &listeners[0].address)]).is_some() || most > 0);
+    assert!(some.series.iter().all(|(series, _)| series.label("quantile").is_empty()));
+    let few = page(&exporter, "/probe?ensemble=few");
+    assert!(few.series.iter().any(|(s, _)| s.name == "zk_fsynctime_seconds_count"));
+    assert!(few.series.iter().any(|(s, _)| s.name == "zk_znodes"));
+    assert!(few.series.iter().any(|(s, _)| s.name == "zk_up"), "what the exporter says itself is always there");
+    assert!(few.series.iter().all(|(s, _)| s.name != "zk_watches" && s.name != "zk_packets_sent_total"));
+}

@@ -1,0 +1,169 @@
+//! A new configuration is put in force as a whole or not at all, by SIGHUP and by POST /-/reload.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use zookeeper_exporter::exposition::Format;
+
+use crate::common::exporter::{Exporter, run};
+use crate::common::listeners::{Listener, nobody};
+use crate::common::{Page, read_page};
+
+const SRVR: &str = "Zookeeper version: 3.9.3-x, built on 2024-10-17 23:21 UTC\nLatency min/avg/max: 0/0.0/0\nReceived: 1\n\
+    Sent: 1\nConnections: 1\nOutstanding: 0\nZxid: 0x100000001\nMode: follower\nNode count: 5\n";
+
+pub fn page(exporter: &Exporter) -> Page {
+    read_page(exporter.scrape("3").text(), Format::Classic).unwrap()
+}
+
+/// One request with a method of its own: status and body.
+pub fn request(exporter: &Exporter, method: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(&exporter.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let status = text.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, text.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+fn wait(what: &str, seen: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !seen() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn all_or_nothing_by_signal_and_over_http() {
+    let (member, dead) = (Listener::answering_words(&[("srvr", SRVR)]), nobody());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let write = |text: &str| std::fs::write(file.path(), text).unwrap();
+    let config = |name: &str, members: &str| format!("ensembles: [{{name: {name}, members: [{members}]}}]\n");
+    write(&config("one", &member.address));
+    let path = file.path().to_str().unwrap();
+    let exporter = Exporter::start(&["--config.file", path, "--web.enable-lifecycle"]);
+    let one = [("ensemble", "one"), ("member", member.address.as_str())];
+    let first = page(&exporter);
+    assert_eq!(first.value("zk_up", &one), Some(1.0));
+    assert_eq!(first.value("zk_exporter_config_last_reload_successful", &[]), Some(1.0));
+    let begun = first.value("zk_exporter_config_last_reload_success_timestamp_seconds", &[]).unwrap();
+    assert!(begun > 1.7e9);
+    let failures = |page: &Page| page.value("zk_scrape_failures_total", &[("ensemble", "one"), ("word", "mntr")]);
+    let failed = failures(&first).expect("mntr has no answer");
+
+    // Broken: the old one stays in force, and everybody says so.
+    write("ensembles: [{name: one, members: [zk-1:port]}]\n");
+    let (status, told) = request(&exporter, "POST", "/-/reload");
+    assert_eq!(status, 500);
+    assert!(
+        told.contains(&format!("{path}:1:35: `zk-1:port` has no valid port")) && told.lines().count() == 1,
+        "{told}"
+    );
+    let broken = page(&exporter);
+    assert_eq!(broken.value("zk_up", &one), Some(1.0));
+    assert_eq!(broken.value("zk_exporter_config_last_reload_successful", &[]), Some(0.0));
+    assert_eq!(broken.value("zk_exporter_config_last_reload_success_timestamp_seconds", &[]), Some(begun));
+    wait("the log names the mistake", || exporter.log().contains("`zk-1:port` has no valid port"));
+
+    // Whole: in force, and what is remembered of the member that stays is kept.
+    write(&config("one", &format!("{}, {dead}", member.address)));
+    exporter.signal("HUP");
+    wait("two members", || page(&exporter).value("zk_ensemble_members", &[]) == Some(2.0));
+    let second = page(&exporter);
+    assert_eq!(second.value("zk_exporter_config_last_reload_successful", &[]), Some(1.0));
+    assert!(second.value("zk_exporter_config_last_reload_success_timestamp_seconds", &[]).unwrap() > begun);
+    let of_member = second.value("zk_scrape_failures_total", &[one[1], ("word", "mntr")]).unwrap();
+    assert!(of_member > failed + 1.0, "{of_member} after {failed}");
+
+    // A member that left is gone from the page.
+    write(&config("two", &dead));
+    assert_eq!(request(&exporter, "POST", "/-/reload"), (200, "ok\n".into()));
+    let third = page(&exporter);
+    assert!(
+        third.series.iter().all(|(series, _)| series.label("ensemble") != "one" || series.name.contains("dropped"))
+    );
+    assert_eq!(request(&exporter, "GET", "/-/reload").0, 405);
+}
+
+#[test]
+fn over_http_only_where_it_is_switched_on() {
+    let exporter = Exporter::start(&["--zookeeper", &nobody()]);
+    let (status, told) = request(&exporter, "POST", "/-/reload");
+    assert_eq!(status, 403);
+    assert!(told.contains("--web.enable-lifecycle") && told.contains("SIGHUP"));
+    // Flags cannot change: reading them again is no failure.
+    exporter.signal("HUP");
+    wait("the log tells", || exporter.log().contains("read again and is in force"));
+}
+
+#[test]
+fn a_request_under_way_keeps_the_old_configuration() {
+    let (silent, dead) = (Listener::silent(), nobody());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let config = |name: &str, member: &str| {
+        format!("ensembles: [{{name: {name}, members: [\"{member}\"]}}]\nmodules: {{default: {{timeout: 2s}}}}\n")
+    };
+    std::fs::write(file.path(), config("old", &silent.address)).unwrap();
+    let exporter = Exporter::start(&["--config.file", file.path().to_str().unwrap(), "--web.enable-lifecycle"]);
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| page(&exporter));
+        wait("the slow member is asked", || silent.connections.load(Ordering::Relaxed) > 0);
+        std::fs::write(file.path(), config("new", &dead)).unwrap();
+        assert_eq!(request(&exporter, "POST", "/-/reload").0, 200);
+        assert!(page(&exporter).value("zk_up", &[("ensemble", "new")]).is_some());
+        let slow = slow.join().unwrap();
+        assert_eq!(slow.value("zk_up", &[("ensemble", "old")]), Some(0.0));
+    });
+}
+
+#[test]
+fn reloads_under_load_lose_no_scrape() {
+    let member = Listener::answering_words(&[("srvr", SRVR)]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let good = format!("ensembles: [{{name: prod, members: [\"{}\"]}}]\n", member.address);
+    std::fs::write(file.path(), &good).unwrap();
+    let exporter = Exporter::start(&["--config.file", file.path().to_str().unwrap(), "--web.enable-lifecycle"]);
+    let stop = AtomicBool::new(false);
+    let scrapes: usize = std::thread::scope(|scope| {
+        let scrapers: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut done = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        assert_eq!(page(&exporter).value("zk_up", &[("ensemble", "prod")]), Some(1.0));
+                        done += 1;
+                    }
+                    done
+                })
+            })
+            .collect();
+        for round in 0..40 {
+            let broken = round % 3 == 2;
+            std::fs::write(file.path(), if broken { "ensembles: [" } else { &good }).unwrap();
+            assert_eq!(request(&exporter, "POST", "/-/reload").0, if broken { 500 } else { 200 });
+        }
+        stop.store(true, Ordering::Relaxed);
+        scrapers.into_iter().map(|scraper| scraper.join().unwrap()).sum()
+    });
+    assert!(scrapes > 10, "only {scrapes} scrapes under 40 reloads");
+}
+
+#[test]
+fn config_check_tells_good_from_bad() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "ensembles: [{name: prod, members: [zk-1, zk-2]}]\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let output = run(&["config", "check", path]);
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{path}: ok: ensembles 1, members 2, modules 1\n"));
+    std::fs::write(file.path(), "ensembles: [{name: prod, member: [zk-1, zk-2]}]\n").unwrap();
+    let output = run(&["config", "check", path]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with(&format!("zookeeper-exporter: {path}:1:26: unknown field `member`")), "{told}");
+    assert_eq!(told.lines().count(), 1);
+}

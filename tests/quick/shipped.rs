@@ -1,0 +1,170 @@
+//! What is shipped beside the binary fits it: runbooks, and the metrics that they speak of.
+
+use std::collections::BTreeSet;
+
+use zookeeper_exporter::alert::{Condition, conditions, document};
+
+use crate::common::{assert_golden, root};
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+fn files(folder: &str, extension: &str) -> Vec<String> {
+    let mut found: Vec<String> = std::fs::read_dir(root().join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(extension))
+        .collect();
+    found.sort();
+    found
+}
+
+fn rules() -> String {
+    files("alert-rules", ".yml").iter().map(|name| read(&format!("alert-rules/{name}"))).collect()
+}
+
+/// Every metric of `docs/metrics.md`, with the series a summary consists of.
+fn known() -> BTreeSet<String> {
+    let mut known: BTreeSet<String> = read("docs/metrics.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))
+        .collect();
+    for name in known.clone() {
+        known.extend([format!("{name}_sum"), format!("{name}_count")]);
+    }
+    known
+}
+
+/// Words of a text that look like our metrics.
+fn metrics_in(text: &str) -> BTreeSet<String> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| word.starts_with("zk_") && !word.ends_with('_'))
+        .map(str::to_owned)
+        .collect()
+}
+
+const SECTIONS: [&str; 4] = ["What it means", "What it costs", "Find out", "Mend it"];
+
+/// The head of a runbook is the catalogue's; `UPDATE_GOLDEN=1` writes it anew and leaves the rest.
+#[test]
+fn every_alert_has_a_whole_runbook_and_every_runbook_an_alert() {
+    let alerts: BTreeSet<String> = conditions().iter().map(Condition::alert).collect();
+    let mut files: BTreeSet<String> =
+        files("docs/runbooks", ".md").iter().map(|name| name.trim_end_matches(".md").to_owned()).collect();
+    assert_golden("docs/runbooks/README.md", &document::index());
+    files.remove("README");
+    assert_eq!(alerts, files);
+    for condition in conditions() {
+        let alert = condition.alert();
+        let path = format!("docs/runbooks/{alert}.md");
+        let text = read(&path);
+        let begin = text.find("## What it means").unwrap_or_else(|| panic!("{alert} does not say what it means"));
+        let body = text[begin..].to_owned();
+        assert_golden(&path, &(document::runbook_head(condition) + &body));
+        let mut rest = &*body;
+        for part in SECTIONS {
+            let place = rest.find(&format!("## {part}\n\n")).unwrap_or_else(|| panic!("{alert} lacks `{part}`"));
+            rest = &rest[place..];
+            let section = rest[3..].split("\n## ").next().unwrap();
+            assert!(section.len() > part.len() + 40, "{alert}: `{part}` says next to nothing");
+        }
+        let steps = body.split("## Find out").nth(1).unwrap();
+        assert!(steps.contains("\n1. "), "{alert} has no steps");
+        assert!(steps.contains('`'), "{alert} has nothing to paste");
+        for link in text.split("](").skip(1).map(|behind| behind.split(')').next().unwrap()) {
+            assert!(root().join("docs/runbooks").join(link).exists(), "{alert} links to {link}");
+        }
+        for command in commands(&body) {
+            let tool = command.split_whitespace().next().unwrap();
+            assert!(TOOLS.contains(&tool), "{alert}: `{command}` begins with no command that is known here");
+            if let Some(word) = command.strip_prefix("echo ").map(|rest| rest.split_whitespace().next().unwrap()) {
+                assert!(WORDS.contains(&word), "{alert}: ZooKeeper knows no word {word}");
+            }
+        }
+    }
+}
+
+/// The table is the catalogue's; the rest of the page is written by hand.
+#[test]
+fn the_alerts_page_lists_every_alert() {
+    let text = read("docs/alerts.md");
+    let begin = text.find("## All alerts\n\n").unwrap() + "## All alerts\n\n".len();
+    let end = begin + text[begin..].find("\n## ").unwrap();
+    let whole = format!("{}{}{}", &text[..begin], document::table(), &text[end..]);
+    assert_golden("docs/alerts.md", &whole);
+}
+
+/// The four-letter words of ZooKeeper that only ask.
+const WORDS: [&str; 14] =
+    ["conf", "cons", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srvr", "stat", "wchc", "wchs"];
+
+/// Commands that runbooks may name: of every Linux, of the JDK, of ZooKeeper and its shell, of Prometheus, ours.
+const TOOLS: &[&str] = &[
+    "echo",
+    "nc",
+    "grep",
+    "ss",
+    "systemctl",
+    "journalctl",
+    "curl",
+    "ps",
+    "kill",
+    "getent",
+    "top",
+    "ping",
+    "ls",
+    "df",
+    "du",
+    "dmesg",
+    "vmstat",
+    "iostat",
+    "sudo",
+    "prlimit",
+    "openssl",
+    "cat",
+    "timedatectl",
+    "tail",
+    "sort",
+    "kinit",
+    "keytool",
+    "jstat",
+    "jstack",
+    "jmap",
+    "kubectl",
+    "zkCli.sh",
+    "zkCleanup.sh",
+    "create",
+    "delete",
+    "deleteall",
+    "reconfig",
+    "setquota",
+    "listquota",
+    "amtool",
+    "promtool",
+    "zookeeper-exporter",
+    "count",
+    "sum",
+];
+
+/// What stands between back quotes and begins as a command does; queries and lines of files or logs do not.
+fn commands(text: &str) -> Vec<String> {
+    let joined = text.replace("\n   ", " ").replace('\n', " \n");
+    let quoted = joined.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    let begins = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || b"-.".contains(&byte));
+    quoted.filter(|part| part.contains(' ') && begins(part.split(' ').next().unwrap())).map(str::to_owned).collect()
+}
+
+#[test]
+fn rules_and_runbooks_speak_of_metrics_that_exist() {
+    let known = known();
+    assert!(known.len() > 400 && known.contains("zk_up"));
+    let mut texts = vec![("alert-rules".to_owned(), rules())];
+    texts.extend(
+        files("docs/runbooks", ".md").iter().map(|name| (name.clone(), read(&format!("docs/runbooks/{name}")))),
+    );
+    for (name, text) in texts {
+        let unknown: Vec<_> = metrics_in(&text).into_iter().filter(|metric| !known.contains(metric)).collect();
+        assert!(unknown.is_empty(), "{name} speaks of {unknown:?}");
+    }
+}

@@ -1,0 +1,561 @@
+//! The verdict on an ensemble in every state it can be in, from replies of real servers put together.
+
+use std::sync::Arc;
+
+use zookeeper_exporter::ensemble::Known;
+use zookeeper_exporter::reply::mntr;
+use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, State};
+use zookeeper_exporter::verdict::{Finding, Level, Verdict, VotersSource, findings, judge};
+
+use crate::common::{Fixture, fixtures, member, root};
+
+/// Servers 1 to 3 vote, 4 observes; 3 leads. The members are named `zk-1:2181` and so on.
+struct Made {
+    release: &'static str,
+    members: Vec<MemberReport>,
+    known: Known,
+}
+
+fn fixture(name: &str) -> Fixture {
+    fixtures().into_iter().find(|fixture| fixture.name == name).unwrap_or_else(|| panic!("no fixture {name}"))
+}
+
+/// A member with the replies of a fixture, as server `id`, with lines of `mntr` and text of `conf` exchanged.
+fn real(name: &str, id: usize, changes: &[(&str, &str)]) -> MemberReport {
+    let fixture = fixture(name);
+    let text = |file: &str| {
+        let bytes = fixture.read(file)?;
+        let mut text = String::from_utf8(bytes).unwrap();
+        for (from, to) in changes {
+            text = text.replace(from, to);
+        }
+        if file == "conf.txt" {
+            let own = text.lines().find(|line| line.starts_with("serverId=")).unwrap_or("serverId=").to_owned();
+            text = text.replace(&own, &format!("serverId={id}"));
+        }
+        Some(text.into_bytes())
+    };
+    let (mntr, srvr, conf) = (text("mntr.txt"), text("srvr.txt"), text("conf.txt"));
+    member(&format!("zk-{id}:2181"), mntr.as_deref(), srvr.as_deref(), conf.as_deref())
+}
+
+impl Made {
+    fn all_up(release: &'static str) -> Self {
+        let role = |role: &str| format!("{release}/{role}");
+        Self {
+            release,
+            members: vec![
+                real(&role("follower"), 1, &[]),
+                real(&role("follower"), 2, &[]),
+                real(&role("leader"), 3, &[]),
+                real(&role("observer"), 4, &[]),
+            ],
+            known: Known::default(),
+        }
+    }
+
+    fn id(&mut self, id: usize) -> &mut MemberReport {
+        &mut self.members[id - 1]
+    }
+
+    /// It does not answer; what its `conf` said is remembered.
+    fn silent(mut self, id: usize) -> Self {
+        let conf = self.id(id).conf.clone();
+        *self.id(id) = MemberReport { conf, ..MemberReport::silent(self.id(id).name.clone()) };
+        self
+    }
+
+    /// It says that it serves nobody.
+    fn not_serving(mut self, id: usize) -> Self {
+        self = self.silent(id);
+        (self.id(id).up, self.id(id).state) = (true, State::NotServing);
+        self
+    }
+
+    /// The leader counts so many followers in sync.
+    fn counts(mut self, followers: usize) -> Self {
+        let conf = self.id(3).conf.clone();
+        let to = format!("zk_synced_followers\t{followers}\n");
+        *self.id(3) = real(&format!("{}/leader", self.release), 3, &[("zk_synced_followers\t2\n", &to)]);
+        self.id(3).conf = conf;
+        self
+    }
+
+    fn with(mut self, id: usize, report: MemberReport) -> Self {
+        *self.id(id) = MemberReport { name: self.id(id).name.clone(), ..report };
+        self
+    }
+
+    fn zxid(mut self, id: usize, epoch: u64, sequence: u64) -> Self {
+        self.id(id).zxid = Some(epoch << 32 | sequence);
+        self
+    }
+
+    fn judge(self) -> Verdict {
+        judge(&EnsembleReport {
+            samples: zookeeper_exporter::scrape::Samples::default(),
+            name: "prod".into(),
+            members: self.members,
+            known: self.known,
+        })
+    }
+}
+
+/// What is wrong, the worst first; each guide must exist.
+fn wrong(report: &EnsembleReport) -> Vec<Finding> {
+    let found = findings(report, &judge(report));
+    for finding in &found {
+        let (file, anchor) = finding.guide.split_once('#').unwrap_or((finding.guide, ""));
+        let text = std::fs::read_to_string(root().join(file)).unwrap_or_else(|_| panic!("there is no {file}"));
+        let anchors = text.lines().filter_map(|line| line.strip_prefix("### "));
+        let mut anchors = anchors.map(|title| title.to_lowercase().replace(' ', "-"));
+        assert!(anchor.is_empty() || anchors.any(|known| known == anchor), "{file} has no heading {anchor}");
+    }
+    assert!(found.is_sorted_by_key(|finding| finding.level));
+    found
+}
+
+/// Voters, serving, synced, margin, has quorum, leaders.
+fn numbers(verdict: &Verdict) -> (u64, u64, Option<u64>, Option<i64>, Option<bool>, usize) {
+    let quorum = &verdict.quorum;
+    let synced = quorum.votes.map(|votes| votes.synced);
+    (quorum.voters, quorum.serving, synced, quorum.margin(), quorum.has_quorum(), verdict.leaders.len())
+}
+
+const RELEASES: [&str; 5] = ["3.4.14", "3.5.10", "3.6.3", "3.8.0", "3.9.3"];
+
+#[test]
+fn a_healthy_ensemble_of_every_release() {
+    for release in RELEASES {
+        let verdict = Made::all_up(release).judge();
+        assert_eq!(numbers(&verdict), (3, 3, Some(3), Some(1), Some(true), 1), "{release}");
+        let source = if release == "3.4.14" { VotersSource::Configuration } else { VotersSource::Conf };
+        assert_eq!(verdict.quorum.source, source, "{release}");
+        assert_eq!((verdict.members_up, verdict.leader), (4, Some(2)));
+        assert_eq!((verdict.votes, verdict.strangers), (vec![true, true, true, false], vec![]));
+        assert_eq!(verdict.lags, vec![Some(0); 4]);
+        let drift = verdict.drift;
+        assert_eq!((drift.versions, drift.configs, drift.epochs), (Some(1), Some(1), Some(1)), "{release}");
+        assert_eq!(drift.quorum_sizes, if release < "3.6" { None } else { Some(1) });
+    }
+}
+
+#[test]
+fn a_follower_dies_before_and_after_the_leader_knows() {
+    for release in RELEASES {
+        for counted in [2, 1] {
+            let verdict = Made::all_up(release).silent(1).counts(counted).judge();
+            assert_eq!(numbers(&verdict), (3, 2, Some(2), Some(0), Some(true), 1), "{release} {counted}");
+        }
+    }
+}
+
+#[test]
+fn an_observer_dies_and_nothing_changes_for_the_voters() {
+    for release in RELEASES {
+        let mut made = Made::all_up(release).silent(4);
+        made.known.observers.insert("zk-4:2181".into());
+        let verdict = made.judge();
+        assert_eq!(numbers(&verdict), (3, 3, Some(3), Some(1), Some(true), 1), "{release}");
+        assert_eq!(verdict.members_up, 3);
+    }
+}
+
+#[test]
+fn the_leader_dies_and_an_election_follows() {
+    for release in RELEASES {
+        // The followers have not noticed yet.
+        let before = Made::all_up(release).silent(3).judge();
+        assert_eq!(numbers(&before), (3, 2, Some(0), Some(-2), Some(false), 0), "{release}");
+        let during = Made::all_up(release).silent(3).not_serving(1).not_serving(2).not_serving(4).judge();
+        assert_eq!(numbers(&during), (3, 0, Some(0), Some(-2), Some(false), 0), "{release}");
+        let led = real(&format!("{release}/leader"), 2, &[("zk_synced_followers\t2\n", "zk_synced_followers\t1\n")]);
+        let after = Made::all_up(release).silent(3).with(2, led).zxid(2, 2, 0).judge();
+        assert_eq!(numbers(&after), (3, 2, Some(2), Some(0), Some(true), 1), "{release}");
+        // The new epoch has no transaction yet: nobody is behind, nobody strays.
+        assert_eq!(after.lags, [Some(0), Some(0), None, Some(0)], "{release}");
+        assert_eq!(after.drift.epochs, Some(1), "{release}");
+    }
+}
+
+#[test]
+fn a_paused_leader_leaves_followers_that_look_well() {
+    let verdict = Made::all_up("3.8.0").silent(3).judge();
+    assert_eq!(numbers(&verdict), (3, 2, Some(0), Some(-2), Some(false), 0));
+    assert_eq!(verdict.lags, [None; 4]);
+}
+
+#[test]
+fn a_resumed_leader_is_no_second_one() {
+    // The new leader is 2; the old one still counts both followers, or nobody.
+    for counted in [2, 1, 0] {
+        let led = real("3.8.0/leader", 2, &[("zk_synced_followers\t2\n", "zk_synced_followers\t1\n")]);
+        let verdict = Made::all_up("3.8.0").counts(counted).with(2, led).zxid(2, 2, 5).zxid(1, 2, 5).judge();
+        assert_eq!((verdict.leaders.clone(), verdict.leader), (vec![1], Some(1)), "{counted}");
+        assert_eq!(verdict.stale_leaders, [2]);
+        assert_eq!(numbers(&verdict), (3, 3, Some(2), Some(0), Some(true), 1), "{counted}");
+        assert_eq!(verdict.drift.epochs, Some(2));
+        assert_eq!(verdict.lags, [Some(0), Some(0), None, None], "{counted}");
+    }
+}
+
+#[test]
+fn two_leaders_of_one_epoch_are_two() {
+    let verdict = Made::all_up("3.8.0").with(2, real("3.8.0/leader", 2, &[])).judge();
+    assert_eq!((verdict.leaders, verdict.stale_leaders), (vec![1, 2], vec![]));
+}
+
+#[test]
+fn two_that_both_have_a_majority_are_two_whatever_their_epochs() {
+    let one = [("zk_synced_followers\t2\n", "zk_synced_followers\t1\n")];
+    let mut members: Vec<MemberReport> = vec![];
+    for id in [1, 2, 4, 5] {
+        members.push(MemberReport { name: format!("zk-{id}:2181").into(), ..real("3.8.0/follower", 1, &[]) });
+    }
+    members.push(MemberReport { name: "zk-3:2181".into(), ..real("3.8.0/leader", 3, &one) });
+    let mut second = MemberReport { name: "zk-6:2181".into(), ..real("3.8.0/leader", 3, &one) };
+    second.zxid = Some(7 << 32 | 1);
+    members.push(second);
+    let verdict = judge(&EnsembleReport {
+        samples: zookeeper_exporter::scrape::Samples::default(),
+        name: "prod".into(),
+        members,
+        known: Known::default(),
+    });
+    assert_eq!((verdict.leaders, verdict.leader), (vec![4, 5], Some(5)));
+}
+
+#[test]
+fn two_of_three_are_down_and_then_all() {
+    let mut made = Made::all_up("3.8.0").silent(1).silent(2).not_serving(3).not_serving(4);
+    let memory = made.known.clone();
+    assert_eq!(numbers(&Made { members: made.members.clone(), known: memory, ..made }.judge()), {
+        (3, 0, Some(0), Some(-2), Some(false), 0)
+    });
+    made = Made::all_up("3.8.0").silent(1).silent(2).counts(0);
+    assert_eq!(numbers(&made.judge()), (3, 1, Some(1), Some(-1), Some(false), 1), "before it notices");
+    let all = Made::all_up("3.8.0").silent(1).silent(2).silent(3).silent(4).judge();
+    assert_eq!((numbers(&all), all.members_up), ((3, 0, Some(0), Some(-2), Some(false), 0), 0));
+    assert_eq!((all.drift.versions, all.drift.epochs), (None, None));
+}
+
+#[test]
+fn nobody_ever_answered() {
+    let nobody = |known: Known| {
+        let members = (1..=5).map(|id| MemberReport::silent(format!("zk-{id}:2181").into())).collect();
+        judge(&EnsembleReport {
+            samples: zookeeper_exporter::scrape::Samples::default(),
+            name: "prod".into(),
+            members,
+            known,
+        })
+    };
+    let verdict = nobody(Known::default());
+    assert_eq!(numbers(&verdict), (5, 0, Some(0), Some(-3), Some(false), 0));
+    assert_eq!((verdict.quorum.source, verdict.drift.configs), (VotersSource::Configuration, None));
+    let observers = ["zk-4:2181".into(), "zk-5:2181".into()].into();
+    assert_eq!(nobody(Known { observers, quorum_size: None }).quorum.voters, 3);
+    let remembered = nobody(Known { observers: [].into(), quorum_size: Some(3) });
+    assert_eq!((remembered.quorum.voters, remembered.quorum.source), (3, VotersSource::QuorumSize));
+}
+
+#[test]
+fn read_only_is_up_and_serving_and_never_in_sync() {
+    for release in ["3.5.10", "3.6.3", "3.8.0", "3.9.3"] {
+        // As the exporter does: what `conf` says without a membership is not remembered.
+        let conf = Made::all_up(release).id(1).conf.clone();
+        let cut_off = MemberReport { conf, ..real(&format!("{release}/read-only"), 1, &[]) };
+        let verdict = Made::all_up(release).with(1, cut_off).counts(1).judge();
+        assert_eq!(numbers(&verdict), (3, 3, Some(2), Some(0), Some(true), 1), "{release}");
+        assert_eq!((verdict.members_up, verdict.strangers, verdict.drift.configs), (4, vec![], Some(1)), "{release}");
+    }
+}
+
+#[test]
+fn a_standalone_server_is_an_ensemble_of_one() {
+    for release in RELEASES {
+        let members = vec![real(&format!("{release}/standalone"), 0, &[])];
+        let verdict = judge(&EnsembleReport {
+            samples: zookeeper_exporter::scrape::Samples::default(),
+            name: "dev".into(),
+            members,
+            known: Known::default(),
+        });
+        assert_eq!(numbers(&verdict), (1, 1, Some(1), Some(0), Some(true), 0), "{release}");
+        assert_eq!((verdict.quorum.majority(), verdict.quorum.source), (Some(1), VotersSource::Standalone));
+    }
+}
+
+#[test]
+fn a_standalone_server_among_others_is_a_stranger() {
+    for release in RELEASES {
+        let alone = real(&format!("{release}/standalone"), 0, &[]);
+        let verdict = Made::all_up(release).with(1, alone).counts(1).judge();
+        assert_eq!(verdict.strangers, [0], "{release}");
+        assert_eq!(numbers(&verdict).2, Some(2), "{release}");
+        assert_eq!(verdict.quorum.margin(), Some(0), "{release}");
+        if release != "3.4.14" {
+            assert_eq!(verdict.drift.configs, Some(2), "{release}");
+            assert!(verdict.drift.differences.iter().any(|difference| difference.key == "servers"));
+        }
+    }
+}
+
+/// Another ensemble of three: the same ids, other hosts.
+const ELSEWHERE: [(&str, &str); 1] = [("=127.0.0.1:", "=10.9.9.9:")];
+
+#[test]
+fn a_member_of_another_ensemble_is_reported_and_not_averaged_in() {
+    let other = real("3.8.0/follower", 1, &ELSEWHERE);
+    let verdict = Made::all_up("3.8.0").with(1, other).zxid(1, 9, 9).counts(2).judge();
+    assert_eq!((verdict.strangers.clone(), verdict.drift.configs), (vec![0], Some(2)));
+    // Server 1 of ours is not asked: nothing is known against it.
+    assert_eq!(numbers(&verdict), (3, 2, Some(3), Some(1), Some(true), 1));
+    assert_eq!(verdict.lags, [None, Some(0), Some(0), Some(0)]);
+    let mut leader = real("3.8.0/leader", 1, &ELSEWHERE);
+    leader.zxid = Some(9 << 32);
+    let verdict = Made::all_up("3.8.0").with(1, leader).judge();
+    assert_eq!((verdict.leaders, verdict.leader), (vec![0, 2], Some(2)), "leaders of two ensembles are two");
+}
+
+#[test]
+fn names_and_numbers_of_one_host_do_not_make_two_ensembles() {
+    for other in [
+        [("=127.0.0.1:25101", "=zk-1:25101"), ("=127.0.0.1:25102", "=zk-2:25102"), ("=127.0.0.1:2510", "=zk:2510")],
+        [("=127.0.0.1:25101", "=0.0.0.0:25101"), ("x", "x"), ("x", "x")],
+    ] {
+        let verdict = Made::all_up("3.8.0").with(1, real("3.8.0/follower", 1, &other)).judge();
+        assert_eq!((verdict.strangers.clone(), numbers(&verdict).2), (vec![], Some(3)), "{other:?}");
+    }
+    let short = [("=127.0.0.1:", "=zk:")];
+    let long = [("=127.0.0.1:", "=zk.example.com:")];
+    let members = vec![real("3.8.0/follower", 1, &short), real("3.8.0/leader", 3, &long)];
+    let verdict = judge(&EnsembleReport {
+        samples: zookeeper_exporter::scrape::Samples::default(),
+        name: "prod".into(),
+        members,
+        known: Known::default(),
+    });
+    assert!(verdict.strangers.is_empty());
+    // A server that listens everywhere names itself so: that alone is no difference.
+    let everywhere = [("=127.0.0.1:25101", "=0.0.0.0:25101")];
+    let verdict = Made::all_up("3.8.0").with(1, real("3.8.0/follower", 1, &everywhere)).judge();
+    assert_eq!((verdict.drift.configs, verdict.drift.differences), (Some(1), vec![]));
+}
+
+#[test]
+fn a_setting_that_differs_is_named() {
+    let slow = real("3.8.0/follower", 2, &[("tickTime=500", "tickTime=3000"), ("clientPort=", "clientPort=9")]);
+    let verdict = Made::all_up("3.8.0").with(2, slow).judge();
+    assert_eq!((verdict.drift.configs, verdict.strangers), (Some(2), vec![]));
+    let differences = verdict.drift.differences;
+    assert_eq!(differences.len(), 1, "{differences:?}");
+    assert_eq!(differences[0].key, "tickTime");
+    let values: Vec<_> = differences[0].values.iter().map(|value| value.as_deref().unwrap_or("")).collect();
+    assert_eq!(values, ["500", "3000", "500", "500"]);
+}
+
+#[test]
+fn the_newest_configuration_version_says_who_votes() {
+    // A fifth server was added as a voter and only the leader's side knows.
+    let added = [("version=0", "server.5=127.0.0.1:25105:25205:participant\nversion=100000007")];
+    let verdict = Made::all_up("3.8.0").with(3, real("3.8.0/leader", 3, &added)).judge();
+    assert_eq!((verdict.quorum.voters, verdict.quorum.source), (4, VotersSource::Conf));
+    assert_eq!(verdict.drift.configs, Some(2));
+    let keys: Vec<_> = verdict.drift.differences.iter().map(|difference| difference.key.as_str()).collect();
+    assert_eq!(keys, ["version", "servers"]);
+}
+
+#[test]
+fn refused_words_leave_what_srvr_says() {
+    // ZooKeeper's default whitelist: `srvr` alone.
+    let refused = b"mntr is not executed because it is not in the whitelist.\n";
+    let only = |role: &str, id: usize| {
+        let srvr = fixture(&format!("3.8.0/{role}")).read("srvr.txt");
+        member(&format!("zk-{id}:2181"), Some(refused), srvr.as_deref(), None)
+    };
+    let ensemble = |members: Vec<MemberReport>| {
+        judge(&EnsembleReport {
+            samples: zookeeper_exporter::scrape::Samples::default(),
+            name: "prod".into(),
+            members,
+            known: Known::default(),
+        })
+    };
+    let all = ensemble(vec![only("follower", 1), only("follower", 2), only("leader", 3)]);
+    assert_eq!(numbers(&all), (3, 3, Some(3), Some(1), Some(true), 1));
+    assert_eq!((all.quorum.source, all.drift.configs), (VotersSource::Configuration, None));
+    let down = ensemble(vec![MemberReport::silent("zk-1:2181".into()), only("follower", 2), only("leader", 3)]);
+    assert_eq!(numbers(&down), (3, 2, Some(2), Some(0), Some(true), 1));
+    let alone = ensemble(vec![
+        MemberReport::silent("zk-1:2181".into()),
+        MemberReport::silent("zk-2:2181".into()),
+        only("leader", 3),
+    ]);
+    assert_eq!(numbers(&alone), (3, 1, Some(1), Some(-1), Some(false), 1));
+    // An old leader on the minority side: its followers are of a newer epoch.
+    let mut old = only("leader", 3);
+    old.zxid = Some(4);
+    let old = ensemble(vec![only("follower", 1), only("follower", 2), old]);
+    assert_eq!(numbers(&old).2, Some(1));
+}
+
+#[test]
+fn a_follower_beside_the_exporter_does_not_say_that_the_quorum_is_lost() {
+    let verdict = judge(&EnsembleReport {
+        samples: zookeeper_exporter::scrape::Samples::default(),
+        name: "prod".into(),
+        members: vec![real("3.8.0/follower", 1, &[])],
+        known: Known::default(),
+    });
+    assert!(verdict.quorum.incomplete);
+    assert_eq!(numbers(&verdict), (3, 1, None, None, None, 0));
+    // Its leader knows.
+    let verdict = judge(&EnsembleReport {
+        samples: zookeeper_exporter::scrape::Samples::default(),
+        name: "prod".into(),
+        members: vec![real("3.8.0/leader", 3, &[])],
+        known: Known::default(),
+    });
+    assert_eq!(numbers(&verdict), (3, 1, Some(3), Some(1), Some(true), 1));
+    // And when it serves nobody, that is the news.
+    let members = Made::all_up("3.8.0").not_serving(1).members.drain(..1).collect();
+    let verdict = judge(&EnsembleReport {
+        samples: zookeeper_exporter::scrape::Samples::default(),
+        name: "prod".into(),
+        members,
+        known: Known::default(),
+    });
+    assert_eq!(numbers(&verdict), (3, 0, Some(0), Some(-2), Some(false), 0));
+}
+
+#[test]
+fn followers_without_a_vote_are_not_counted() {
+    let joining = [
+        ("zk_synced_followers\t2\n", "zk_synced_followers\t3\n"),
+        ("zk_synced_non_voting_followers\t0\n", "zk_synced_non_voting_followers\t1\n"),
+    ];
+    let mut made = Made::all_up("3.8.0").with(3, real("3.8.0/leader", 3, &joining));
+    made.members.push(real("3.8.0/follower", 7, &[]));
+    assert_eq!(numbers(&made.judge()), (3, 3, Some(3), Some(1), Some(true), 1));
+    // 3.5 does not say which of its followers vote.
+    let mut made = Made::all_up("3.5.10").counts(3);
+    made.members.push(real("3.5.10/follower", 7, &[]));
+    assert_eq!(numbers(&made.silent(1).judge()), (3, 2, Some(2), Some(0), Some(true), 1));
+}
+
+#[test]
+fn quorums_by_weight_are_said_to_be_out_of_reach() {
+    let weighted = [("version=0", "group.1=1:2:3\nweight.1=1\nversion=0")];
+    let mut made = Made::all_up("3.8.0");
+    for id in 1..=3 {
+        let role = if id == 3 { "3.8.0/leader" } else { "3.8.0/follower" };
+        made = made.with(id, real(role, id, &weighted));
+    }
+    let verdict = made.with(4, real("3.8.0/observer", 4, &weighted)).judge();
+    assert!(verdict.quorum.hierarchical);
+    assert_eq!((verdict.quorum.majority(), verdict.quorum.margin(), verdict.quorum.has_quorum()), (None, None, None));
+    assert_eq!(verdict.leaders, [2]);
+}
+
+#[test]
+fn lag_is_counted_in_one_epoch_and_never_negative() {
+    let verdict = Made::all_up("3.8.0").zxid(1, 1, 31).zxid(2, 1, 5000).zxid(4, 0, 7).judge();
+    assert_eq!(verdict.lags, [Some(1231 - 31), Some(0), Some(0), None]);
+    let verdict = Made::all_up("3.8.0").zxid(3, 1, 0xf000_0000).judge();
+    assert_eq!(verdict.epoch_used, Some(0.9375));
+    assert_eq!(verdict.drift.epochs, Some(1));
+}
+
+#[test]
+fn versions_and_quorum_sizes_are_counted() {
+    let mixed = Made::all_up("3.8.0").with(1, real("3.9.3/follower", 1, &[])).judge();
+    assert_eq!((mixed.drift.versions, mixed.drift.configs), (Some(2), Some(1)));
+    let sizes =
+        Made::all_up("3.8.0").with(1, real("3.8.0/follower", 1, &[("zk_quorum_size\t3\n", "zk_quorum_size\t4\n")]));
+    assert_eq!(sizes.judge().drift.quorum_sizes, Some(2));
+}
+
+#[test]
+fn what_is_wrong_is_said_in_words_the_worst_first() {
+    let said = |made: Made| {
+        let report = EnsembleReport {
+            name: "prod".into(),
+            members: made.members,
+            known: made.known,
+            samples: zookeeper_exporter::scrape::Samples::default(),
+        };
+        wrong(&report).into_iter().map(|finding| (finding.level, finding.text)).collect::<Vec<_>>()
+    };
+    assert_eq!(said(Made::all_up("3.8.0")), []);
+    let down = said(Made::all_up("3.8.0").silent(1).counts(1));
+    assert_eq!(down[0], (Level::Critical, "zk-1:2181 does not answer.".into()));
+    assert!(down[1].1.starts_with("2 of 3 voters are in sync, just enough"), "{down:?}");
+    let paused = said(Made::all_up("3.8.0").silent(3));
+    assert!(
+        paused[0].1.contains("2 followers follow it still") && paused[0].1.contains("syncLimit: 5 s"),
+        "{paused:?}"
+    );
+    let election = said(Made::all_up("3.8.0").silent(3).not_serving(1).not_serving(2).not_serving(4));
+    assert!(election[0].1.starts_with("No member leads"), "{election:?}");
+    let nobody = said(Made::all_up("3.8.0").silent(1).silent(2).silent(3).silent(4));
+    assert_eq!(nobody.len(), 1, "one line, not five: {nobody:?}");
+    let alone = said(Made::all_up("3.8.0").with(1, real("3.8.0/standalone", 0, &[])).counts(1));
+    assert!(alone[0].1.starts_with("zk-1:2181 serves alone"), "{alone:?}");
+    let two = said(Made::all_up("3.8.0").with(2, real("3.8.0/leader", 2, &[])));
+    assert_eq!(two[0], (Level::Critical, "2 lead at once: zk-2:2181, zk-3:2181.".into()));
+    let stale = said(Made::all_up("3.8.0").with(2, real("3.8.0/leader", 2, &[])).zxid(2, 2, 5).zxid(1, 2, 5));
+    assert!(stale.iter().any(|(_, text)| text.starts_with("zk-3:2181 still calls itself leader")), "{stale:?}");
+    let lagging = said(Made::all_up("3.8.0").zxid(1, 1, 31));
+    assert_eq!(lagging, [(Level::Warning, "zk-1:2181 is 1200 transactions behind the leader.".into())]);
+    let mixed = said(Made::all_up("3.8.0").with(1, real("3.9.3/follower", 1, &[])));
+    assert_eq!(mixed, [(Level::Notice, "Members run different versions: 3.8.0, 3.9.3.".into())]);
+    let cut_off = MemberReport { conf: Made::all_up("3.8.0").id(1).conf.clone(), ..real("3.8.0/read-only", 1, &[]) };
+    let cut_off = said(Made::all_up("3.8.0").with(1, cut_off).counts(1));
+    assert!(cut_off[0].1.contains("serves reads only"), "{cut_off:?}");
+    let weighted = [("version=0", "weight.1=1\nversion=0")];
+    let weighted = said(Made::all_up("3.8.0").with(3, real("3.8.0/leader", 3, &weighted)));
+    assert!(weighted.iter().any(|(_, text)| text.starts_with("Quorums are by groups")), "{weighted:?}");
+}
+
+#[test]
+fn any_mixture_of_members_gives_numbers_that_fit_together() {
+    use proptest::prelude::*;
+    let pool: Arc<Vec<MemberReport>> = Arc::new(
+        fixtures()
+            .iter()
+            .filter(|fixture| mntr::entries(&fixture.mntr()).next().is_some() || fixture.name.contains("quorum"))
+            .map(|fixture| real(&fixture.name, 1, &[]))
+            .collect(),
+    );
+    let one = (0..pool.len(), 0..6_usize, any::<Option<u64>>(), any::<bool>());
+    proptest!(ProptestConfig::with_cases(400), |(picks in proptest::collection::vec(one, 0..9), size in any::<Option<u64>>())| {
+        let members: Vec<_> = picks
+            .iter()
+            .map(|(place, id, zxid, silent)| {
+                let found = &pool[*place];
+                let found = if *silent { &MemberReport::silent(Arc::clone(&found.name)) } else { found };
+                MemberReport { name: format!("zk-{id}:2181").into(), zxid: zxid.or(found.zxid), ..found.clone() }
+            })
+            .collect();
+        let number = members.len();
+        let report = EnsembleReport { samples: zookeeper_exporter::scrape::Samples::default(), name: "prod".into(), members, known: Known { quorum_size: size, ..Known::default() } };
+        let verdict = judge(&report);
+        let quorum = verdict.quorum;
+        let synced = quorum.votes.map(|votes| votes.synced);
+        prop_assert!(synced.is_none_or(|synced| synced <= quorum.voters));
+        prop_assert!(quorum.serving <= number as u64 && verdict.members_up <= number);
+        prop_assert_eq!((verdict.votes.len(), verdict.lags.len()), (number, number));
+        let claimants = report.members.iter().filter(|member| member.state == State::Leader).count();
+        prop_assert_eq!(verdict.leaders.len() + verdict.stale_leaders.len(), claimants);
+        // Whoever has a quorum has a leader, or stands alone; whoever has none in sight has nobody in sync.
+        if quorum.has_quorum() == Some(true) {
+            prop_assert!(verdict.leader.is_some() || quorum.source == VotersSource::Standalone);
+        } else if verdict.leader.is_none() && quorum.source != VotersSource::Standalone {
+            prop_assert!(matches!(synced, Some(0) | None));
+        }
+        prop_assert!(verdict.leader.is_none_or(|leader| !verdict.strangers.contains(&leader)));
+        wrong(&report);
+        prop_assert_eq!(judge(&report), verdict);
+    });
+}
