@@ -1,7 +1,7 @@
 //! `probe:`: whom `/probe` may ask beside the configured members. Nobody, unless it is written.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -115,10 +115,11 @@ impl FromStr for Allow {
         } else if let Ok(ip) = text.parse::<IpAddr>() {
             (What::Network(ip, if ip.is_ipv4() { 32 } else { 128 }), None)
         } else if let Some((ip, rest)) = text.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-            let ip: IpAddr = ip.parse().map_err(|_| bad("has no valid IPv6 address in its brackets"))?;
+            // IPv4 in brackets is nobody's address, and 128 bits of one would be a network of everything.
+            let ip: Ipv6Addr = ip.parse().map_err(|_| bad("has no valid IPv6 address in its brackets"))?;
             let ports =
                 if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or_else(|| bad("is unreadable"))?) };
-            (What::Network(ip, 128), ports)
+            (What::Network(ip.into(), 128), ports)
         } else {
             let (host, ports) = text.split_once(':').map_or((text, None), |(host, ports)| (host, Some(ports)));
             if let Ok(ip) = host.parse::<IpAddr>() {
@@ -222,6 +223,7 @@ mod tests {
             ("http://zk:1", "slash"),
             ("zk:port", "port"),
             ("[fe80]:1", "brackets"),
+            ("[10.1.2.3]:2181", "brackets"),
         ] {
             let error = text.parse::<Allow>().expect_err(text);
             assert!(error.contains(part) && !error.contains('\n'), "{error}");
