@@ -1,6 +1,6 @@
 //! One error for everything a user can write wrong: where it stands and what to write instead.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::PathBuf;
 
 /// A mistake in a flag or in the configuration file; its text is one line.
@@ -31,13 +31,25 @@ pub enum Place {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Flag(flag) => write!(f, "{flag}: {}", self.message),
-            Place::File { path, line: 0, .. } => write!(f, "{}: {}", path.display(), self.message),
-            Place::File { path, line, column } => {
-                write!(f, "{}:{line}:{column}: {}", path.display(), self.message)
-            }
+            Place::Flag(flag) => write!(f, "{flag}: ")?,
+            Place::File { path, line: 0, .. } => write!(f, "{}: ", path.display())?,
+            Place::File { path, line, column } => write!(f, "{}:{line}:{column}: ", path.display())?,
         }
+        // A message quotes what was written, which may hold line breaks, or colours of a terminal.
+        self.message.chars().try_for_each(|c| f.write_char(if c.is_control() { '\u{fffd}' } else { c }))
     }
 }
 
 impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_user_wrote_cannot_make_a_second_line() {
+        let message = "`a\nb\u{1b}[31m` is no ensemble name".to_owned();
+        let shown = ConfigError { place: Place::Flag("--zookeeper"), message }.to_string();
+        assert_eq!(shown, "--zookeeper: `a\u{fffd}b\u{fffd}[31m` is no ensemble name");
+    }
+}
