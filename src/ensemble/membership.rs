@@ -29,11 +29,12 @@ pub struct Server {
 }
 
 impl Membership {
-    /// The membership that a `conf` reply holds; `None` before 3.5 and on a standalone server.
+    /// The membership that a `conf` reply holds; `None` before 3.5, on a standalone server, and where nobody votes.
     #[must_use]
     pub fn from_conf(conf: &Conf<'_>) -> Option<Self> {
         let servers: Vec<Server> = conf.servers.iter().filter_map(|line| Server::parse(line.id, line.spec)).collect();
-        if servers.is_empty() {
+        // Nobody could ever have decided anything: no membership of a real ensemble.
+        if !servers.iter().any(|server| server.voter) {
             return None;
         }
         Some(Self { version: conf.version.unwrap_or(0), servers, hierarchical: conf.hierarchical })
@@ -110,5 +111,7 @@ mod tests {
         let text = "clientPort=1\nmembership: \nserver.1=a:1:2:participant\ngroup.1=1\nweight.1=1\nversion=0";
         assert!(Membership::from_conf(&conf::parse(text)).is_some_and(|membership| membership.hierarchical));
         assert_eq!(Membership::from_conf(&conf::parse("clientPort=1\nserverId=0\n")), None);
+        let without_a_voter = "clientPort=1\nserver.1=a:1:2:observer\nversion=0";
+        assert_eq!(Membership::from_conf(&conf::parse(without_a_voter)), None);
     }
 }
