@@ -5,7 +5,10 @@ use serde_json::Value;
 use crate::session::Trouble;
 
 /// Reads the number; `pointer` is empty where the data is one.
-pub(super) fn number(data: &[u8], pointer: &str) -> Result<f64, Trouble> {
+///
+/// # Errors
+/// `not_a_number` or `pointer`: what the data lacks.
+pub fn number(data: &[u8], pointer: &str) -> Result<f64, Trouble> {
     if pointer.is_empty() {
         let text = std::str::from_utf8(data).map_err(|_| Trouble::NotANumber)?;
         return parse(text).ok_or(Trouble::NotANumber);
@@ -42,6 +45,7 @@ mod tests {
             (b"\xff\xfe", "", Err(Trouble::NotANumber)),
             (b"{\"a\":{\"b\":[1,2]}}", "/a/b/1", Ok(2.0)),
             (b"{\"a\":\"7\"}", "/a", Ok(7.0)),
+            (b"{\"a\":8222222000083220485516}", "/a", Ok(8_222_222_000_083_220_485_516.0)),
             (b"{\"a\":true}", "/a", Ok(1.0)),
             (b"{\"a\":{}}", "/a", Err(Trouble::NotANumber)),
             (b"{\"a\":1}", "/b", Err(Trouble::Pointer)),
