@@ -19,8 +19,15 @@ const MAX_BYTES: u64 = 16 << 20;
 /// # Errors
 /// When it cannot be read, is no YAML, or says something that makes no sense.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = read(path, "--config.file")?;
-    let file: raw::File = serde_saphyr::from_str(&text).map_err(|error| syntax(path, &error))?;
+    parse(path, &read(path, "--config.file")?)
+}
+
+/// Validates a text; files that it names are looked for beside `path`, which mistakes name.
+///
+/// # Errors
+/// When it is no YAML, or says something that makes no sense.
+pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    let file: raw::File = serde_saphyr::from_str(text).map_err(|error| syntax(path, &error))?;
     validate(path, file)
 }
 

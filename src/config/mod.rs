@@ -29,7 +29,7 @@ pub use discovery::Discovery;
 pub use duration::{BadDuration, parse as parse_duration};
 pub use error::{ConfigError, Place};
 pub use extras::Extras;
-pub use file::load;
+pub use file::{load, parse};
 pub use flags::{DEFAULT_ENSEMBLE, from_flags, member_list};
 pub use probe::ProbeConfig;
 pub use tls::{AdminUrl, TlsConfig, TlsVersion};

@@ -144,9 +144,16 @@ type Mistake = (Location, String);
 /// # Errors
 /// When it cannot be read, is no YAML, or says something that cannot be done.
 pub fn load(path: &Path) -> Result<WebConfig, ConfigError> {
-    let text = read(path, "--web.config.file")?;
+    parse(path, &read(path, "--web.config.file")?)
+}
+
+/// Validates a text, and reads every file that it names beside `path`, which mistakes name.
+///
+/// # Errors
+/// When it is no YAML, or says something that cannot be done.
+pub fn parse(path: &Path, text: &str) -> Result<WebConfig, ConfigError> {
     // An empty file is a file that asks for nothing, as for exporter-toolkit.
-    let raw: Option<Raw> = serde_saphyr::from_str(&text).map_err(|error| syntax(path, &error))?;
+    let raw: Option<Raw> = serde_saphyr::from_str(text).map_err(|error| syntax(path, &error))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     validate(folder, raw.unwrap_or_default())
         .map_err(|(location, message)| ConfigError { place: place(path, location.line(), location.column()), message })

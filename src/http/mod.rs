@@ -28,8 +28,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 pub use budget::budget;
+pub use probe::{Refusal, Wish};
 pub use running::{Current, Running};
 pub use server::{ServerLimits, serve};
+pub use status::{ensemble_page, fleet_page};
 pub use web::{Web, WebState};
 
 use crate::exposition::Names;

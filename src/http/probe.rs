@@ -20,16 +20,20 @@ use crate::scrape::{Probe, Report, Transcript};
 use crate::wire;
 
 /// What a request asks for.
-#[derive(Debug, Default)]
-struct Wish {
-    target: Option<String>,
-    ensemble: Option<String>,
-    module: Option<String>,
-    debug: bool,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Members, written as for `--zookeeper`.
+    pub target: Option<String>,
+    /// A configured ensemble, or the name of the one that the targets are.
+    pub ensemble: Option<String>,
+    /// How to ask.
+    pub module: Option<String>,
+    /// Every question and answer is shown, in place of the page.
+    pub debug: bool,
 }
 
 /// Why there is no page: the status, and one line that says what to write instead.
-type Refusal = (StatusCode, String);
+pub type Refusal = (StatusCode, String);
 
 /// A name that does not resolve within this time is not looked at any longer.
 const RESOLVE: Duration = Duration::from_secs(5);
@@ -58,7 +62,11 @@ pub(super) async fn probe(State(app): State<Arc<App>>, RawQuery(query): RawQuery
 }
 
 impl Wish {
-    fn read(query: &str) -> Result<Self, Refusal> {
+    /// Reads a query.
+    ///
+    /// # Errors
+    /// With one line that says what to write instead.
+    pub fn read(query: &str) -> Result<Self, Refusal> {
         let mut wish = Self::default();
         for (name, value) in parameters(query).map_err(bad)? {
             let place = match name.as_str() {

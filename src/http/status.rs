@@ -62,7 +62,8 @@ pub(super) async fn style() -> Response {
 }
 
 /// The page of all ensembles.
-fn fleet_page(report: &Report, telemetry_path: &str) -> Markup {
+#[must_use]
+pub fn fleet_page(report: &Report, telemetry_path: &str) -> Markup {
     let mut judged: Vec<_> = report.ensembles.iter().map(Judged::of).collect();
     judged.sort_by_key(|one| one.worst().map_or(u8::MAX, |level| level as u8));
     let wrong = judged.iter().filter(|one| one.worst().is_some_and(|level| level < Level::Notice)).count();
@@ -84,7 +85,8 @@ fn fleet_page(report: &Report, telemetry_path: &str) -> Markup {
 }
 
 /// The page of one ensemble.
-fn ensemble_page(report: &Report, name: &str) -> Markup {
+#[must_use]
+pub fn ensemble_page(report: &Report, name: &str) -> Markup {
     page(
         name,
         true,

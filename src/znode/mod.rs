@@ -2,7 +2,7 @@
 
 pub mod alarm;
 mod read;
-mod value;
+pub mod value;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -16,6 +16,7 @@ mod check;
 mod clients;
 mod commandline;
 mod configuration;
+mod corpus;
 mod dashboards;
 mod deploy;
 mod endpoint;
