@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -14,6 +15,8 @@ use tokio::time::Instant;
 pub(super) struct Seats {
     taken: Arc<Mutex<Taken>>,
     most: usize,
+    /// As many as there may be sockets: the seats, and those who have lost theirs but are not closed yet.
+    sockets: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -55,12 +58,24 @@ pub(super) enum Asked {
     Full,
 }
 
+/// Connections that may be about to close while the seats they had are taken again.
+const LEAVING: usize = 16;
+
 /// Who connects in order to ask has asked by then.
 const SILENT: Duration = Duration::from_secs(1);
 
 impl Seats {
     pub(super) fn new(most: usize) -> Self {
-        Self { taken: Arc::default(), most }
+        Self { taken: Arc::default(), most, sockets: Arc::new(Semaphore::new(most.saturating_add(LEAVING))) }
+    }
+
+    /// Waits until one more socket may be open; it is held for as long as the socket is.
+    ///
+    /// To close a connection is to ask its task to end, which it does a little later: without this wait, a burst of
+    /// new connections would open sockets faster than those before them close.
+    pub(super) async fn socket(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed, so there is always one to come.
+        Arc::clone(&self.sockets).acquire_owned().await.ok()
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -137,6 +152,28 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn sockets_are_bounded_while_the_closed_have_not_ended() {
+        let seats = Seats::new(2);
+        let mut open = Vec::new();
+        for _ in 0..2 + LEAVING {
+            open.push(seats.socket().await);
+        }
+        let next = seats.socket();
+        tokio::pin!(next);
+        assert!(at_once(next.as_mut()).is_none(), "one too many");
+        open.pop();
+        assert!(next.await.is_some());
+    }
+
+    /// What a future gives without waiting.
+    fn at_once<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        match future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+            std::task::Poll::Ready(value) => Some(value),
+            std::task::Poll::Pending => None,
+        }
+    }
 
     #[tokio::test]
     async fn the_longest_idle_makes_room_and_the_busy_stay() {

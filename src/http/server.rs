@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
@@ -71,11 +72,11 @@ pub async fn serve(
     tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listeners) => accepted,
+            accepted = accept(&listeners, &seats) => accepted,
             () = &mut stop => break,
         };
         match accepted {
-            Ok(stream) => door.open(stream, Some(graceful.watcher())),
+            Ok(client) => door.open(client, Some(graceful.watcher())),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -97,18 +98,25 @@ pub async fn serve(
                 tracing::warn!("requests were still open after the grace period");
                 return;
             }
-            accepted = accept(&listeners) => {
-                if let Ok(stream) = accepted {
-                    door.open(stream, None);
+            accepted = accept(&listeners, &seats) => {
+                if let Ok(client) = accepted {
+                    door.open(client, None);
                 }
             }
         }
     }
 }
 
-/// The next connection of any listener.
-async fn accept(listeners: &[TcpListener]) -> std::io::Result<TcpStream> {
-    std::future::poll_fn(|context| {
+/// A connection, and its count among the open sockets, which ends after it.
+struct Client {
+    stream: TcpStream,
+    socket: Option<OwnedSemaphorePermit>,
+}
+
+/// The next connection of any listener, as soon as one more may be open.
+async fn accept(listeners: &[TcpListener], seats: &Seats) -> std::io::Result<Client> {
+    let socket = seats.socket().await;
+    let stream = std::future::poll_fn(|context| {
         for listener in listeners {
             if let std::task::Poll::Ready(accepted) = listener.poll_accept(context) {
                 return std::task::Poll::Ready(accepted.map(|(stream, _)| stream));
@@ -116,7 +124,8 @@ async fn accept(listeners: &[TcpListener]) -> std::io::Result<TcpStream> {
         }
         std::task::Poll::Pending
     })
-    .await
+    .await?;
+    Ok(Client { stream, socket })
 }
 
 /// What every connection is served with.
@@ -130,7 +139,7 @@ struct Door {
 
 impl Door {
     /// Lets a client in, in a task of its own: nothing it does holds the accept loop up.
-    fn open(&self, stream: TcpStream, watcher: Option<Watcher>) {
+    fn open(&self, client: Client, watcher: Option<Watcher>) {
         let seat = match self.seats.ask() {
             Asked::Free(seat) => seat,
             Asked::MadeFree(seat) => {
@@ -145,6 +154,7 @@ impl Door {
         let number = seat.number();
         let (router, limits, web) = (self.router.clone(), self.limits, Arc::clone(&self.web));
         let task = tokio::spawn(async move {
+            let Client { stream, socket: _socket } = client;
             let Some(stream) = secure(stream, &web, limits).await else { return };
             let service = Attended { router: TowerToHyperService::new(router), seat };
             let connection = hyper::server::conn::http1::Builder::new()
