@@ -35,6 +35,9 @@ EMPTY = {
 # The limits in force: asked for as soon as the exporter says them.
 COMING = "zk_alert_threshold"
 
+# Averages over hours look at whole minutes: there is one once writes were seen before a full minute.
+WHOLE_MINUTE = "count(avg_over_time((max by (ensemble) (rate(zk_updatelatency_seconds_count[5m]) > 0))[1h:1m]))"
+
 
 def play(stage, seconds):
     """Load, a slow disk at one follower, then the leader dies. Gives the span that is worth looking at."""
@@ -52,6 +55,7 @@ def play(stage, seconds):
     # A scrape that was late on a busy machine leaves a hole: look at a moment without one.
     whole = f"count(zk_ensemble_members) == {1 + len(stages.REPLAYED)} and count(zk_exporter_build_info) == 1"
     stage.await_(f"({whole}) and on () (count(node_load1) >= 4)", 30)
+    stage.await_(WHOLE_MINUTE, 120)
     return start, time.time()
 
 
