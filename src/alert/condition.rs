@@ -56,11 +56,12 @@ pub enum Group {
     Security,
     Drift,
     Exporter,
+    EarlyWarning,
 }
 
 impl Group {
     /// Every group, in the order of the file.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Availability,
         Self::Leadership,
         Self::Replication,
@@ -73,7 +74,14 @@ impl Group {
         Self::Security,
         Self::Drift,
         Self::Exporter,
+        Self::EarlyWarning,
     ];
+
+    /// Whether its rules look at what recording rules write, and stand in their file.
+    #[must_use]
+    pub const fn is_early(self) -> bool {
+        matches!(self, Self::EarlyWarning)
+    }
 
     /// The name of the rule group.
     #[must_use]
@@ -91,6 +99,7 @@ impl Group {
             Self::Security => "zookeeper-security",
             Self::Drift => "zookeeper-drift",
             Self::Exporter => "zookeeper-exporter",
+            Self::EarlyWarning => "zookeeper-early-warning",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::condition::{Condition, Group};
 use super::conditions;
+use super::early::{INDICATORS, RECORDED, steepness};
 use super::expr::Cmp;
 use super::text::in_words;
 
@@ -69,6 +70,42 @@ pub fn table() -> String {
             cell(super::Severity::Critical),
             holds.join(", ").replace("0s", "-"),
             condition.meaning
+        ));
+    }
+    out
+}
+
+/// The table of what the recording rules write.
+#[must_use]
+pub fn series() -> String {
+    let mut out = String::from("| series | what it is |\n|---|---|\n");
+    for (name, meaning) in RECORDED {
+        out.push_str(&format!("| `{name}` | {meaning} |\n"));
+    }
+    out
+}
+
+/// The table of the indicators, with nu and tau by the limits of the catalogue.
+#[must_use]
+pub fn indicators() -> String {
+    let mut out =
+        String::from("| indicator | group | alert | nu | tau | held back after a start |\n|---|---|---|---|---|---|\n");
+    for indicator in INDICATORS {
+        let condition = indicator.condition();
+        let limit = |severity| {
+            let level = condition.level_of(severity).filter(|level| level.on || severity != super::Severity::Warning);
+            level.and_then(|level| level.limit).map(|limit| indicator.limit(limit))
+        };
+        let both = limit(super::Severity::Warning).and_then(|nu| steepness(nu, limit(super::Severity::Critical)));
+        let words = |number| condition.unit.words(number);
+        let (nu, tau) = both.map_or(("off".to_owned(), "-".to_owned()), |(nu, tau)| (words(nu), words(tau)));
+        let alert = condition.alert();
+        let cold = if indicator.cold { "yes" } else { "" };
+        out.push_str(&format!(
+            "| {}{} | {} | [{alert}](runbooks/{alert}.md) | {nu} | {tau} | {cold} |\n",
+            indicator.name,
+            if indicator.falls() { " (1 less what is free)" } else { "" },
+            indicator.group,
         ));
     }
     out

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::early::is_recorded;
 use super::expr::{Agg, Cmp, Expr, Fold, Op, Selector, Set};
 use super::page::{Labels, Page};
 
@@ -51,6 +52,10 @@ pub fn evaluate(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Vector,
 fn value(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Value, NotJudged> {
     let vector = |expr: &Expr| evaluate(expr, limit, scrapes);
     Ok(match expr {
+        // What recording rules write is on no page.
+        Expr::Series(selector) | Expr::Window(_, selector, _) if is_recorded(selector.name) => {
+            return Err(NotJudged::History);
+        }
         Expr::Series(selector) => Value::Vector(instant(selector, scrapes.now)),
         Expr::Window(fold, selector, _) => Value::Vector(window(*fold, selector, scrapes)?),
         Expr::Predict(..) | Expr::Past(..) | Expr::AbsentEnsembles(_) => return Err(NotJudged::History),

@@ -85,6 +85,8 @@ pub enum Keys {
     Canary,
     /// One alert a znode of an ensemble.
     Znode,
+    /// One alert an indicator of a member.
+    Indicator,
     /// One alert a scrape target: the one case in which `job` and `instance` stay.
     Target,
     /// One series a member and scrape target; only within another aggregation.
@@ -101,6 +103,7 @@ impl Keys {
             Self::Ensemble => &["ensemble"],
             Self::Member | Self::Canary => &["ensemble", "member"],
             Self::Znode => &["ensemble", "path"],
+            Self::Indicator => &["ensemble", "member", "indicator"],
             Self::Certificate => &["ensemble", "member", "subject"],
             Self::Target => &["job", "instance"],
             Self::MemberOfTarget => &["ensemble", "member", "job", "instance"],

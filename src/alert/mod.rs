@@ -19,6 +19,7 @@ pub mod build;
 pub mod catalogue;
 pub mod condition;
 pub mod document;
+pub mod early;
 pub mod evaluate;
 pub mod expr;
 pub mod judge;

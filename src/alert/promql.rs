@@ -1,5 +1,6 @@
 //! Expressions as `PromQL`: literal numbers, one or several lines.
 
+use super::early::is_recorded;
 use super::expr::{Agg, Cmp, Expr, Fold, Keys, Op, Selector, Set, Span};
 use crate::catalogue::{Scope, catalogue};
 
@@ -158,28 +159,8 @@ impl Setting<'_> {
     }
 
     fn selector(&self, selector: &Selector) -> String {
-        let mut matchers = Vec::new();
-        if names_ensemble(selector.name) {
-            match &self.ensembles {
-                Ensembles::All => {}
-                Ensembles::Only(name) => matchers.push(format!("ensemble=\"{name}\"")),
-                Ensembles::But(names) => match &names[..] {
-                    [] => {}
-                    [name] => matchers.push(format!("ensemble!=\"{name}\"")),
-                    // Of the characters of an ensemble's name only the dot means something else in a pattern.
-                    names => matchers.push(format!("ensemble!~\"{}\"", names.join("|").replace('.', "\\\\."))),
-                },
-            }
-        }
-        for (label, value) in &selector.labels {
-            let sign = if value.contains('|') { "=~" } else { "=" };
-            matchers.push(format!("{label}{sign}\"{value}\""));
-        }
-        if matchers.is_empty() {
-            selector.name.to_owned()
-        } else {
-            format!("{}{{{}}}", selector.name, matchers.join(","))
-        }
+        let about = if names_ensemble(selector.name) { &self.ensembles } else { &Ensembles::All };
+        format!("{}{}", selector.name, matched(about, &selector.labels))
     }
 
     fn absent(&self, selector: &Selector) -> Vec<String> {
@@ -191,6 +172,27 @@ impl Setting<'_> {
         let names = self.configured.iter().filter(about);
         names.map(|name| format!("absent({}{{ensemble=\"{name}\"}})", selector.name)).collect()
     }
+}
+
+/// What the labels must be, in braces; nothing where they may be any.
+#[must_use]
+pub(super) fn matched(ensembles: &Ensembles, labels: &[(&str, &str)]) -> String {
+    let mut matchers = Vec::new();
+    match ensembles {
+        Ensembles::All => {}
+        Ensembles::Only(name) => matchers.push(format!("ensemble=\"{name}\"")),
+        Ensembles::But(names) => match &names[..] {
+            [] => {}
+            [name] => matchers.push(format!("ensemble!=\"{name}\"")),
+            // Of the characters of an ensemble's name only the dot means something else in a pattern.
+            names => matchers.push(format!("ensemble!~\"{}\"", names.join("|").replace('.', "\\\\."))),
+        },
+    }
+    for (label, value) in labels {
+        let sign = if value.contains('|') { "=~" } else { "=" };
+        matchers.push(format!("{label}{sign}\"{value}\""));
+    }
+    if matchers.is_empty() { String::new() } else { format!("{{{}}}", matchers.join(",")) }
 }
 
 const fn function(fold: Fold) -> &'static str {
@@ -235,6 +237,9 @@ fn indent(text: &str) -> String {
 
 /// Whether the series of this name have the label `ensemble`.
 fn names_ensemble(name: &str) -> bool {
+    if is_recorded(name) {
+        return true;
+    }
     let known = family_of(name).map(|family| (family.scope, family.labels));
     known.is_some_and(|(scope, labels)| scope != Scope::Exporter || labels.contains(&"ensemble"))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::condition::{Condition, Group, release};
 use super::conditions;
+use super::early::{self, RecordGroup};
 use super::expr::{Expr, Keys, Span};
 use super::promql::{Ensembles, Setting, promql};
 use super::text::Words;
@@ -67,7 +68,7 @@ impl Deployment {
     }
 
     /// Why a condition can never fire here.
-    fn lacks(&self, condition: &Condition) -> Option<String> {
+    pub(super) fn lacks(&self, condition: &Condition) -> Option<String> {
         let asks = |word| self.words.as_ref().is_none_or(|words| words.contains(&word));
         if let Some(oldest) = &self.zookeeper
             && release(condition.since()) > release(oldest)
@@ -148,8 +149,10 @@ pub struct Rule {
 /// The rules as they are written to a file.
 #[derive(Clone, Debug)]
 pub struct RuleFile {
-    /// The rules of each group that has some.
+    /// The alerts of each group that has some.
     pub groups: Vec<(Group, Vec<Rule>)>,
+    /// The recording rules.
+    pub records: Vec<RecordGroup>,
     /// What is not there, and why.
     pub left_out: Vec<LeftOut>,
 }
@@ -168,7 +171,8 @@ impl RuleFile {
     /// The rules for a deployment.
     #[must_use]
     pub fn new(thresholds: &Thresholds, deployment: &Deployment) -> Self {
-        let mut file = Self { groups: Vec::new(), left_out: Vec::new() };
+        let (records, without) = early::groups(thresholds, deployment);
+        let mut file = Self { groups: Vec::new(), records, left_out: Vec::new() };
         let lacking: BTreeMap<&str, String> =
             conditions().iter().filter_map(|condition| Some((condition.name, deployment.lacks(condition)?))).collect();
         for group in Group::ALL {
@@ -194,6 +198,7 @@ impl RuleFile {
                 file.groups.push((group, rules));
             }
         }
+        file.left_out.extend(without);
         file
     }
 
@@ -202,37 +207,63 @@ impl RuleFile {
         self.groups.iter().flat_map(|(_, rules)| rules)
     }
 
-    /// The text of the file.
+    /// All of it as one text.
     #[must_use]
     pub fn text(&self, format: Format) -> String {
-        let mut head = String::from(
-            "# Written by `zookeeper-exporter rules`: change the thresholds in the configuration and write it anew.\n\
-             # Every expression joins what several exporters say, so that one fault is one alert.\n",
-        );
-        for LeftOut { alert, reason } in &self.left_out {
-            head.push_str(&format!("# Left out: {alert}: {reason}.\n"));
-        }
-        let groups = self.groups_text();
+        let groups = self.groups_text(|_| true, &self.records);
         match format {
-            Format::Prometheus => format!("{head}{groups}"),
+            Format::Prometheus => format!("{}{groups}", self.head(|_| true)),
             Format::Kubernetes => {
                 let object = "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: zookeeper-exporter\n  labels:\n    app.kubernetes.io/name: zookeeper-exporter\nspec:\n";
                 let indented: String = groups.lines().map(|line| format!("  {line}\n")).collect();
-                format!("{head}{object}{indented}")
+                format!("{}{object}{indented}", self.head(|_| true))
             }
         }
     }
 
-    fn groups_text(&self) -> String {
-        let mut out = String::from("groups:\n");
-        for (group, rules) in &self.groups {
-            out.push_str(&format!("  - name: {}\n    rules:\n", group.name()));
-            for rule in rules {
-                rule.write(&mut out);
-            }
+    /// Two files of Prometheus: the alerts that look at metrics, and early warning with what it records.
+    #[must_use]
+    pub fn files(&self) -> [(&'static str, String); 2] {
+        let alerts = self.head(|name| !about_early(name)) + &self.groups_text(|group| !group.is_early(), &[]);
+        let early = self.head(about_early) + &self.groups_text(Group::is_early, &self.records);
+        [("zookeeper.yml", alerts), ("early-warning.yml", early)]
+    }
+
+    fn head(&self, about: impl Fn(&str) -> bool) -> String {
+        let mut head = String::from(
+            "# Written by `zookeeper-exporter rules`: change the thresholds in the configuration and write it anew.\n\
+             # Every expression joins what several exporters say, so that one fault is one alert.\n",
+        );
+        for LeftOut { alert, reason } in self.left_out.iter().filter(|left_out| about(&left_out.alert)) {
+            head.push_str(&format!("# Left out: {alert}: {reason}.\n"));
         }
+        head
+    }
+
+    fn groups_text(&self, wanted: impl Fn(Group) -> bool, records: &[RecordGroup]) -> String {
+        let mut out = String::from("groups:\n");
+        let (early, others): (Vec<_>, Vec<_>) =
+            self.groups.iter().filter(|(group, _)| wanted(*group)).partition(|(group, _)| group.is_early());
+        let write = |groups: Vec<&(Group, Vec<Rule>)>, out: &mut String| {
+            for (group, rules) in groups {
+                out.push_str(&format!("  - name: {}\n    rules:\n", group.name()));
+                for rule in rules {
+                    rule.write(out);
+                }
+            }
+        };
+        write(others, &mut out);
+        records.iter().filter(|group| !group.records.is_empty()).for_each(|group| group.write(&mut out));
+        write(early, &mut out);
         out
     }
+}
+
+/// Whether what was left out would stand in the file of early warning.
+fn about_early(name: &str) -> bool {
+    let alert = name.split(' ').next().unwrap_or(name);
+    name.starts_with("the ")
+        || conditions().iter().any(|condition| condition.group.is_early() && condition.alert() == alert)
 }
 
 fn rule(level: &InForce, deployment: &Deployment) -> Rule {
@@ -327,8 +358,8 @@ impl Rule {
 }
 
 /// A word as it is, anything else in quotes.
-fn quoted(text: &str) -> String {
-    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+pub(super) fn quoted(text: &str) -> String {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || b"-_".contains(&byte));
     if plain && !matches!(text, "on" | "off" | "yes" | "no" | "true" | "false" | "null" | "y" | "n" | "-") {
         text.to_owned()
     } else {

@@ -37,7 +37,7 @@ impl Words<'_> {
     pub fn template(&self, text: &str) -> String {
         replace(text, |placeholder| match placeholder {
             "who" => match self.keys {
-                Keys::Member | Keys::Certificate | Keys::MemberOfTarget => {
+                Keys::Member | Keys::Certificate | Keys::Indicator | Keys::MemberOfTarget => {
                     "member {{ $labels.member }} of ensemble {{ $labels.ensemble }}".to_owned()
                 }
                 Keys::Canary => {
@@ -59,6 +59,7 @@ impl Words<'_> {
             "subject" => "{{ $labels.subject }}".to_owned(),
             "path" => "{{ $labels.path }}".to_owned(),
             "instance" => "{{ $labels.instance }}".to_owned(),
+            "indicator" => "{{ $labels.indicator }}".to_owned(),
             "host" => HOST.to_owned(),
             "states" => STATES.to_owned(),
             "reasons" => REASONS.to_owned(),
@@ -96,7 +97,7 @@ impl Words<'_> {
         let text = text.replace(", for over <for>", "").replace(" for over <for>", "");
         replace(&text, |placeholder| match placeholder {
             "who" => match self.keys {
-                Keys::Member | Keys::Certificate | Keys::MemberOfTarget => {
+                Keys::Member | Keys::Certificate | Keys::Indicator | Keys::MemberOfTarget => {
                     format!("member {} of ensemble {}", label("member"), label("ensemble"))
                 }
                 Keys::Canary if !label("member").is_empty() => {

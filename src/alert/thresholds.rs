@@ -2,6 +2,7 @@
 
 use super::condition::{Condition, Level, Severity, Unit};
 use super::conditions;
+use super::early::indicators::refused;
 use super::expr::{Keys, Span};
 use crate::config::{AlertSetting, Alerts, Config, ConfigError, LevelSetting, Located, Place};
 
@@ -161,15 +162,27 @@ impl Thresholds {
                 .find(|level| level.condition.name == condition.name && level.level.severity == severity)?;
             ensemble.map_or(of.usual, |name| of.of_ensemble(name)).flatten()
         };
+        let place =
+            || setting.warning.as_ref().or(setting.critical.as_ref()).map_or(&setting.name.place, |level| &level.place);
         let (Some(warning), Some(critical)) = (limit(Severity::Warning), limit(Severity::Critical)) else {
-            return Ok(());
+            return match refused(condition, limit(Severity::Warning), None) {
+                Some(why) => {
+                    let message = format!("the warning of `{}` {why}", condition.name);
+                    Err(ConfigError { place: place().clone(), message })
+                }
+                None => Ok(()),
+            };
         };
         let larger = condition.larger_is_worse().unwrap_or(true);
         if (larger && warning < critical) || (!larger && warning > critical) {
-            return Ok(());
+            return match refused(condition, Some(warning), Some(critical)) {
+                Some(why) => {
+                    let message = format!("the warning of `{}` {why}", condition.name);
+                    Err(ConfigError { place: place().clone(), message })
+                }
+                None => Ok(()),
+            };
         }
-        let place =
-            setting.warning.as_ref().or(setting.critical.as_ref()).map_or(&setting.name.place, |level| &level.place);
         let (relation, wanted) = if larger { ("not below", "below") } else { ("not above", "above") };
         let message = format!(
             "the warning of `{}` ({}) is {relation} its critical level ({}): it would never warn; write a warning {wanted} {}",
@@ -178,7 +191,7 @@ impl Thresholds {
             condition.unit.words(critical),
             condition.unit.words(critical),
         );
-        Err(ConfigError { place: place.clone(), message })
+        Err(ConfigError { place: place().clone(), message })
     }
 }
 

@@ -12,9 +12,9 @@ Examples:
   zookeeper-exporter rules > zookeeper.yml
       the rules with the thresholds of the catalogue
   zookeeper-exporter rules --config.file ensembles.yml --out /etc/prometheus/rules
-      the rules with the thresholds of the file, written to /etc/prometheus/rules/zookeeper.yml
+      the rules with the thresholds of the file, written to zookeeper.yml and early-warning.yml in /etc/prometheus/rules
   zookeeper-exporter rules --config.file ensembles.yml --out /etc/prometheus/rules --check
-      exit 1 if that file is not what would be written: for CI, and after an upgrade
+      exit 1 if these files are not what would be written: for CI, and after an upgrade
   zookeeper-exporter rules --config.file ensembles.yml --format kubernetes | kubectl apply -f -
       a PrometheusRule for the Prometheus operator
 
@@ -29,11 +29,11 @@ pub(super) struct Rules {
     #[arg(long = "config.file", env = "ZOOKEEPER_EXPORTER_CONFIG_FILE", value_name = "FILE")]
     config_file: Option<PathBuf>,
 
-    /// Write zookeeper.yml into this directory instead of to the standard output.
+    /// Write zookeeper.yml and early-warning.yml into this directory instead of all rules to the standard output.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Write nothing; exit 1 if the file in --out is not what would be written.
+    /// Write nothing; exit 1 if the files in --out are not what would be written.
     #[arg(long, requires = "out")]
     check: bool,
 
@@ -41,9 +41,6 @@ pub(super) struct Rules {
     #[arg(long, value_name = "FORMAT", default_value = "prometheus")]
     format: Format,
 }
-
-/// The name of the file in `--out`.
-const FILE: &str = "zookeeper.yml";
 
 impl Rules {
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
@@ -55,31 +52,38 @@ impl Rules {
             None => (Thresholds::default(), Deployment::default()),
         };
         let rules = RuleFile::new(&thresholds, &deployment);
-        let text = rules.text(self.format);
         if self.config_file.is_some() {
             for left_out in &rules.left_out {
                 eprintln!("zookeeper-exporter: left out: {}: {}", left_out.alert, left_out.reason);
             }
         }
-        match &self.out {
-            None => {
-                // Whoever closed the pipe does not want to read it.
-                let _ = std::io::stdout().write_all(text.as_bytes());
-                Ok(ExitCode::SUCCESS)
-            }
-            Some(folder) if self.check => Ok(compare(&folder.join(FILE), &text)),
-            Some(folder) => {
-                let file = folder.join(FILE);
-                replace(&file, &text).map_err(|error| {
-                    UsageError(format!(
-                        "--out: cannot write {}: {error}; name a directory that can be written to",
-                        file.display()
-                    ))
-                })?;
-                let _ = writeln!(std::io::stdout(), "{}: {} rules", file.display(), rules.rules().count());
-                Ok(ExitCode::SUCCESS)
-            }
+        let Some(folder) = &self.out else {
+            // Whoever closed the pipe does not want to read it.
+            let _ = std::io::stdout().write_all(rules.text(self.format).as_bytes());
+            return Ok(ExitCode::SUCCESS);
+        };
+        let files = match self.format {
+            Format::Prometheus => rules.files().to_vec(),
+            // An object holds all of them.
+            Format::Kubernetes => vec![("zookeeper.yml", rules.text(self.format))],
+        };
+        if self.check {
+            let same = files.iter().filter(|(name, text)| compare(&folder.join(name), text)).count();
+            return Ok(if same == files.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        for (name, text) in files {
+            let file = folder.join(name);
+            replace(&file, &text).map_err(|error| {
+                UsageError(format!(
+                    "--out: cannot write {}: {error}; name a directory that can be written to",
+                    file.display()
+                ))
+            })?;
+            let count = |key: &str| text.matches(key).count();
+            let (alerts, records) = (count("- alert: "), count("- record: "));
+            let _ = writeln!(std::io::stdout(), "{}: {} rules", file.display(), alerts + records);
+        }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -90,16 +94,17 @@ fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     std::fs::rename(&new, file)
 }
 
-fn compare(file: &Path, wanted: &str) -> ExitCode {
+/// Whether the file is what would be written; says on the standard error where it is not.
+fn compare(file: &Path, wanted: &str) -> bool {
     let found = match std::fs::read_to_string(file) {
         Ok(found) => found,
         Err(error) => {
             eprintln!("zookeeper-exporter: {}: {error}; write it without --check", file.display());
-            return ExitCode::FAILURE;
+            return false;
         }
     };
     if found == wanted {
-        return ExitCode::SUCCESS;
+        return true;
     }
     let line = found.lines().zip(wanted.lines()).position(|(found, wanted)| found != wanted);
     let line = line.unwrap_or_else(|| found.lines().count().min(wanted.lines().count()));
@@ -108,5 +113,5 @@ fn compare(file: &Path, wanted: &str) -> ExitCode {
         file.display(),
         line + 1
     );
-    ExitCode::FAILURE
+    false
 }

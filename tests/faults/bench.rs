@@ -75,7 +75,7 @@ impl Bench {
             .arg(root().join("scripts/lib/quick_rules.py"))
             .args([factor.to_string(), SHORTEST.to_string()])
             .arg(path("rules"))
-            .arg(path("written/zookeeper.yml"))
+            .args([path("written/zookeeper.yml"), path("written/early-warning.yml")])
             .output()
             .unwrap();
         assert!(quickened.status.success(), "{}", String::from_utf8_lossy(&quickened.stderr));

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use zookeeper_exporter::alert::early::{INDICATORS, is_recorded};
 use zookeeper_exporter::alert::expr::{Cmp, Expr, Set, Span};
 use zookeeper_exporter::alert::promql::{Ensembles, Setting, family_of, promql};
 use zookeeper_exporter::alert::{
@@ -41,7 +42,9 @@ fn configured(text: &str) -> Result<(Thresholds, Deployment), String> {
 
 #[test]
 fn the_shipped_rules_are_those_of_the_catalogue() {
-    assert_golden("alert-rules/zookeeper.yml", &shipped().text(Format::Prometheus));
+    for (name, text) in shipped().files() {
+        assert_golden(&format!("alert-rules/{name}"), &text);
+    }
     let operator = "deploy/kubernetes/prometheus-operator/prometheusrule.yaml";
     assert_golden(operator, &shipped().text(Format::Kubernetes));
 }
@@ -60,6 +63,7 @@ fn write_tests(folder: &Path, file: &RuleFile) -> Vec<std::path::PathBuf> {
         let mut own = file.clone();
         own.groups.iter_mut().for_each(|(_, rules)| rules.retain(|rule| rule.alert == alert));
         own.groups.retain(|(_, rules)| !rules.is_empty());
+        own.records.clear();
         own.left_out.clear();
         std::fs::write(folder.join(format!("{alert}.yml")), own.text(Format::Prometheus)).unwrap();
         let test = folder.join(format!("{alert}_test.yml"));
@@ -150,6 +154,7 @@ fn every_way_to_break_a_rule_is_noticed() {
             let mut own = file.clone();
             own.groups.iter_mut().for_each(|(_, rules)| rules.retain(|rule| rule.alert == alert));
             own.groups.retain(|(_, rules)| !rules.is_empty());
+            own.records.clear();
             own.left_out.clear();
             for rule in own.groups.iter_mut().flat_map(|(_, rules)| rules) {
                 let level = thresholds.levels().iter().find(|level| {
@@ -239,7 +244,11 @@ fn every_rule_joins_what_two_exporters_say() {
 fn every_sample_is_one_that_the_exporter_has() {
     for condition in conditions() {
         for sample in condition.samples() {
-            assert!(sample == "up" || family_of(sample).is_some(), "{}: {sample}", condition.name);
+            assert!(
+                sample == "up" || family_of(sample).is_some() || is_recorded(sample),
+                "{}: {sample}",
+                condition.name
+            );
         }
         let texts = [condition.source, condition.says, condition.first, condition.meaning, condition.impact];
         let texts = texts.into_iter().chain([condition.decision, condition.mitigation]);
@@ -351,6 +360,11 @@ fn nonsense_in_alerts_is_refused_with_its_place() {
         ("keep_labels: [member]", "the label `member` has its meaning in the alerts already"),
         ("keep_labels: [a-b]", "`a-b` is no name of a label"),
         ("runbook_url: wiki", "`wiki` is no URL; write for example https://"),
+        (
+            "thresholds: {OutstandingRequests: {warning: 0}}",
+            "the warning of `OutstandingRequests` leaves its early-warning score no steepness (tau is 0); write a limit above 0, or off",
+        ),
+        ("thresholds: {WatchesHigh: {warning: 0}}", "write a limit above 0, or off"),
         ("zookeeper: new", "`new` is no release of ZooKeeper; write for example \"3.8\""),
     ] {
         let text = format!("{ENSEMBLES}alerts:\n  {alerts}\n");
@@ -420,4 +434,60 @@ fn rules_follow_the_configuration() {
     assert!(
         kubernetes.contains("\nkind: PrometheusRule\n") && kubernetes.contains("\n  groups:\n    - name: zookeeper-")
     );
+}
+
+/// What is measured only beside a member, and limits of one ensemble: the numbers of their scores.
+#[test]
+fn scores_follow_the_limits_of_each_ensemble() {
+    let (thresholds, deployment) = configured(
+        "ensembles: [{name: prod, members: [zk-1], module: near}, {name: dev.eu, members: [zk-2]}]\n\
+         modules: {near: {host: true}}\n\
+         alerts:\n  thresholds: {OutstandingRequests: {warning: 20, critical: 40}}\n  ensembles:\n    prod: {OutstandingRequests: {warning: 100, critical: 1000}, SlowFsync: off}\n",
+    )
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let [_, (name, rules)] = RuleFile::new(&thresholds, &deployment).files();
+    std::fs::write(folder.path().join(name), rules).unwrap();
+    let series = |name: &str, ensemble: &str, value: &str| {
+        format!("      - {{series: '{name}{{job=\"zk\",ensemble=\"{ensemble}\",member=\"m\"}}', values: '{value}'}}\n")
+    };
+    let mut test =
+        format!("rule_files: [{name}]\nevaluation_interval: 30s\ntests:\n  - interval: 30s\n    input_series:\n");
+    for ensemble in ["prod", "dev.eu"] {
+        test.push_str(&series("zk_up", ensemble, "1x60"));
+        test.push_str(&series("zk_outstanding_requests", ensemble, "20x60"));
+        test.push_str(&series("zk_fsynctime_seconds_sum", ensemble, "0+0.6x60"));
+        test.push_str(&series("zk_fsynctime_seconds_count", ensemble, "0+6x60"));
+        test.push_str(&series("zk_dir_free_bytes", ensemble, "5x60"));
+        test.push_str(&series("zk_dir_filesystem_size_bytes", ensemble, "100x60"));
+        test.push_str(&series("zk_process_cpu_seconds_total", ensemble, "0+24x60"));
+        test.push_str(&series("zk_process_cpus", ensemble, "1x60"));
+    }
+    test.push_str("    promql_expr_test:\n      - expr: round(1000 * member:zk_warning:score)\n        eval_time: 25m\n        exp_samples:\n");
+    for (ensemble, indicator, group, score) in [
+        // 20 is nu of the one; of the other it is 0.8 * 100, which is 4.8 tau below nu.
+        ("dev.eu", "outstanding_requests", "load", 500),
+        ("prod", "outstanding_requests", "load", 8),
+        ("dev.eu", "fsync", "disk", 500),
+        // 5 % free is the critical limit, 80 % of a CPU the warning.
+        ("dev.eu", "disk_space", "disk", 900),
+        ("prod", "disk_space", "disk", 900),
+        ("dev.eu", "cpu", "load", 500),
+        ("prod", "cpu", "load", 500),
+    ] {
+        test.push_str(&format!("          - {{labels: '{{ensemble=\"{ensemble}\",member=\"m\",indicator=\"{indicator}\",group=\"{group}\"}}', value: {score}}}\n"));
+    }
+    let path = folder.path().join("early_test.yml");
+    std::fs::write(&path, test).unwrap();
+    let (good, said) = promtool(&["test", "rules"], &[path]);
+    assert!(good, "{said}");
+}
+
+#[test]
+fn every_indicator_names_a_condition_that_compares_with_its_limit() {
+    for indicator in INDICATORS {
+        assert_eq!(indicator.condition().name, indicator.condition, "{}", indicator.name);
+        assert!(matches!(&indicator.condition().expr, Expr::Compare(_, _, limit) if **limit == Expr::Limit));
+        assert_eq!(indicator.measured().keys().unwrap().names(), ["ensemble", "member"], "{}", indicator.name);
+    }
 }

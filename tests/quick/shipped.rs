@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use zookeeper_exporter::alert::early::{INDICATORS, RECORDED};
 use zookeeper_exporter::alert::{Condition, conditions, document};
 
 use crate::common::{assert_golden, root};
@@ -30,16 +31,18 @@ fn known() -> BTreeSet<String> {
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))
         .collect();
+    known.extend(RECORDED.iter().map(|(name, _)| (*name).to_owned()));
     for name in known.clone() {
         known.extend([format!("{name}_sum"), format!("{name}_count")]);
     }
     known
 }
 
-/// Words of a text that look like our metrics.
+/// Words of a text that look like our metrics, what recording rules write among them.
 fn metrics_in(text: &str) -> BTreeSet<String> {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .filter(|word| word.starts_with("zk_") && !word.ends_with('_'))
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':')
+        .map(|word| word.trim_end_matches(':'))
+        .filter(|word| (word.starts_with("zk_") || word.contains(":zk_")) && !word.ends_with('_'))
         .map(str::to_owned)
         .collect()
 }
@@ -93,6 +96,37 @@ fn the_alerts_page_lists_every_alert() {
     let end = begin + text[begin..].find("\n## ").unwrap();
     let whole = format!("{}{}{}", &text[..begin], document::table(), &text[end..]);
     assert_golden("docs/alerts.md", &whole);
+}
+
+/// The tables are made of what the rules are made of; the rest of the page is written by hand.
+#[test]
+fn the_page_of_early_warning_lists_every_series_and_every_indicator() {
+    let text = read("docs/early-warning.md");
+    let text = with_section(&text, "## The series\n\n", &document::series());
+    assert_golden("docs/early-warning.md", &with_section(&text, "## The indicators\n\n", &document::indicators()));
+}
+
+fn with_section(text: &str, title: &str, table: &str) -> String {
+    let begin = text.find(title).unwrap() + title.len();
+    let end = begin + text[begin..].find("\n## ").unwrap();
+    format!("{}{table}{}", &text[..begin], &text[end..])
+}
+
+/// Every series that a recording rule writes has a number in a test of promtool, and every indicator too.
+#[test]
+fn every_recording_rule_is_tested_by_its_numbers() {
+    let tests: String = ["tests/promtool", "tests/promtool/long"]
+        .iter()
+        .flat_map(|folder| files(folder, "_test.yml").into_iter().map(move |name| read(&format!("{folder}/{name}"))))
+        .collect();
+    for (name, _) in RECORDED {
+        assert!(tests.contains(name), "no test of {name}");
+    }
+    let shipped = read("alert-rules/early-warning.yml");
+    for indicator in INDICATORS.iter().filter(|one| shipped.contains(&format!("indicator: {}\n", one.name))) {
+        let label = format!("member=\"m1\",indicator=\"{}\"", indicator.name);
+        assert!(tests.contains(&label), "no test of the indicator {}", indicator.name);
+    }
 }
 
 /// The four-letter words of ZooKeeper that only ask.

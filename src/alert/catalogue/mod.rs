@@ -6,6 +6,7 @@ mod beyond;
 mod connections;
 mod data;
 mod drift;
+mod early;
 mod exporter;
 mod jvm;
 mod latency;
@@ -36,6 +37,7 @@ static CONDITIONS: LazyLock<Vec<Condition>> = LazyLock::new(|| {
         drift::conditions(),
         exporter::conditions(),
         beyond::conditions(),
+        early::conditions(),
     ];
     groups.into_iter().flatten().collect()
 });
