@@ -118,11 +118,24 @@ class Stage:
             ensembles.append({"name": name, "members": [f"{address}:2181" for address in addresses]})
         config = os.path.join(self.folder, "ensembles.yml")
         with open(config, "w", encoding="utf-8") as file:
-            json.dump({"ensembles": ensembles, "modules": {"beside": {"host": True}}}, file)
+            beside = {"host": True, "canary": {"interval": "2s", "timeout": "2s"},
+                      "znodes": {"interval": "1s", "paths": ["/queue_length", "/nothing"]}}
+            json.dump({"ensembles": ensembles, "modules": {"beside": beside}}, file)
+        self._znode_with_an_alarm(binary)
         port = free_port("127.0.0.1")
         self.start("exporter", [binary, "--web.listen-address", f"127.0.0.1:{port}", "--config.file", config])
         self._ready(port, "/-/ready", "exporter")
         return port
+
+    def _znode_with_an_alarm(self, binary):
+        from kazoo.client import KazooClient
+
+        client = KazooClient(hosts=self.members[0], timeout=8)
+        client.start(timeout=30)
+        client.create("/queue_length", b"40")
+        client.stop()
+        subprocess.run([binary, "alarm", "set", "/queue_length", "90", "--warning", "80", "--zookeeper", f"prod={self.members[0]}"],
+                       check=True, stdout=subprocess.DEVNULL)
 
     def _prometheus(self):
         rules = os.path.join(self.folder, "rules")

@@ -18,7 +18,7 @@ fn read() -> Vec<Dashboard> {
 #[test]
 fn the_committed_dashboards_are_what_is_written() {
     let written = files();
-    assert_eq!(written.len(), 9);
+    assert_eq!(written.len(), 10);
     for (name, text) in &written {
         assert_golden(&format!("dashboards/{name}"), text);
     }

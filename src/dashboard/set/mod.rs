@@ -1,6 +1,7 @@
 //! The dashboards themselves, one file each, and the panels that several of them share.
 
 mod capacity;
+mod client;
 mod compare;
 mod ensembles;
 mod exporter;
@@ -25,6 +26,7 @@ pub fn boards() -> Vec<Board> {
         warning::board(),
         compare::board(),
         capacity::board(),
+        client::board(),
         exporter::board(),
     ]
 }
