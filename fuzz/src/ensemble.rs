@@ -84,16 +84,17 @@ fn makes_sense(report: &EnsembleReport, verdict: &Verdict) {
     assert!(leader.is_none_or(|place| leaders.contains(&place) && report.members[place].up));
     assert!(leader.is_none_or(|place| lags[place].is_none_or(|lag| lag == 0)), "the leader is behind itself");
     assert!(epoch_used.is_none_or(|used| (0.0..=1.0).contains(&used)));
-    if let Some(said) = quorum.votes {
-        assert!(said.synced <= quorum.voters);
+    if let Some(synced) = quorum.synced {
+        assert!(synced <= quorum.voters);
         let alone = report.members.iter().any(|member| member.state == State::Standalone);
-        assert!(!said.has_quorum || leader.is_some() || alone, "a quorum without a leader");
-        assert!(!said.has_quorum || said.synced > 0);
+        let has_quorum = quorum.has_quorum() == Some(true);
+        assert!(!has_quorum || leader.is_some() || alone, "a quorum without a leader");
+        assert!(!has_quorum || synced > 0);
     }
     match (quorum.majority(), quorum.margin()) {
         (Some(majority), Some(margin)) => {
             assert!(majority > quorum.voters / 2);
-            assert_eq!(margin + i64::try_from(majority).unwrap(), i64::try_from(quorum.votes.unwrap().synced).unwrap());
+            assert_eq!(margin + i64::try_from(majority).unwrap(), i64::try_from(quorum.synced.unwrap()).unwrap());
         }
         (_, margin) => assert_eq!(margin, None),
     }

@@ -138,7 +138,7 @@ own! {
         "Voters that serve clients: as leader, follower, read-only or standalone";
     /// Voters in sync with the leader.
     EnsembleVotersSynced: Gauge "zk_ensemble_voters_synced" [] in Ensemble,
-        "Voters in sync, the leader included: what the leader says, less voters that did not answer as leader or follower; 0 without a leader in sight. A lower bound as seen from the exporter; absent where the leader is not among the members asked";
+        "Voters in sync, the leader included: what the leader says, less voters that did not answer as leader or follower, but a majority as long as the leader says that it has one; 0 without a leader in sight. A lower bound as seen from the exporter; absent where the leader is not among the members asked";
     /// How many voters make a decision.
     EnsembleMajority: Gauge "zk_ensemble_majority" [] in Ensemble,
         "Voters that must be in sync for any write: half of zk_ensemble_voters, rounded down, plus 1";

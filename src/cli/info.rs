@@ -133,7 +133,7 @@ fn describe<'r>(ensemble: &'r EnsembleReport, verdict: &'r Verdict) -> EnsembleI
         members_up: verdict.members_up,
         voters: quorum.voters,
         voters_source: quorum.source.text(),
-        voters_synced: quorum.votes.map(|votes| votes.synced),
+        voters_synced: quorum.synced,
         majority: quorum.majority(),
         quorum_margin: quorum.margin(),
         has_quorum: quorum.has_quorum(),
@@ -228,8 +228,8 @@ fn text(report: &Report, style: Style) -> String {
 pub(super) fn summary(ensemble: &EnsembleReport, verdict: &Verdict) -> String {
     let quorum = &verdict.quorum;
     let mut text = format!("{}: ", ensemble.name);
-    let _ = match quorum.votes {
-        Some(votes) => write!(text, "{} of {} voters in sync", votes.synced, quorum.voters),
+    let _ = match quorum.synced {
+        Some(synced) => write!(text, "{synced} of {} voters in sync", quorum.voters),
         None => write!(text, "{} voters, the leader is not among the members asked", quorum.voters),
     };
     if let Some(majority) = quorum.majority() {

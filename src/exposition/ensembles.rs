@@ -95,7 +95,7 @@ fn visit(own: Own, report: &EnsembleReport, verdict: &Verdict, sink: &mut Sink<'
         Own::EnsembleVoters => plain(Some(number(quorum.voters))),
         Own::EnsembleVotersSourceInfo => sink(&[("source", quorum.source.text())], Number::Int(1)),
         Own::EnsembleVotersServing => plain(Some(number(quorum.serving))),
-        Own::EnsembleVotersSynced => plain(quorum.votes.map(|votes| number(votes.synced))),
+        Own::EnsembleVotersSynced => plain(quorum.synced.map(number)),
         Own::EnsembleMajority => plain(quorum.majority().map(number)),
         Own::EnsembleQuorumMargin => plain(quorum.margin().map(Number::Int)),
         Own::EnsembleHasQuorum => plain(quorum.has_quorum().map(|has| Number::Int(i64::from(has)))),

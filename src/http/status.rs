@@ -173,7 +173,7 @@ impl<'r> Judged<'r> {
         html! {
             p.facts {
                 b { (members_up) " of " (self.report.members.len()) } " members up"
-                @if let Some(votes) = quorum.votes { " · " b { (votes.synced) " of " (quorum.voters) } " voters in sync" }
+                @if let Some(synced) = quorum.synced { " · " b { (synced) " of " (quorum.voters) } " voters in sync" }
                 @if let Some(margin) = quorum.margin() { " · margin " b { (margin) } }
                 " · leader " b { (leader.unwrap_or("none")) }
             }

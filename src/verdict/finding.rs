@@ -104,12 +104,12 @@ impl Found<'_> {
         if quorum.hierarchical {
             let text = "Quorums are by groups and weights: whether there is one cannot be told by counting heads.";
             self.add(Level::Notice, "docs/verdicts.md#hierarchical-quorums", text.into());
-        } else if quorum.votes.is_none() {
+        } else if quorum.synced.is_none() {
             let text =
                 format!("Fewer members are asked than the {voters} that vote, and the leader is not among them.");
             self.add(Level::Notice, "docs/verdicts.md#leader-not-asked", text);
         } else if let (Some(false), Some(majority)) = (quorum.has_quorum(), quorum.majority()) {
-            let synced = quorum.votes.map_or(0, |votes| votes.synced);
+            let synced = quorum.synced.unwrap_or(0);
             let text = match self.verdict.leader {
                 Some(leader) => format!(
                     "No quorum: {} leads with {synced} of {voters} voters in sync, {majority} are needed. No write succeeds.",
@@ -127,7 +127,7 @@ impl Found<'_> {
             };
             self.add(Level::Critical, NO_LEADER, text);
         } else if quorum.margin() == Some(0) && voters > 1 {
-            let synced = quorum.votes.map_or(0, |votes| votes.synced);
+            let synced = quorum.synced.unwrap_or(0);
             let text =
                 format!("{synced} of {voters} voters are in sync, just enough: one more failure stops the ensemble.");
             self.add(Level::Warning, MARGIN, text);

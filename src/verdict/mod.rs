@@ -14,7 +14,7 @@ mod quorum;
 pub use drift::{Difference, Drift};
 pub use finding::{Finding, Level, findings};
 pub use pace::{Mark, Pace};
-pub use quorum::{Quorum, VotersSource, Votes};
+pub use quorum::{Quorum, VotersSource};
 
 use kin::Kin;
 

@@ -17,17 +17,9 @@ pub struct Quorum {
     pub hierarchical: bool,
     /// Fewer voters are listed than vote: the leader may be one that is not asked.
     pub incomplete: bool,
-    /// What can be said of the voters in sync; `None` where the leader is not among the members asked.
-    pub votes: Option<Votes>,
-}
-
-/// The voters in sync. A lower bound, seen from the exporter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Votes {
-    /// Voters in sync with the leader, itself included.
-    pub synced: u64,
-    /// A leader answers and has a majority by its own word.
-    pub has_quorum: bool,
+    /// Voters in sync with the leader, itself included: a lower bound, seen from the exporter, but a majority where the
+    /// leader says that it has one. `None` where the leader is not among the members asked.
+    pub synced: Option<u64>,
 }
 
 /// Where the number of voters comes from.
@@ -66,23 +58,22 @@ impl Quorum {
     /// Voters in sync beyond the majority; negative where the ensemble has stopped or is out of sight.
     #[must_use]
     pub fn margin(&self) -> Option<i64> {
-        let (votes, majority) = (self.votes?, self.majority()?);
-        Some(i64::try_from(votes.synced).ok()? - i64::try_from(majority).ok()?)
+        let (synced, majority) = (self.synced?, self.majority()?);
+        Some(i64::try_from(synced).ok()? - i64::try_from(majority).ok()?)
     }
 
-    /// Whether writes are possible, as far as that is known.
+    /// Whether writes are possible, as far as that is known: the margin says the same, so that the two never contradict.
     #[must_use]
     pub fn has_quorum(&self) -> Option<bool> {
-        if self.hierarchical { None } else { self.votes.map(|votes| votes.has_quorum) }
+        self.margin().map(|margin| margin >= 0)
     }
 }
 
 /// Counts.
 pub(super) fn count(report: &EnsembleReport, kin: &Kin<'_>, leading: &Leading) -> Quorum {
     if kin.standalone {
-        let votes = Some(Votes { synced: 1, has_quorum: true });
         let (source, hierarchical, incomplete) = (VotersSource::Standalone, false, false);
-        return Quorum { voters: 1, source, serving: 1, hierarchical, incomplete, votes };
+        return Quorum { voters: 1, source, serving: 1, hierarchical, incomplete, synced: Some(1) };
     }
     let voting = || report.members.iter().enumerate().filter(|(place, _)| kin.votes[*place]);
     // One that serves alone was listed as a voter: it is missing, not out of sight.
@@ -97,10 +88,10 @@ pub(super) fn count(report: &EnsembleReport, kin: &Kin<'_>, leading: &Leading) -
         serving: serving.count() as u64,
         hierarchical: kin.membership.is_some_and(|membership| membership.hierarchical),
         incomplete: listed < voters,
-        votes: None,
+        synced: None,
     };
     let unlisted = voters.saturating_sub(listed);
-    Quorum { votes: votes(report, kin, leading, quorum, unlisted), ..quorum }
+    Quorum { synced: synced(report, kin, leading, quorum, unlisted), ..quorum }
 }
 
 fn voters(report: &EnsembleReport, kin: &Kin<'_>, listed: u64) -> (u64, VotersSource) {
@@ -112,13 +103,13 @@ fn voters(report: &EnsembleReport, kin: &Kin<'_>, listed: u64) -> (u64, VotersSo
 }
 
 /// `unlisted` voters are not asked: nothing is known against them.
-fn votes(report: &EnsembleReport, kin: &Kin<'_>, leading: &Leading, quorum: Quorum, unlisted: u64) -> Option<Votes> {
+fn synced(report: &EnsembleReport, kin: &Kin<'_>, leading: &Leading, quorum: Quorum, unlisted: u64) -> Option<u64> {
     let ours = || report.members.iter().enumerate().filter(|(place, _)| kin.is_ours(*place));
     let following = |state: State| matches!(state, State::Follower | State::Observer);
     let Some(place) = leading.leader else {
         // Somebody follows a leader that nobody asked.
         let out_of_sight = unlisted > 0 && ours().any(|(_, member)| following(member.state));
-        return (!out_of_sight).then_some(Votes { synced: 0, has_quorum: false });
+        return (!out_of_sight).then_some(0);
     };
     let leader = &report.members[place];
     // Of a member that has just joined the leader's epoch, the last transaction may still be of the one before.
@@ -133,11 +124,13 @@ fn votes(report: &EnsembleReport, kin: &Kin<'_>, leading: &Leading, quorum: Quor
         1 + if counted { number } else { number.saturating_sub(without_vote.count() as u64) }
     });
     let majority = quorum.voters / 2 + 1;
-    let (synced, has_quorum) = match word {
-        Some(word) => (word.min(answering + unlisted), word >= majority),
+    let synced = match word {
+        // Just after an election followers are in sync that did not serve yet when they were asked a moment before: that
+        // must not look like a lost quorum, so of a majority the leader's word is enough.
+        Some(word) => word.min((answering + unlisted).max(majority)),
         // Its `mntr` is refused: those that say they follow it are what there is.
         None if answering < majority && unlisted > 0 => return None,
-        None => (answering, answering >= majority),
+        None => answering,
     };
-    Some(Votes { synced: synced.min(quorum.voters), has_quorum })
+    Some(synced.min(quorum.voters))
 }

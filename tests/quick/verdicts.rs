@@ -118,7 +118,7 @@ fn wrong(report: &EnsembleReport) -> Vec<Finding> {
 /// Voters, serving, synced, margin, has quorum, leaders.
 fn numbers(verdict: &Verdict) -> (u64, u64, Option<u64>, Option<i64>, Option<bool>, usize) {
     let quorum = &verdict.quorum;
-    let synced = quorum.votes.map(|votes| votes.synced);
+    let synced = quorum.synced;
     (quorum.voters, quorum.serving, synced, quorum.margin(), quorum.has_quorum(), verdict.leaders.len())
 }
 
@@ -179,6 +179,18 @@ fn the_leader_dies_and_an_election_follows() {
 }
 
 #[test]
+#[test]
+fn a_leader_with_a_majority_is_no_lost_quorum_whoever_answers() {
+    // Just after an election both followers are in sync, and when they were asked they did not serve yet.
+    let early = Made::all_up("3.8.0").not_serving(1).not_serving(2).judge();
+    assert_eq!(numbers(&early), (3, 1, Some(2), Some(0), Some(true), 1));
+    // The exporter reaches the leader alone; the leader has both followers, or one.
+    for counted in [2, 1] {
+        let alone = Made::all_up("3.8.0").silent(1).silent(2).counts(counted).judge();
+        assert_eq!(numbers(&alone), (3, 1, Some(2), Some(0), Some(true), 1), "{counted}");
+    }
+}
+
 fn a_paused_leader_leaves_followers_that_look_well() {
     let verdict = Made::all_up("3.8.0").silent(3).judge();
     assert_eq!(numbers(&verdict), (3, 2, Some(0), Some(-2), Some(false), 0));
@@ -542,7 +554,7 @@ fn any_mixture_of_members_gives_numbers_that_fit_together() {
         let report = EnsembleReport { samples: zookeeper_exporter::scrape::Samples::default(), name: "prod".into(), members, known: Known { quorum_size: size, ..Known::default() } };
         let verdict = judge(&report);
         let quorum = verdict.quorum;
-        let synced = quorum.votes.map(|votes| votes.synced);
+        let synced = quorum.synced;
         prop_assert!(synced.is_none_or(|synced| synced <= quorum.voters));
         prop_assert!(quorum.serving <= number as u64 && verdict.members_up <= number);
         prop_assert_eq!((verdict.votes.len(), verdict.lags.len()), (number, number));
@@ -559,3 +571,4 @@ fn any_mixture_of_members_gives_numbers_that_fit_together() {
         prop_assert_eq!(judge(&report), verdict);
     });
 }
+        prop_assert_eq!(quorum.has_quorum(), quorum.margin().map(|margin| margin >= 0));
