@@ -39,11 +39,11 @@ pub struct Finding {
     pub guide: &'static str,
 }
 
-/// Fewer transactions behind the leader are not worth a word: about a second of a busy ensemble.
-const WORTH_A_WORD: u64 = 1000;
+/// Fewer transactions behind the leader are not worth a word: about a second of a busy ensemble. The alert has the same.
+pub const LAG_WORTH_A_WARNING: u32 = 1000;
 
-/// Beyond this part of an epoch the forced election is near.
-const NEARLY_USED: f64 = 0.9;
+/// Beyond this part of an epoch the forced election is near. The alert has the same.
+pub const EPOCH_NEARLY_USED: f64 = 0.9;
 
 const NO_LEADER: &str = "docs/runbooks/ZooKeeperQuorumLost.md";
 const MARGIN: &str = "docs/runbooks/ZooKeeperQuorumMarginZero.md";
@@ -164,7 +164,7 @@ impl Found<'_> {
                 format!("{} still calls itself leader, of an older epoch; it decides nothing.", self.name(*place));
             self.add(Level::Warning, "docs/verdicts.md#stale-leader", text);
         }
-        if let Some(used) = verdict.epoch_used.filter(|used| *used > NEARLY_USED) {
+        if let Some(used) = verdict.epoch_used.filter(|used| *used > EPOCH_NEARLY_USED) {
             let text = format!(
                 "{:.1} % of the epoch's transaction numbers are used up; at 100 % the leader forces an election.",
                 used * 100.0
@@ -203,7 +203,7 @@ impl Found<'_> {
             let text = format!("{name} belongs to another ensemble by its membership; it is not counted here.");
             self.add(Level::Critical, "docs/verdicts.md#another-ensemble", text);
         }
-        if let Some(lag) = self.verdict.lags[place].filter(|lag| *lag > WORTH_A_WORD) {
+        if let Some(lag) = self.verdict.lags[place].filter(|lag| *lag > u64::from(LAG_WORTH_A_WARNING)) {
             let text = format!("{name} is {lag} transactions behind the leader.");
             self.add(Level::Warning, "docs/runbooks/ZooKeeperZxidLag.md", text);
         }

@@ -12,7 +12,7 @@ mod pace;
 mod quorum;
 
 pub use drift::{Difference, Drift};
-pub use finding::{Finding, Level, findings};
+pub use finding::{EPOCH_NEARLY_USED, Finding, LAG_WORTH_A_WARNING, Level, findings};
 pub use pace::{Mark, Pace};
 pub use quorum::{Quorum, VotersSource};
 

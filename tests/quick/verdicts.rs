@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use zookeeper_exporter::alert::{Severity, conditions};
 use zookeeper_exporter::ensemble::Known;
 use zookeeper_exporter::reply::mntr;
 use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, State};
@@ -179,7 +180,6 @@ fn the_leader_dies_and_an_election_follows() {
 }
 
 #[test]
-#[test]
 fn a_leader_with_a_majority_is_no_lost_quorum_whoever_answers() {
     // Just after an election both followers are in sync, and when they were asked they did not serve yet.
     let early = Made::all_up("3.8.0").not_serving(1).not_serving(2).judge();
@@ -191,6 +191,7 @@ fn a_leader_with_a_majority_is_no_lost_quorum_whoever_answers() {
     }
 }
 
+#[test]
 fn a_paused_leader_leaves_followers_that_look_well() {
     let verdict = Made::all_up("3.8.0").silent(3).judge();
     assert_eq!(numbers(&verdict), (3, 2, Some(0), Some(-2), Some(false), 0));
@@ -530,6 +531,34 @@ fn what_is_wrong_is_said_in_words_the_worst_first() {
     assert!(weighted.iter().any(|(_, text)| text.starts_with("Quorums are by groups")), "{weighted:?}");
 }
 
+/// The status page, `info` and the alerts must not be of different minds.
+#[test]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limits are positive")]
+fn words_begin_where_the_alerts_do() {
+    let limit = |name: &str| {
+        let condition = conditions().iter().find(|condition| condition.name == name).unwrap();
+        condition.level_of(Severity::Warning).unwrap().limit.unwrap()
+    };
+    let said = |lag: u64, sequence: u64| {
+        let mut made = Made::all_up("3.8.0");
+        for id in 2..=4 {
+            made = made.zxid(id, 1, sequence);
+        }
+        let made = made.zxid(1, 1, sequence - lag);
+        let report = EnsembleReport {
+            samples: zookeeper_exporter::scrape::Samples::default(),
+            name: "prod".into(),
+            members: made.members,
+            known: made.known,
+        };
+        wrong(&report).len()
+    };
+    let lag = limit("ZxidLag") as u64;
+    assert_eq!((said(lag, 1 << 20), said(lag + 1, 1 << 20)), (0, 1));
+    let used = (limit("ZxidRollover") * 4_294_967_296.0) as u64;
+    assert_eq!((said(0, used), said(0, used + 1)), (0, 1));
+}
+
 #[test]
 fn any_mixture_of_members_gives_numbers_that_fit_together() {
     use proptest::prelude::*;
@@ -556,6 +585,7 @@ fn any_mixture_of_members_gives_numbers_that_fit_together() {
         let quorum = verdict.quorum;
         let synced = quorum.synced;
         prop_assert!(synced.is_none_or(|synced| synced <= quorum.voters));
+        prop_assert_eq!(quorum.has_quorum(), quorum.margin().map(|margin| margin >= 0));
         prop_assert!(quorum.serving <= number as u64 && verdict.members_up <= number);
         prop_assert_eq!((verdict.votes.len(), verdict.lags.len()), (number, number));
         let claimants = report.members.iter().filter(|member| member.state == State::Leader).count();
@@ -571,4 +601,3 @@ fn any_mixture_of_members_gives_numbers_that_fit_together() {
         prop_assert_eq!(judge(&report), verdict);
     });
 }
-        prop_assert_eq!(quorum.has_quorum(), quorum.margin().map(|margin| margin >= 0));

@@ -5,6 +5,7 @@ use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Expr, Span};
 use super::MEMORY;
+use crate::verdict::{EPOCH_NEARLY_USED, LAG_WORTH_A_WARNING};
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
     Condition::new(name, Group::Replication, unit, expr)
@@ -38,7 +39,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_ensemble_has_quorum e 0",
         ]),
         condition("ZxidLag", Unit::Count, series("zk_zxid_lag").min(Span::minutes(2)).of_member().gt(LIMIT))
-            .warning(1000.0, Span::minutes(3), "A ZooKeeper member lags behind the leader.")
+            .warning(f64::from(LAG_WORTH_A_WARNING), Span::minutes(3), "A ZooKeeper member lags behind the leader.")
             .source("judgement: twice the 500 transactions that a leader keeps to bring a follower up to date the cheap way (commitLogCount)")
             .says(
                 "<who> has been at least <value> transactions behind the leader for 5 minutes (limit <limit>): clients read old data from it.",
@@ -106,7 +107,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             Unit::Ratio,
             (series("zk_zxid_sequence").of_ensemble() / Expr::Number(f64::from(u32::MAX))).gt(LIMIT),
         )
-        .warning(0.9, Span::minutes(5), "The transaction counter of a ZooKeeper epoch is nearly used up.")
+        .warning(EPOCH_NEARLY_USED, Span::minutes(5), "The transaction counter of a ZooKeeper epoch is nearly used up.")
         .source("at 0xffffffff the leader steps down to begin a new epoch (Leader.propose); 10 % are some 430 million transactions")
         .says(
             "ensemble <ensemble> has used <value> of the transaction numbers of its epoch (limit <limit>); at the end the leader steps down by itself, at a moment that nobody chose.",
