@@ -352,6 +352,49 @@ fn znodes_alarms_and_every_kind_of_bad_data() {
     assert!(page.series.iter().all(|(series, _)| !series.name.starts_with("zk_canary_")));
 }
 
+/// The command of the test below, ended with it.
+struct Waiting(std::process::Child);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn an_ephemeral_alarm_ends_with_its_command_and_acls_are_as_configured() {
+    let ensemble = Ensemble::start(&["--members", "1"]);
+    let members = ensemble.members().join(",");
+    let folder = tempfile::tempdir().unwrap();
+    let digest = folder.path().join("digest");
+    std::fs::write(&digest, "exporter:right\n").unwrap();
+    let module = format!(
+        "session: {{digest_file: {}, acl: ['auth::cdrwa', 'world:anyone:r']}}\nznodes: {{interval: 1s, paths: [/load]}}",
+        digest.display()
+    );
+    let configured = Configured::new(&members, &module);
+    client(&members, &["set", "/load", "3"]);
+    let exporter = configured.start();
+    let threshold =
+        |page: &Page| page.value("zk_znode_alarm_threshold", &[("path", "/load"), ("severity", "critical")]);
+
+    let mut command = crate::common::exporter::binary();
+    command.args(["alarm", "set", "/load", "5", "--ephemeral", "--config.file", configured.file().to_str().unwrap()]);
+    let mut waiting = Waiting(command.spawn().unwrap());
+    until(&exporter, "the threshold", |page| threshold(page) == Some(5.0));
+    // 31 is everything, to the user of the digest; 1 is reading, to everyone.
+    assert_eq!(client(&members, &["acl", "/alarm/load"]), "digest exporter 31\nworld anyone 1");
+    let (_, list) = configured.alarm(&["list"]);
+    assert!(list.contains("ephemeral"), "{list}");
+
+    assert!(waiting.0.try_wait().unwrap().is_none(), "it waits");
+    assert!(Command::new("kill").arg(waiting.0.id().to_string()).status().unwrap().success());
+    assert_eq!(waiting.0.wait().unwrap().code(), Some(0));
+    until(&exporter, "no threshold", |page| threshold(page).is_none());
+    assert_eq!(client(&members, &["children", "/alarm"]), "");
+}
+
 #[test]
 fn canary_and_alarms_over_tls() {
     let ensemble = Ensemble::start(&["--members", "3", "--tls=need"]);

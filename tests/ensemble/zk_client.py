@@ -6,6 +6,7 @@ usage: zk_client.py HOSTS COMMAND [ARG...]
   set PATH DATA [DIGEST]     create (with parents) or change; DIGEST as USER:PASSWORD makes its ACL that user's alone
   set-size PATH BYTES        the same with so many bytes
   get PATH
+  acl PATH                   one entry a line: scheme, the id without its hash, permissions as a number
   children PATH              one a line, nothing where there is no such znode
   cpu PATH PID [SECONDS]     write the CPU use of a process in percent of one CPU, once a second
 """
@@ -44,6 +45,9 @@ def main():
         write(client, args[0], b"x" * int(args[1]))
     elif command == "get":
         print(client.get(args[0])[0].decode())
+    elif command == "acl":
+        for entry in client.get_acls(args[0])[0]:
+            print(entry.id.scheme, entry.id.id.split(":")[0], entry.perms)
     elif command == "children":
         try:
             print("\n".join(sorted(client.get_children(args[0]))))
