@@ -18,6 +18,7 @@ mod commandline;
 mod configuration;
 mod corpus;
 mod dashboards;
+mod dependencies;
 mod deploy;
 mod endpoint;
 mod golden;
