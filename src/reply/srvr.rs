@@ -125,6 +125,12 @@ Proposal sizes last/min/max: 36/36/889
     }
 
     #[test]
+    fn a_line_of_another_kind_is_no_version() {
+        let srvr = parse("Zookeeper version: 3.8.0\nOther: 5\nOther version: 6\n");
+        assert_eq!(srvr.version, Some("3.8.0"));
+    }
+
+    #[test]
     fn reads_a_read_only_member() {
         let text = LEADER.replace("Latency", "READ-ONLY mode; serving only read-only clients\nLatency");
         assert_eq!(parse(&text), parse(LEADER));

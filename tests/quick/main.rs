@@ -20,6 +20,7 @@ mod corpus;
 mod dashboards;
 mod dependencies;
 mod deploy;
+mod edges;
 mod endpoint;
 mod golden;
 mod host;
