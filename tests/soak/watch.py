@@ -1,0 +1,180 @@
+"""Who watches the exporter during the soak: an independent observer of the members, a sampler of its process, bad clients.
+
+The observer knows nothing of the exporter's code: raw words once a second, each member in a thread of its own, and the
+plainest reading of what they say.
+"""
+
+import http.client
+import os
+import random
+import re
+import socket
+import struct
+import threading
+import time
+
+# How long before and after a page the observer must have seen the same for its word to count.
+STILL = 3.0
+# A member that is silent for so long is silent.
+PATIENCE = 2.0
+# The exporter asks for the membership at most once a minute.
+MEMBERSHIP_KNOWN = 80.0
+
+
+def word(member, name):
+    """The answer to a four-letter word; None where there is none."""
+    host, _, port = member.rpartition(":")
+    deadline = time.monotonic() + PATIENCE
+    try:
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as stream:
+            stream.sendall(name.encode())
+            answer = b""
+            while True:
+                stream.settimeout(max(0.01, deadline - time.monotonic()))
+                part = stream.recv(65536)
+                if not part:
+                    return answer.decode(errors="replace") or None
+                answer += part
+    except OSError:
+        return None
+
+
+def look(member):
+    """What one member says of itself: state, followers in sync, voters of its membership."""
+    srvr = word(member, "srvr")
+    if srvr is None:
+        return ("no-answer", None, None)
+    mode = re.search(r"^Mode: (\S+)", srvr, re.MULTILINE)
+    if not mode:
+        return ("not-serving", None, None)
+    mntr, conf = word(member, "mntr") or "", word(member, "conf") or ""
+    synced = re.search(r"^zk_synced_followers\t(\d+)", mntr, re.MULTILINE)
+    without_vote = re.search(r"^zk_synced_non_voting_followers\t(\d+)", mntr, re.MULTILINE)
+    voters = frozenset(re.findall(r"^server\.(\d+)=[^;\n]*:participant", conf, re.MULTILINE))
+    followers = int(synced[1]) - int(without_vote[1] if without_vote else 0) if synced else None
+    return (mode[1], followers, voters)
+
+
+class Observer:
+    """Looks at every member once a second and remembers the last minutes."""
+
+    def __init__(self, members):
+        self.members = members
+        self.seen = {member: [] for member in members}
+        self.membership, self.membership_since = None, time.monotonic()
+        self.ended = threading.Event()
+        for member in members:
+            threading.Thread(target=self._watch, args=(member,), daemon=True).start()
+
+    def _watch(self, member):
+        while not self.ended.is_set():
+            begun = time.monotonic()
+            said = look(member)
+            now = time.monotonic()
+            self.seen[member] = self.seen[member][-120:] + [(begun, now, said)]
+            if said[0] == "leader" and said[2] != self.membership:
+                self.membership, self.membership_since = said[2], now
+            self.ended.wait(max(0.05, begun + 1 - now))
+
+    def still(self, begun, ended):
+        """What all members said from before the page to after it; None if anything changed or was not seen."""
+        state = {}
+        for member in self.members:
+            during = [said for start, end, said in self.seen[member] if end > begun - STILL and start < ended + STILL]
+            if len(during) < 3 or any(said != during[0] for said in during):
+                return None
+            state[member] = during[0]
+        return state
+
+    def knows_membership(self, begun):
+        return begun - self.membership_since > MEMBERSHIP_KNOWN
+
+
+def expected(state, members):
+    """What a page must say of a state: plain series with their values. Numbers of voters only where one leads."""
+    lines = {}
+    for member in members:
+        for name in ("leader", "follower", "observer", "standalone", "read-only", "not-serving", "no-answer"):
+            lines[f'zk_server_state{{ensemble="soak",member="{member}",state="{name}"}}'] = int(state[member][0] == name)
+        lines[f'zk_up{{ensemble="soak",member="{member}"}}'] = int(state[member][0] != "no-answer")
+    leaders = [member for member in members if state[member][0] == "leader"]
+    return lines, leaders
+
+
+def numbers(state, leaders, members):
+    """Quorum by the plainest rule there is: the leader and who follows it, against half of the voters."""
+    lines = {'zk_ensemble_leaders{ensemble="soak"}': len(leaders)}
+    if len(leaders) != 1:
+        return lines
+    _, followers, voters = state[leaders[0]]
+    majority = len(voters) // 2 + 1
+    voting = [member for number, member in enumerate(members, 1) if str(number) in voters]
+    answering = 1 + sum(state[member][0] == "follower" for member in voting)
+    synced = min(1 + followers, answering)
+    lines.update({
+        'zk_ensemble_voters{ensemble="soak"}': len(voters),
+        'zk_ensemble_has_quorum{ensemble="soak"}': int(1 + followers >= majority),
+        'zk_ensemble_voters_synced{ensemble="soak"}': synced,
+        'zk_ensemble_quorum_margin{ensemble="soak"}': synced - majority,
+    })
+    return lines
+
+
+class Process:
+    """Memory, file descriptors and threads of the exporter, sampled."""
+
+    def __init__(self, pid, every=2.0):
+        self.pid, self.samples = pid, []
+        self.ended = threading.Event()
+        threading.Thread(target=self._sample, args=(every,), daemon=True).start()
+
+    def _sample(self, every):
+        while not self.ended.is_set():
+            try:
+                with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
+                    status = file.read()
+                descriptors = len(os.listdir(f"/proc/{self.pid}/fd"))
+            except OSError:
+                return
+            figure = lambda name: int(re.search(rf"^{name}:\s+(\d+)", status, re.MULTILINE)[1])  # noqa: E731
+            self.samples.append((figure("VmRSS") / 1024, descriptors, figure("Threads")))
+            self.ended.wait(every)
+
+
+class Rude:
+    """Clients that hang up half-way: in the request, before the answer, in the midst of it, with and without a reset."""
+
+    def __init__(self, port, every=0.5):
+        self.port, self.count = port, 0
+        self.ended = threading.Event()
+        threading.Thread(target=self._run, args=(every,), daemon=True).start()
+
+    def _run(self, every):
+        while not self.ended.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=5) as stream:
+                    how = random.randrange(4)
+                    stream.sendall(b"GET /metrics HT" if how == 0 else b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                    if how >= 2:
+                        stream.recv(100)
+                    if how == 3:
+                        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.count += 1
+            except OSError:
+                pass
+            self.ended.wait(every)
+
+
+def page(port):
+    """One page as a dict of series, with the moments at which it was asked for and there."""
+    begun = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": "4"})
+    text = connection.getresponse().read().decode()
+    connection.close()
+    series = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name, _, value = line.rpartition(" ")
+            series[name] = float(value)
+    return begun, time.monotonic(), series
