@@ -4,33 +4,34 @@ use std::collections::BTreeSet;
 
 use zookeeper_exporter::ensemble::Known;
 use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, Samples};
-use zookeeper_exporter::verdict::{Difference, Verdict, findings, judge};
+use zookeeper_exporter::verdict::{Difference, Mark, Verdict, findings, judge};
 
 use crate::common::member;
 
 /// `zk-ID:2181`, as `srvr`, `mntr` and `conf` show it; `servers` are lines of a membership.
 fn made(id: usize, mode: &str, zxid: u64, servers: &[&str]) -> MemberReport {
+    counting(2, id, mode, zxid, servers)
+}
+
+/// The same, with so many followers in sync.
+fn counting(synced: usize, id: usize, mode: &str, zxid: u64, servers: &[&str]) -> MemberReport {
     let srvr = format!("Zookeeper version: 3.8.0-x, built\nZxid: 0x{zxid:x}\nMode: {mode}\nNode count: 5\n");
-    let mntr = format!("zk_version\t3.8.0-x\nzk_server_state\t{mode}\nzk_synced_followers\t2\n");
+    let mntr = format!("zk_version\t3.8.0-x\nzk_server_state\t{mode}\nzk_synced_followers\t{synced}\n");
     let conf = format!("clientPort=2181\nserverId={id}\nmembership: \n{}\nversion=0", servers.join("\n"));
     let conf = (!servers.is_empty()).then_some(conf);
-    member(
-        &format!("zk-{id}:2181"),
-        Some(mntr.as_bytes()),
-        Some(srvr.as_bytes()),
-        conf.as_deref().map(str::as_bytes),
-    )
+    member(&format!("zk-{id}:2181"), Some(mntr.as_bytes()), Some(srvr.as_bytes()), conf.as_deref().map(str::as_bytes))
 }
 
 fn report(members: Vec<MemberReport>) -> EnsembleReport {
     EnsembleReport { name: "prod".into(), members, known: Known::default(), samples: Samples::default() }
 }
 
-const VOTERS: [&str; 4] = [
+const VOTERS: [&str; 5] = [
     "server.1=zk-1:2888:3888:participant;0.0.0.0:2181",
     "server.2=zk-2:2888:3888:participant;0.0.0.0:2181",
     "server.3=zk-3:2888:3888:participant;0.0.0.0:2181",
     "server.4=zk-4:2888:3888:participant;0.0.0.0:2181",
+    "server.5=zk-5:2888:3888:participant;0.0.0.0:2181",
 ];
 
 fn said(report: &EnsembleReport, part: &str) -> bool {
@@ -91,7 +92,7 @@ fn who_serves_alone_differs_and_who_says_nothing_does_not() {
     let servers = servers.unwrap_or_else(|| panic!("{:?}", verdict.drift));
     assert_eq!(
         servers.by_value(),
-        [("1 2 3 4", vec![0, 1]), ("none: it serves alone", vec![2])],
+        [("1 2 3 4 5", vec![0, 1]), ("none: it serves alone", vec![2])],
         "member 4 says nothing of it"
     );
 }
@@ -102,4 +103,53 @@ fn values_are_listed_with_those_who_have_them() {
     let difference = Difference { key: "tickTime".into(), values: vec![value("2"), None, value("3"), value("2")] };
     assert_eq!(difference.by_value(), [("2", vec![0, 3]), ("3", vec![2])]);
     assert!(Verdict::is_common("tickTime") && !Verdict::is_common("clientPort"));
+}
+
+#[test]
+fn two_of_five_are_no_majority() {
+    let of = |synced: usize| {
+        let leader = counting(synced, 1, "leader", 1 << 32 | 9, &VOTERS);
+        let followers = (2..=1 + synced).map(|id| made(id, "follower", 1 << 32 | 9, &VOTERS));
+        judge(&report(std::iter::once(leader).chain(followers).collect())).quorum
+    };
+    assert_eq!((of(1).has_quorum(), of(1).margin()), (Some(false), Some(-1)));
+    assert_eq!((of(2).has_quorum(), of(2).margin()), (Some(true), Some(0)));
+}
+
+#[test]
+fn an_older_leader_without_a_majority_is_no_second_one() {
+    let of = |synced: usize, followers: usize| {
+        let mut members =
+            vec![counting(0, 1, "leader", 2 << 32 | 1, &VOTERS), counting(synced, 2, "leader", 1 << 32 | 9, &VOTERS)];
+        members.extend((3..3 + followers).map(|id| made(id, "follower", 1 << 32 | 9, &VOTERS)));
+        judge(&report(members))
+    };
+    assert_eq!((of(1, 1).leaders, of(1, 1).stale_leaders), (vec![0], vec![1]), "two of five");
+    assert_eq!((of(2, 2).leaders, of(2, 2).stale_leaders), (vec![0, 1], vec![]), "three of five");
+}
+
+#[test]
+fn latency_is_that_of_reads_and_writes_together() {
+    let mark = |reads: u32, writes: u32| {
+        let text = format!(
+            "zk_version\t3.8.0-x\nzk_sum_readlatency\t{reads}000\nzk_cnt_readlatency\t{reads}\n\
+             zk_sum_updatelatency\t{writes}000\nzk_cnt_updatelatency\t{writes}\n"
+        );
+        Mark::of(&member("zk-1:2181", Some(text.as_bytes()), None, None))
+    };
+    // Each took a second, whichever it was.
+    assert_eq!(mark(30, 50).since(&mark(10, 10), 1.0).latency, Some(1.0));
+}
+
+#[test]
+fn where_mntr_is_refused_and_not_all_are_asked_nothing_is_said_of_the_quorum() {
+    let without_mntr = |id: usize, mode: &str| {
+        let srvr = format!("Zookeeper version: 3.8.0-x, built\nZxid: 0x100000009\nMode: {mode}\nNode count: 5\n");
+        let conf = format!("clientPort=2181\nserverId={id}\nmembership: \n{}\nversion=0", VOTERS.join("\n"));
+        member(&format!("zk-{id}:2181"), None, Some(srvr.as_bytes()), Some(conf.as_bytes()))
+    };
+    let verdict = judge(&report(vec![without_mntr(1, "leader"), without_mntr(2, "follower")]));
+    assert_eq!((verdict.quorum.has_quorum(), verdict.quorum.margin()), (None, None));
+    let three = vec![without_mntr(1, "leader"), without_mntr(2, "follower"), without_mntr(3, "follower")];
+    assert_eq!(judge(&report(three)).quorum.has_quorum(), Some(true));
 }

@@ -182,7 +182,7 @@ class Soak:
             done.set()
 
         threading.Thread(target=make_trouble, daemon=True).start()
-        pages, compared, with_numbers, wrong, waiting = 0, 0, 0, [], []
+        pages, compared, with_numbers, missing, wrong, waiting = 0, 0, 0, 0, [], []
         while not done.is_set() and self.exporter.poll() is None:
             waiting.append(watch.page(self.port))
             pages += 1
@@ -197,16 +197,17 @@ class Soak:
                 if observer.knows_membership(asked):
                     lines.update(watch.numbers(state, leaders, self.members))
                     with_numbers += 1
+                    missing += any(said[0] == "no-answer" for said in state.values())
                 compared += 1
                 wrong += [f"{name} is {series.get(name)}, not {value}; members say {state}"
                           for name, value in lines.items() if series.get(name) != value]
         lasted = time.monotonic() - begun
         for one in (observer, process, rude):
             one.ended.set()
-        self.judge(lasted, process.samples, rude.count, faults, trouble, (pages, compared, with_numbers, wrong))
+        self.judge(lasted, process.samples, rude.count, faults, trouble, (pages, compared, with_numbers, missing, wrong))
 
     def judge(self, lasted, samples, rude, faults, trouble, verdicts):
-        pages, compared, with_numbers, wrong = verdicts
+        pages, compared, with_numbers, missing, wrong = verdicts
         self.expect("the exporter runs to the end", "yes", "yes" if self.exporter.poll() is None else "no", self.exporter.poll() is None)
         log = self.log()
         panics = [line for line in log.splitlines() if "panicked" in line]
@@ -232,8 +233,9 @@ class Soak:
             self.expect(f"Prometheus {number}: scrapes", f">= {due * 0.95:.0f} of {due:.0f}", f"{count:.0f}", count >= due * 0.95)
             self.expect(f"Prometheus {number}: up is 0", "0", f"{failed:.0f}", failed == 0)
             self.expect(f"Prometheus {number}: slowest scrape", f"< {TIMEOUT} s", f"{slowest:.2f} s", slowest < TIMEOUT)
-        self.expect("pages that the observer could judge", f">= a tenth of {pages}", f"{compared}, {with_numbers} of them with quorum",
-                    compared * 10 >= pages and with_numbers > 0)
+        self.expect("pages that the observer could judge", f">= a tenth of {pages}", f"{compared}", compared * 10 >= pages)
+        self.expect("of them with quorum and margin; while a member was missing", "> 0; > 0", f"{with_numbers}; {missing}",
+                    missing > 0)
         self.expect("wrong verdicts", "0", len(wrong), not wrong)
         self.expect("faults", "all healed", f"{sum(faults.values())}, {len(trouble)} failed", not trouble and bool(faults))
         self.expect("clients that hung up half-way", "> 0", rude, rude > 0)
