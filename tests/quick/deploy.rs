@@ -78,3 +78,13 @@ fn the_install_guide_speaks_of_what_is_there() {
         assert!(there, "the guide links to {link}");
     }
 }
+
+#[test]
+fn the_recording_rules_for_fleets_are_rules() {
+    let document = read("docs/scale.md");
+    let rules = document.split("```yaml\ngroups:").nth(1).and_then(|behind| behind.split("```").next());
+    let file = tempfile::NamedTempFile::with_suffix(".yml").unwrap();
+    std::fs::write(file.path(), format!("groups:{}", rules.expect("docs/scale.md has no rules"))).unwrap();
+    let output = Command::new("promtool").args(["check", "rules"]).arg(file.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
