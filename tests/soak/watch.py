@@ -21,6 +21,10 @@ PATIENCE = 2.0
 MEMBERSHIP_KNOWN = 80.0
 
 
+# It answered one word and not the other: nothing is known of it.
+UNSURE = ("unsure", None, None)
+
+
 def word(member, name):
     """The answer to a four-letter word; None where there is none."""
     host, _, port = member.rpartition(":")
@@ -47,7 +51,9 @@ def look(member):
     mode = re.search(r"^Mode: (\S+)", srvr, re.MULTILINE)
     if not mode:
         return ("not-serving", None, None)
-    mntr, conf = word(member, "mntr") or "", word(member, "conf") or ""
+    mntr, conf = word(member, "mntr"), word(member, "conf")
+    if mntr is None or conf is None:
+        return UNSURE
     synced = re.search(r"^zk_synced_followers\t(\d+)", mntr, re.MULTILINE)
     without_vote = re.search(r"^zk_synced_non_voting_followers\t(\d+)", mntr, re.MULTILINE)
     voters = frozenset(re.findall(r"^server\.(\d+)=[^;\n]*:participant", conf, re.MULTILINE))
@@ -81,7 +87,7 @@ class Observer:
         state = {}
         for member in self.members:
             during = [said for start, end, said in self.seen[member] if end > begun - STILL and start < ended + STILL]
-            if len(during) < 3 or any(said != during[0] for said in during):
+            if len(during) < 3 or during[0] == UNSURE or any(said != during[0] for said in during):
                 return None
             state[member] = during[0]
         return state
