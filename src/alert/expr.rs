@@ -87,6 +87,10 @@ pub enum Keys {
     Znode,
     /// One alert an indicator of a member.
     Indicator,
+    /// One alert an objective of an ensemble.
+    Objective,
+    /// One alert a resource of an ensemble.
+    Resource,
     /// One alert a scrape target: the one case in which `job` and `instance` stay.
     Target,
     /// One series a member and scrape target; only within another aggregation.
@@ -104,6 +108,8 @@ impl Keys {
             Self::Member | Self::Canary => &["ensemble", "member"],
             Self::Znode => &["ensemble", "path"],
             Self::Indicator => &["ensemble", "member", "indicator"],
+            Self::Objective => &["ensemble", "objective"],
+            Self::Resource => &["ensemble", "resource"],
             Self::Certificate => &["ensemble", "member", "subject"],
             Self::Target => &["job", "instance"],
             Self::MemberOfTarget => &["ensemble", "member", "job", "instance"],

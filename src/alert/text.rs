@@ -43,7 +43,9 @@ impl Words<'_> {
                 Keys::Canary => {
                     "{{ with $labels.member }}member {{ . }} of {{ end }}ensemble {{ $labels.ensemble }}".to_owned()
                 }
-                Keys::Ensemble | Keys::Znode => "ensemble {{ $labels.ensemble }}".to_owned(),
+                Keys::Ensemble | Keys::Objective | Keys::Resource | Keys::Znode => {
+                    "ensemble {{ $labels.ensemble }}".to_owned()
+                }
                 Keys::Target => "{{ $labels.instance }} (job {{ $labels.job }})".to_owned(),
                 Keys::Nothing => String::new(),
             },
@@ -60,6 +62,8 @@ impl Words<'_> {
             "path" => "{{ $labels.path }}".to_owned(),
             "instance" => "{{ $labels.instance }}".to_owned(),
             "indicator" => "{{ $labels.indicator }}".to_owned(),
+            "objective" => "{{ $labels.objective }}".to_owned(),
+            "resource" => "{{ $labels.resource }}".to_owned(),
             "host" => HOST.to_owned(),
             "states" => STATES.to_owned(),
             "reasons" => REASONS.to_owned(),
@@ -103,7 +107,9 @@ impl Words<'_> {
                 Keys::Canary if !label("member").is_empty() => {
                     format!("member {} of ensemble {}", label("member"), label("ensemble"))
                 }
-                Keys::Canary | Keys::Ensemble | Keys::Znode => format!("ensemble {}", label("ensemble")),
+                Keys::Canary | Keys::Ensemble | Keys::Objective | Keys::Resource | Keys::Znode => {
+                    format!("ensemble {}", label("ensemble"))
+                }
                 Keys::Target => label("instance"),
                 Keys::Nothing => String::new(),
             },

@@ -26,6 +26,7 @@ import stage as stages  # noqa: E402
 EMPTY = {
     ("zookeeper-exporter", "Values left out", "A"): "nothing was left out",
     ("zookeeper-exporter", "Certificates end in", "A"): "no member is asked over TLS here",
+    ("zookeeper-early-warning", "Unusual for the last day", "A"): "needs six hours of history",
     ("zookeeper-capacity", "Znodes", "B"): "needs a day of history",
     ("zookeeper-capacity", "Data size", "B"): "needs a day of history",
     ("zookeeper-capacity", "Watches", "B"): "needs a day of history",

@@ -48,8 +48,6 @@ const UNITS: &[&str] = &["short", "s", "dtdurations", "bytes", "Bps", "percentun
 const OWN_WINDOW: &[(&str, &str, &str)] = &[
     ("zookeeper-member", "Snapshots", "snapshots are hours apart"),
     ("zookeeper-capacity", "Writing a snapshot", "snapshots are hours apart"),
-    ("zookeeper-latency", "Kept in the last 24 hours", "an objective is about fixed windows"),
-    ("zookeeper-latency", "How fast the budget burns", "an objective is about fixed windows"),
 ];
 
 /// Series that Prometheus and `node_exporter` make.

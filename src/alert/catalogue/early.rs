@@ -1,7 +1,7 @@
 //! Early warning: risk that has lasted, and figures that are not as usual. They look at what recording rules write.
 
-use super::super::build::{LIMIT, series};
-use super::super::condition::Severity::Warning;
+use super::super::build::{LIMIT, series, series_with};
+use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Agg, Expr, Keys, Span};
 
@@ -63,5 +63,123 @@ pub(super) fn conditions() -> Vec<Condition> {
             "member:zk_detection:probability{indicator=\"fsync\"} m1 1",
             "member:zk_warning:score{indicator=\"fsync\"} m1 0.01",
         ]),
+        condition(
+            "RunsOut",
+            Unit::Seconds,
+            series_with("member:zk_forecast:seconds", "resource", "disk_space|heap|znodes|watches|zxid")
+                .by(Agg::Min, Keys::Resource)
+                .lt(LIMIT),
+        )
+        .warning(86_400.0, Span::minutes(30), "Something that a ZooKeeper ensemble cannot do without runs out within a day.")
+        .source("node-mixin's NodeFilesystemSpaceFillingUp: a line through 6 hours, a day ahead, from a level on; here 30 %. File descriptors and the size of the data have forecasts of their own")
+        .says(
+            "at the pace of the last 6 hours, <resource> of ensemble <ensemble> is used up in <value> (limit <limit>).",
+            "First see at which member, and how far it is: member:zk_forecast:seconds{ensemble=\"<ensemble>\",resource=\"<resource>\"} in Prometheus - then as the runbook says for <resource>.",
+        )
+        .means("A disk, a heap, the tree, the watches or the transaction numbers of the epoch fill up steadily.", "Nothing yet.")
+        .so("Find what grows in the hours that are left.", "As under the alert of the resource: ZooKeeperDiskSpaceLow, ZooKeeperHeapHigh, ZooKeeperZnodesHigh, ZooKeeperWatchesHigh, ZooKeeperZxidRollover.")
+        .fires(Warning, "e resource=disk_space", "ten hours", &["member:zk_forecast:seconds{resource=\"disk_space\"} m2 36000"])
+        .quiet(Warning, "a week", &["member:zk_forecast:seconds{resource=\"disk_space\"} m2 604800"])
+        .quiet(Warning, "file descriptors have an alert of their own", &["member:zk_forecast:seconds{resource=\"file_descriptors\"} m2 3600"]),
+        condition(
+            "OutageBudgetBurn",
+            Unit::Count,
+            available("ensemble:zk_budget_burn:avg1h").gt(LIMIT).and(available("ensemble:zk_budget_burn:avg5m").gt(LIMIT)),
+        )
+        .warning(7.2, Span::minutes(2), "A ZooKeeper ensemble is without a quorum now and then.")
+        .critical(14.4, Span::minutes(2), "A ZooKeeper ensemble is without a quorum again and again.")
+        .off()
+        .source("Google's SRE workbook: 14.4 times over an hour and five minutes spends the budget of 30 days in two, half of it in four; the objective is a quorum 99.9 % of the time. Critical is off: an outage that lasts has its own alarm already. Slow writes get nobody up: their budget has a warning alone")
+        .says(
+            "ensemble <ensemble> uses up the outages of a month <value> times too fast, over an hour and still (limit <limit>): a quorum is missing for some moments again and again.",
+            "First see whether it is again and again: ensemble:zk_objective_missed:bool{ensemble=\"<ensemble>\",objective=\"availability\"} in Prometheus over the last hour - then who leads and who is missing: <ask-all srvr> | grep -E '==|Zxid|Mode'",
+        )
+        .means("The ensemble loses its quorum repeatedly, each time perhaps too shortly for the alarm of that.", "Every write fails while it lasts; clients lose sessions each time.")
+        .so("Treat it as an outage that has not ended.", "As under ZooKeeperQuorumLost and ZooKeeperFrequentElections.")
+        .fires(Critical, "e", "a tenth of the time", &[
+            "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 100",
+            "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 100",
+        ])
+        .quiet(Critical, "it is over", &[
+            "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 100",
+            "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 0",
+        ])
+        .fires(Warning, "e", "a hundredth of the time", &[
+            "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 10",
+            "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 10",
+        ])
+        .quiet(Warning, "it is over", &[
+            "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 10",
+            "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 0",
+        ])
+        .quiet(Critical, "a hundredth of the time is a warning", &[
+            "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 10",
+            "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 10",
+        ])
+        .quiet(Critical, "slow writes get nobody up", &[
+            "ensemble:zk_budget_burn:avg1h{objective=\"write_latency\"} e 100",
+            "ensemble:zk_budget_burn:avg5m{objective=\"write_latency\"} e 100",
+        ]),
+        condition(
+            "BudgetBurn",
+            Unit::Count,
+            burns("ensemble:zk_budget_burn:avg6h", "ensemble:zk_budget_burn:avg30m", 6.0)
+                .or(burns("ensemble:zk_budget_burn:avg1d", "ensemble:zk_budget_burn:avg2h", 3.0))
+                .or(burns("ensemble:zk_budget_burn:avg3d", "ensemble:zk_budget_burn:avg6h", 1.0)),
+        )
+        .warning(None, quarter, "A ZooKeeper ensemble uses up the budget of an objective too fast.")
+        .source("Google's SRE workbook: 6 times over 6 hours and 30 minutes, 3 times over a day and 2 hours, once over 3 days and 6 hours. The objectives: a quorum 99.9 % of the time; for 99.5 % of it a mean write within the warning limit of ZooKeeperSlowWrites (Elastic's objective is 99.5 %)")
+        .says(
+            "the budget of the objective <objective> of ensemble <ensemble> burns <value> times as fast as it may, and goes on doing so.",
+            "First see when: ensemble:zk_objective_missed:bool{ensemble=\"<ensemble>\",objective=\"<objective>\"} in Prometheus over a day - and what is left: ensemble:zk_budget_left:ratio30d{ensemble=\"<ensemble>\"}",
+        )
+        .means("Outages or slow writes, each perhaps small, add up to more than the objective allows.", "Clients notice by now and then; the objective of the month will be missed.")
+        .so("Give the cause time this week, before new features.", "write_latency: as under ZooKeeperSlowWrites. availability: as under ZooKeeperFrequentElections.")
+        .fires(Warning, "e objective=write_latency", "6 hours", &[
+            "ensemble:zk_budget_burn:avg30m{objective=\"write_latency\"} e 7",
+            "ensemble:zk_budget_burn:avg6h{objective=\"write_latency\"} e 7",
+            "ensemble:zk_budget_burn:avg1d{objective=\"write_latency\"} e 2",
+            "ensemble:zk_budget_burn:avg2h{objective=\"write_latency\"} e 7",
+            "ensemble:zk_budget_burn:avg3d{objective=\"write_latency\"} e 0.5",
+        ])
+        .fires(Warning, "e objective=write_latency", "a day", &[
+            "ensemble:zk_budget_burn:avg30m{objective=\"write_latency\"} e 4",
+            "ensemble:zk_budget_burn:avg6h{objective=\"write_latency\"} e 0.9",
+            "ensemble:zk_budget_burn:avg1d{objective=\"write_latency\"} e 4",
+            "ensemble:zk_budget_burn:avg2h{objective=\"write_latency\"} e 4",
+            "ensemble:zk_budget_burn:avg3d{objective=\"write_latency\"} e 2",
+        ])
+        .fires(Warning, "e objective=availability", "three days", &[
+            "ensemble:zk_budget_burn:avg30m{objective=\"availability\"} e 2",
+            "ensemble:zk_budget_burn:avg6h{objective=\"availability\"} e 2",
+            "ensemble:zk_budget_burn:avg1d{objective=\"availability\"} e 2",
+            "ensemble:zk_budget_burn:avg2h{objective=\"availability\"} e 2",
+            "ensemble:zk_budget_burn:avg3d{objective=\"availability\"} e 2",
+        ])
+        .quiet(Warning, "a bad hour that is over", &[
+            "ensemble:zk_budget_burn:avg30m{objective=\"write_latency\"} e 0",
+            "ensemble:zk_budget_burn:avg6h{objective=\"write_latency\"} e 7",
+            "ensemble:zk_budget_burn:avg1d{objective=\"write_latency\"} e 4",
+            "ensemble:zk_budget_burn:avg2h{objective=\"write_latency\"} e 0",
+            "ensemble:zk_budget_burn:avg3d{objective=\"write_latency\"} e 0.9",
+        ])
+        .quiet(Warning, "a bad day that is over", &[
+            "ensemble:zk_budget_burn:avg30m{objective=\"write_latency\"} e 0",
+            "ensemble:zk_budget_burn:avg6h{objective=\"write_latency\"} e 0",
+            "ensemble:zk_budget_burn:avg1d{objective=\"write_latency\"} e 2",
+            "ensemble:zk_budget_burn:avg2h{objective=\"write_latency\"} e 0",
+            "ensemble:zk_budget_burn:avg3d{objective=\"write_latency\"} e 2",
+        ]),
     ]
+}
+
+/// Of the objective that the ensemble has a quorum.
+fn available(name: &'static str) -> Expr {
+    series_with(name, "objective", "availability").of_ensemble()
+}
+
+/// Too fast over the long window, and in the short one still.
+fn burns(long: &'static str, short: &'static str, times: f64) -> Expr {
+    let of = |name| series(name).by(Agg::Max, Keys::Objective);
+    of(long).gt(times).and(of(short).gt(times))
 }

@@ -4,12 +4,14 @@
 //! so that what a user sets under `alerts:` moves the scores as well.
 
 pub mod indicators;
+mod objectives;
 mod scores;
 
 use super::rules::{Deployment, LeftOut, quoted};
 use super::thresholds::Thresholds;
 
 pub use indicators::{INDICATORS, Indicator, steepness};
+pub use objectives::OBJECTIVES;
 pub use scores::DEAD_ZONE;
 
 /// One recording rule.
@@ -28,6 +30,8 @@ pub struct Record {
 pub struct RecordGroup {
     /// The name of the group.
     pub name: &'static str,
+    /// How often it is evaluated, where that is not as often as all others.
+    pub interval: Option<&'static str>,
     /// Its rules, in the order in which each needs those before it.
     pub records: Vec<Record>,
 }
@@ -50,6 +54,28 @@ pub const RECORDED: &[(&str, &str)] = &[
     ),
     ("member:zk_risk:noisy_or", "the risk of the member: its groups combined; exactly 0 at rest"),
     ("ensemble:zk_risk:noisy_or", "the risk of the ensemble: its voters combined, softened by the quorum margin"),
+    (
+        "ensemble:zk_objective_missed:bool",
+        "1 while an objective is missed: no quorum, or the mean write of the slowest member above its warning limit",
+    ),
+    (
+        "ensemble:zk_budget_burn:ratio",
+        "the same, divided by the part of the time in which it may be: 1 is just as fast as allowed",
+    ),
+    ("ensemble:zk_budget_burn:avg5m", "how fast the budget burned in 5 minutes"),
+    ("ensemble:zk_budget_burn:avg30m", "in 30 minutes"),
+    ("ensemble:zk_budget_burn:avg1h", "in an hour"),
+    ("ensemble:zk_budget_burn:avg2h", "in 2 hours"),
+    ("ensemble:zk_budget_burn:avg6h", "in 6 hours"),
+    ("ensemble:zk_budget_burn:ratio_thinned", "a sample every 2 minutes, for the windows of days"),
+    ("ensemble:zk_budget_burn:avg1d", "in a day"),
+    ("ensemble:zk_budget_burn:avg3d", "in 3 days"),
+    ("ensemble:zk_objective_kept:ratio1d", "the part of the last day in which the objective was kept"),
+    ("ensemble:zk_budget_left:ratio30d", "what is left of the budget of 30 days: 1 is all, below 0 is overspent"),
+    (
+        "member:zk_forecast:seconds",
+        "seconds until a resource is used up, if it goes on; absent where it does not grow or is below 30 %",
+    ),
 ];
 
 /// Whether some recording rule writes series of this name.
@@ -67,7 +93,11 @@ pub fn groups(thresholds: &Thresholds, deployment: &Deployment) -> (Vec<RecordGr
 impl RecordGroup {
     /// The group as a rule file of Prometheus has it.
     pub(super) fn write(&self, out: &mut String) {
-        out.push_str(&format!("  - name: {}\n    rules:\n", self.name));
+        out.push_str(&format!("  - name: {}\n", self.name));
+        if let Some(interval) = self.interval {
+            out.push_str(&format!("    interval: {interval}\n"));
+        }
+        out.push_str("    rules:\n");
         for record in &self.records {
             out.push_str(&format!("      - record: {}\n        expr: |\n", record.name));
             record.expr.lines().for_each(|line| out.push_str(&format!("          {line}\n")));

@@ -12,12 +12,12 @@ pub const DEAD_ZONE: f64 = 0.05;
 /// The largest risk that is combined; at 1 the logarithm would be infinite.
 const CERTAIN: f64 = 0.999;
 
-const VALUE: &str = "member:zk_indicator:value";
+pub(super) const VALUE: &str = "member:zk_indicator:value";
 
 /// An indicator with its limits for each set of ensembles that has its own.
-struct InUse {
-    indicator: &'static Indicator,
-    limits: Vec<(Ensembles, f64, f64)>,
+pub(super) struct InUse {
+    pub(super) indicator: &'static Indicator,
+    pub(super) limits: Vec<(Ensembles, f64, f64)>,
 }
 
 pub(super) fn groups(thresholds: &Thresholds, deployment: &Deployment) -> (Vec<RecordGroup>, Vec<LeftOut>) {
@@ -36,13 +36,14 @@ pub(super) fn groups(thresholds: &Thresholds, deployment: &Deployment) -> (Vec<R
         used.push(InUse { indicator, limits });
     }
     let by = By::new(&deployment.keep_labels);
-    let groups = vec![
-        RecordGroup { name: "zookeeper-indicators", records: indicators(&used, deployment, &by) },
-        RecordGroup { name: "zookeeper-baselines", records: baselines(&used) },
-        RecordGroup { name: "zookeeper-detection", records: vec![detection(&by)] },
-        RecordGroup { name: "zookeeper-warning-scores", records: scores(&used, &by) },
-        RecordGroup { name: "zookeeper-risk", records: risks(&by) },
+    let mut groups = vec![
+        RecordGroup { name: "zookeeper-indicators", interval: None, records: indicators(&used, deployment, &by) },
+        RecordGroup { name: "zookeeper-baselines", interval: None, records: baselines(&used) },
+        RecordGroup { name: "zookeeper-detection", interval: None, records: vec![detection(&by)] },
+        RecordGroup { name: "zookeeper-warning-scores", interval: None, records: scores(&used, &by) },
+        RecordGroup { name: "zookeeper-risk", interval: None, records: risks(&by) },
     ];
+    groups.extend(super::objectives::groups(&used, &by));
     (groups, left_out)
 }
 
@@ -194,7 +195,7 @@ fn risks(by: &By) -> Vec<Record> {
 }
 
 /// Parts for different ensembles as one expression.
-fn joined(parts: impl Iterator<Item = String>) -> String {
+pub(super) fn joined(parts: impl Iterator<Item = String>) -> String {
     let parts: Vec<String> = parts.collect();
     match &parts[..] {
         [one] => one.clone(),

@@ -3,10 +3,12 @@
 use super::parts;
 use crate::dashboard::board::Board;
 use crate::dashboard::panel::{Column, Paint, Panel, Unit};
+use crate::dashboard::query::{of_ensemble, of_member};
 
 pub(super) fn board() -> Board {
     Board::new("zookeeper-early-warning", "Early warning", "What is on its way to become a fault?")
         .row("Now", vec![parts::firing().size(12, 8), pending()])
+        .row("Risk: 50 % is one indicator at its limit, or several near theirs", risk())
         .row("How near to its limit is every indicator? 100 % is the warning limit", near())
         .row("What will run out next?", vec![parts::runs_out().size(12, 9), history()])
 }
@@ -21,6 +23,34 @@ fn pending() -> Panel {
     .asks("Which conditions hold already, but not for long enough to fire?")
     .bad("Any line that stays for minutes.", "Look at it before it fires.")
     .missing("Nothing is about to fire.")
+}
+
+fn risk() -> Vec<Panel> {
+    const RECORDED: &str = "No data: alert-rules/early-warning.yml is not loaded in this Prometheus.";
+    let steps = Paint::From(vec![(0.2, "yellow"), (0.5, "orange"), (0.9, "red")]);
+    vec![
+        Panel::number("Risk of the ensemble", Unit::Ratio)
+            .asks("How near is the ensemble to a fault, with the voters that it can still lose?")
+            .bad("50 % or more.", "The curves beside it say which member.")
+            .missing(RECORDED)
+            .query(of_ensemble("ensemble:zk_risk:noisy_or{RE}"), "{{ensemble}}")
+            .paint(steps.clone())
+            .size(6, 8),
+        Panel::curves("Risk of each member", Unit::Ratio)
+            .asks("Which member is on its way to a fault, and since when?")
+            .bad("A line that climbs. At rest it is 0.", "The row below says which indicator.")
+            .missing(RECORDED)
+            .query(of_member("member:zk_risk:noisy_or{RM}"), "{{member}}")
+            .between(0.0, 1.0)
+            .size(10, 8),
+        Panel::heat("Unusual for the last day", Unit::Ratio)
+            .asks("Which indicator is far above what it was a day long?")
+            .bad("98 % or more: nearly four deviations.", "What changed at that time?")
+            .missing("No data: there are not yet six hours of history, or alert-rules/early-warning.yml is not loaded.")
+            .query("max by (indicator, ensemble) (member:zk_detection:probability{RM})", "{{indicator}} {{ensemble}}")
+            .paint(Paint::From(vec![(0.9, "yellow"), (0.98, "orange")]))
+            .size(8, 8),
+    ]
 }
 
 fn near() -> Vec<Panel> {

@@ -1,0 +1,154 @@
+//! Objectives: whether they are kept at this moment, how fast their budgets burn, and what is left of them.
+
+use super::indicators::INDICATORS;
+use super::scores::{By, InUse, VALUE, joined};
+use super::{Record, RecordGroup};
+use crate::alert::promql::{matched, number};
+
+/// An objective: the label `objective`, and the part of the time in which it may be missed.
+pub const OBJECTIVES: [(&str, f64); 2] = [("availability", 0.001), ("write_latency", 0.005)];
+
+/// Windows of the burn rate that are short enough to be reckoned at every evaluation, and those that are not.
+const SHORT: [(&str, &str); 5] = [
+    ("ensemble:zk_budget_burn:avg5m", "5m"),
+    ("ensemble:zk_budget_burn:avg30m", "30m"),
+    ("ensemble:zk_budget_burn:avg1h", "1h"),
+    ("ensemble:zk_budget_burn:avg2h", "2h"),
+    ("ensemble:zk_budget_burn:avg6h", "6h"),
+];
+const LONG: [(&str, &str); 2] = [("ensemble:zk_budget_burn:avg1d", "1d"), ("ensemble:zk_budget_burn:avg3d", "3d")];
+
+const MISSED: &str = "ensemble:zk_objective_missed:bool";
+const BURN: &str = "ensemble:zk_budget_burn:ratio";
+const THINNED: &str = "ensemble:zk_budget_burn:ratio_thinned";
+
+pub(super) fn groups(used: &[InUse], by: &By) -> Vec<RecordGroup> {
+    let ensemble = &by.ensemble;
+    let record = |name, expr: String| Record { name, expr, labels: Vec::new() };
+    let about =
+        |name, expr: String, objective: &str| Record { name, expr, labels: vec![("objective", objective.to_owned())] };
+    let mut now = vec![about(
+        MISSED,
+        format!("max by ({ensemble}) (last_over_time(zk_ensemble_has_quorum[2m])) == bool 0"),
+        "availability",
+    )];
+    if let Some(writes) = used.iter().find(|one| one.indicator.name == "write_latency") {
+        let part = |(ensembles, nu, _): &_| {
+            let of = matched(ensembles, &[("indicator", "write_latency")]);
+            format!("max by ({ensemble}) ({VALUE}{of}) > bool {}", number(*nu))
+        };
+        // Where nobody writes nobody waits; where writes are not measured nothing is claimed.
+        let idle = format!("0 * group by ({ensemble}) (last_over_time(zk_updatelatency_seconds_count[2m]))");
+        now.push(about(MISSED, format!("{}\nor\n{idle}", joined(writes.limits.iter().map(part))), "write_latency"));
+    }
+    for (objective, budget) in OBJECTIVES {
+        now.push(about(BURN, format!("{MISSED}{{objective=\"{objective}\"}} / {budget}"), objective));
+    }
+    now.extend(SHORT.map(|(name, window)| record(name, format!("avg_over_time({BURN}[{window}])"))));
+    let mut later = vec![record(THINNED, format!("avg_over_time({BURN}[2m])"))];
+    later.extend(LONG.map(|(name, window)| record(name, format!("avg_over_time({THINNED}[{window}])"))));
+    for (objective, budget) in OBJECTIVES {
+        let day = format!("1 - {budget} * ensemble:zk_budget_burn:avg1d{{objective=\"{objective}\"}}");
+        later.push(about("ensemble:zk_objective_kept:ratio1d", day, objective));
+    }
+    later.push(record("ensemble:zk_budget_left:ratio30d", format!("1 - avg_over_time({THINNED}[30d])")));
+    vec![
+        RecordGroup { name: "zookeeper-objectives", interval: None, records: now },
+        // A month of samples of every evaluation would be too many.
+        RecordGroup { name: "zookeeper-budgets", interval: Some("2m"), records: later },
+        RecordGroup { name: "zookeeper-forecasts", interval: None, records: forecasts(used, by) },
+    ]
+}
+
+/// Where a straight line through the last hours reaches the limit, in seconds from now.
+struct Line<'l> {
+    resource: &'l str,
+    value: String,
+    slope: String,
+    history: String,
+    limit: String,
+    /// What makes the line a lie.
+    unless: Option<String>,
+}
+
+impl Line<'_> {
+    /// With its guards: it rises, it has gone a part of the way, it was there before, nothing began anew.
+    fn record(self, by: &By) -> Record {
+        let Self { resource, value, slope, history, limit, unless } = self;
+        let mut expr =
+            format!("clamp_min(({limit} - {value}) / ({slope} > 0), 0)\nand\n{value} > 0.3 * {limit}\nand\n{history}");
+        if let Some(unless) = unless {
+            expr = format!("{expr}\nunless on ({})\n{unless}", by.member);
+        }
+        // Without the label of the indicator.
+        let inner: String = expr.lines().map(|line| format!("  {line}\n")).collect();
+        let expr = format!("max by ({}) (\n{inner})", by.member);
+        let labels = vec![("resource", resource.to_owned())];
+        Record { name: "member:zk_forecast:seconds", expr, labels }
+    }
+}
+
+fn forecasts(used: &[InUse], by: &By) -> Vec<Record> {
+    let member = &by.member;
+    let began = |window: &str| Some(format!("max by ({member}) (resets(zk_uptime_seconds[{window}])) > 0"));
+    let mut all = Vec::new();
+    // Indicator, window, what must have been seen, whether the process holds it.
+    let rows = [
+        ("file_descriptors", "1h", "[15m] offset 30m", true),
+        ("heap", "6h", "[1h] offset 3h", true),
+        ("disk_space", "6h", "[1h] offset 3h", false),
+        ("data_size", "6h", "[1h] offset 3h", false),
+        ("znodes", "6h", "[1h] offset 3h", false),
+        ("watches", "6h", "[1h] offset 3h", true),
+    ];
+    for (name, window, seen, of_process) in rows {
+        debug_assert!(INDICATORS.iter().any(|indicator| indicator.name == name));
+        let Some(InUse { limits, .. }) = used.iter().find(|one| one.indicator.name == name) else { continue };
+        // What is a part of something ends at the whole; what has no end of its own, at the warning limit.
+        let is_part = matches!(name, "file_descriptors" | "heap" | "disk_space");
+        let line = |(ensembles, nu, _): &_| {
+            let of = format!("{VALUE}{}", matched(ensembles, &[("indicator", name)]));
+            Line {
+                resource: name,
+                slope: format!("deriv({of}[{window}])"),
+                history: format!("last_over_time({of}{seen})"),
+                value: of,
+                limit: if is_part { "1".to_owned() } else { number(*nu) },
+                unless: if of_process { began(window) } else { None },
+            }
+            .record(by)
+        };
+        let mut records: Vec<Record> = limits.iter().map(line).collect();
+        let expr = joined(records.iter().map(|record| record.expr.clone()));
+        if let Some(mut record) = records.pop() {
+            record.expr = expr;
+            all.push(record);
+        }
+    }
+    let of = |name: &str| format!("max by ({member}) ({name})");
+    let most = of("zk_max_file_descriptors");
+    all.push(
+        // Each connection is a file descriptor, and files use some too.
+        Line {
+            resource: "connections",
+            value: of("zk_open_file_descriptors"),
+            slope: of("deriv(zk_num_alive_connections[6h])"),
+            history: of("last_over_time(zk_num_alive_connections[1h] offset 3h)"),
+            limit: most,
+            unless: began("6h"),
+        }
+        .record(by),
+    );
+    all.push(
+        Line {
+            resource: "zxid",
+            value: of("zk_zxid_sequence"),
+            slope: of("deriv(zk_zxid_sequence[6h])"),
+            history: of("last_over_time(zk_zxid_sequence[1h] offset 3h)"),
+            limit: "4294967296".to_owned(),
+            unless: Some(format!("max by ({member}) (resets(zk_zxid_sequence[6h])) > 0")),
+        }
+        .record(by),
+    );
+    all
+}
