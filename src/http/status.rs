@@ -87,11 +87,13 @@ pub fn fleet_page(report: &Report, telemetry_path: &str) -> Markup {
 /// The page of one ensemble.
 #[must_use]
 pub fn ensemble_page(report: &Report, name: &str) -> Markup {
+    let judged: Vec<_> = report.ensembles.iter().map(Judged::of).collect();
+    let worst = judged.iter().filter_map(Judged::worst).min();
     page(
-        name,
+        &format!("{name}: {}", worst.map_or("all well", Level::text)),
         true,
         &html! {
-            @for one in &report.ensembles { (Judged::of(one).section(false)) }
+            @for one in &judged { (one.section(false)) }
             footer { a href="/" { "All ensembles" } }
         },
     )
@@ -138,7 +140,7 @@ impl<'r> Judged<'r> {
         let name = &*self.report.name;
         html! {
             section class=(self.worst().map_or("well", Level::text)) {
-                h2 { @if linked { a href={ "/ensemble/" (name) } { (name) } } @else { (name) } }
+                @if linked { h2 { a href={ "/ensemble/" (name) } { (name) } } }
                 (self.facts())
                 @if !self.findings.is_empty() {
                     ul.findings {
@@ -206,7 +208,7 @@ impl<'r> Judged<'r> {
         html! {
             tr {
                 @for ((name, _), (text, class)) in COLUMNS.iter().zip(&cells) {
-                    @if text.is_empty() { td.none { "–" } } @else { td data-name=(name) class=(class) { (text) } }
+                    @if text.is_empty() { td class={ "none " (class) } { "–" } } @else { td data-name=(name) class=(class) { (text) } }
                 }
             }
         }

@@ -10,6 +10,7 @@
 mod common;
 
 mod beyond;
+mod browser;
 mod check;
 mod discovery;
 mod example;
@@ -21,3 +22,4 @@ mod readme;
 mod roles;
 mod tls;
 mod values;
+mod verdicts;
