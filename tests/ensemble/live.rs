@@ -40,7 +40,12 @@ impl Ensemble {
 
     /// Runs a command of the script, which must succeed, and gives what it printed.
     pub fn run(&self, arguments: &[&str]) -> String {
-        let environment = self.environment.iter().map(|(name, value)| (*name, value));
+        self.run_with(&[], arguments)
+    }
+
+    /// The same with more in the environment, this once.
+    pub fn run_with(&self, more: &[(&'static str, PathBuf)], arguments: &[&str]) -> String {
+        let environment = self.environment.iter().chain(more).map(|(name, value)| (*name, value));
         let output = script(self.folder.path(), arguments).envs(environment).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));

@@ -23,3 +23,4 @@ mod roles;
 mod tls;
 mod values;
 mod verdicts;
+mod verdicts_long;
