@@ -11,13 +11,7 @@ use crate::config::{self, Config, ConfigError, Module};
 pub(super) struct Targets {
     /// An ensemble as [NAME=]HOST:PORT[,HOST:PORT...]; repeat the flag for more ensembles. HOST:PORT:observer marks a
     /// member that does not vote. Default: localhost:2181.
-    #[arg(
-        long,
-        env = "ZOOKEEPER_EXPORTER_ZOOKEEPER",
-        value_name = "[NAME=]MEMBERS",
-        value_delimiter = ' ',
-        conflicts_with = "config_file"
-    )]
+    #[arg(long, env = "ZOOKEEPER_EXPORTER_ZOOKEEPER", value_name = "[NAME=]MEMBERS", conflicts_with = "config_file")]
     zookeeper: Vec<String>,
 
     /// A YAML file with ensembles and modules.
@@ -61,9 +55,46 @@ impl Targets {
 
     /// What the flags name.
     pub(super) fn origin(&self) -> Origin {
-        let flags = if self.zookeeper.is_empty() { vec!["localhost:2181".to_owned()] } else { self.zookeeper.clone() };
+        let flags =
+            if self.zookeeper.is_empty() { vec!["localhost:2181".to_owned()] } else { ensembles(&self.zookeeper) };
         let default = Module::default();
         let module = Module { timeout: self.timeout.unwrap_or(default.timeout), ..default };
         Origin { file: self.config_file.clone(), flags, module }
+    }
+}
+
+/// The ensembles of each value, separated by white space; beside a comma it belongs to the list of members.
+fn ensembles(values: &[String]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for value in values {
+        let mut words = value.split_whitespace();
+        // An empty value is a mistake that is told, not nothing.
+        found.push(words.next().unwrap_or_default().to_owned());
+        for word in words {
+            match found.last_mut().filter(|last| last.ends_with(',') || word.starts_with(',')) {
+                Some(last) => last.push_str(word),
+                None => found.push(word.to_owned()),
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ensembles;
+
+    #[test]
+    fn white_space_separates_ensembles_and_not_members() {
+        for (values, expected) in [
+            (&["prod=zk-1,zk-2 dev=zk-3"][..], &["prod=zk-1,zk-2", "dev=zk-3"][..]),
+            (&["prod=zk-1, zk-2 ,zk-3"], &["prod=zk-1,zk-2,zk-3"]),
+            (&["prod=zk-1,\n  zk-2\ndev=zk-3\n"], &["prod=zk-1,zk-2", "dev=zk-3"]),
+            (&["zk-1", "dev=zk-2"], &["zk-1", "dev=zk-2"]),
+            (&[" "], &[""]),
+        ] {
+            let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
+            assert_eq!(ensembles(&values), expected, "{values:?}");
+        }
     }
 }

@@ -95,9 +95,44 @@ fn the_environment_stands_in_for_flags_and_flags_win() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("`prod` has no members"));
     let output = binary().env("ZOOKEEPER_EXPORTER_ZOOKEEPER", "a=zk-1 b=zk-2,zk-2").output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("`zk-2:2181` of ensemble `b`"));
+    let output = binary().env("ZOOKEEPER_EXPORTER_ZOOKEEPER", "a=zk-1,\n  zk-2, zk-2").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`zk-2:2181` of ensemble `a` is listed twice"));
     let output =
         binary().env("ZOOKEEPER_EXPORTER_LOG_LEVEL", "loud").args(["--log.level", "loudest"]).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("loudest"));
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_that_it_excludes() {
+    let nobody = nobody();
+    let member = format!("told={nobody}");
+    let said = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let output = binary().envs(variables.iter().copied()).args(arguments).output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    let (host, port) = nobody.rsplit_once(':').unwrap();
+    let url = format!("http://{nobody}/metrics");
+    let of_ensemble = ("ZOOKEEPER_EXPORTER_ZOOKEEPER", "env=zk-1.invalid");
+    let of_file = ("ZOOKEEPER_EXPORTER_CONFIG_FILE", "env.yml");
+    let of_timeout = ("ZOOKEEPER_EXPORTER_SCRAPE_TIMEOUT", "4s");
+    for (variables, arguments, part) in [
+        (&[of_ensemble][..], &["info", "--config.file", "written.yml"][..], "written.yml: cannot read"),
+        (&[of_timeout], &["--config.file", "written.yml"], "written.yml: cannot read"),
+        (&[of_ensemble, of_timeout], &["--config.file", "written.yml"], "written.yml: cannot read"),
+        (&[of_file, of_timeout], &["info", "--zookeeper", &member], "told: 0 of 1 voters"),
+        (&[of_ensemble], &["check", "--from", &url], "Connection refused"),
+        (&[of_ensemble], &["check", "-H", host, "-p", port], &format!("member {nobody} of ensemble default")),
+        (&[of_file], &["check", "-H", host, "-p", port], &format!("member {nobody} of ensemble default")),
+        (&[of_file], &["alarm", "list", "--zookeeper", "a=zk-1,zk-1"], "listed twice"),
+        // Without a flag nothing wins, and two flags contradict each other with or without a variable.
+        (&[of_ensemble, of_file], &["info"], "cannot be used with"),
+        (&[of_ensemble], &["--zookeeper", "a=zk-1", "--config.file", "x.yml"], "cannot be used with"),
+        // What is wrong is told, in a variable too.
+        (&[of_ensemble, ("ZOOKEEPER_EXPORTER_SCRAPE_TIMEOUT", "4")], &["info"], "`4` is no duration"),
+    ] {
+        let said = said(variables, arguments);
+        assert!(said.contains(part), "{variables:?} {arguments:?}: {said}");
+    }
 }
 
 #[test]

@@ -1,0 +1,41 @@
+//! The environment stands in for flags that are not written; where it contradicts one that is, the flag wins.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
+
+/// The flags with a variable that exclude others.
+const WITH_VARIABLE: [&str; 3] = ["zookeeper", "config_file", "timeout"];
+
+/// The flags that exclude one of these: an error stays one unless the command line has one of them.
+const EXCLUDING: [&str; 5] = ["zookeeper", "config_file", "timeout", "host", "from"];
+
+/// Reads a command line. clap counts a variable as written, and so sees a contradiction where somebody only overrides
+/// one: then it is read again without as few variables as will do.
+pub(super) fn matches(command: &Command, line: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    let error = match command.clone().try_get_matches_from(line) {
+        Err(error) if error.kind() == ErrorKind::ArgumentConflict => error,
+        done => return done,
+    };
+    let mut choices: Vec<Vec<&str>> = (1_u8..1 << WITH_VARIABLE.len())
+        .map(|bits| (0..WITH_VARIABLE.len()).filter(|at| bits & (1 << at) != 0).map(|at| WITH_VARIABLE[at]).collect())
+        .collect();
+    choices.sort_by_key(Vec::len);
+    let heard = choices.iter().find_map(|unheard| without(command.clone(), unheard).try_get_matches_from(line).ok());
+    heard.filter(chooses).ok_or(error)
+}
+
+/// The command with these variables unheard.
+fn without(command: Command, unheard: &[&str]) -> Command {
+    command
+        .mut_args(|arg| if unheard.contains(&arg.get_id().as_str()) { arg.env(None::<&'static str>) } else { arg })
+        .mut_subcommands(|command| without(command, unheard))
+}
+
+/// Whether the command line itself says whom to ask, so that it has something to win with.
+fn chooses(matches: &ArgMatches) -> bool {
+    let written = |id: &str| EXCLUDING.contains(&id) && matches.value_source(id) == Some(ValueSource::CommandLine);
+    matches.ids().any(|id| written(id.as_str())) || matches.subcommand().is_some_and(|(_, matches)| chooses(matches))
+}
