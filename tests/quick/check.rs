@@ -39,9 +39,17 @@ fn every_captured_role_has_its_state_and_its_line() {
 
 #[test]
 fn a_page_without_members_is_unknown() {
-    for text in ["", "up 1\n", "zk_up{ensemble=\"dev\",member=\"zk-1:2181\"} 1\n"] {
-        let of = Of { ensembles: &["prod".to_owned()], ..Of::default() };
-        assert_eq!(judged(&read(text), None, of).status, Status::Unknown, "{text}");
+    const DEV: &str = "zk_up{ensemble=\"dev\",member=\"zk-1:2181\"} 1\n";
+    for (text, ensemble, member, part) in [
+        ("", "prod", None, "there is no zk_up; is it the page"),
+        ("up 1\n", "prod", Some("zk-1:2181"), "there is no zk_up; is it the page"),
+        (DEV, "prod", None, "--ensemble: nobody watches `prod`; write one of dev"),
+        (DEV, "prod", Some("zk-1:2181"), "--ensemble: nobody watches `prod`; write one of dev"),
+        (DEV, "dev", Some("zk-2:2181"), "--member: nobody watches `zk-2:2181`; write one of zk-1:2181"),
+    ] {
+        let told = judged(&read(text), None, Of { ensembles: &[ensemble.to_owned()], member });
+        assert_eq!(told.status, Status::Unknown, "{text}");
+        assert!(told.nagios(0).contains(part), "{text} {ensemble} {member:?}: {}", told.nagios(0));
     }
 }
 
@@ -97,7 +105,12 @@ fn wrong_usage_ends_with_3_and_says_so_on_standard_output() {
         (&["check", "--nonsense"][..], "--nonsense"),
         (&["check", "-w", "10"], "--metric"),
         (&["check", "--metric", "x", "-w", "20:10"], "is no range; write 10"),
-        (&["check", "--metric", "x", "-H", "zk 1"], "no valid host name"),
+        (&["check", "--metric", "x", "-H", "zk 1"], "--hostname: `zk 1` is no host"),
+        (
+            &["check", "-H", "zk-1:2181"],
+            "--hostname: `zk-1:2181` is no host; write a name or an address, for example zk-1, and the port with -p",
+        ),
+        (&["check", "--timeout", "3", "--interval", "5s"], "--timeout 3 s leaves no time beside --interval 5 s"),
         (&["check", "--from", "localhost:9141"], "write http://HOST:PORT/metrics"),
         (&["check", "--threshold", "SlowFsnc.critical=1s"], "did you mean SlowFsync?"),
         (&["check", "--threshold", "SlowFsync=1s"], "NAME.critical=LIMIT"),

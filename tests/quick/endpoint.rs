@@ -332,3 +332,39 @@ fn changed_files_are_in_force_without_a_restart() {
     assert_eq!(client.ask(&exporter.address, &basic("other", "secret")).unwrap().0, 200);
     assert_eq!(exporter.log().matches("the old one stays in force").count(), 1, "{}", exporter.log());
 }
+
+#[test]
+fn check_says_what_is_wrong_with_the_way_to_a_page_in_words_of_its_own_flags() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("check");
+    authority.issue("page", &["localhost"]).write(folder.path(), "page");
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, &authority.pem).unwrap();
+    let secure = start(folder.path(), "tls_server_config: {cert_file: page.pem, key_file: page.key}\n");
+    let plain = Exporter::start(&["--zookeeper", &nobody()]);
+    let port = |exporter: &Exporter| exporter.address.rsplit_once(':').unwrap().1.to_owned();
+    let ca = ["--from.ca-file", ca.to_str().unwrap()];
+    let nobody = nobody();
+    for (from, flags, part) in [
+        (
+            format!("https://localhost:{}", port(&secure)),
+            &[][..],
+            "comes from no CA in the system's store; name the CA that signs it with --from.ca-file",
+        ),
+        (
+            format!("https://127.0.0.1:{}", port(&secure)),
+            &ca,
+            "is not for `127.0.0.1` but for localhost; write a name that it has in --from",
+        ),
+        (format!("https://localhost:{}", port(&plain)), &ca, "is no TLS; write http:// in --from"),
+        (format!("http://localhost:{}", port(&secure)), &[], "write https:// in --from if its page has TLS"),
+        (format!("http://{nobody}/metrics"), &[], "Connection refused"),
+    ] {
+        let output = run(&[&["check", "--from", &from], flags].concat());
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.code() == Some(3) && said.contains(part), "{from}: {said}");
+        assert!(!said.contains("the member") && said.matches(nobody.as_str()).count() <= 1, "{from}: {said}");
+    }
+    let output = run(&["check", "--from", &format!("https://localhost:{}", port(&secure)), ca[0], ca[1]]);
+    assert_eq!(output.status.code(), Some(2), "the page is read, and its member is down");
+}

@@ -1,5 +1,7 @@
 //! Every condition at once: the state of ensembles, or of one member.
 
+use std::collections::BTreeSet;
+
 use super::{Detail, Figure, Range, Status, Told};
 use crate::alert::condition::{Severity, Unit};
 use crate::alert::evaluate::{Scrapes, evaluate};
@@ -25,14 +27,38 @@ impl Of<'_> {
     }
 }
 
+/// A page may have hundreds of members.
+const NAMES_SHOWN: usize = 8;
+
+/// Why nothing was found among the members of a page.
+fn absent(members: &[&Labels], of: Of<'_>) -> String {
+    let names = |label: &str, of: Of<'_>| {
+        let names = members.iter().filter(|labels| of.includes(labels)).filter_map(|labels| labels.get(label));
+        let names: BTreeSet<&str> = names.map(String::as_str).collect();
+        let shown = names.iter().take(NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
+        if names.len() > NAMES_SHOWN { format!("{shown}, ...") } else { shown }
+    };
+    let ensembles = Of { member: None, ..of };
+    match of.member {
+        _ if members.is_empty() => "there is no zk_up; is it the page of a zookeeper-exporter?".to_owned(),
+        Some(member) if members.iter().any(|labels| ensembles.includes(labels)) => {
+            format!("--member: nobody watches `{member}`; write one of {}", names("member", ensembles))
+        }
+        _ => format!(
+            "--ensemble: nobody watches `{}`; write one of {}",
+            of.ensembles.join("`, `"),
+            names("ensemble", Of::default())
+        ),
+    }
+}
+
 /// Judges everything. `runbooks` is where they are.
 #[must_use]
 pub fn whole(thresholds: &Thresholds, scrapes: Scrapes<'_>, of: Of<'_>, runbooks: &str) -> Told {
     let present = |labels: &&Labels| of.includes(labels);
-    if !scrapes.now.samples("zk_up").iter().map(|sample| &sample.labels).any(|labels| present(&labels)) {
-        return Told::unknown(
-            "there is no zk_up of what was asked for; is it the page of a zookeeper-exporter?".into(),
-        );
+    let members: Vec<&Labels> = scrapes.now.samples("zk_up").iter().map(|sample| &sample.labels).collect();
+    if !members.iter().any(present) {
+        return Told::unknown(absent(&members, of));
     }
     let judgement = thresholds.judge(scrapes);
     let findings: Vec<_> = judgement.findings.iter().filter(|finding| of.includes(&finding.labels)).collect();

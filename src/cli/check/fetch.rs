@@ -17,7 +17,7 @@ use super::super::UsageError;
 use crate::alert::Page;
 use crate::config::pem::Pem;
 use crate::config::{Address, Module, TlsConfig};
-use crate::wire::{self, Client};
+use crate::wire::{self, Client, Failure, Reason};
 
 /// A thousand members have some 250 MB at most; a plugin for more than that is the wrong tool.
 const MOST_BYTES: usize = 256 << 20;
@@ -86,10 +86,15 @@ impl Fetch {
 
     async fn text(&self, time: Duration, deadline: Instant) -> Result<String, String> {
         let Url { address, login, path, .. } = &self.url;
-        let addresses = wire::resolve(address, deadline).await.map_err(|failure| failure.detail.to_string())?;
+        let addresses = wire::resolve(address, deadline).await.map_err(|failure| told(address, &failure))?;
         let stream = self.client.connect(address.host(), &addresses, deadline).await;
-        let stream = stream.map_err(|failure| failure.detail.to_string())?;
-        let broken = |error: hyper::Error| format!("no answer in HTTP: {error}");
+        let stream = stream.map_err(|failure| told(address, &failure))?;
+        let broken = |error: hyper::Error| {
+            if error.is_parse() && !self.url.secure {
+                return "the answer is no HTTP; write https:// in --from if its page has TLS".to_owned();
+            }
+            format!("no answer in HTTP: {error}")
+        };
         let (mut sender, connection) =
             http1::handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await.map_err(broken)?;
         let mut request = Request::new(Empty::new());
@@ -124,6 +129,25 @@ impl Fetch {
             _ = &mut connection => exchange.await,
         }
     }
+}
+
+/// A failure in the words of these flags: what it says is about a member, and what to change about a module's `tls:`.
+fn told(address: &Address, failure: &Failure) -> String {
+    let detail = &*failure.detail;
+    if failure.reason != Reason::Tls {
+        return detail.strip_prefix(&format!("{address}: ")).unwrap_or(detail).to_owned();
+    }
+    let fact = detail.split("; ").next().unwrap_or(detail).replace("the member", "the exporter");
+    let advice = match () {
+        () if fact.contains("client certificate") => {
+            "`check` has none: ask the members, with --zookeeper or --config.file"
+        }
+        () if fact.contains(" is not for ") => "write a name that it has in --from",
+        () if fact.contains("comes from no CA") => "name the CA that signs it with --from.ca-file",
+        () if fact.contains("certificate") => "renew it",
+        () => "write http:// in --from if its page has no TLS",
+    };
+    format!("{fact}; {advice}")
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::targets::Targets;
 use super::{UsageError, duration};
 use crate::alert::plugin::{Of, Question, Range, Told, single, whole};
 use crate::alert::{Page, Scrapes, Thresholds, rules};
-use crate::config::{AlertSetting, Alerts, Choice, Config, LevelSetting, Limits, Located, Place};
+use crate::config::{Address, AlertSetting, Alerts, Choice, Config, LevelSetting, Limits, Located, Place};
 use crate::exposition::{Format, Names, render};
 use crate::scrape::Scraper;
 use crate::telemetry::{LogFormat, LogLevel, start_log};
@@ -129,6 +129,13 @@ impl Check {
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
         // What failed stands in the answer; a log on standard error would only be lost.
         start_log(LogLevel::Error, LogFormat::Text);
+        if self.interval + RESERVE >= self.timeout {
+            return Err(UsageError(format!(
+                "--timeout {} leaves no time beside --interval {}; write a longer timeout or a shorter interval",
+                seconds(self.timeout),
+                seconds(self.interval)
+            )));
+        }
         let config = self.config()?;
         let mut alerts = config.as_ref().map(|config| config.alerts.clone()).unwrap_or_default();
         alerts.settings.extend(self.threshold.iter().cloned());
@@ -139,7 +146,7 @@ impl Check {
         let told = look::run(async {
             match timeout(self.timeout, self.told(&source, &thresholds, &alerts)).await {
                 Ok(told) => told,
-                Err(_) => Told::unknown(format!("no answer within {} s (--timeout)", self.timeout.as_secs_f64())),
+                Err(_) => Told::unknown(format!("no answer within {} (--timeout)", seconds(self.timeout))),
             }
         })?;
         let text = match self.output {
@@ -158,7 +165,15 @@ impl Check {
         }
         let mut config = match &self.host {
             Some(host) => {
-                let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+                let host = match Address::new(host, self.port) {
+                    Ok(_) if host.contains(':') => format!("[{host}]"),
+                    Ok(_) => host.clone(),
+                    Err(_) => {
+                        return Err(UsageError(format!(
+                            "--hostname: `{host}` is no host; write a name or an address, for example zk-1, and the port with -p"
+                        )));
+                    }
+                };
                 self.targets.origin_of(format!("{host}:{}", self.port)).load()?
             }
             None => self.targets.origin().load()?,
@@ -241,6 +256,10 @@ impl Source {
             Self::Exporter(fetch) => fetch.page(time).await,
         }
     }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64())
 }
 
 /// `10` seconds as the guidelines have it, or a duration.
