@@ -136,7 +136,9 @@ impl RawAlerts {
             valid.keep_labels.push(label.value);
         }
         for (name, value) in self.labels {
-            check_label(&name).map_err(|message| error(value.referenced, message))?;
+            check_label(&name)
+                .and_then(|()| check_template(&value.value))
+                .map_err(|message| error(value.referenced, message))?;
             valid.labels.insert(name, value.value);
         }
         if let Some(release) = self.zookeeper {
@@ -228,4 +230,13 @@ fn check_label(name: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Prometheus reads values of labels as templates, and takes no rule of a file with a broken one.
+fn check_template(value: &str) -> Result<(), String> {
+    let closed = value.split("{{").skip(1).all(|action| action.matches("}}").count() == 1);
+    if closed {
+        return Ok(());
+    }
+    Err(format!("`{value}` has a {{{{ without its }}}}; write for example {{{{ $labels.ensemble }}}}, or plain text"))
 }
