@@ -102,8 +102,11 @@ fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// An address on which nothing listens.
+/// An address on which nothing listens, and nothing will: the port stays bound, so that no other test gets it.
 pub fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    std::mem::forget(socket);
+    address
 }

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use zookeeper_exporter::alert::{Deployment, Format, RuleFile, Thresholds};
 
 use crate::beyond::{Configured, client};
-use crate::common::listeners::nobody;
 use crate::common::root;
 use crate::live::{Ensemble, until};
 
@@ -118,7 +117,7 @@ fn the_alarm_on_cpu_of_the_document_end_to_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (hook, notifications) = webhook();
-    let (prometheus, manager) = (nobody(), nobody());
+    let (prometheus, manager) = (free(), free());
 
     // The shipped rules, sixty times as fast; the window of a rate no shorter than five scrapes.
     let deployment = Deployment { host: true, znodes: true, canary: true, ..Deployment::default() };
@@ -184,4 +183,9 @@ fn the_alarm_on_cpu_of_the_document_end_to_end() {
     arrives(&notifications, "ZooKeeperZnodeAboveAlarm", "critical", "resolved", so_far);
     arrives(&notifications, "ZooKeeperCpuBound", "warning", "resolved", so_far);
     assert_eq!(client(&member, &["get", "/alarm/cpu_usage"]), "90");
+}
+
+/// An address that is free now, for a server that cannot be given port 0.
+fn free() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
