@@ -18,7 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   zookeeper-exporter alarm set /cpu_usage 90
       critical above 90: writes 90 into the znode /alarm/cpu_usage
-  zookeeper-exporter alarm set /cpu_usage 90 --warning 80 --zookeeper prod=zk-1:2181,zk-2:2181,zk-3:2181
+  zookeeper-exporter alarm set /cpu_usage 90 --warning 80 --zookeeper zk-1,zk-2,zk-3
       a warning above 80 as well
   zookeeper-exporter alarm set '/app/*/load' 5 --config.file ensembles.yml --ensemble prod
       one threshold for all that the glob finds, with the digest and the ACL of the configuration

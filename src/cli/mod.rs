@@ -43,7 +43,7 @@ Examples:
   zookeeper-exporter healthy
       exit 0 if the exporter on this host answers, else 1
 
-Every flag can be set in the environment: --web.listen-address is ZOOKEEPER_EXPORTER_WEB_LISTEN_ADDRESS.
+Every flag can be set in the environment: --web.listen-address is ZOOKEEPER_EXPORTER_WEB_LISTEN_ADDRESS. \
 A flag wins over the environment, the environment over the file, the file over a default.";
 
 /// Prometheus exporter for Apache ZooKeeper ensembles.

@@ -12,13 +12,13 @@ Examples:
   zookeeper-exporter rules > zookeeper.yml
       the rules with the thresholds of the catalogue
   zookeeper-exporter rules --config.file ensembles.yml --out /etc/prometheus/rules
-      the rules with the thresholds of the file, written to zookeeper.yml and early-warning.yml in /etc/prometheus/rules
+      zookeeper.yml and early-warning.yml in that directory, with the thresholds of the file
   zookeeper-exporter rules --config.file ensembles.yml --out /etc/prometheus/rules --check
       exit 1 if these files are not what would be written: for CI, and after an upgrade
   zookeeper-exporter rules --config.file ensembles.yml --format kubernetes | kubectl apply -f -
       a PrometheusRule for the Prometheus operator
 
-Rules that can never fire here (no TLS, no JVM figures, an old ZooKeeper) are left out; the head of the file and the
+Rules that can never fire here (no TLS, no JVM figures, an old ZooKeeper) are left out; the head of the file and the \
 standard error say which, and why.";
 
 /// Flags of `rules`.

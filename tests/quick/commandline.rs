@@ -150,6 +150,26 @@ fn help_and_version_end_well() {
     );
 }
 
+/// Nothing is broken twice: paragraphs by their author and again by the terminal, examples in the midst of an argument.
+#[test]
+fn help_is_wrapped_by_the_terminal_alone() {
+    fn look(command: &clap::Command, seen: &mut usize) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let mut before = "";
+        for line in help.lines() {
+            assert!(!line.starts_with("  ") || line.len() <= 100, "{}: too long: {line}", command.get_name());
+            let in_paragraph = |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+            assert!(!in_paragraph(before) || !in_paragraph(line), "{}: broken before: {line}", command.get_name());
+            before = line;
+            *seen += 1;
+        }
+        command.get_subcommands().for_each(|command| look(command, seen));
+    }
+    let mut seen = 0;
+    look(&zookeeper_exporter::cli::command(), &mut seen);
+    assert!(seen > 60, "only {seen} lines");
+}
+
 #[test]
 fn healthy_tells_a_running_exporter_from_none() {
     let exporter = Exporter::start(&["--zookeeper", &nobody()]);

@@ -30,7 +30,7 @@ Examples:
   zookeeper-exporter check -H zk-1 -p 2181 --metric outstanding_requests -w 10 -c 250
       one metric of one member against ranges: 10, 10:, ~:10, 10:20, @10:20
 
-Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown or wrong usage. A condition that must hold for some time in Prometheus
+Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown or wrong usage. A condition that must hold for some time in Prometheus \
 is judged as it is now: let the monitoring system ask again before it notifies (max_check_attempts).";
 
 /// Flags of the plugin; the short ones are those of the Monitoring Plugins guidelines.
