@@ -158,7 +158,7 @@ pub struct RuleFile {
 }
 
 /// How the file looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// A rule file of Prometheus.
     #[default]

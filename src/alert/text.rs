@@ -216,7 +216,7 @@ pub fn in_words(span: Span) -> String {
 }
 
 /// Replaces every `<...>`; a `<` without a `>` in its line stays.
-fn replace(text: &str, with: impl Fn(&str) -> String) -> String {
+pub(super) fn replace(text: &str, with: impl Fn(&str) -> String) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once('<') {

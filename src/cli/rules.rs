@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{UsageError, load};
-use crate::alert::{Deployment, Format, RuleFile, Thresholds};
+use crate::alert::{Deployment, Format, LeftOut, RuleFile, Template, Thresholds};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,6 +17,8 @@ Examples:
       exit 1 if these files are not what would be written: for CI, and after an upgrade
   zookeeper-exporter rules --config.file ensembles.yml --format kubernetes | kubectl apply -f -
       a PrometheusRule for the Prometheus operator
+  zookeeper-exporter rules --config.file ensembles.yml --format zabbix > zookeeper-exporter.yaml
+      a template for Zabbix 6.0 and later, with the thresholds as macros
 
 Rules that can never fire here (no TLS, no JVM figures, an old ZooKeeper) are left out; the head of the file and the \
 standard error say which, and why.";
@@ -37,12 +39,51 @@ pub(super) struct Rules {
     #[arg(long, requires = "out")]
     check: bool,
 
-    /// A rule file of Prometheus, or a `PrometheusRule` of the Prometheus operator.
+    /// Which system the rules are for.
     #[arg(long, value_name = "FORMAT", default_value = "prometheus")]
-    format: Format,
+    format: System,
+}
+
+/// Whom the rules are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum System {
+    /// A rule file of Prometheus.
+    Prometheus,
+    /// A `PrometheusRule` of the Prometheus operator.
+    Kubernetes,
+    /// A template for Zabbix 6.0 and later, written to zookeeper-exporter.yaml.
+    Zabbix,
+}
+
+/// What is written: all of it as one text, the files in `--out` with what is in each, and what is not there.
+struct Written {
+    text: String,
+    files: Vec<(&'static str, String, String)>,
+    left_out: Vec<LeftOut>,
 }
 
 impl Rules {
+    fn written(&self, thresholds: &Thresholds, deployment: &Deployment) -> Written {
+        let format = match self.format {
+            System::Prometheus => Format::Prometheus,
+            System::Kubernetes => Format::Kubernetes,
+            System::Zabbix => return template(thresholds, deployment),
+        };
+        let rules = RuleFile::new(thresholds, deployment);
+        let text = rules.text(format);
+        let files = match format {
+            Format::Prometheus => rules.files().to_vec(),
+            // An object holds all of them.
+            Format::Kubernetes => vec![("zookeeper.yml", text.clone())],
+        };
+        let counted = |(name, text): (&'static str, String)| {
+            let count = |key: &str| text.matches(key).count();
+            let rules = count("- alert: ") + count("- record: ");
+            (name, text, format!("{rules} rules"))
+        };
+        Written { text, files: files.into_iter().map(counted).collect(), left_out: rules.left_out }
+    }
+
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
         let (thresholds, deployment) = match &self.config_file {
             Some(file) => {
@@ -51,27 +92,22 @@ impl Rules {
             }
             None => (Thresholds::default(), Deployment::default()),
         };
-        let rules = RuleFile::new(&thresholds, &deployment);
+        let Written { text, files, left_out } = self.written(&thresholds, &deployment);
         if self.config_file.is_some() {
-            for left_out in &rules.left_out {
+            for left_out in &left_out {
                 eprintln!("zookeeper-exporter: left out: {}: {}", left_out.alert, left_out.reason);
             }
         }
         let Some(folder) = &self.out else {
             // Whoever closed the pipe does not want to read it.
-            let _ = std::io::stdout().write_all(rules.text(self.format).as_bytes());
+            let _ = std::io::stdout().write_all(text.as_bytes());
             return Ok(ExitCode::SUCCESS);
         };
-        let files = match self.format {
-            Format::Prometheus => rules.files().to_vec(),
-            // An object holds all of them.
-            Format::Kubernetes => vec![("zookeeper.yml", rules.text(self.format))],
-        };
         if self.check {
-            let same = files.iter().filter(|(name, text)| compare(&folder.join(name), text)).count();
+            let same = files.iter().filter(|(name, text, _)| compare(&folder.join(name), text)).count();
             return Ok(if same == files.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        for (name, text) in files {
+        for (name, text, what) in files {
             let file = folder.join(name);
             replace(&file, &text).map_err(|error| {
                 UsageError(format!(
@@ -79,12 +115,17 @@ impl Rules {
                     file.display()
                 ))
             })?;
-            let count = |key: &str| text.matches(key).count();
-            let (alerts, records) = (count("- alert: "), count("- record: "));
-            let _ = writeln!(std::io::stdout(), "{}: {} rules", file.display(), alerts + records);
+            let _ = writeln!(std::io::stdout(), "{}: {what}", file.display());
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn template(thresholds: &Thresholds, deployment: &Deployment) -> Written {
+    let template = Template::new(thresholds, deployment);
+    let text = template.text();
+    let files = vec![("zookeeper-exporter.yaml", text.clone(), format!("{} triggers", template.len()))];
+    Written { text, files, left_out: template.left_out().to_vec() }
 }
 
 /// Prometheus may read the file at any moment: it appears whole or not at all.

@@ -35,3 +35,4 @@ mod roles;
 mod shipped;
 mod structure;
 mod verdicts;
+mod zabbix;

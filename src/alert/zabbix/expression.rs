@@ -1,0 +1,296 @@
+//! Expressions in the language of Zabbix' triggers, or the reason why that cannot say them.
+//!
+//! Zabbix knows no `for` and no staleness. A condition that must hold for a time looks at the least or the largest value of
+//! that time, or at several moments of it; and beside every look at an item stands `nodata`, since a series that is gone
+//! fires nothing, and `0 and` what cannot be reckoned is 0.
+
+use super::TEMPLATE;
+use super::item::Items;
+use super::shape::{
+    first, grows, has_extreme, is_of_member, is_up, limited, names_ensemble, of_the_lost, quotient, source, tells_time,
+};
+use crate::alert::expr::{Agg, Cmp, Expr, Fold, Keys, Op, Selector, Set, Span};
+use crate::alert::promql::number;
+
+/// Older than this is no value any more, as in Prometheus.
+const STALE: Span = Span::minutes(5);
+
+/// What stands around an expression.
+pub(super) struct Writer<'w> {
+    /// The discovery rule to which the trigger belongs.
+    pub(super) rule: Keys,
+    /// What [`Expr::Limit`] is.
+    pub(super) limit: &'w str,
+    /// How long it must hold.
+    pub(super) hold: Span,
+    /// Where the items that it looks at are noted.
+    pub(super) items: &'w mut Items,
+}
+
+/// Why Zabbix cannot say it.
+pub(super) type Reason = &'static str;
+
+/// How a number is looked at.
+#[derive(Clone, Copy, PartialEq)]
+enum Look {
+    /// As it was so long ago.
+    At(Span),
+    /// The least of the time that it must hold.
+    Low,
+    /// The largest of that time.
+    High,
+}
+
+fn negation(text: &str) -> String {
+    format!("not ({text})")
+}
+
+fn both(left: &str, right: &str) -> String {
+    format!("{left} and {right}")
+}
+
+impl Writer<'_> {
+    /// The whole expression.
+    pub(super) fn write(&mut self, expr: &Expr) -> Result<String, Reason> {
+        self.holds(expr, false)
+    }
+
+    /// Something that is so or not; `denied` where it stands behind `not`.
+    fn holds(&mut self, expr: &Expr, denied: bool) -> Result<String, Reason> {
+        match expr {
+            Expr::Sets(Set::Or, _, left, right) if matches!(**right, Expr::AbsentEnsembles(_)) => {
+                self.holds(left, denied)
+            }
+            Expr::Sets(set, keys, left, right) => {
+                let one = self.holds(left, denied)?;
+                let bracketed =
+                    if matches!(**left, Expr::Sets(Set::Or, ..)) { format!("({one})") } else { one.clone() };
+                // Of the exporter itself there is one, and it is the host.
+                let of_exporter = matches!(&**right, Expr::Window(Fold::Last, one, _) if !names_ensemble(one));
+                match set {
+                    Set::And if of_exporter => Ok(one),
+                    Set::And => {
+                        let other = self.part(right, *keys, denied)?;
+                        Ok(both(&bracketed, &other))
+                    }
+                    Set::Unless => {
+                        let other = self.part(right, *keys, !denied)?;
+                        Ok(both(&bracketed, &negation(&other)))
+                    }
+                    Set::Or => {
+                        let other = self.holds(right, denied)?;
+                        Ok(format!("({one}) or ({other})"))
+                    }
+                }
+            }
+            Expr::By(Agg::Group, keys, inner) => {
+                let (inner, lost) = of_the_lost(inner).map_or((&**inner, false), |inner| (inner, true));
+                let there = self.part(inner, Some(*keys), denied)?;
+                Ok(if lost { both(&there, &self.gone()) } else { there })
+            }
+            Expr::Compare(cmp, left, right) => self.compare(*cmp, left, right, denied),
+            _ => Err("needs a rule that always fires, which Zabbix does not want"),
+        }
+    }
+
+    /// One side of a set; a bare series means that there is one.
+    fn part(&mut self, expr: &Expr, keys: Option<Keys>, denied: bool) -> Result<String, Reason> {
+        let (selector, memory) = match expr {
+            Expr::Series(selector) => (selector, STALE),
+            Expr::Window(Fold::Last, selector, window) => (selector, *window),
+            Expr::Sets(..) => return Ok(format!("({})", self.holds(expr, denied)?)),
+            _ => return self.holds(expr, denied),
+        };
+        let key = self.items.number(self.rule, keys.unwrap_or(self.rule), Agg::Max, selector);
+        Ok(format!("nodata(/{TEMPLATE}/{key},{memory})=0"))
+    }
+
+    /// The exporter gives no page.
+    fn gone(&mut self) -> String {
+        let selector = Selector { name: "zk_exporter_build_info", labels: Vec::new() };
+        let key = self.items.number(Keys::Target, Keys::Target, Agg::Max, &selector);
+        format!("nodata(/{TEMPLATE}/{key},{})=1", self.hold.max(Span::minutes(1)))
+    }
+
+    fn compare(&mut self, cmp: Cmp, left: &Expr, right: &Expr, denied: bool) -> Result<String, Reason> {
+        if is_up(left) {
+            return Ok(if *right == Expr::Number(0.0) { self.gone() } else { negation(&self.gone()) });
+        }
+        if let Expr::By(agg, keys, inner) = left
+            && let Some(inner) = of_the_lost(inner)
+        {
+            let left = Expr::By(*agg, *keys, Box::new(inner.clone()));
+            let gone = self.gone();
+            // What came last stands: there is nothing newer to look at.
+            let hold = std::mem::take(&mut self.hold);
+            let compared = self.compare(cmp, &left, right, denied);
+            self.hold = hold;
+            return Ok(both(&compared?, &gone));
+        }
+        let (above, below) = quotient(left)?;
+        let mut low = match cmp {
+            Cmp::Gt | Cmp::Ge => Some(true),
+            Cmp::Lt | Cmp::Le => Some(false),
+            // Of what is 0 or more, the largest is 0; of what is 1 or less, the least is 1.
+            Cmp::Eq if *right == Expr::Number(0.0) => Some(false),
+            Cmp::Eq => (*right == Expr::Number(1.0)).then_some(true),
+        };
+        if denied {
+            low = low.map(|low| !low);
+        }
+        let looks = self.looks(left, &above, below.as_ref(), low);
+        let mut gates = Vec::new();
+        let mut said = Vec::new();
+        let sign = match cmp {
+            Cmp::Gt => ">",
+            Cmp::Ge => ">=",
+            Cmp::Lt => "<",
+            Cmp::Le => "<=",
+            Cmp::Eq => "=",
+        };
+        for look in looks {
+            let value = self.number(&above, look, &mut gates)?;
+            let against = self.number(right, look, &mut gates)?;
+            match &below {
+                None => said.push(format!("{value}{sign}{against}")),
+                Some(below) => {
+                    let opposite = match look {
+                        Look::At(_) => look,
+                        Look::Low => Look::High,
+                        Look::High => Look::Low,
+                    };
+                    let below = self.number(below, opposite, &mut gates)?;
+                    // Written without a division, which fails at 0.
+                    said.push(format!("{below}>0 and {value}{sign}{against}*{below}"));
+                }
+            }
+        }
+        let said = if denied && said.len() > 1 { format!("({})", said.join(" or ")) } else { said.join(" and ") };
+        gates.push(said);
+        Ok(gates.join(" and "))
+    }
+
+    /// How the numbers of a comparison are looked at, so that it holds for the whole time.
+    fn looks(&self, whole: &Expr, above: &Expr, below: Option<&Expr>, low: Option<bool>) -> Vec<Look> {
+        if self.hold == Span(0) || tells_time(whole) {
+            return vec![Look::At(Span(0))];
+        }
+        if let Some(low) = low
+            && has_extreme(above, low)
+            && below.is_none_or(|below| has_extreme(below, !low))
+        {
+            return vec![if low { Look::Low } else { Look::High }];
+        }
+        let half = (whole.looks_back() < self.hold).then_some(Look::At(Span(self.hold.0 / 2)));
+        [Some(Look::At(Span(0))), half, Some(Look::At(self.hold))].into_iter().flatten().collect()
+    }
+
+    fn number(&mut self, expr: &Expr, look: Look, gates: &mut Vec<String>) -> Result<String, Reason> {
+        match expr {
+            Expr::Number(value) => Ok(number(*value)),
+            Expr::Limit => Ok(self.limit.to_owned()),
+            Expr::Time => Ok("now()".to_owned()),
+            Expr::Math(Op::Sub, left, right) => {
+                let other = match look {
+                    Look::At(_) => look,
+                    Look::Low => Look::High,
+                    Look::High => Look::Low,
+                };
+                Ok(format!("({}-{})", self.number(left, look, gates)?, self.number(right, other, gates)?))
+            }
+            Expr::Math(Op::Div, left, right) => {
+                Ok(format!("{}/{}", self.number(left, look, gates)?, self.number(right, look, gates)?))
+            }
+            Expr::By(agg, keys, inner) => {
+                let (agg, keys, leaf) = source(*agg, *keys, inner)?;
+                self.look(agg, keys, leaf, look, gates)
+            }
+            _ => Err("reckons with series before they are joined"),
+        }
+    }
+
+    fn look(
+        &mut self,
+        agg: Agg,
+        keys: Keys,
+        leaf: &Expr,
+        look: Look,
+        gates: &mut Vec<String>,
+    ) -> Result<String, Reason> {
+        let Some(selector) = leaf.selectors().first().copied() else { return Err("looks at no series") };
+        let mut of = keys;
+        if grows(leaf) && keys == Keys::Ensemble && is_of_member(selector) {
+            match agg {
+                Agg::Max => of = self.rule,
+                _ => return Err("joins the growth of counters of several members"),
+            }
+        }
+        if keys == Keys::Canary {
+            return Err("is told of each canary, of an ensemble or of a member, which one discovery rule cannot");
+        }
+        let key = self.items.number(self.rule, of, agg, selector);
+        let at = |window: Span, function: &str, more: &str| match look {
+            Look::At(Span(0)) | Look::Low | Look::High => format!("{function}(/{TEMPLATE}/{key},{window}{more})"),
+            Look::At(ago) => format!("{function}(/{TEMPLATE}/{key},{window}:now-{ago}{more})"),
+        };
+        let extreme = |window: Span| {
+            let function = if look == Look::Low { "min" } else { "max" };
+            format!("{function}(/{TEMPLATE}/{key},{})", Span(window.0 + self.hold.0))
+        };
+        let newest = |ago: Span| match ago {
+            Span(0) => format!("last(/{TEMPLATE}/{key})"),
+            ago => format!("last(/{TEMPLATE}/{key},#1:now-{ago})"),
+        };
+        let far = matches!(look, Look::Low | Look::High);
+        let (text, memory) = match leaf {
+            Expr::Series(_) if far => (extreme(Span(0)), STALE),
+            Expr::Window(Fold::Last, _, window) if far => (extreme(Span(0)), *window),
+            Expr::Series(_) => (newest(ago(look)), STALE),
+            Expr::Window(Fold::Last, _, window) => (newest(ago(look)), *window),
+            Expr::Window(Fold::Min | Fold::Max, _, window) if far => (extreme(*window), *window),
+            Expr::Window(fold, _, window) => {
+                let text = match fold {
+                    Fold::Avg => at(*window, "avg", ""),
+                    Fold::Max => at(*window, "max", ""),
+                    Fold::Min => at(*window, "min", ""),
+                    Fold::Rate => at(*window, "rate", ""),
+                    Fold::Increase => format!("{}*{}", at(*window, "rate", ""), window.0),
+                    Fold::Resets => at(*window, "changecount", ",\"dec\""),
+                    Fold::Last => newest(ago(look)),
+                };
+                (text, *window)
+            }
+            Expr::Past(_, span) => (newest(Span(span.0 + ago(look).0)), STALE),
+            Expr::Predict(_, window, ahead) => (at(*window, "forecast", &format!(",{ahead}")), *window),
+            _ => return Err("reckons with series before they are joined"),
+        };
+        let gate = format!("nodata(/{TEMPLATE}/{key},{})=0", memory.max(STALE));
+        if !gates.contains(&gate) {
+            gates.push(gate);
+        }
+        Ok(text)
+    }
+}
+
+const fn ago(look: Look) -> Span {
+    match look {
+        Look::At(span) => span,
+        Look::Low | Look::High => Span(0),
+    }
+}
+
+impl Writer<'_> {
+    /// The number that is compared with the limit, or first, in the language of Zabbix' event names.
+    pub(super) fn value(&mut self, expr: &Expr) -> Option<String> {
+        let left = limited(expr).or_else(|| first(expr))?;
+        let (above, below) = quotient(left).ok()?;
+        let mut gates = Vec::new();
+        let now = Look::At(Span(0));
+        let value = self.number(&above, now, &mut gates).ok()?;
+        let text = match below {
+            Some(below) => format!("{value}/{}", self.number(&below, now, &mut gates).ok()?),
+            None => value,
+        };
+        Some(text.replace(&format!("/{TEMPLATE}/"), "/{HOST.HOST}/"))
+    }
+}
