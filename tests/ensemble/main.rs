@@ -9,6 +9,7 @@
 #[allow(dead_code, reason = "shared with the quick tests")]
 mod common;
 
+mod apart;
 mod beyond;
 mod browser;
 mod check;
@@ -23,4 +24,5 @@ mod roles;
 mod tls;
 mod values;
 mod verdicts;
+mod verdicts_apart;
 mod verdicts_long;
