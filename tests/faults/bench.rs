@@ -265,7 +265,7 @@ impl Script {
 
     pub fn load(members: &str) -> Self {
         let mut command = Command::new("/usr/bin/python3");
-        command.arg(root().join("scripts/lib/zk_load.py")).args(["--rate", "40", members]);
+        command.arg("-B").arg(root().join("scripts/lib/zk_load.py")).args(["--rate", "40", members]);
         Self(Server(child_of(command.stdout(Stdio::null()).stderr(Stdio::null()))))
     }
 

@@ -1,7 +1,7 @@
 //! Faults of real ensembles, made on purpose: the right alert must reach the webhook through real Prometheus and
 //! Alertmanager, with the right labels and text, and end when the fault ends. Every duration in the rules is divided by
 //! `bench::FACTOR`. The room `long` makes all faults, writes the table of `docs/alerts.md`, and is run by hand:
-//! `scripts/test long faults`. Nothing here is run by a bare `cargo test`.
+//! `scripts/test long faults`; `ramps` holds the early warning, `scripts/test long ramps` and `long steady`. Nothing here is run by a bare `cargo test`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::format_push_string, clippy::format_collect, reason = "clarity before speed in tests")]
 #![allow(unreachable_pub, reason = "one crate a test binary")]
@@ -19,6 +19,7 @@ mod common;
 #[allow(dead_code, reason = "shared with the tests of real ensembles")]
 mod live;
 mod long;
+mod ramps;
 mod routes;
 mod short;
 

@@ -1,7 +1,7 @@
 //! Clients: their connections, their sessions, and what vanishes with them.
 
 use super::super::build::{LIMIT, series};
-use super::super::condition::Severity::Warning;
+use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Agg, Expr, Keys, Span};
 
@@ -21,6 +21,26 @@ pub(super) fn conditions() -> Vec<Condition> {
         ago.map_or(now.clone(), |span| now.ago(span)).of_ensemble()
     };
     vec![
+        condition(
+            "ConnectionsHigh",
+            Unit::Count,
+            series("zk_num_alive_connections").min(Span::minutes(5)).of_member().gt(LIMIT),
+        )
+        .warning(2000.0, ten, "A ZooKeeper member has very many connections.")
+        .off()
+        .critical(4000.0, ten, "A ZooKeeper member has far too many connections.")
+        .off()
+        .source("off: there is no number that fits all; ZooKeeper's documentation says 50, which is a limit of one address. 4000 is just below the 4096 open files that Linux gave a process before systemd 240. Set the warning to twice what is usual with you")
+        .says(
+            "<who> has had at least <value> connections for over <for> (limit <limit>).",
+            "First see who they are: <ask cons> | sed 's/^ *\\/\\(.*\\):[0-9]*\\[.*/\\1/' | sort | uniq -c | sort -rn | head",
+        )
+        .means("More clients than usual, or clients that connect again without closing.", "Each costs a file descriptor, memory, and pings.")
+        .so("Find out whether they are many clients or one that leaks.", "Mend the client that leaks; spread clients over all members, observers too.")
+        .fires(Warning, "m2", "3000", &["zk_num_alive_connections m2 3000"])
+        .fires(Critical, "m2", "5000", &["zk_num_alive_connections m2 5000"])
+        .quiet(Warning, "500", &["zk_num_alive_connections m2 500"])
+        .quiet(Critical, "3000 are a warning", &["zk_num_alive_connections m2 3000"]),
         condition(
             "ConnectionsRejected",
             Unit::Count,

@@ -1,7 +1,7 @@
 //! What the ensemble holds: watches, znodes, bytes.
 
 use super::super::build::{LIMIT, series};
-use super::super::condition::Severity::Warning;
+use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Expr, Span};
 
@@ -16,7 +16,9 @@ pub(super) fn conditions() -> Vec<Condition> {
     vec![
         condition("WatchesHigh", Unit::Count, least("zk_watches").of_member().gt(LIMIT))
             .warning(100_000.0, quarter, "A ZooKeeper member holds very many watches.")
-            .source("ZooKeeper's documentation and Elastic say 10000, which Kafka, HBase and Solr hold at rest; ten times that. Set it to twice what is usual with you")
+            .critical(300_000.0, quarter, "A ZooKeeper member holds far too many watches.")
+            .off()
+            .source("ZooKeeper's documentation and Elastic say 10000, which Kafka, HBase and Solr hold at rest; ten times that. Set it to twice what is usual with you. Critical is off: three times the warning is judgement, and no two users mean the same")
             .says(
                 "<who> has held at least <value> watches for over <for> (limit <limit>).",
                 "First see how they are spread: <ask wchs> - and who holds them, on a quiet member, for it stops the server for a moment: <ask wchc> | head -50",
@@ -24,6 +26,8 @@ pub(super) fn conditions() -> Vec<Condition> {
             .means("Clients have set that many watches and not used them up.", "Memory, and a storm of events when a watched node changes.")
             .so("Talk to the owner of the client that adds them.", "Mend the client; restart it to drop its watches.")
             .fires(Warning, "m2", "200 thousand", &["zk_watches m2 200000"])
+            .fires(Critical, "m2", "400 thousand", &["zk_watches m2 400000"])
+            .quiet(Critical, "200 thousand are a warning", &["zk_watches m2 200000"])
             .quiet(Warning, "50 thousand", &["zk_watches m2 50000"])
             .quiet(Warning, "a peak", &["zk_watches m2 1000 for 10m then 200000 for 10m then 1000"]),
         condition("ZnodesHigh", Unit::Count, least("zk_znodes").of_ensemble().gt(LIMIT))
@@ -39,7 +43,9 @@ pub(super) fn conditions() -> Vec<Condition> {
             .quiet(Warning, "half a million", &["zk_znodes m1 500000"]),
         condition("DataSizeHigh", Unit::Bytes, least("zk_approximate_data_size_bytes").of_ensemble().gt(LIMIT))
             .warning(1_073_741_824.0, quarter, "A ZooKeeper ensemble holds very much data.")
-            .source("ZooKeeper's documentation and Elastic: 1 GiB")
+            .critical(3_221_225_472.0, quarter, "A ZooKeeper ensemble holds far too much data.")
+            .off()
+            .source("ZooKeeper's documentation and Elastic: 1 GiB. Critical is off: what is too much depends on the heap")
             .says(
                 "the tree of ensemble <ensemble> has held at least <value> for over <for> (limit <limit>), all of it in every member's heap.",
                 "First find where it is written: <ask-all mntr> | grep -E '==|sum_.*_write_per_namespace' | sort -k2 -n | tail",
@@ -47,6 +53,8 @@ pub(super) fn conditions() -> Vec<Condition> {
             .means("All paths and data together have that size.", "The heap fills; snapshots, restarts and syncs take longer.")
             .so("Raise -Xmx before the heap is full, then find the owner.", "Delete or move large data; set a quota: setquota -b BYTES PATH.")
             .fires(Warning, "e", "2 GiB", &["zk_approximate_data_size_bytes m1 2147483648"])
+            .fires(Critical, "e", "4 GiB", &["zk_approximate_data_size_bytes m1 4294967296"])
+            .quiet(Critical, "2 GiB are a warning", &["zk_approximate_data_size_bytes m1 2147483648"])
             .quiet(Warning, "half a GiB", &["zk_approximate_data_size_bytes m1 536870912"]),
         condition(
             "DataGrowth",

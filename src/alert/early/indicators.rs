@@ -35,6 +35,7 @@ pub const INDICATORS: &[Indicator] = &[
     of("zxid_lag", "replication", "ZxidLag", true),
     of("pending_syncs", "replication", "PendingSyncs", true),
     of("file_descriptors", "connections", "FileDescriptors", false),
+    of("connections", "connections", "ConnectionsHigh", false),
     of("watches", "data", "WatchesHigh", false),
     of("znodes", "data", "ZnodesHigh", false),
     of("data_size", "data", "DataSizeHigh", false),
