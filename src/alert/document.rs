@@ -4,6 +4,7 @@ use super::condition::{Condition, Group};
 use super::conditions;
 use super::early::{INDICATORS, RECORDED, steepness};
 use super::expr::Cmp;
+use super::profiles::PROFILES;
 use super::text::in_words;
 
 /// The head of a runbook, up to its first section.
@@ -107,6 +108,29 @@ pub fn indicators() -> String {
             if indicator.falls() { " (1 less what is free)" } else { "" },
             indicator.group,
         ));
+    }
+    out
+}
+
+/// The table of the profiles.
+#[must_use]
+pub fn profiles() -> String {
+    let mut out = String::from("| profile | alert | level | limit | source |\n|---|---|---|---|---|\n");
+    for profile in PROFILES {
+        for preset in profile.presets {
+            let Some(condition) = conditions().iter().find(|condition| condition.name == preset.condition) else {
+                continue;
+            };
+            let alert = condition.alert();
+            out.push_str(&format!(
+                "| {} | [{alert}](runbooks/{alert}.md) | {} | {} | {} |\n",
+                profile.name,
+                preset.severity.text(),
+                in_limit_words(condition, preset.limit),
+                preset.source
+            ));
+        }
+        out.push_str(&format!("| {} | all others | | as in the table above | {} |\n", profile.name, profile.reason));
     }
     out
 }

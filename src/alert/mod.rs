@@ -26,6 +26,7 @@ pub mod inhibit;
 pub mod judge;
 pub mod page;
 pub mod plugin;
+pub mod profiles;
 pub mod promql;
 pub mod rules;
 pub mod text;

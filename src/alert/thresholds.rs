@@ -4,6 +4,7 @@ use super::condition::{Condition, Level, Severity, Unit};
 use super::conditions;
 use super::early::indicators::refused;
 use super::expr::{Keys, Span};
+use super::profiles::{PROFILES, Preset, profile};
 use crate::config::{AlertSetting, Alerts, Config, ConfigError, LevelSetting, Located, Place};
 
 /// All levels of all conditions, as they are in force.
@@ -76,6 +77,7 @@ impl Thresholds {
     /// When a condition or an ensemble does not exist, or a number makes no sense.
     pub fn new(alerts: &Alerts, ensembles: &[String]) -> Result<Self, ConfigError> {
         let mut thresholds = Self::default();
+        thresholds.apply_profiles(alerts)?;
         for setting in &alerts.settings {
             thresholds.change(None, setting)?;
         }
@@ -96,6 +98,44 @@ impl Thresholds {
     #[must_use]
     pub fn levels(&self) -> &[InForce] {
         &self.levels
+    }
+
+    /// The limits of the profiles, before any that the user sets.
+    fn apply_profiles(&mut self, alerts: &Alerts) -> Result<(), ConfigError> {
+        let known = |word: &Located<String>| {
+            profile(&word.value).ok_or_else(|| {
+                let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
+                let message = format!("there is no profile `{}`; write one of {}", word.value, names.join(", "));
+                ConfigError { place: word.place.clone(), message }
+            })
+        };
+        let of_all = alerts.profile.as_ref().map(known).transpose()?;
+        for preset in of_all.map_or(&[][..], |profile| profile.presets) {
+            self.levels_named(preset).for_each(|level| level.usual = level.usual.map(|_| Some(preset.limit)));
+        }
+        for (ensemble, word) in &alerts.profiles {
+            let own = known(word)?.presets;
+            // What the profile of all ensembles sets, and this one's does not, is the catalogue's again.
+            for preset in of_all.map_or(&[][..], |profile| profile.presets) {
+                self.levels_named(preset).for_each(|level| {
+                    level.own.push((ensemble.clone(), level.usual.map(|_| level.level.limit)));
+                });
+            }
+            for preset in own {
+                self.levels_named(preset).for_each(|level| {
+                    level.own.retain(|(name, _)| name != ensemble);
+                    level.own.push((ensemble.clone(), level.usual.map(|_| Some(preset.limit))));
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn levels_named(&mut self, preset: &Preset) -> impl Iterator<Item = &mut InForce> {
+        let Preset { condition, severity, .. } = *preset;
+        self.levels
+            .iter_mut()
+            .filter(move |level| level.condition.name == condition && level.level.severity == severity)
     }
 
     fn change(&mut self, ensemble: Option<&str>, setting: &AlertSetting) -> Result<(), ConfigError> {
@@ -137,7 +177,10 @@ impl Thresholds {
             let Said::Be(now) = changed(condition, level.level, setting.whole, written, before)? else { continue };
             match ensemble {
                 None => level.usual = now,
-                Some(name) => level.own.push((name.to_owned(), now)),
+                Some(name) => {
+                    level.own.retain(|(of, _)| of != name);
+                    level.own.push((name.to_owned(), now));
+                }
             }
         }
         self.check_pair(condition, ensemble, setting)

@@ -22,6 +22,10 @@ pub struct Alerts {
     pub zookeeper: Option<String>,
     /// Whether members serve the figures of their JVM.
     pub jvm: Option<bool>,
+    /// The profile of every ensemble that names none of its own.
+    pub profile: Option<Located<String>>,
+    /// The profiles of single ensembles, by their names.
+    pub profiles: Vec<(String, Located<String>)>,
     /// Settings for every ensemble.
     pub settings: Vec<AlertSetting>,
     /// Settings for one ensemble.

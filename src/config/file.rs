@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    Choice, Config, ConfigError, DEFAULT_MODULE, Discovery, EnsembleConfig, MemberConfig, Module, Place, ProbeConfig,
-    Word, check_ensemble_name, check_ensembles, check_members, duration, extras, flags, raw,
+    Choice, Config, ConfigError, DEFAULT_MODULE, Discovery, EnsembleConfig, Located, MemberConfig, Module, Place,
+    ProbeConfig, Word, check_ensemble_name, check_ensembles, check_members, duration, extras, flags, raw,
 };
 
 /// A file larger than this is no configuration of ours.
@@ -88,7 +88,11 @@ fn validate(path: &Path, file: raw::File) -> Result<Config, ConfigError> {
     }
     modules.entry(DEFAULT_MODULE.to_owned()).or_default();
 
-    let (mut ensembles, mut names) = (Vec::new(), Vec::new());
+    let (mut ensembles, mut names, mut profiles) = (Vec::new(), Vec::new(), Vec::new());
+    let located = |word: Spanned<String>| Located {
+        place: place(path, word.referenced.line(), word.referenced.column()),
+        value: word.value,
+    };
     for ensemble in file.ensembles {
         let name_at = ensemble.name.referenced;
         let name = ensemble.name.value;
@@ -123,6 +127,7 @@ fn validate(path: &Path, file: raw::File) -> Result<Config, ConfigError> {
             return Err(at(name_at, message));
         }
         let (module_name, module) = (module_name.to_owned(), Arc::clone(module));
+        profiles.extend(ensemble.profile.map(|word| (name.clone(), located(word))));
         ensembles.push(EnsembleConfig { name, members, discovery, module_name, module });
         names.push(name_at);
     }
@@ -137,7 +142,9 @@ fn validate(path: &Path, file: raw::File) -> Result<Config, ConfigError> {
     for allow in file.probe.allow {
         probe.allow.push(allow.value.parse().map_err(|message| at(allow.referenced, message))?);
     }
-    let alerts = file.alerts.validate(path)?;
+    let mut alerts = file.alerts.validate(path)?;
+    alerts.profile = file.profile.map(located);
+    alerts.profiles = profiles;
     Ok(Config { ensembles, modules, probe, alerts })
 }
 

@@ -22,6 +22,9 @@ pub(super) struct File {
     /// Whom `/probe` may ask beside the members of the ensembles above.
     #[serde(default)]
     pub(super) probe: Probe,
+    /// What uses the ensembles: `default`, `kafka`, `hadoop`, `hbase`, `solr` or `clickhouse`; limits of alerts by it, which
+    /// `alerts` may change again.
+    pub(super) profile: Option<Spanned<String>>,
     /// Thresholds, and how the alert rules are written.
     #[serde(default)]
     pub(super) alerts: RawAlerts,
@@ -40,6 +43,8 @@ pub(super) struct Ensemble {
     pub(super) discovery: Option<Spanned<String>>,
     /// The module to ask them with; `default` where it is left out.
     pub(super) module: Option<Spanned<String>>,
+    /// What uses this ensemble, where that is not the file's `profile`.
+    pub(super) profile: Option<Spanned<String>>,
 }
 
 /// One member, in its short or long form.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use zookeeper_exporter::alert::early::{INDICATORS, is_recorded};
 use zookeeper_exporter::alert::expr::{Cmp, Expr, Set, Span};
+use zookeeper_exporter::alert::profiles::PROFILES;
 use zookeeper_exporter::alert::promql::{Ensembles, Setting, family_of, promql};
 use zookeeper_exporter::alert::{
     Deployment, Finding, Format, Group, Page, RuleFile, Scrapes, Severity, Thresholds, conditions, unit_tests,
@@ -489,5 +490,46 @@ fn every_indicator_names_a_condition_that_compares_with_its_limit() {
         assert_eq!(indicator.condition().name, indicator.condition, "{}", indicator.name);
         assert!(matches!(&indicator.condition().expr, Expr::Compare(_, _, limit) if **limit == Expr::Limit));
         assert_eq!(indicator.measured().keys().unwrap().names(), ["ensemble", "member"], "{}", indicator.name);
+    }
+}
+
+#[test]
+fn a_profile_sets_limits_and_the_user_has_the_last_word() {
+    let limit = |text: &str, ensemble: &str| {
+        let (thresholds, _) = configured(text).unwrap();
+        let mut levels = thresholds.levels().iter();
+        let level = levels.find(|one| one.condition.name == "SlowWrites" && one.level.severity == Severity::Warning);
+        level.unwrap().of_ensemble(ensemble).flatten()
+    };
+    let ensembles = "ensembles: [{name: a, members: [zk-1]}, {name: b, members: [zk-2], profile: PROFILE}]\n";
+    let of = |own: &str| ensembles.replace("PROFILE", own);
+    assert_eq!(limit(&of("kafka"), "a"), Some(0.05));
+    assert_eq!(limit(&of("kafka"), "b"), Some(0.01));
+    let kafka = format!("profile: kafka\n{}", of("default"));
+    assert_eq!(limit(&kafka, "a"), Some(0.01));
+    assert_eq!(limit(&kafka, "b"), Some(0.05));
+    let told = format!(
+        "{kafka}alerts: {{thresholds: {{SlowWrites: {{warning: 20ms}}}}, ensembles: {{b: {{SlowWrites: {{warning: 30ms}}}}}}}}\n"
+    );
+    assert_eq!(limit(&told, "a"), Some(0.02));
+    assert_eq!(limit(&told, "b"), Some(0.03));
+    let wrong = configured(&of("kafak")).map(|_| ()).unwrap_err();
+    assert_eq!(
+        wrong,
+        "1:77: there is no profile `kafak`; write one of default, kafka, hadoop, hbase, solr, clickhouse"
+    );
+    // Each number has a source and a level to go to, and leaves its warning below its alarm.
+    for profile in PROFILES {
+        assert!(profile.reason.len() > 20);
+        for preset in profile.presets {
+            let condition = conditions().iter().find(|condition| condition.name == preset.condition).unwrap();
+            assert!(condition.level_of(preset.severity).unwrap().limit.is_some() && preset.source.len() > 10);
+        }
+        let named = format!("profile: {}\n{}", profile.name, of("default"));
+        let file = RuleFile::new(&configured(&named).unwrap().0, &Deployment::default());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rules.yml");
+        std::fs::write(&path, file.text(Format::Prometheus)).unwrap();
+        assert!(promtool(&["check", "rules"], &[path]).0);
     }
 }

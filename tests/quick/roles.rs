@@ -1,5 +1,6 @@
 //! Who a member is, read off the real replies of every role and version.
 
+use zookeeper_exporter::alert::{Page, Scrapes, Thresholds};
 use zookeeper_exporter::exposition::Format;
 use zookeeper_exporter::scrape::{Source, State};
 use zookeeper_exporter::wire::Reason;
@@ -107,6 +108,38 @@ fn an_unknown_key_that_ends_like_a_set_stays_unknown() {
     let shown = read_page(&text, Format::Classic).unwrap();
     assert_eq!(shown.value("zk_unknown", &[("key", "avg_future_ack_latency")]), Some(7.0), "{text}");
     assert_eq!(shown.value("zk_ack_latency_seconds_max", &[("peer", "12")]), Some(0.008), "{text}");
+}
+
+/// Replies with the keys that ClickHouse Keeper's documentation lists; RaftKeeper's are the same without what a leader adds.
+#[test]
+fn three_keepers_in_good_health_raise_no_alert() {
+    let reply = |state: &str, behind: &str| {
+        format!(
+            "zk_version\tv23.3.1.2823-lts-46e85357ce2da2a99f56ee83a079e892d7ec3726\nzk_avg_latency\t0\nzk_max_latency\t0\n\
+             zk_min_latency\t0\nzk_packets_received\t2\nzk_packets_sent\t2\nzk_num_alive_connections\t1\n\
+             zk_outstanding_requests\t0\nzk_server_state\t{state}\nzk_znode_count\t4\nzk_watch_count\t0\n\
+             zk_ephemerals_count\t0\nzk_approximate_data_size\t723\nzk_open_file_descriptor_count\t64\n\
+             zk_max_file_descriptor_count\t18446744073709551615\n{behind}"
+        )
+    };
+    for behind in ["zk_followers\t2\nzk_synced_followers\t2\n", "zk_synced_followers\t2\n"] {
+        let replies = [reply("leader", behind), reply("follower", ""), reply("follower", "")];
+        let addresses = ["ch-1:9181", "ch-2:9181", "ch-3:9181"];
+        let members = addresses.iter().zip(&replies).map(|(at, said)| member(at, Some(said.as_bytes()), None, None));
+        let text = page(&report(members.collect()), Format::Classic);
+        let now = Page::read(&text);
+        let before = Some((&now, std::time::Duration::from_secs(15)));
+        let judged = Thresholds::default().judge(Scrapes { now: &now, before, time: 1.8e9 });
+        let found: Vec<&String> = judged.findings.iter().map(|finding| &finding.text).collect();
+        assert!(found.is_empty() && judged.judged > 30, "{found:?}");
+        // The one that would fire if 2^64 - 1 became a limit of 0 or -1, or the lack of keys a silence.
+        let starved = text.replace(
+            "zk_open_file_descriptors{",
+            "zk_max_file_descriptors{ensemble=\"prod\",member=\"ch-1:9181\"} 1\nzk_open_file_descriptors{",
+        );
+        let now = Page::read(&starved);
+        assert!(!Thresholds::default().judge(Scrapes { now: &now, before: None, time: 1.8e9 }).findings.is_empty());
+    }
 }
 
 #[test]

@@ -98,6 +98,13 @@ fn the_alerts_page_lists_every_alert() {
     assert_golden("docs/alerts.md", &whole);
 }
 
+#[test]
+fn the_alerts_page_lists_every_profile() {
+    let text = read("docs/alerts.md");
+    let title = "<!-- written from src/alert/profiles.rs -->\n\n";
+    assert_golden("docs/alerts.md", &with_section(&text, title, &document::profiles()));
+}
+
 /// The tables are made of what the rules are made of; the rest of the page is written by hand.
 #[test]
 fn the_page_of_early_warning_lists_every_series_and_every_indicator() {
