@@ -3,12 +3,15 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::ALONE;
-use crate::bench::{Bench, FACTOR, Notice, Script, slow_fsync};
+use crate::bench::{Bench, Notice, Script, slow_fsync};
 use crate::common::root;
 use crate::live::Ensemble;
+
+/// By which the durations of the rules are divided: the day of a baseline becomes 24 minutes.
+const FACTOR: u64 = 60;
 
 /// Sessions by the raw protocol, so many a second, kept alive by pings: a client library would need a thread for each.
 const SESSIONS: &str = "
@@ -53,6 +56,7 @@ struct Ramp {
     /// Every warning about the ramp in the order in which they came.
     warnings: Vec<(f64, String)>,
     critical: Option<f64>,
+    begun: SystemTime,
 }
 
 /// A ramp to be made.
@@ -74,7 +78,7 @@ fn climb(bench: &Bench, plan: &Plan, member: &str, mut step: impl FnMut(f64)) ->
     bench.until("nothing fires before the ramp", || bench.query(quiet).is_none());
     // Nor may what fired before come again, or a start hold indicators back.
     bench.until("no member has just started", || bench.query("count(member:zk_restarted:group15m)").is_none());
-    let begun = Instant::now();
+    let (begun, clock) = (Instant::now(), SystemTime::now());
     let about = |notice: &Notice| {
         let label = |name: &str| notice.labels.get(name).map(String::as_str);
         notice.status == "firing" && label("member").is_none_or(|about| about == member)
@@ -95,7 +99,13 @@ fn climb(bench: &Bench, plan: &Plan, member: &str, mut step: impl FnMut(f64)) ->
     let mut named: Vec<(f64, String)> =
         warnings.map(|notice| (after(&notice), notice.labels["alertname"].clone())).collect();
     named.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let ramp = Ramp { name: plan.name, limits: plan.limits, warnings: named, critical: critical.as_ref().map(after) };
+    let ramp = Ramp {
+        name: plan.name,
+        limits: plan.limits,
+        warnings: named,
+        critical: critical.as_ref().map(after),
+        begun: clock,
+    };
     println!("{}", ramp.line());
     ramp
 }
@@ -105,7 +115,7 @@ impl Ramp {
         let (first, which) = self.warnings.first().map_or((f64::NAN, "-"), |(at, name)| (*at, name));
         let risk = self.warnings.iter().find(|(_, name)| name.ends_with("Risk")).map_or(f64::NAN, |(at, _)| *at);
         let critical = self.critical.unwrap_or(f64::NAN);
-        #[expect(clippy::cast_precision_loss, reason = "30")]
+        #[expect(clippy::cast_precision_loss, reason = "60")]
         let real = (critical - first) * FACTOR as f64 / 60.0;
         format!(
             "| {} | {} | {which} | {first:.1} | {risk:.1} | {critical:.1} | {:.1} | {real:.0} |",
@@ -151,29 +161,23 @@ fn ramps_warn_before_they_alarm() {
     let members = ensemble.members();
     let config = format!(
         "ensembles: [{{name: e, members: [{}]}}]\nalerts:\n  thresholds:\n    WatchesHigh: {{warning: 1000, critical: 3000}}\n    \
-         DataSizeHigh: {{warning: 10MiB, critical: 30MiB}}\n    ConnectionsHigh: {{warning: 100, critical: 300}}\n    SlowWrites: off\n    EnsembleRisk: off\n",
+         DataSizeHigh: {{warning: 10MiB, critical: 30MiB}}\n    ConnectionsHigh: {{warning: 100, critical: 300}}\n    SlowWrites: off\n    EnsembleRisk: off\n    DataGrowth: off\n",
         members.join(", ")
     );
-    let bench = Bench::start(&config, 1);
+    let bench = Bench::start_with(&config, 1, FACTOR);
     let _load = Script::load(&members.join(","));
     let (id, follower, host, port) = member(&ensemble, &members, "follower");
     let delayed = |milliseconds: f64| std::fs::write(&delay, format!("{}", milliseconds.round())).unwrap();
     let mut ramps = Vec::new();
 
     {
-        let plan =
-            Plan { name: "fsync delay, 6 ms more a second", limits: "100 ms, 500 ms", alert: "ZooKeeperSlowFsync" };
-        ramps.push(climb(&bench, &plan, follower, |passed| delayed(passed * 6.0)));
-        delayed(0.0);
-    }
-    {
         let plan = Plan {
-            name: "outstanding requests, 1.5 more a second in flight over a disk of 60 ms",
+            name: "outstanding requests, 2.5 more a second in flight over a disk of 60 ms",
             limits: "10, 100",
             alert: "ZooKeeperOutstandingRequests",
         };
         let in_flight = format!(
-            "{CLIENT}flying = []\nwhile True:\n  flying = [one for one in flying if not one.ready()]\n  while len(flying) < passed() * 1.5:\n    flying.append(zk.set_async('/ramp', b'x'))\n  time.sleep(0.01)\n"
+            "{CLIENT}flying = []\nwhile True:\n  flying = [one for one in flying if not one.ready()]\n  while len(flying) < passed() * 2.5:\n    flying.append(zk.set_async('/ramp', b'x'))\n  time.sleep(0.01)\n"
         );
         delayed(60.0);
         let mut client = None;
@@ -184,16 +188,16 @@ fn ramps_warn_before_they_alarm() {
         delayed(0.0);
     }
     {
-        let plan = Plan { name: "connections, 4 more a second", limits: "100, 300", alert: "ZooKeeperConnectionsHigh" };
+        let plan = Plan { name: "connections, 6 more a second", limits: "100, 300", alert: "ZooKeeperConnectionsHigh" };
         let mut clients = None;
         ramps.push(climb(&bench, &plan, follower, |_| {
-            clients.get_or_insert_with(|| python(SESSIONS, &[host, port, "4"]));
+            clients.get_or_insert_with(|| python(SESSIONS, &[host, port, "6"]));
         }));
     }
     {
-        let plan = Plan { name: "watches, 40 more a second", limits: "1000, 3000", alert: "ZooKeeperWatchesHigh" };
+        let plan = Plan { name: "watches, 60 more a second", limits: "1000, 3000", alert: "ZooKeeperWatchesHigh" };
         let watch = format!(
-            "{CLIENT}number = 0\nwhile True:\n  while number < passed() * 40:\n    zk.exists('/ramp/%d' % number, watch=print)\n    number += 1\n  time.sleep(0.01)\n"
+            "{CLIENT}number = 0\nwhile True:\n  while number < passed() * 60:\n    zk.exists('/ramp/%d' % number, watch=print)\n    number += 1\n  time.sleep(0.01)\n"
         );
         let mut client = None;
         ramps.push(climb(&bench, &plan, follower, |_| {
@@ -202,7 +206,7 @@ fn ramps_warn_before_they_alarm() {
     }
     {
         let plan = Plan {
-            name: "file descriptors, 4 more a second of 600",
+            name: "file descriptors, 6 more a second of 600",
             limits: "80 %, 95 %",
             alert: "ZooKeeperFileDescriptors",
         };
@@ -213,24 +217,48 @@ fn ramps_warn_before_they_alarm() {
         });
         let mut clients = None;
         ramps.push(climb(&bench, &plan, follower, |_| {
-            clients.get_or_insert_with(|| python(SESSIONS, &[host, port, "4"]));
+            clients.get_or_insert_with(|| python(SESSIONS, &[host, port, "6"]));
         }));
     }
     {
-        // Last, for what was written stays.
         let plan =
-            Plan { name: "data size, 400 kB more a second", limits: "10 MiB, 30 MiB", alert: "ZooKeeperDataSizeHigh" };
+            Plan { name: "data size, 600 kB more a second", limits: "10 MiB, 30 MiB", alert: "ZooKeeperDataSizeHigh" };
         let fill = format!(
-            "{CLIENT}number = 0\nwhile True:\n  while number < passed() * 4:\n    zk.create('/ramp/n%d' % number, bytes(100000))\n    number += 1\n  time.sleep(0.01)\n"
+            "{CLIENT}number = 0\nwhile True:\n  while number < passed() * 6:\n    zk.create('/ramp/n%d' % number, bytes(100000))\n    number += 1\n  time.sleep(0.01)\n"
         );
         let mut client = None;
         ramps.push(climb(&bench, &plan, follower, |_| {
             client.get_or_insert_with(|| python(&fill, &[follower]));
         }));
+        drop(client);
+        python(&format!("{CLIENT}zk.delete('/ramp', recursive=True)\n"), &[follower]).finish();
+    }
+    {
+        let plan =
+            Plan { name: "fsync delay, 8 ms more a second", limits: "100 ms, 500 ms", alert: "ZooKeeperSlowFsync" };
+        let ramp = climb(&bench, &plan, follower, |passed| delayed(passed * 8.0));
+        delayed(0.0);
+        draw(&bench, follower, ramp.begun);
+        ramps.push(ramp);
     }
     write_table(&ramps, &root().join("docs/early-warning.md"));
     let problems: Vec<String> = ramps.iter().filter_map(Ramp::problem).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// The picture of `docs/early-warning.md`: the ramp of fsync, from ten seconds before it to a little after its alarm.
+fn draw(bench: &Bench, member: &str, begun: SystemTime) {
+    let seconds = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().to_string();
+    let drawn = Command::new("/usr/bin/python3")
+        .arg("-B")
+        .arg(root().join("tests/faults/plot.py"))
+        .args([&bench.prometheus_port.to_string(), member, "fsync"])
+        .args([seconds(begun - Duration::from_secs(10)), seconds(SystemTime::now())])
+        .args(["0.1", "0.5"])
+        .arg(root().join("docs/images/early-warning-ramp.svg"))
+        .status()
+        .unwrap();
+    assert!(drawn.success());
 }
 
 fn write_table(ramps: &[Ramp], page: &Path) {
@@ -238,7 +266,7 @@ fn write_table(ramps: &[Ramp], page: &Path) {
     let day = String::from_utf8_lossy(&day.stdout).trim().to_owned();
     let lines: Vec<String> = ramps.iter().map(Ramp::line).collect();
     let table = format!(
-        "Measured {day} with Debian's ZooKeeper 3.8.0, Prometheus and Alertmanager on one machine of 2 cores, under a load of 40\nrequests a second, all durations in the rules divided by {FACTOR}, scrape and evaluation every second. Seconds from the begin\nof the ramp to the webhook. `./scripts/test long ramps` measures anew.\n\n| ramp | warning, critical | first warning | after s | risk after s | alarm after s | lead s | with undivided durations, min |\n|---|---|---|---|---|---|---|---|\n{}\n",
+        "Measured {day} with Debian's ZooKeeper 3.8.0, Prometheus and Alertmanager on one machine of 2 cores, under a load of 40\nrequests a second, all durations in the rules divided by {FACTOR}, scrape and evaluation every second. Seconds from the begin\nof the ramp to the webhook. `./scripts/test long ramps` measures anew. The last column is the lead where ramp and durations are as much slower.\nConnections and file descriptors are one group: in the ramp of the latter the former's limit raises the risk first.\n\n| ramp | warning, critical | first warning | after s | risk after s | alarm after s | lead s | with undivided durations, min |\n|---|---|---|---|---|---|---|---|\n{}\n",
         lines.join("\n")
     );
     let text = std::fs::read_to_string(page).unwrap();

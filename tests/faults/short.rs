@@ -93,7 +93,8 @@ fn lost_members_lost_quorum_and_lost_exporters_reach_the_webhook_and_end() {
     alerts.dedup();
     for labels in &alerts {
         let same = alerts.iter().filter(|other| {
-            ["alertname", "severity", "ensemble", "member"].iter().all(|name| other.get(*name) == labels.get(*name))
+            let told_by = ["alertname", "severity", "ensemble", "member", "indicator", "objective", "resource"];
+            told_by.iter().all(|name| other.get(*name) == labels.get(*name))
         });
         assert!(same.count() == 1, "{labels:?} came more than once");
     }

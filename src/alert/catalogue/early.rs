@@ -84,7 +84,10 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "OutageBudgetBurn",
             Unit::Count,
-            available("ensemble:zk_budget_burn:avg1h").gt(LIMIT).and(available("ensemble:zk_budget_burn:avg5m").gt(LIMIT)),
+            available("ensemble:zk_budget_burn:avg1h")
+                .gt(LIMIT)
+                .and(available("ensemble:zk_budget_burn:avg5m").gt(LIMIT))
+                .and(series_with(SEEN, "objective", "availability").ago(Span::minutes(30)).of_ensemble()),
         )
         .warning(7.2, Span::minutes(2), "A ZooKeeper ensemble is without a quorum now and then.")
         .critical(14.4, Span::minutes(2), "A ZooKeeper ensemble is without a quorum again and again.")
@@ -99,33 +102,44 @@ pub(super) fn conditions() -> Vec<Condition> {
         .fires(Critical, "e", "a tenth of the time", &[
             "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 100",
             "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 100",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e 0",
         ])
         .quiet(Critical, "it is over", &[
             "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 100",
             "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 0",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e 0",
         ])
         .fires(Warning, "e", "a hundredth of the time", &[
             "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 10",
             "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 10",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e 0",
         ])
         .quiet(Warning, "it is over", &[
             "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 10",
             "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 0",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e 0",
         ])
         .quiet(Critical, "a hundredth of the time is a warning", &[
             "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 10",
             "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 10",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e 0",
+        ])
+        .quiet(Warning, "a young Prometheus", &[
+            "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 10",
+            "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 10",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e absent for 20m then 0",
         ])
         .quiet(Critical, "slow writes get nobody up", &[
             "ensemble:zk_budget_burn:avg1h{objective=\"write_latency\"} e 100",
             "ensemble:zk_budget_burn:avg5m{objective=\"write_latency\"} e 100",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"write_latency\"} e 0",
         ]),
         condition(
             "BudgetBurn",
             Unit::Count,
-            burns("ensemble:zk_budget_burn:avg6h", "ensemble:zk_budget_burn:avg30m", 6.0)
-                .or(burns("ensemble:zk_budget_burn:avg1d", "ensemble:zk_budget_burn:avg2h", 3.0))
-                .or(burns("ensemble:zk_budget_burn:avg3d", "ensemble:zk_budget_burn:avg6h", 1.0)),
+            burns("ensemble:zk_budget_burn:avg6h", "ensemble:zk_budget_burn:avg30m", 6.0, Span::hours(3))
+                .or(burns("ensemble:zk_budget_burn:avg1d", "ensemble:zk_budget_burn:avg2h", 3.0, Span::hours(12)))
+                .or(burns("ensemble:zk_budget_burn:avg3d", "ensemble:zk_budget_burn:avg6h", 1.0, Span::hours(36))),
         )
         .warning(None, quarter, "A ZooKeeper ensemble uses up the budget of an objective too fast.")
         .source("Google's SRE workbook: 6 times over 6 hours and 30 minutes, 3 times over a day and 2 hours, once over 3 days and 6 hours. The objectives: a quorum 99.9 % of the time; for 99.5 % of it a mean write within the warning limit of ZooKeeperSlowWrites (Elastic's objective is 99.5 %)")
@@ -141,6 +155,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "ensemble:zk_budget_burn:avg1d{objective=\"write_latency\"} e 2",
             "ensemble:zk_budget_burn:avg2h{objective=\"write_latency\"} e 7",
             "ensemble:zk_budget_burn:avg3d{objective=\"write_latency\"} e 0.5",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"write_latency\"} e 0",
         ])
         .fires(Warning, "e objective=write_latency", "a day", &[
             "ensemble:zk_budget_burn:avg30m{objective=\"write_latency\"} e 4",
@@ -148,6 +163,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "ensemble:zk_budget_burn:avg1d{objective=\"write_latency\"} e 4",
             "ensemble:zk_budget_burn:avg2h{objective=\"write_latency\"} e 4",
             "ensemble:zk_budget_burn:avg3d{objective=\"write_latency\"} e 2",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"write_latency\"} e 0",
         ])
         .fires(Warning, "e objective=availability", "three days", &[
             "ensemble:zk_budget_burn:avg30m{objective=\"availability\"} e 2",
@@ -155,6 +171,15 @@ pub(super) fn conditions() -> Vec<Condition> {
             "ensemble:zk_budget_burn:avg1d{objective=\"availability\"} e 2",
             "ensemble:zk_budget_burn:avg2h{objective=\"availability\"} e 2",
             "ensemble:zk_budget_burn:avg3d{objective=\"availability\"} e 2",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e 0",
+        ])
+        .quiet(Warning, "a young Prometheus", &[
+            "ensemble:zk_budget_burn:avg30m{objective=\"write_latency\"} e 7",
+            "ensemble:zk_budget_burn:avg6h{objective=\"write_latency\"} e 7",
+            "ensemble:zk_budget_burn:avg1d{objective=\"write_latency\"} e 7",
+            "ensemble:zk_budget_burn:avg2h{objective=\"write_latency\"} e 7",
+            "ensemble:zk_budget_burn:avg3d{objective=\"write_latency\"} e 7",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"write_latency\"} e absent for 34h then 0",
         ])
         .quiet(Warning, "a bad hour that is over", &[
             "ensemble:zk_budget_burn:avg30m{objective=\"write_latency\"} e 0",
@@ -162,6 +187,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "ensemble:zk_budget_burn:avg1d{objective=\"write_latency\"} e 4",
             "ensemble:zk_budget_burn:avg2h{objective=\"write_latency\"} e 0",
             "ensemble:zk_budget_burn:avg3d{objective=\"write_latency\"} e 0.9",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"write_latency\"} e 0",
         ])
         .quiet(Warning, "a bad day that is over", &[
             "ensemble:zk_budget_burn:avg30m{objective=\"write_latency\"} e 0",
@@ -169,6 +195,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "ensemble:zk_budget_burn:avg1d{objective=\"write_latency\"} e 2",
             "ensemble:zk_budget_burn:avg2h{objective=\"write_latency\"} e 0",
             "ensemble:zk_budget_burn:avg3d{objective=\"write_latency\"} e 2",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"write_latency\"} e 0",
         ]),
     ]
 }
@@ -178,8 +205,13 @@ fn available(name: &'static str) -> Expr {
     series_with(name, "objective", "availability").of_ensemble()
 }
 
-/// Too fast over the long window, and in the short one still.
-fn burns(long: &'static str, short: &'static str, times: f64) -> Expr {
+/// Too fast over the long window, and in the short one still; and half of the long one was seen, for the first minutes of a
+/// young Prometheus are no day.
+fn burns(long: &'static str, short: &'static str, times: f64, seen: Span) -> Expr {
     let of = |name| series(name).by(Agg::Max, Keys::Objective);
-    of(long).gt(times).and(of(short).gt(times))
+    let then = series(SEEN).ago(seen).by(Agg::Max, Keys::Objective);
+    of(long).gt(times).and(of(short).gt(times)).and(then)
 }
+
+/// Is there from the first evaluation on.
+const SEEN: &str = "ensemble:zk_budget_burn:ratio_thinned";
