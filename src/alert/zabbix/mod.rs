@@ -4,14 +4,16 @@
 mod dashboard;
 mod expression;
 mod item;
+mod macros;
 mod shape;
 mod words;
 mod yaml;
 
 use self::expression::Writer;
 use self::item::{Items, macros, plain_step, prefix, tags};
+use self::macros::{is_switched, limits, short_of};
 use self::shape::rule_of;
-use self::words::{Words, described, limit, macro_name, sentence};
+use self::words::{Words, macro_name, sentence};
 use self::yaml::{Node, text, texts, uuid};
 use super::condition::{Condition, Severity};
 use super::conditions;
@@ -61,7 +63,7 @@ impl Template {
         let mut template = Self {
             items: Items::default(),
             triggers: Vec::new(),
-            macros: general_macros(),
+            macros: macros::general(),
             left_out: file.left_out.iter().filter(|left_out| is_alert(left_out)).cloned().collect(),
         };
         let kept = |level: &&InForce| {
@@ -270,60 +272,6 @@ fn tag(name: &str, value: &str) -> Node {
 
 fn macro_node((name, value, about): &(String, String, String)) -> Node {
     Node::Map(vec![("macro", text(name)), ("value", text(value)), ("description", text(about))])
-}
-
-fn general_macros() -> Vec<(String, String, String)> {
-    let one = |name: &str, value: &str, about: &str| (name.to_owned(), value.to_owned(), about.to_owned());
-    vec![
-        one(
-            "{$ZK.URL}",
-            "http://localhost:9141/metrics",
-            "The page of the exporter, as the Zabbix server or proxy reaches it.",
-        ),
-        one("{$ZK.INTERVAL}", "30s", "How often the page is fetched; at most 1m, or short conditions see too little."),
-        one("{$ZK.ENSEMBLES}", ".*", "A pattern for the names of the ensembles that this host shows."),
-    ]
-}
-
-/// The macros of a level: its limit, those of single ensembles, and where it is off.
-fn limits(level: &InForce) -> Vec<(String, String, String)> {
-    let (condition, severity) = (level.condition, level.level.severity.text());
-    let short = short_of(level.level.severity);
-    let mut all = Vec::new();
-    let put = |all: &mut Vec<_>, context: Option<&str>, value: f64| {
-        let name = macro_name(condition, short, context);
-        all.push((name, limit(condition.unit, value), described(condition, severity)));
-    };
-    if let Some(usual) = level.usual.flatten().or(level.level.limit) {
-        put(&mut all, None, usual);
-    }
-    for (ensemble, own) in &level.own {
-        if let Some(own) = own.flatten() {
-            put(&mut all, Some(ensemble), own);
-        }
-    }
-    if is_switched(level) {
-        let name = |context: Option<&str>| macro_name(condition, &format!("{short}.ON"), context);
-        let about = format!("1 where {} ({severity}) is on.", condition.alert());
-        let number = |on: bool| if on { "1" } else { "0" }.to_owned();
-        all.push((name(None), number(level.usual.is_some()), about.clone()));
-        for (ensemble, own) in &level.own {
-            all.push((name(Some(ensemble)), number(own.is_some()), about.clone()));
-        }
-    }
-    all
-}
-
-/// Whether the level is on for some ensembles and off for others.
-fn is_switched(level: &InForce) -> bool {
-    level.own.iter().any(|(_, own)| own.is_some() != level.usual.is_some())
-}
-
-const fn short_of(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Critical => "CRIT",
-        Severity::Warning | Severity::Info => "WARN",
-    }
 }
 
 /// Without a quorum nothing can be written any more: there is nothing worse.

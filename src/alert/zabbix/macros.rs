@@ -1,0 +1,61 @@
+//! The macros of the template: where the page is, and a limit for every level.
+
+use super::words::{described, limit, macro_name};
+use crate::alert::condition::Severity;
+use crate::alert::thresholds::InForce;
+
+/// Those of the host.
+pub(super) fn general() -> Vec<(String, String, String)> {
+    let one = |name: &str, value: &str, about: &str| (name.to_owned(), value.to_owned(), about.to_owned());
+    vec![
+        one(
+            "{$ZK.URL}",
+            "http://localhost:9141/metrics",
+            "The page of the exporter, as the Zabbix server or proxy reaches it.",
+        ),
+        one("{$ZK.INTERVAL}", "30s", "How often the page is fetched; at most 1m, or short conditions see too little."),
+        one("{$ZK.ENSEMBLES}", ".*", "A pattern for the names of the ensembles that this host shows."),
+    ]
+}
+
+/// The macros of a level: its limit, those of single ensembles, and where it is off.
+pub(super) fn limits(level: &InForce) -> Vec<(String, String, String)> {
+    let (condition, severity) = (level.condition, level.level.severity.text());
+    let short = short_of(level.level.severity);
+    let mut all = Vec::new();
+    let put = |all: &mut Vec<_>, context: Option<&str>, value: f64| {
+        let name = macro_name(condition, short, context);
+        all.push((name, limit(condition.unit, value), described(condition, severity)));
+    };
+    if let Some(usual) = level.usual.flatten().or(level.level.limit) {
+        put(&mut all, None, usual);
+    }
+    for (ensemble, own) in &level.own {
+        if let Some(own) = own.flatten() {
+            put(&mut all, Some(ensemble), own);
+        }
+    }
+    if is_switched(level) {
+        let name = |context: Option<&str>| macro_name(condition, &format!("{short}.ON"), context);
+        let about = format!("1 where {} ({severity}) is on.", condition.alert());
+        let number = |on: bool| if on { "1" } else { "0" }.to_owned();
+        all.push((name(None), number(level.usual.is_some()), about.clone()));
+        for (ensemble, own) in &level.own {
+            all.push((name(Some(ensemble)), number(own.is_some()), about.clone()));
+        }
+    }
+    all
+}
+
+/// Whether the level is on for some ensembles and off for others.
+pub(super) fn is_switched(level: &InForce) -> bool {
+    level.own.iter().any(|(_, own)| own.is_some() != level.usual.is_some())
+}
+
+/// The level in the name of a macro.
+pub(super) const fn short_of(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "CRIT",
+        Severity::Warning | Severity::Info => "WARN",
+    }
+}
