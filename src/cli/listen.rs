@@ -5,8 +5,6 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use tokio::net::TcpListener;
 
-use super::UsageError;
-
 /// Checks the form; the name is resolved when it is bound.
 pub(super) fn parse(text: &str) -> Result<String, String> {
     let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
@@ -16,8 +14,8 @@ pub(super) fn parse(text: &str) -> Result<String, String> {
     }
 }
 
-/// Binds one address.
-pub(super) async fn bind(text: &str) -> Result<TcpListener, UsageError> {
+/// Binds one address, or says why it cannot be bound now.
+pub(super) async fn bind(text: &str) -> Result<TcpListener, String> {
     let bound = match text.strip_prefix(':').and_then(|port| port.parse::<u16>().ok()) {
         Some(port) => bind_any(port).await,
         None => TcpListener::bind(text).await,
@@ -33,7 +31,7 @@ pub(super) async fn bind(text: &str) -> Result<TcpListener, UsageError> {
             }
             _ => error.to_string(),
         };
-        UsageError(format!("--web.listen-address: cannot listen on {text}: {why}"))
+        format!("--web.listen-address: cannot listen on {text}: {why}")
     })
 }
 

@@ -116,7 +116,14 @@ impl Serve {
         let mut hangup = signal(SignalKind::hangup()).map_err(no_signals)?;
         let mut listeners = Vec::with_capacity(self.listen_address.len());
         for address in &self.listen_address {
-            listeners.push(listen::bind(address).await?);
+            match listen::bind(address).await {
+                Ok(listener) => listeners.push(listener),
+                Err(why) => {
+                    // No mistake of usage: an address may be given back, or appear, while a supervisor tries again.
+                    eprintln!("zookeeper-exporter: {why}");
+                    return Ok(ExitCode::FAILURE);
+                }
+            }
         }
 
         let limits = Limits {

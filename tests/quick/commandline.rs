@@ -9,9 +9,14 @@ use crate::common::root;
 
 /// Runs into a mistake and gives the one line.
 fn mistake(arguments: &[&str]) -> String {
+    failure(arguments, 2)
+}
+
+/// Runs until it ends with this exit code, and gives the one line.
+fn failure(arguments: &[&str], code: i32) -> String {
     let output = run(arguments);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
     assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
     assert!(output.stdout.is_empty());
     let line = said.trim_end().strip_prefix("zookeeper-exporter: ").expect("the program says who speaks");
@@ -49,11 +54,6 @@ fn wrong_flags() {
         (&["--zookeeper", "a=zk-1", "--config.file", "x.yml"], &["--zookeeper", "--config.file"]),
         (&["--config.file", "no/such/file.yml"], &["no/such/file.yml", "No such file", "--config.file"]),
         (&["--config.file", "/"], &["cannot read the configuration file"]),
-        (
-            &["--web.listen-address", "192.0.2.1:9141"],
-            &["--web.listen-address", "192.0.2.1:9141", "does not have that address"],
-        ),
-        (&["--web.listen-address", "no-such-host.invalid:9141"], &["--web.listen-address", "no-such-host.invalid"]),
     ] {
         let line = mistake(arguments);
         for part in parts {
@@ -62,11 +62,19 @@ fn wrong_flags() {
     }
 }
 
+/// Exit code 1, not 2: a supervisor may try again, and succeed.
 #[test]
-fn a_port_in_use() {
+fn an_address_that_cannot_be_listened_on() {
     let taken = Listener::silent();
-    let line = mistake(&["--web.listen-address", &taken.address]);
-    assert!(line.contains(&taken.address) && line.contains("in use") && line.contains("choose another port"), "{line}");
+    for (address, why) in [
+        (&*taken.address, "is in use; stop what listens there, or choose another port"),
+        ("192.0.2.1:9141", "does not have that address"),
+        ("no-such-host.invalid:9141", "no-such-host.invalid:9141: "),
+    ] {
+        let line = failure(&["--web.listen-address", address], 1);
+        let begin = format!("--web.listen-address: cannot listen on {address}: ");
+        assert!(line.starts_with(&begin) && line.contains(why), "{line}");
+    }
 }
 
 #[test]
