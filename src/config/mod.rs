@@ -129,7 +129,7 @@ pub const MAX_MEMBERS: usize = 1000;
 pub const DEFAULT_MODULE: &str = "default";
 
 /// A name that is safe as a label value, in a URL and in a file name.
-fn check_ensemble_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_ensemble_name(name: &str) -> Result<(), String> {
     let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let rest = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
     if first && rest && name.len() <= 128 {

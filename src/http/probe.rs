@@ -14,7 +14,7 @@ use super::budget::{TIMEOUT_HEADER, budget};
 use super::metrics::{header, page};
 use super::query::parameters;
 use super::{App, PLAIN, Running};
-use crate::config::{DEFAULT_ENSEMBLE, DEFAULT_MODULE, Discovery, member_list};
+use crate::config::{DEFAULT_ENSEMBLE, DEFAULT_MODULE, Discovery, check_ensemble_name, member_list};
 use crate::ensemble::{Ensemble, Member};
 use crate::scrape::{Probe, Report, Transcript};
 use crate::wire;
@@ -91,9 +91,8 @@ impl Wish {
                 return Err(bad(format!("the parameter {name} is empty; write a value or leave it out")));
             }
             if place.replace(value).is_some() {
-                return Err(bad(format!(
-                    "the parameter {name} stands there twice; write it once, several targets with commas between"
-                )));
+                let several = if name == "target" { ", several members with commas between" } else { "" };
+                return Err(bad(format!("the parameter {name} stands there twice; write it once{several}")));
             }
         }
         Ok(wish)
@@ -142,6 +141,7 @@ async fn ask(
         }
         (Some(targets), _) => {
             let name = named.unwrap_or(DEFAULT_ENSEMBLE);
+            check_ensemble_name(name).map_err(|message| bad(format!("ensemble: {message}")))?;
             let members = member_list(name, targets).map_err(|message| bad(format!("target: {message}")))?;
             let members: Vec<Member> = members.iter().map(Member::from).collect();
             let most = scraper.limits().members_per_ensemble;

@@ -122,7 +122,8 @@ fn bad_parameters_are_told_in_one_line() {
         ("?", "neither target nor ensemble"),
         ("?ensemble=two", "no ensemble \"two\"; configured are one"),
         ("?ensemble=", "ensemble is empty"),
-        ("?ensemble=one&ensemble=one", "stands there twice"),
+        ("?ensemble=one&ensemble=one", "the parameter ensemble stands there twice; write it once\n"),
+        ("?target=zk-1&target=zk-2", "write it once, several members with commas between"),
         ("?ensemble=one&module=secure", "no module \"secure\"; write one of default"),
         ("?ensemble=one&modul=secure", "no parameter \"modul\""),
         ("?ensemble=one&debug=perhaps", "neither true nor false"),
@@ -130,7 +131,7 @@ fn bad_parameters_are_told_in_one_line() {
         ("?target=zk-1,zk-1:2181", "listed twice"),
         ("?target=,", "the member address is empty"),
         ("?target=http://zk-1:2181", "no valid port"),
-        ("?target=zk-1&ensemble=my%20prod", "no ensemble name"),
+        ("?target=zk-1&ensemble=my%20prod", "ensemble: `my prod` is no ensemble name"),
         ("?target=zk%0A1", "no valid host name"),
         ("?target=%", "not well encoded"),
     ] {
