@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::UsageError;
+use super::{UsageError, targets};
 use crate::config::{self, Config, EnsembleConfig, Module, znode};
 use crate::session::{Session, Terms, Trouble};
 use crate::wire;
@@ -46,16 +46,16 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Target {
-    /// The ensemble as [NAME=]HOST:PORT[,HOST:PORT...]. Default: localhost:2181.
+    /// An ensemble as [NAME=]HOST:PORT[,HOST:PORT...]; where there are more, --ensemble chooses. Default: localhost:2181.
     #[arg(long, env = "ZOOKEEPER_EXPORTER_ZOOKEEPER", value_name = "[NAME=]MEMBERS", conflicts_with = "config_file")]
-    zookeeper: Option<String>,
+    zookeeper: Vec<String>,
 
     /// The YAML file of the exporter: TLS, digest, ACL and the root of the alarms come from there.
     #[arg(long = "config.file", env = "ZOOKEEPER_EXPORTER_CONFIG_FILE", value_name = "FILE")]
     config_file: Option<PathBuf>,
 
-    /// The ensemble of the file; needed where there are several.
-    #[arg(long, value_name = "NAME", requires = "config_file")]
+    /// The ensemble to work on; needed where there are several.
+    #[arg(long, value_name = "NAME")]
     ensemble: Option<String>,
 
     /// Most time for all of it.
@@ -231,8 +231,7 @@ impl Target {
         let config: Config = if let Some(file) = &self.config_file {
             config::load(file)?
         } else {
-            let members = self.zookeeper.clone().unwrap_or_else(|| "localhost:2181".to_owned());
-            config::from_flags(&[members], Module::default())?
+            config::from_flags(&targets::ensembles(&self.zookeeper), Module::default())?
         };
         let names = || config.ensembles.iter().map(|ensemble| &*ensemble.name).collect::<Vec<_>>().join(", ");
         match &self.ensemble {
@@ -243,7 +242,7 @@ impl Target {
                 .cloned()
                 .ok_or_else(|| UsageError(format!("--ensemble: there is no `{name}`; write one of {}", names()))),
             None if config.ensembles.len() > 1 => {
-                Err(UsageError(format!("the file has several ensembles; choose one with --ensemble: {}", names())))
+                Err(UsageError(format!("there are several ensembles; choose one with --ensemble: {}", names())))
             }
             None => config.ensembles.first().cloned().ok_or_else(|| UsageError("the file has no ensemble".to_owned())),
         }

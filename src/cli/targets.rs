@@ -55,16 +55,19 @@ impl Targets {
 
     /// What the flags name.
     pub(super) fn origin(&self) -> Origin {
-        let flags =
-            if self.zookeeper.is_empty() { vec!["localhost:2181".to_owned()] } else { ensembles(&self.zookeeper) };
+        let flags = ensembles(&self.zookeeper);
         let default = Module::default();
         let module = Module { timeout: self.timeout.unwrap_or(default.timeout), ..default };
         Origin { file: self.config_file.clone(), flags, module }
     }
 }
 
-/// The ensembles of each value, separated by white space; beside a comma it belongs to the list of members.
-fn ensembles(values: &[String]) -> Vec<String> {
+/// The ensembles of each value, separated by white space; beside a comma it belongs to the list of members. Without a
+/// value it is the one on this host.
+pub(super) fn ensembles(values: &[String]) -> Vec<String> {
+    if values.is_empty() {
+        return vec!["localhost:2181".to_owned()];
+    }
     let mut found: Vec<String> = Vec::new();
     for value in values {
         let mut words = value.split_whitespace();
@@ -92,6 +95,7 @@ mod tests {
             (&["prod=zk-1,\n  zk-2\ndev=zk-3\n"], &["prod=zk-1,zk-2", "dev=zk-3"]),
             (&["zk-1", "dev=zk-2"], &["zk-1", "dev=zk-2"]),
             (&[" "], &[""]),
+            (&[], &["localhost:2181"]),
         ] {
             let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
             assert_eq!(ensembles(&values), expected, "{values:?}");

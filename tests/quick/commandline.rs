@@ -143,6 +143,23 @@ fn a_flag_wins_over_a_variable_that_it_excludes() {
     }
 }
 
+/// The environment of an exporter of several ensembles is that of `alarm`, too.
+#[test]
+fn alarm_works_on_one_of_several_ensembles() {
+    let nobody = nobody();
+    for (arguments, code, part) in [
+        (&["alarm", "list"][..], 2, "there are several ensembles; choose one with --ensemble: a, b".to_owned()),
+        (&["alarm", "list", "--ensemble", "c"], 2, "there is no `c`; write one of a, b".to_owned()),
+        (&["alarm", "list", "--ensemble", "b", "--timeout", "2s"], 1, format!("no member let a session in: {nobody}")),
+    ] {
+        let mut command = binary();
+        let command = command.env("ZOOKEEPER_EXPORTER_ZOOKEEPER", format!("a=127.0.0.1:1 b={nobody}"));
+        let output = command.args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(code) && said.contains(&part), "{arguments:?}: {said}");
+    }
+}
+
 #[test]
 fn help_and_version_end_well() {
     let output = run(&["--help"]);
