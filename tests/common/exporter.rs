@@ -1,16 +1,17 @@
 //! The real binary, started on a free port, asked over HTTP, stopped at the end of the test.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A running exporter.
 pub struct Exporter {
     child: Child,
     pub address: String,
-    log: Arc<Mutex<String>>,
+    log: File,
 }
 
 /// An HTTP answer.
@@ -41,6 +42,18 @@ pub fn run(arguments: &[&str]) -> Output {
     binary().args(arguments).output().expect("the binary runs")
 }
 
+/// All of a file that another process writes: at places of its own, since both have one position.
+fn read(log: &File) -> String {
+    let mut bytes = vec![0; usize::try_from(log.metadata().unwrap().len()).unwrap()];
+    log.read_exact_at(&mut bytes, 0).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[expect(clippy::disallowed_methods, reason = "between two looks at a file")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(5));
+}
+
 impl Exporter {
     pub fn start(arguments: &[&str]) -> Self {
         Self::start_by(binary(), arguments)
@@ -48,33 +61,27 @@ impl Exporter {
 
     /// Starts the binary through another command, which must become it.
     pub fn start_by(mut command: Command, arguments: &[&str]) -> Self {
+        // A file and no pipe: what the exporter has said before an answer is there when the answer is.
+        let log = tempfile::tempfile().expect("a file for the log");
         let mut child = command
             .args(["--web.listen-address", "127.0.0.1:0"])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(log.try_clone().expect("the file twice"))
             .spawn()
             .expect("the binary starts");
-        let mut reader = BufReader::new(child.stderr.take().unwrap());
-        let log = Arc::new(Mutex::new(String::new()));
-        let mut line = String::new();
         let address = loop {
-            line.clear();
-            assert!(reader.read_line(&mut line).unwrap() > 0, "the exporter ended: {}", log.lock().unwrap());
-            log.lock().unwrap().push_str(&line);
-            if let Some((_, behind)) = line.split_once("listening address=") {
+            // In this order: what it said at its end is read after it ended.
+            let ended = child.try_wait().unwrap();
+            let said = read(&log);
+            let whole = said.rsplit_once('\n').map_or("", |(lines, _)| lines);
+            if let Some((_, behind)) = whole.split_once("listening address=") {
                 break behind.split_whitespace().next().unwrap().to_owned();
             }
+            assert!(ended.is_none(), "the exporter ended: {said}");
+            pause();
         };
-        let kept = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in reader.lines().map_while(Result::ok) {
-                let mut log = kept.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
         Self { child, address, log }
     }
 
@@ -83,7 +90,7 @@ impl Exporter {
     }
 
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        read(&self.log)
     }
 
     pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
