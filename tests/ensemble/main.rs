@@ -9,7 +9,6 @@
 #[allow(dead_code, reason = "shared with the quick tests")]
 mod common;
 
-mod apart;
 mod beyond;
 mod browser;
 mod check;
@@ -24,5 +23,3 @@ mod roles;
 mod tls;
 mod values;
 mod verdicts;
-mod verdicts_apart;
-mod verdicts_long;

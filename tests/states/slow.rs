@@ -37,7 +37,6 @@ pub fn row(exporter: &Exporter, voters: i64, what: &str, expected: Four) -> Page
 }
 
 #[test]
-#[ignore = "by scripts/test long verdicts"]
 fn five_members_of_which_three_die() {
     let ensemble = Ensemble::start(&["--members", "5", "--observers", "1"]);
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
@@ -51,7 +50,6 @@ fn five_members_of_which_three_die() {
 }
 
 #[test]
-#[ignore = "by scripts/test long verdicts"]
 fn a_rolling_restart_brings_no_false_verdict() {
     let ensemble = Ensemble::start(&["--members", "3", "--observers", "1"]);
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
@@ -87,7 +85,6 @@ fn a_rolling_restart_brings_no_false_verdict() {
 }
 
 #[test]
-#[ignore = "by scripts/test long verdicts"]
 fn releases_beside_each_other() {
     let jars = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is set by scripts/test"));
     let ensemble = Ensemble::start(&["--members", "3", "--observers", "1"]);

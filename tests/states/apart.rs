@@ -1,4 +1,4 @@
-//! Members in network namespaces of their own, so that the roads between them can be cut. Needs root.
+//! Members in network namespaces of their own, so that the roads between them can be cut and narrowed. Needs root.
 
 use std::process::{Child, Command, Stdio};
 
@@ -23,7 +23,8 @@ pub struct Apart {
 }
 
 impl Apart {
-    pub fn start(members: usize) -> Self {
+    /// A learner that is silent, or behind, for so many ticks of half a second is given up.
+    pub fn start(members: usize, sync_limit: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut apart = Self { folder, net: std::process::id() % 250 + 1, processes: Vec::new() };
         // The switch has a namespace of its own, out of reach of this machine's firewall.
@@ -50,7 +51,7 @@ impl Apart {
             std::fs::create_dir_all(home.join("data")).unwrap();
             std::fs::write(home.join("data/myid"), format!("{id}\n")).unwrap();
             let settings = format!(
-                "tickTime=500\ninitLimit=20\nsyncLimit=10\nmaxClientCnxns=0\ndataDir={}\nclientPort=2181\n\
+                "tickTime=500\ninitLimit=20\nsyncLimit={sync_limit}\nmaxClientCnxns=0\ndataDir={}\nclientPort=2181\n\
                  4lw.commands.whitelist=*\nadmin.enableServer=false\n{servers}",
                 home.join("data").display()
             );
@@ -89,6 +90,15 @@ impl Apart {
         }
     }
 
+    /// What the other members send to a member has to share a narrow road; its clients do not.
+    pub fn narrow(&self, id: usize, rate: &str) {
+        let tc = |arguments: &str| run("tc", &format!("-n {} {arguments}", self.hub()));
+        tc(&format!("qdisc add dev port{id} root handle 1: htb default 20"));
+        tc(&format!("class add dev port{id} parent 1: classid 1:10 htb rate 1gbit"));
+        tc(&format!("class add dev port{id} parent 1: classid 1:20 htb rate {rate}"));
+        tc(&format!("filter add dev port{id} parent 1: protocol ip u32 match ip dport 2181 0xffff flowid 1:10"));
+    }
+
     fn address(&self, id: usize) -> String {
         format!("10.231.{}.{id}", self.net)
     }
@@ -122,7 +132,11 @@ impl Drop for Apart {
 }
 
 fn ip(arguments: &str) {
-    let output = Command::new("ip").args(arguments.split(' ')).output().expect("iproute2 is installed");
+    run("ip", arguments);
+}
+
+fn run(program: &str, arguments: &str) {
+    let output = Command::new(program).args(arguments.split(' ')).output().expect("iproute2 is installed");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {arguments}: {said} (namespaces of networks need root)");
+    assert!(output.status.success(), "{program} {arguments}: {said} (namespaces of networks need root)");
 }
