@@ -103,7 +103,10 @@ impl Items {
         };
         let key = format!("zk.{wide}{short}{labels}{joined}{}", parameters(rule));
         let words = labels.replace(['.', '_'], " ");
-        let name = format!("{}: {}{words}{of_all}", prefix(rule), short.replace('_', " "));
+        // Zabbix shows the unit, and what stands before the colon says of whom it is.
+        let plain = short.replace("_seconds", "").replace('_', " ");
+        let plain = plain.strip_prefix("ensemble ").unwrap_or(&plain);
+        let name = format!("{}: {plain}{words}{of_all}", prefix(rule));
         let pattern = format!("{}{}", selector.name, matchers(of, &selector.labels));
         self.put(
             rule,
