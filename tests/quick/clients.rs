@@ -42,7 +42,7 @@ fn status(address: &str, request: &[u8]) -> u16 {
 fn nobody_is_held_up(exporter: &Exporter, ask: &dyn Fn(&Exporter)) {
     let begun = Instant::now();
     ask(exporter);
-    assert!(begun.elapsed() < Duration::from_secs(3), "a good client waited {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "a good client waited {:?}", begun.elapsed());
 }
 
 /// The descriptors that are open.
