@@ -79,3 +79,55 @@ fn the_plugin_follows_the_ensemble() {
     let (code, line) = check(&asked);
     assert!(code == 3 && line.starts_with("ZOOKEEPER UNKNOWN - --from: "), "{line}");
 }
+
+#[test]
+fn the_plugin_says_what_else_real_members_suffer_from() {
+    let ensemble =
+        Ensemble::start(&["--members", "3", "--cfg", "syncLimit=20", "--jvm", "-Dreadonlymode.enabled=true"]);
+    let flag = ensemble.flag("prod");
+    let direct = ["--zookeeper", &flag];
+    check_until(0, &direct);
+    let id = ensemble.run(&["mode", "follower"]).lines().next().unwrap().to_owned();
+    let follower = ensemble.members()[id.parse::<usize>().unwrap() - 1].clone();
+
+    ensemble.run(&["pause", &id]);
+    let line = check_until(2, &direct);
+    assert!(line.contains(&format!("member {follower} of ensemble prod has not answered (reason: timeout ")), "{line}");
+    ensemble.run(&["resume", &id]);
+    check_until(0, &direct);
+
+    let again = |setting: &str| ensemble.run(&["restart", &id, "--wait", "--cfg", setting]);
+    again("4lw.commands.whitelist=srvr");
+    let line = check_until(1, &direct);
+    assert!(
+        line.contains(&format!("member {follower} of ensemble prod serves clients, but mntr could not be read")),
+        "{line}"
+    );
+    again("4lw.commands.whitelist=*");
+    again("tickTime=700");
+    let line = check_until(1, &direct);
+    assert!(line.contains("prod") && line.contains("configuration"), "{line}");
+    again("tickTime=500");
+    check_until(0, &direct);
+
+    let alone = Ensemble::start(&["--members", "1"]);
+    let impostor = alone.members()[0].clone();
+    let mixed = format!("prod={},{},{impostor}", ensemble.members()[0], ensemble.members()[1]);
+    let line = check_until(2, &["--zookeeper", &mixed]);
+    assert!(line.contains(&impostor) && line.contains("standalone"), "{line}");
+
+    // The leader was never restarted: it is allowed to serve read-only.
+    let leader = ensemble.run(&["mode", "leader"]).lines().next().unwrap().to_owned();
+    let last = ensemble.members()[leader.parse::<usize>().unwrap() - 1].clone();
+    for dead in ["1", "2", "3"].iter().filter(|dead| **dead != leader) {
+        ensemble.run(&["kill", dead]);
+    }
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let (code, line) = check(&["--zookeeper", &flag, "--member", &last]);
+        if line.contains("read-only") {
+            break assert_eq!(code, 2, "{line}");
+        }
+        assert!(Instant::now() < deadline, "never read-only: {line}");
+    }
+}
