@@ -16,7 +16,7 @@ fn check(arguments: &[&str]) -> (i32, String) {
 
 /// Asks until the exit code is this one.
 fn check_until(code: i32, arguments: &[&str]) -> String {
-    let deadline = Instant::now() + Duration::from_secs(40);
+    let deadline = Instant::now() + Duration::from_secs(90);
     loop {
         let (seen, line) = check(arguments);
         if seen == code {

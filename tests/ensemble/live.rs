@@ -131,7 +131,7 @@ pub fn reason(page: &Page, member: &str, word: &str) -> String {
 
 /// Scrapes until the page shows what is waited for.
 pub fn until(exporter: &Exporter, what: &str, shown: impl Fn(&Page) -> bool) -> Page {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let page = scrape(exporter, Duration::from_secs(3));
         if shown(&page) {
