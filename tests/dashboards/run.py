@@ -35,6 +35,7 @@ EMPTY = {
 
 # Queries that give something or nothing, as it happens, and why.
 EITHER = {
+    ("zookeeper-early-warning", "Alerts about to fire", "A"): "at the moment that is looked at, all may fire already",
     ("zookeeper-client", "Failed rounds", "A"): "an election may end between two rounds of the canary",
 }
 

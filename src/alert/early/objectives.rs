@@ -21,6 +21,8 @@ const LONG: [(&str, &str); 2] = [("ensemble:zk_budget_burn:avg1d", "1d"), ("ense
 const MISSED: &str = "ensemble:zk_objective_missed:bool";
 const BURN: &str = "ensemble:zk_budget_burn:ratio";
 const THINNED: &str = "ensemble:zk_budget_burn:ratio_thinned";
+/// Samples of it in 30 days, one every two minutes.
+const THINNED_30D: u32 = 30 * 24 * 30;
 
 pub(super) fn groups(used: &[InUse], by: &By) -> Vec<RecordGroup> {
     let ensemble = &by.ensemble;
@@ -51,7 +53,9 @@ pub(super) fn groups(used: &[InUse], by: &By) -> Vec<RecordGroup> {
         let day = format!("1 - {budget} * ensemble:zk_budget_burn:avg1d{{objective=\"{objective}\"}}");
         later.push(about("ensemble:zk_objective_kept:ratio1d", day, objective));
     }
-    later.push(record("ensemble:zk_budget_left:ratio30d", format!("1 - avg_over_time({THINNED}[30d])")));
+    // Time that was not seen counts as kept: an hour of fault in the first hour of a Prometheus is an hour of 30 days.
+    later
+        .push(record("ensemble:zk_budget_left:ratio30d", format!("1 - sum_over_time({THINNED}[30d]) / {THINNED_30D}")));
     vec![
         RecordGroup { name: "zookeeper-objectives", interval: None, records: now },
         // A month of samples of every evaluation would be too many.
