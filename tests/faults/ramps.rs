@@ -16,12 +16,12 @@ const FACTOR: u64 = 60;
 /// Sessions by the raw protocol, so many a second, kept alive by pings: a client library would need a thread for each.
 const SESSIONS: &str = "
 import socket, struct, sys, time
-host, port, rate = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+host, port, rate, most = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
 hello = struct.pack('>iqiqi', 0, 0, 40000, 0, 16) + bytes(16) + b'\\0'
 ping = struct.pack('>iii', 8, -2, 11)
 held, begun, pinged = [], time.time(), time.time()
 while True:
-    if len(held) < (time.time() - begun) * rate:
+    if len(held) < min(most, (time.time() - begun) * rate):
         try:
             one = socket.create_connection((host, port), timeout=5)
             one.sendall(struct.pack('>i', len(hello)) + hello)
@@ -191,7 +191,7 @@ fn ramps_warn_before_they_alarm() {
         let plan = Plan { name: "connections, 6 more a second", limits: "100, 300", alert: "ZooKeeperConnectionsHigh" };
         let mut clients = None;
         ramps.push(climb(&bench, &plan, follower, |_| {
-            clients.get_or_insert_with(|| python(SESSIONS, &[host, port, "6"]));
+            clients.get_or_insert_with(|| python(SESSIONS, &[host, port, "6", "1000"]));
         }));
     }
     {
@@ -215,9 +215,12 @@ fn ramps_warn_before_they_alarm() {
         bench.until("the limit is seen", || {
             bench.query(&format!("zk_max_file_descriptors{{member=\"{follower}\"}}")).is_some_and(|most| most < 700.0)
         });
+        // To 97 %: without a single one left the member answers nobody, and another alarm speaks.
+        let open = bench.query(&format!("zk_open_file_descriptors{{member=\"{follower}\"}}")).unwrap();
+        let most = (0.97 * 600.0 - open).round().to_string();
         let mut clients = None;
         ramps.push(climb(&bench, &plan, follower, |_| {
-            clients.get_or_insert_with(|| python(SESSIONS, &[host, port, "6"]));
+            clients.get_or_insert_with(|| python(SESSIONS, &[host, port, "6", &most]));
         }));
     }
     {
