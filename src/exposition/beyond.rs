@@ -23,22 +23,18 @@ pub(super) const OWN: [Own; 11] = [
     Own::ZnodeAge,
 ];
 
-pub(super) fn encode(report: &Report, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    if report.ensembles.iter().all(|ensemble| ensemble.samples.cells().is_empty()) {
+/// Writes one of them, with all ensembles inside.
+pub(super) fn encode(own: Own, report: &Report, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let id = FamilyId::from(own);
+    if !report.ensembles.iter().any(|ensemble| ensemble.samples.has(id)) {
         return Ok(());
     }
-    for own in OWN {
-        let id = FamilyId::from(own);
-        if !report.ensembles.iter().any(|ensemble| ensemble.samples.has(id)) {
-            continue;
-        }
-        let family = catalogue().family(id);
-        let mut metric = descriptor(encoder, family)?;
-        for ensemble in &report.ensembles {
-            for cell in ensemble.samples.cells().iter().filter(|cell| cell.family() == id) {
-                let labels = OfEnsemble { ensemble, names: family.labels, cell: *cell };
-                encode_value(&mut metric, family.kind, &labels, cell.value)?;
-            }
+    let family = catalogue().family(id);
+    let mut metric = descriptor(encoder, family)?;
+    for ensemble in &report.ensembles {
+        for cell in ensemble.samples.cells().iter().filter(|cell| cell.family() == id) {
+            let labels = OfEnsemble { ensemble, names: family.labels, cell: *cell };
+            encode_value(&mut metric, family.kind, &labels, cell.value)?;
         }
     }
     Ok(())

@@ -1,47 +1,113 @@
 //! The report as families: every family once, with all members inside, in the catalogue's order.
 
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
 use super::labels::{Head, OfCell};
-use super::{beyond, ensembles, statements};
-use crate::catalogue::{Family, FamilyId, Kind, Part, Scope, catalogue};
+use super::{Names, beyond, ensembles, labels, raw, statements};
+use crate::catalogue::{Family, FamilyId, Kind, Own, Part, Scope, catalogue};
 use crate::reply::Number;
-use crate::scrape::{Cell, EnsembleReport, MemberReport, Report};
+use crate::scrape::{Cell, MemberReport, Report};
+use crate::verdict::{Verdict, judge};
 
-/// One report, ready to be encoded.
+/// One family of a page, or the many that cannot be told apart before they are made.
+#[derive(Clone, Copy, Debug)]
+enum Item {
+    /// What the exporter says itself about members.
+    Statement(Own),
+    Lag,
+    /// The verdicts.
+    Ensemble(Own),
+    /// Canary and znodes.
+    Beyond(Own),
+    /// What members say themselves.
+    Cells(FamilyId),
+    /// The same under `mntr`'s own names.
+    Raw,
+}
+
+static CATALOGUE: LazyLock<Vec<Item>> = LazyLock::new(|| items(Names::Catalogue));
+static MNTR: LazyLock<Vec<Item>> = LazyLock::new(|| items(Names::Mntr));
+
+fn items(names: Names) -> Vec<Item> {
+    let mut items: Vec<_> = statements::OWN.into_iter().map(Item::Statement).collect();
+    items.push(Item::Lag);
+    items.extend(ensembles::OWN.into_iter().map(Item::Ensemble));
+    items.extend(beyond::OWN.into_iter().map(Item::Beyond));
+    match names {
+        Names::Catalogue => items.extend(
+            catalogue()
+                .families()
+                .filter(|(id, family)| family.scope == Scope::Member && !statements::states(*id))
+                .map(|(id, _)| Item::Cells(id)),
+        ),
+        Names::Mntr => items.push(Item::Raw),
+    }
+    items
+}
+
+/// One report, ready to be encoded item by item.
 #[derive(Debug)]
-pub(super) struct Page(pub(super) Arc<Report>);
+pub(super) struct Families {
+    report: Arc<Report>,
+    names: Names,
+    /// How the labels of each member begin.
+    heads: Vec<String>,
+    verdicts: Vec<Verdict>,
+    /// How many cells of each member are written: families come in order, and so do the cells.
+    written: Mutex<Vec<usize>>,
+}
 
-impl Collector for Page {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let members: Vec<_> = members(&self.0, Head::new);
-        statements::encode(&members, &mut encoder)?;
-        ensembles::encode(&self.0, &members, &mut encoder)?;
-        beyond::encode(&self.0, &mut encoder)?;
-        // The families come in order, and so do the cells of each member: what is not written yet.
-        let mut rests: Vec<&[Cell]> = members.iter().map(|(_, member)| member.samples.cells()).collect();
-        for (id, family) in catalogue().families() {
-            if family.scope == Scope::Member && !statements::states(id) {
-                encode_cells(id, family, &members, &mut rests, &mut encoder)?;
+impl Families {
+    pub(super) fn new(report: Arc<Report>, names: Names) -> Self {
+        let begin = match names {
+            Names::Catalogue => labels::begin,
+            Names::Mntr => labels::begin_with_host,
+        };
+        let heads = report
+            .ensembles
+            .iter()
+            .flat_map(|ensemble| ensemble.members.iter().map(|member| begin(&ensemble.name, &member.name)));
+        let heads: Vec<_> = heads.collect();
+        let verdicts = report.ensembles.iter().map(judge).collect();
+        let written = Mutex::new(vec![0; heads.len()]);
+        Self { report, names, heads, verdicts, written }
+    }
+
+    fn items(&self) -> &'static [Item] {
+        match self.names {
+            Names::Catalogue => &CATALOGUE,
+            Names::Mntr => &MNTR,
+        }
+    }
+
+    /// How many items there are.
+    pub(super) fn len(&self) -> usize {
+        self.items().len()
+    }
+
+    /// Writes some items. Each is to be written once, in their order.
+    pub(super) fn encode(&self, items: Range<usize>, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let all = self.report.ensembles.iter().flat_map(|ensemble| &ensemble.members);
+        let members: Vec<_> =
+            self.heads.iter().zip(all).map(|(key, member)| (Head::new(key, &member.name), member)).collect();
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        for item in &self.items()[items] {
+            match *item {
+                Item::Statement(own) => statements::encode(own, &members, encoder)?,
+                Item::Lag => ensembles::encode_lags(&self.verdicts, &members, encoder)?,
+                Item::Ensemble(own) => ensembles::encode(own, &self.report, &self.verdicts, encoder)?,
+                Item::Beyond(own) => beyond::encode(own, &self.report, encoder)?,
+                Item::Cells(id) => encode_cells(id, &members, &mut written, encoder)?,
+                Item::Raw => raw::encode(&members, encoder)?,
             }
         }
         Ok(())
     }
-}
-
-/// All members of a report with the beginning of their labels.
-pub(super) fn members<'r>(
-    report: &'r Report,
-    head: impl Fn(&str, &'r str) -> Head<'r>,
-) -> Vec<(Head<'r>, &'r MemberReport)> {
-    let of_ensemble = |ensemble: &'r EnsembleReport| ensemble.members.iter().map(|member| (&*ensemble.name, member));
-    let all = report.ensembles.iter().flat_map(of_ensemble);
-    all.map(|(ensemble, member)| (head(ensemble, &member.name), member)).collect()
 }
 
 /// Opens a family; the encoder writes its header at once, so there must be a sample to follow.
@@ -61,28 +127,28 @@ pub(super) fn descriptor<'e>(
 
 fn encode_cells(
     id: FamilyId,
-    family: &Family,
     members: &[(Head<'_>, &MemberReport)],
-    rests: &mut [&[Cell]],
+    written: &mut [usize],
     encoder: &mut DescriptorEncoder<'_>,
 ) -> fmt::Result {
-    let end = |rest: &[Cell]| rest.iter().position(|cell| cell.family() != id).unwrap_or(rest.len());
+    let family = catalogue().family(id);
     // What is not chosen is skipped, and a family without a sample has no header.
+    let chosen = |member: &MemberReport, cell: &Cell| member.shown.has(id, cell.part());
     let any = members
         .iter()
-        .zip(&*rests)
-        .any(|((_, member), rest)| rest[..end(rest)].iter().any(|cell| member.shown.has(id, cell.part())));
+        .zip(&*written)
+        .any(|((_, member), written)| next(id, member, *written).iter().any(|cell| chosen(member, cell)));
     if !any {
-        for rest in rests {
-            *rest = &rest[end(rest)..];
+        for ((_, member), written) in members.iter().zip(written) {
+            *written += next(id, member, *written).len();
         }
         return Ok(());
     }
     let mut metric = descriptor(encoder, family)?;
-    for ((head, member), rest) in members.iter().zip(rests) {
-        let cells;
-        (cells, *rest) = rest.split_at(end(rest));
-        let mut cells = cells.iter().copied().filter(|cell| member.shown.has(id, cell.part()));
+    for ((head, member), written) in members.iter().zip(written) {
+        let cells = next(id, member, *written);
+        *written += cells.len();
+        let mut cells = cells.iter().copied().filter(|cell| chosen(member, cell));
         while let Some(cell) = cells.next() {
             let labels = OfCell { head, names: family.labels, samples: &member.samples, cell };
             if cell.part() == Part::Sum {
@@ -95,6 +161,13 @@ fn encode_cells(
         }
     }
     Ok(())
+}
+
+/// The cells of a family, which are the first of those not written yet.
+fn next(id: FamilyId, member: &MemberReport, written: usize) -> &[Cell] {
+    let rest = &member.samples.cells()[written..];
+    let end = rest.iter().position(|cell| cell.family() != id).unwrap_or(rest.len());
+    &rest[..end]
 }
 
 /// One sample. Integers are written as integers.

@@ -9,7 +9,7 @@ use super::labels::{Head, Pairs};
 use crate::catalogue::{FamilyId, Own, catalogue};
 use crate::reply::Number;
 use crate::scrape::{EnsembleReport, MemberReport, Report};
-use crate::verdict::{Verdict, judge};
+use crate::verdict::Verdict;
 
 /// Takes one sample: the labels behind `ensemble`, and the value.
 type Sink<'s> = dyn FnMut(&[(&str, &str)], Number) -> fmt::Result + 's;
@@ -34,38 +34,36 @@ pub(super) const OWN: [Own; 16] = [
     Own::EnsembleQuorumUnsupported,
 ];
 
-/// Writes the lag of every member, then every family of ensembles. `members` are those of the report, in its order.
+/// Writes one family of ensembles. There is a verdict for each ensemble, in the report's order.
 pub(super) fn encode(
+    own: Own,
     report: &Report,
-    members: &[(Head<'_>, &MemberReport)],
+    verdicts: &[Verdict],
     encoder: &mut DescriptorEncoder<'_>,
 ) -> fmt::Result {
-    let verdicts: Vec<Verdict> = report.ensembles.iter().map(judge).collect();
-    encode_lags(&verdicts, members, encoder)?;
-    for own in OWN {
-        let all = || report.ensembles.iter().zip(&verdicts);
-        let mut any = false;
-        for (ensemble, verdict) in all() {
-            visit(own, ensemble, verdict, &mut |_, _| {
-                any = true;
-                Ok(())
-            })?;
-        }
-        if !any {
-            continue;
-        }
-        let family = catalogue().family(own.into());
-        let mut metric = descriptor(encoder, family)?;
-        for (ensemble, verdict) in all() {
-            visit(own, ensemble, verdict, &mut |pairs, value| {
-                encode_value(&mut metric, family.kind, &OfEnsemble { name: &ensemble.name, pairs }, value)
-            })?;
-        }
+    let all = || report.ensembles.iter().zip(verdicts);
+    let mut any = false;
+    for (ensemble, verdict) in all() {
+        visit(own, ensemble, verdict, &mut |_, _| {
+            any = true;
+            Ok(())
+        })?;
+    }
+    if !any {
+        return Ok(());
+    }
+    let family = catalogue().family(own.into());
+    let mut metric = descriptor(encoder, family)?;
+    for (ensemble, verdict) in all() {
+        visit(own, ensemble, verdict, &mut |pairs, value| {
+            encode_value(&mut metric, family.kind, &OfEnsemble { name: &ensemble.name, pairs }, value)
+        })?;
     }
     Ok(())
 }
 
-fn encode_lags(
+/// Writes the lag of every member. `members` are those of the report, in its order.
+pub(super) fn encode_lags(
     verdicts: &[Verdict],
     members: &[(Head<'_>, &MemberReport)],
     encoder: &mut DescriptorEncoder<'_>,

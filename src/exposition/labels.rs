@@ -6,29 +6,35 @@ use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
 
 use crate::scrape::{Cell, Samples};
 
-/// What all series of one member begin with, made once a page.
+/// How the labels of a member begin, made once a page.
 ///
 /// The encoder writes label keys as they are, so `ensemble="prod",member` passes as one key: two
 /// labels for the price of one, in the hottest loop there is. An ensemble's name needs no escape
 /// (`config` allows letters, digits, `-`, `_` and `.`); the member is escaped by the encoder.
+pub(super) fn begin(ensemble: &str, _: &str) -> String {
+    format!("ensemble=\"{ensemble}\",member")
+}
+
+/// The same with the label `zk_host` of older exporters between the two. The name of a member is an
+/// address, which needs no escape either.
+pub(super) fn begin_with_host(ensemble: &str, member: &str) -> String {
+    format!("ensemble=\"{ensemble}\",zk_host=\"{member}\",member")
+}
+
+/// What all series of one member begin with.
 pub(super) struct Head<'a> {
-    key: String,
+    key: &'a str,
     member: &'a str,
 }
 
 impl<'a> Head<'a> {
-    pub(super) fn new(ensemble: &str, member: &'a str) -> Self {
-        Self { key: format!("ensemble=\"{ensemble}\",member"), member }
-    }
-
-    /// The same with the label `zk_host` of older exporters between the two. The name of a member is an
-    /// address, which needs no escape either.
-    pub(super) fn with_host(ensemble: &str, member: &'a str) -> Self {
-        Self { key: format!("ensemble=\"{ensemble}\",zk_host=\"{member}\",member"), member }
+    /// A head of what [`begin`] or [`begin_with_host`] made.
+    pub(super) fn new(key: &'a str, member: &'a str) -> Self {
+        Self { key, member }
     }
 
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        (self.key.as_str(), self.member).encode(encoder.encode_label())
+        (self.key, self.member).encode(encoder.encode_label())
     }
 }
 

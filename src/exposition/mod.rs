@@ -6,6 +6,7 @@ mod ensembles;
 mod headers;
 mod labels;
 mod negotiate;
+mod page;
 mod raw;
 mod statements;
 
@@ -13,10 +14,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::text;
-use prometheus_client::registry::Registry;
 
 pub use negotiate::{Accepted, negotiate};
+pub use page::Page;
 pub use raw::collisions;
 
 use crate::scrape::Report;
@@ -53,16 +53,7 @@ pub fn render(
     format: Format,
     out: &mut String,
 ) -> fmt::Result {
-    // A registry per page is five empty vectors; one that outlives its page would show stale series.
-    let mut registry = Registry::default();
-    match names {
-        Names::Catalogue => registry.register_collector(Box::new(collector::Page(Arc::clone(report)))),
-        Names::Mntr => registry.register_collector(Box::new(raw::RawPage(Arc::clone(report)))),
-    }
-    if let Some(more) = more {
-        registry.register_collector(more);
-    }
-    text::encode(&mut headers::Headers::new(out, format, names), &registry)
+    Page::new(Arc::clone(report), more, names, format).write(out, usize::MAX).map(|_| ())
 }
 
 /// The size of a page, guessed from the number of samples, so that its buffer is allocated once.

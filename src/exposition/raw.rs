@@ -6,50 +6,39 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 
-use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 
-use super::collector::{encode_value, members};
+use super::collector::encode_value;
 use super::labels::{Head, Pairs};
-use super::{beyond, ensembles, statements};
+use super::statements;
 use crate::catalogue::{Kind, Meaning, catalogue};
 use crate::reply::{Number, mntr, short_version};
-use crate::scrape::{MemberReport, Report, State};
-
-/// One report whose members kept the text of their `mntr`.
-#[derive(Debug)]
-pub(super) struct RawPage(pub(super) Arc<Report>);
+use crate::scrape::{MemberReport, State};
 
 /// Labels behind `ensemble` and `member`.
 type Labels = Vec<(String, String)>;
 
-impl Collector for RawPage {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let members = members(&self.0, Head::with_host);
-        statements::encode(&members, &mut encoder)?;
-        ensembles::encode(&self.0, &members, &mut encoder)?;
-        beyond::encode(&self.0, &mut encoder)?;
-        // Family-major, as the format demands.
-        let mut families: BTreeMap<String, Vec<(usize, Labels, Number)>> = BTreeMap::new();
-        for (number, (_, member)) in members.iter().enumerate() {
-            for (name, labels, value) in series(member).0 {
-                families.entry(name).or_default().push((number, labels, value));
-            }
+/// Writes what members say. Those of the report must have kept the text of their `mntr`.
+pub(super) fn encode(members: &[(Head<'_>, &MemberReport)], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    // Family-major, as the format demands.
+    let mut families: BTreeMap<String, Vec<(usize, Labels, Number)>> = BTreeMap::new();
+    for (number, (_, member)) in members.iter().enumerate() {
+        for (name, labels, value) in series(member).0 {
+            families.entry(name).or_default().push((number, labels, value));
         }
-        for (name, series) in &families {
-            let mut metric =
-                encoder.encode_descriptor(name, "ZooKeeper mntr key under its own name", None, MetricType::Unknown)?;
-            for (number, labels, value) in series {
-                let pairs: Vec<_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-                let labels = Pairs { head: &members[*number].0, pairs: &pairs };
-                encode_value(&mut metric, Kind::Unknown, &labels, *value)?;
-            }
-        }
-        Ok(())
     }
+    for (name, series) in &families {
+        let mut metric =
+            encoder.encode_descriptor(name, "ZooKeeper mntr key under its own name", None, MetricType::Unknown)?;
+        for (number, labels, value) in series {
+            let pairs: Vec<_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let labels = Pairs { head: &members[*number].0, pairs: &pairs };
+            encode_value(&mut metric, Kind::Unknown, &labels, *value)?;
+        }
+    }
+    Ok(())
 }
 
 /// How many values of a member find no place on this page, since another has their name already.

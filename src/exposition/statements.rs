@@ -15,7 +15,7 @@ use crate::scrape::{MemberReport, State};
 type Sink<'s> = dyn FnMut(&[(&str, &str)], Number) -> fmt::Result + 's;
 
 /// The own families of a member; `zk_unknown` is not among them, its samples come from replies.
-const OWN: [Own; 14] = [
+pub(super) const OWN: [Own; 14] = [
     Own::Up,
     Own::Serving,
     Own::MntrComplete,
@@ -46,26 +46,26 @@ pub(super) fn is_name(name: &str) -> bool {
     })
 }
 
-/// Writes all own families, each once with all members inside.
-pub(super) fn encode(members: &[(Head<'_>, &MemberReport)], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    for own in OWN {
-        let mut any = false;
-        for (_, member) in members {
-            visit(own, member, &mut |_, _| {
-                any = true;
-                Ok(())
-            })?;
-        }
-        if !any {
-            continue;
-        }
-        let family = catalogue().family(own.into());
-        let mut metric = descriptor(encoder, family)?;
-        for (head, member) in members {
-            visit(own, member, &mut |pairs, value| {
-                encode_value(&mut metric, family.kind, &Pairs { head, pairs }, value)
-            })?;
-        }
+/// Writes one of them, with all members inside.
+pub(super) fn encode(
+    own: Own,
+    members: &[(Head<'_>, &MemberReport)],
+    encoder: &mut DescriptorEncoder<'_>,
+) -> fmt::Result {
+    let mut any = false;
+    for (_, member) in members {
+        visit(own, member, &mut |_, _| {
+            any = true;
+            Ok(())
+        })?;
+    }
+    if !any {
+        return Ok(());
+    }
+    let family = catalogue().family(own.into());
+    let mut metric = descriptor(encoder, family)?;
+    for (head, member) in members {
+        visit(own, member, &mut |pairs, value| encode_value(&mut metric, family.kind, &Pairs { head, pairs }, value))?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -13,12 +14,16 @@ use prometheus_client::collector::Collector;
 
 use super::App;
 use super::budget::{TIMEOUT_HEADER, budget};
-use crate::exposition::{Names, expected_size, negotiate, render};
+use super::flow::Flow;
+use crate::exposition::{Names, Page, expected_size, negotiate};
 use crate::scrape::Report;
 use crate::telemetry::OwnFamilies;
 
 /// Below this a page is not worth compressing.
 const WORTH_COMPRESSING: usize = 1024;
+
+/// A page that is likely to be longer leaves while it is written; up to here, it has a length.
+const WHOLE: usize = 1 << 20;
 
 /// Answers a scrape. Whatever the members do, the page comes, and says what failed.
 pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
@@ -37,19 +42,30 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
 /// The page of a report in the format and the coding that the client asked for.
 pub(super) fn page(report: &Arc<Report>, own: Option<OwnFamilies>, names: Names, headers: &HeaderMap) -> Response {
     let accepted = negotiate(header(headers, &ACCEPT));
-    let mut page = String::with_capacity(expected_size(report));
+    let gzip = wants_gzip(header(headers, &ACCEPT_ENCODING));
     let own = own.map(|own| -> Box<dyn Collector> { Box::new(own) });
-    if let Err(error) = render(report, own, names, accepted.format, &mut page) {
+    let content_type = (CONTENT_TYPE, HeaderValue::from_static(accepted.content_type()));
+    let vary = (VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    let coding = (CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    let expected = expected_size(report);
+    let mut page = Page::new(Arc::clone(report), own, names, accepted.format);
+    if expected > WHOLE {
+        let body = Body::new(Flow::new(page, gzip));
+        return if gzip {
+            ([content_type, vary, coding], body).into_response()
+        } else {
+            ([content_type, vary], body).into_response()
+        };
+    }
+    let mut text = String::with_capacity(expected);
+    if let Err(error) = page.write(&mut text, usize::MAX) {
         tracing::error!(%error, "the page could not be written");
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    let content_type = (CONTENT_TYPE, HeaderValue::from_static(accepted.content_type()));
-    let vary = (VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-    if page.len() > WORTH_COMPRESSING && wants_gzip(header(headers, &ACCEPT_ENCODING)) {
-        let gzip = (CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        return ([content_type, vary, gzip], compress(page.as_bytes())).into_response();
+    if gzip && text.len() > WORTH_COMPRESSING {
+        return ([content_type, vary, coding], compress(text.as_bytes())).into_response();
     }
-    ([content_type, vary], page).into_response()
+    ([content_type, vary], text).into_response()
 }
 
 pub(super) fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {

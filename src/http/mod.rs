@@ -3,6 +3,7 @@
 mod auth;
 mod budget;
 mod client_cert;
+mod flow;
 mod guard;
 mod metrics;
 mod patience;

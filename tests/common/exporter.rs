@@ -28,6 +28,21 @@ impl Answer {
     }
 }
 
+/// The body without the chunks' sizes.
+pub fn dechunked(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let line = body.windows(2).position(|two| two == b"\r\n").expect("the size of a chunk");
+        let size = usize::from_str_radix(std::str::from_utf8(&body[..line]).unwrap(), 16).unwrap();
+        if size == 0 {
+            assert_eq!(&body[line..], b"\r\n\r\n", "it ends in the midst");
+            return whole;
+        }
+        whole.extend_from_slice(&body[line + 2..line + 2 + size]);
+        body = &body[line + 2 + size + 2..];
+    }
+}
+
 pub fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zookeeper-exporter"));
     // The flags of a test must not depend on who runs it.
@@ -112,7 +127,10 @@ impl Exporter {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
         let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-        Some(Answer { status, head, body: bytes[end..].to_vec(), took: begun.elapsed() })
+        let body = &bytes[end..];
+        let chunked = head.contains("\r\ntransfer-encoding: chunked\r\n");
+        let body = if chunked { dechunked(body) } else { body.to_vec() };
+        Some(Answer { status, head, body, took: begun.elapsed() })
     }
 
     /// One scrape as Prometheus makes it, with its timeout header.

@@ -25,6 +25,7 @@ mod endpoint;
 mod golden;
 mod host;
 mod hostile;
+mod large;
 mod lint;
 mod looks;
 mod monitor;

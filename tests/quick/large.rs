@@ -1,0 +1,95 @@
+//! A page too long to be held whole: it leaves in pieces, to every kind of client, and none of them keeps it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::common::exporter::{Exporter, dechunked};
+use crate::common::listeners::nobody;
+
+/// Silent members enough for a page of some megabytes.
+const MEMBERS: usize = 1500;
+
+fn start() -> Exporter {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yml");
+    let address = nobody();
+    let mut config = String::from("ensembles:\n");
+    for number in 0..MEMBERS {
+        config.push_str(&format!("  - {{name: e{number}, members: [\"{address}\"]}}\n"));
+    }
+    std::fs::write(&path, config).unwrap();
+    Exporter::start(&["--config.file", path.to_str().unwrap()])
+}
+
+/// Everything that comes back for a request.
+fn ask(exporter: &Exporter, request: &str) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect(&exporter.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    (String::from_utf8(bytes[..end].to_vec()).unwrap().to_ascii_lowercase(), bytes[end..].to_vec())
+}
+
+/// Every member once, and the exporter's own metrics at the end.
+fn is_whole(text: &str) {
+    assert_eq!(text.lines().filter(|line| line.starts_with("zk_up{")).count(), MEMBERS);
+    assert_eq!(text.lines().filter(|line| line.starts_with("# TYPE zk_up ")).count(), 1);
+    assert!(text.contains("\nzk_exporter_build_info{"), "the exporter says nothing of itself");
+    assert!(text.len() > 1 << 20, "{} bytes are no large page", text.len());
+    assert!(text.ends_with('\n'));
+}
+
+#[test]
+fn it_comes_whole_to_every_kind_of_client() {
+    let exporter = start();
+    let (head, body) = ask(&exporter, "GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+    assert!(head.contains("transfer-encoding: chunked"), "{head}");
+    is_whole(&String::from_utf8(dechunked(&body)).unwrap());
+
+    let request = "GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\nAccept-Encoding: gzip\r\n\r\n";
+    let (head, body) = ask(&exporter, request);
+    assert!(head.contains("content-encoding: gzip"), "{head}");
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&*dechunked(&body)).read_to_string(&mut text).unwrap();
+    is_whole(&text);
+
+    let (head, body) = ask(&exporter, "GET /metrics HTTP/1.0\r\nHost: t\r\n\r\n");
+    assert!(!head.contains("transfer-encoding"), "{head}");
+    is_whole(&String::from_utf8(body).unwrap());
+
+    let (head, body) = ask(&exporter, "HEAD /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+    assert!(head.starts_with("http/1.1 200 "), "{head}");
+    assert!(body.is_empty());
+
+    let openmetrics = "Accept: application/openmetrics-text; version=1.0.0";
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{openmetrics}\r\n\r\n");
+    let (_, body) = ask(&exporter, &request);
+    assert!(dechunked(&body).ends_with(b"\n# EOF\n"));
+}
+
+#[test]
+fn who_does_not_take_it_costs_little() {
+    let exporter = start();
+    let request = "GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+    let _ = ask(&exporter, request);
+    let before = exporter.resident();
+    // Each has a page under way, of which it takes the beginning and no more.
+    let dawdlers: Vec<TcpStream> = (0..16)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&exporter.address).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            stream.read_exact(&mut [0; 1024]).unwrap();
+            stream
+        })
+        .collect();
+    let held = exporter.resident().saturating_sub(before);
+    let (_, body) = ask(&exporter, request);
+    is_whole(&String::from_utf8(dechunked(&body)).unwrap());
+    assert!(held < 64 << 20, "{held} bytes for 16 of them");
+    drop(dawdlers);
+    let (_, body) = ask(&exporter, request);
+    is_whole(&String::from_utf8(dechunked(&body)).unwrap());
+}
