@@ -187,13 +187,14 @@ impl Collector for OwnFamilies {
 fn thresholds(encoder: &mut DescriptorEncoder<'_>, thresholds: &Thresholds) -> fmt::Result {
     let mut metric = family(encoder, Own::AlertThreshold)?;
     for level in thresholds.levels() {
-        let labels = [("alert", level.condition.alert()), ("severity", level.level.severity.text().to_owned())];
+        let alert = level.condition.alert();
+        let labels = [("alert", alert.as_str()), ("severity", level.level.severity.text())];
         if let Some(Some(limit)) = level.usual {
             metric.encode_family(&labels)?.encode_gauge(&limit)?;
         }
         for (ensemble, limit) in &level.own {
             if let Some(Some(limit)) = limit {
-                metric.encode_family(&(labels.clone(), [("ensemble", ensemble.clone())]))?.encode_gauge(limit)?;
+                metric.encode_family(&(labels, [("ensemble", ensemble.as_str())]))?.encode_gauge(limit)?;
             }
         }
     }
@@ -245,9 +246,8 @@ fn process(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     if let Ok(open) = me.fd_count() {
         family(encoder, Own::ProcessOpenFds)?.encode_gauge(&open)?;
     }
-    if let Ok(limits) = me.limits()
-        && let procfs::process::LimitValue::Value(max) = limits.max_open_files.soft_limit
-    {
+    // Asked of the kernel directly: the file with all limits costs more than all the rest here.
+    if let Some(max) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
         family(encoder, Own::ProcessMaxFds)?.encode_gauge(&max)?;
     }
     Ok(())

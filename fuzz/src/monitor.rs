@@ -22,7 +22,7 @@ pub fn monitor(data: &[u8]) {
     }
     let (recognised, text) = reply_monitor::as_mntr(&body);
     assert!(recognised == Recognised::Answer || text.is_empty());
-    assert_eq!(mntr::strangers(&text), 0, "a body makes lines that are none");
+    assert_eq!(mntr::entries(&text).count(), mntr::lines(&text), "a body makes lines that are no entries");
     shown(data);
     if let Ok(text) = lines::reply(&mut Unstructured::new(data)) {
         twin(&text);

@@ -20,7 +20,7 @@ use std::sync::LazyLock;
 use rustc_hash::FxHashSet;
 
 pub use document::markdown;
-pub use index::{Fact, Meaning, Part, Slot};
+pub use index::{Fact, Lookups, Meaning, Part, Slot};
 pub use metric::{Metric, Sentinel, Shape};
 pub use own::Own;
 pub use process::ProcessFigure;
@@ -186,6 +186,12 @@ impl Catalogue {
     #[must_use]
     pub fn lookup<'k>(&self, key: &'k str) -> Option<(Meaning, Option<&'k str>)> {
         self.index.lookup(key)
+    }
+
+    /// Looks up the keys of one reply, faster than one by one.
+    #[must_use]
+    pub fn lookups(&self) -> Lookups<'_> {
+        Lookups::new(&self.index)
     }
 
     /// The families that a whole reply of this release has a sample of, whatever the role.

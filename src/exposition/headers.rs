@@ -63,7 +63,12 @@ impl Write for Headers<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         let (Some(first), Some(last)) = (piece.as_bytes().first(), piece.as_bytes().last()) else { return Ok(()) };
         if self.line.is_empty() && !(self.at_start && *first == b'#') {
-            self.out.push_str(piece);
+            // Most pieces are one byte, a quote or a space: not worth a copy of unknown length.
+            if let [byte @ 0..=0x7f] = piece.as_bytes() {
+                self.out.push(char::from(*byte));
+            } else {
+                self.out.push_str(piece);
+            }
             self.at_start = *last == b'\n';
             return Ok(());
         }

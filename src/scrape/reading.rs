@@ -174,7 +174,7 @@ impl Content {
     fn read(word: Word, text: &str, reading: Reading) -> Self {
         match word {
             Word::Mntr | Word::Monitor => {
-                let (samples, facts) = typed::typed(mntr::entries(text), mntr::strangers(text), reading.series_cap);
+                let (samples, facts) = typed::typed(mntr::entries(text), mntr::lines(text), reading.series_cap);
                 Self::Figures { samples, facts, raw: reading.keep_raw.then(|| text.to_owned()) }
             }
             Word::Srvr => {

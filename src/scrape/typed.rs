@@ -2,7 +2,7 @@
 
 use super::samples::{Collector, Dropped, Samples};
 use crate::catalogue::metric::Label;
-use crate::catalogue::{Fact, Kind, Meaning, Own, Part, Sentinel, Slot, catalogue};
+use crate::catalogue::{Fact, Kind, Lookups, Meaning, Own, Part, Sentinel, Slot, catalogue};
 use crate::reply::mntr::{Entry, labels};
 use crate::reply::{Number, release};
 
@@ -28,13 +28,18 @@ const MAX_LABEL_BYTES: usize = 1024;
 /// Limits from 2^63 up mean that there is none (ClickHouse Keeper writes 2^64 - 1).
 const NO_LIMIT: f64 = 9_223_372_036_854_775_808.0;
 
-/// Types every entry; `lines_lost` are the lines that were none.
-pub fn typed<'a>(entries: impl Iterator<Item = Entry<'a>>, lines_lost: usize, cap: usize) -> (Samples, Facts) {
-    let mut typing = Typing { collector: Collector::new(cap), facts: Facts::default(), unknown: 0 };
+/// Types every entry of a reply of so many lines; a line that is no entry is counted as lost.
+///
+/// A reply that is not made of lines has none.
+pub fn typed<'a>(entries: impl Iterator<Item = Entry<'a>>, lines: usize, cap: usize) -> (Samples, Facts) {
+    let mut typing =
+        Typing { collector: Collector::new(cap), facts: Facts::default(), lookups: catalogue().lookups(), unknown: 0 };
+    let mut seen = 0;
     for entry in entries {
         typing.entry(entry);
+        seen += 1;
     }
-    typing.collector.drop(Dropped::NotALine, lines_lost as u64);
+    typing.collector.drop(Dropped::NotALine, lines.saturating_sub(seen) as u64);
     (typing.collector.finish(), typing.facts)
 }
 
@@ -50,12 +55,13 @@ pub fn has_anchors(samples: &Samples, version: Option<&str>) -> bool {
 struct Typing {
     collector: Collector,
     facts: Facts,
+    lookups: Lookups<'static>,
     unknown: usize,
 }
 
 impl Typing {
     fn entry(&mut self, entry: Entry<'_>) {
-        match catalogue().lookup(entry.key) {
+        match self.lookups.next(entry.key) {
             Some((Meaning::Sample(slot), name)) => self.sample(entry, slot, name),
             Some((Meaning::Fact(fact), _)) => self.fact(fact, entry.value),
             Some((Meaning::Derivable, _)) => {}

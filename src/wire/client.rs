@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::tls::Tls;
-use super::{Exchange, FIRST_BUFFER, Failure, Reason, admin, connect, handshake, lookup};
+use super::{Exchange, Failure, Reason, admin, connect, first_buffer, handshake, lookup};
 use crate::config::{AdminUrl, Module, TlsConfig, Word};
 
 /// Immutable; shared by all scrapes of a configuration. Its TLS files are read again when they change.
@@ -83,7 +83,7 @@ impl Client {
         let tls = self.tls.as_deref();
         let (stream, mut exchange) = open(tls, host, addresses, deadline).await;
         let Some(stream) = stream else { return exchange };
-        exchange.bytes.reserve_exact(FIRST_BUFFER);
+        exchange.bytes.reserve_exact(first_buffer(word));
         exchange.failure = match timeout_at(deadline, converse(stream, word, cap, tls, &mut exchange.bytes)).await {
             Ok(Ok(())) if exchange.bytes.is_empty() => Some(empty(tls)),
             Ok(Ok(())) => None,

@@ -80,7 +80,7 @@ proptest! {
     #[test]
     fn parsers_are_total(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         let text = text(&bytes);
-        let _ = (mntr::recognised(&text), mntr::entries(&text).count(), mntr::strangers(&text));
+        let _ = (mntr::recognised(&text), mntr::entries(&text).count(), mntr::lines(&text));
         let _ = (srvr::recognised(&text), srvr::parse(&text).entries().count());
         let _ = (conf::recognised(&text), conf::parse(&text));
         let _ = mntr::labels(&text).count();
