@@ -7,11 +7,11 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
-use super::labels::{Head, OfCell};
+use super::labels::{Head, OfCell, Pairs};
 use super::{Names, beyond, ensembles, labels, raw, statements};
 use crate::catalogue::{Family, FamilyId, Kind, Own, Part, Scope, catalogue};
 use crate::reply::Number;
-use crate::scrape::{Cell, MemberReport, Report};
+use crate::scrape::{Cell, EnsembleReport, MemberReport, Report};
 use crate::verdict::{Verdict, judge};
 
 /// One family of a page, or the many that cannot be told apart before they are made.
@@ -98,9 +98,19 @@ impl Families {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         for item in &self.items()[items] {
             match *item {
-                Item::Statement(own) => statements::encode(own, &members, encoder)?,
-                Item::Lag => ensembles::encode_lags(&self.verdicts, &members, encoder)?,
-                Item::Ensemble(own) => ensembles::encode(own, &self.report, &self.verdicts, encoder)?,
+                Item::Statement(own) => encode_own(
+                    own,
+                    members.iter().copied(),
+                    |member, sink| statements::visit(own, member, sink),
+                    encoder,
+                )?,
+                Item::Lag => encode_own(Own::ZxidLag, self.lags(&members), ensembles::visit_lag, encoder)?,
+                Item::Ensemble(own) => encode_own(
+                    own,
+                    self.ensembles(),
+                    |(ensemble, verdict), sink| ensembles::visit(own, ensemble, verdict, sink),
+                    encoder,
+                )?,
                 Item::Beyond(own) => beyond::encode(own, &self.report, encoder)?,
                 Item::Cells(id) => encode_cells(id, &members, &mut written, encoder)?,
                 Item::Raw => raw::encode(&members, encoder)?,
@@ -108,6 +118,46 @@ impl Families {
         }
         Ok(())
     }
+
+    /// What is said of each ensemble, in the report's order.
+    fn ensembles(&self) -> impl Iterator<Item = (Head<'_>, (&EnsembleReport, &Verdict))> + Clone {
+        let all = self.report.ensembles.iter().zip(&self.verdicts);
+        all.map(|pair| (Head::of_ensemble(&pair.0.name), pair))
+    }
+
+    /// Every member's lag. `members` are those of the report, in its order.
+    fn lags<'h>(&self, members: &[(Head<'h>, &MemberReport)]) -> impl Iterator<Item = (Head<'h>, Option<u64>)> + Clone {
+        let lags = self.verdicts.iter().flat_map(|verdict| &verdict.lags);
+        members.iter().zip(lags).map(|((head, _), lag)| (*head, *lag))
+    }
+}
+
+/// Takes one sample: the labels behind the head, and the value.
+pub(super) type Sink<'s> = dyn FnMut(&[(&str, &str)], Number) -> fmt::Result + 's;
+
+/// Writes one of the exporter's own families, with every subject inside: `visit` gives the samples of one.
+fn encode_own<'h, S>(
+    own: Own,
+    subjects: impl Iterator<Item = (Head<'h>, S)> + Clone,
+    visit: impl Fn(S, &mut Sink<'_>) -> fmt::Result,
+    encoder: &mut DescriptorEncoder<'_>,
+) -> fmt::Result {
+    let mut any = false;
+    for (_, subject) in subjects.clone() {
+        visit(subject, &mut |_, _| {
+            any = true;
+            Ok(())
+        })?;
+    }
+    if !any {
+        return Ok(());
+    }
+    let family = catalogue().family(own.into());
+    let mut metric = descriptor(encoder, family)?;
+    for (head, subject) in subjects {
+        visit(subject, &mut |pairs, value| encode_value(&mut metric, family.kind, &Pairs { head, pairs }, value))?;
+    }
+    Ok(())
 }
 
 /// Opens a family; the encoder writes its header at once, so there must be a sample to follow.
@@ -150,7 +200,7 @@ fn encode_cells(
         *written += cells.len();
         let mut cells = cells.iter().copied().filter(|cell| chosen(member, cell));
         while let Some(cell) = cells.next() {
-            let labels = OfCell { head, names: family.labels, samples: &member.samples, cell };
+            let labels = OfCell { head: *head, names: family.labels, samples: &member.samples, cell };
             if cell.part() == Part::Sum {
                 // `Samples` keeps a sum only with its count, which is the next cell.
                 let count = cells.next().map_or(0, |cell| whole(cell.value));

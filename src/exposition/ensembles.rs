@@ -2,17 +2,11 @@
 
 use std::fmt;
 
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabel, EncodeLabelSet, LabelSetEncoder};
-
-use super::collector::{descriptor, encode_value};
-use super::labels::{Head, Pairs};
-use crate::catalogue::{FamilyId, Own, catalogue};
+use super::collector::Sink;
+use crate::catalogue::Own;
 use crate::reply::Number;
-use crate::scrape::{EnsembleReport, MemberReport, Report};
+use crate::scrape::EnsembleReport;
 use crate::verdict::Verdict;
-
-/// Takes one sample: the labels behind `ensemble`, and the value.
-type Sink<'s> = dyn FnMut(&[(&str, &str)], Number) -> fmt::Result + 's;
 
 /// The families of an ensemble.
 pub(super) const OWN: [Own; 16] = [
@@ -34,56 +28,8 @@ pub(super) const OWN: [Own; 16] = [
     Own::EnsembleQuorumUnsupported,
 ];
 
-/// Writes one family of ensembles. There is a verdict for each ensemble, in the report's order.
-pub(super) fn encode(
-    own: Own,
-    report: &Report,
-    verdicts: &[Verdict],
-    encoder: &mut DescriptorEncoder<'_>,
-) -> fmt::Result {
-    let all = || report.ensembles.iter().zip(verdicts);
-    let mut any = false;
-    for (ensemble, verdict) in all() {
-        visit(own, ensemble, verdict, &mut |_, _| {
-            any = true;
-            Ok(())
-        })?;
-    }
-    if !any {
-        return Ok(());
-    }
-    let family = catalogue().family(own.into());
-    let mut metric = descriptor(encoder, family)?;
-    for (ensemble, verdict) in all() {
-        visit(own, ensemble, verdict, &mut |pairs, value| {
-            encode_value(&mut metric, family.kind, &OfEnsemble { name: &ensemble.name, pairs }, value)
-        })?;
-    }
-    Ok(())
-}
-
-/// Writes the lag of every member. `members` are those of the report, in its order.
-pub(super) fn encode_lags(
-    verdicts: &[Verdict],
-    members: &[(Head<'_>, &MemberReport)],
-    encoder: &mut DescriptorEncoder<'_>,
-) -> fmt::Result {
-    let lags = || members.iter().zip(verdicts.iter().flat_map(|verdict| &verdict.lags));
-    if lags().all(|(_, lag)| lag.is_none()) {
-        return Ok(());
-    }
-    let family = catalogue().family(FamilyId::from(Own::ZxidLag));
-    let mut metric = descriptor(encoder, family)?;
-    for ((head, _), lag) in lags() {
-        if let Some(lag) = lag {
-            encode_value(&mut metric, family.kind, &Pairs { head, pairs: &[] }, number(*lag))?;
-        }
-    }
-    Ok(())
-}
-
 /// Gives `sink` every sample that the family has for this ensemble.
-fn visit(own: Own, report: &EnsembleReport, verdict: &Verdict, sink: &mut Sink<'_>) -> fmt::Result {
+pub(super) fn visit(own: Own, report: &EnsembleReport, verdict: &Verdict, sink: &mut Sink<'_>) -> fmt::Result {
     let quorum = &verdict.quorum;
     let mut plain = |value: Option<Number>| value.map_or(Ok(()), |value| sink(&[], value));
     let size = |number: usize| number as u64;
@@ -111,19 +57,11 @@ fn visit(own: Own, report: &EnsembleReport, verdict: &Verdict, sink: &mut Sink<'
     }
 }
 
+/// Gives `sink` the lag of a member, where it has one.
+pub(super) fn visit_lag(lag: Option<u64>, sink: &mut Sink<'_>) -> fmt::Result {
+    lag.map_or(Ok(()), |lag| sink(&[], number(lag)))
+}
+
 fn number(value: u64) -> Number {
     Number::Int(i64::try_from(value).unwrap_or(i64::MAX))
-}
-
-/// The labels of a series of an ensemble.
-struct OfEnsemble<'a> {
-    name: &'a str,
-    pairs: &'a [(&'a str, &'a str)],
-}
-
-impl EncodeLabelSet for OfEnsemble<'_> {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        ("ensemble", self.name).encode(encoder.encode_label())?;
-        self.pairs.iter().try_for_each(|pair| pair.encode(encoder.encode_label()))
-    }
 }

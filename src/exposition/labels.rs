@@ -21,26 +21,32 @@ pub(super) fn begin_with_host(ensemble: &str, member: &str) -> String {
     format!("ensemble=\"{ensemble}\",zk_host=\"{member}\",member")
 }
 
-/// What all series of one member begin with.
+/// What all series of one member, or of one ensemble as a whole, begin with.
+#[derive(Clone, Copy)]
 pub(super) struct Head<'a> {
     key: &'a str,
-    member: &'a str,
+    value: &'a str,
 }
 
 impl<'a> Head<'a> {
     /// A head of what [`begin`] or [`begin_with_host`] made.
     pub(super) fn new(key: &'a str, member: &'a str) -> Self {
-        Self { key, member }
+        Self { key, value: member }
     }
 
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        (self.key, self.member).encode(encoder.encode_label())
+    /// The head of what is said of an ensemble as a whole.
+    pub(super) fn of_ensemble(name: &'a str) -> Self {
+        Self { key: "ensemble", value: name }
+    }
+
+    fn encode(self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
+        (self.key, self.value).encode(encoder.encode_label())
     }
 }
 
 /// The labels of a cell.
 pub(super) struct OfCell<'a> {
-    pub(super) head: &'a Head<'a>,
+    pub(super) head: Head<'a>,
     pub(super) names: &'a [&'static str],
     pub(super) samples: &'a Samples,
     pub(super) cell: Cell,
@@ -63,7 +69,7 @@ impl EncodeLabelSet for OfCell<'_> {
 
 /// Labels given as pairs, behind the head.
 pub(super) struct Pairs<'a> {
-    pub(super) head: &'a Head<'a>,
+    pub(super) head: Head<'a>,
     pub(super) pairs: &'a [(&'a str, &'a str)],
 }
 

@@ -34,7 +34,7 @@ pub(super) fn encode(members: &[(Head<'_>, &MemberReport)], encoder: &mut Descri
             encoder.encode_descriptor(name, "ZooKeeper mntr key under its own name", None, MetricType::Unknown)?;
         for (number, labels, value) in series {
             let pairs: Vec<_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            let labels = Pairs { head: &members[*number].0, pairs: &pairs };
+            let labels = Pairs { head: members[*number].0, pairs: &pairs };
             encode_value(&mut metric, Kind::Unknown, &labels, *value)?;
         }
     }

@@ -2,17 +2,11 @@
 
 use std::fmt;
 
-use prometheus_client::encoding::DescriptorEncoder;
-
-use super::collector::{descriptor, encode_value};
+use super::collector::Sink;
 use super::ensembles;
-use super::labels::{Head, Pairs};
 use crate::catalogue::{FamilyId, Own, catalogue};
 use crate::reply::Number;
 use crate::scrape::{MemberReport, State};
-
-/// Takes one sample: the labels behind `ensemble` and `member`, and the value.
-type Sink<'s> = dyn FnMut(&[(&str, &str)], Number) -> fmt::Result + 's;
 
 /// The own families of a member; `zk_unknown` is not among them, its samples come from replies.
 pub(super) const OWN: [Own; 14] = [
@@ -46,32 +40,8 @@ pub(super) fn is_name(name: &str) -> bool {
     })
 }
 
-/// Writes one of them, with all members inside.
-pub(super) fn encode(
-    own: Own,
-    members: &[(Head<'_>, &MemberReport)],
-    encoder: &mut DescriptorEncoder<'_>,
-) -> fmt::Result {
-    let mut any = false;
-    for (_, member) in members {
-        visit(own, member, &mut |_, _| {
-            any = true;
-            Ok(())
-        })?;
-    }
-    if !any {
-        return Ok(());
-    }
-    let family = catalogue().family(own.into());
-    let mut metric = descriptor(encoder, family)?;
-    for (head, member) in members {
-        visit(own, member, &mut |pairs, value| encode_value(&mut metric, family.kind, &Pairs { head, pairs }, value))?;
-    }
-    Ok(())
-}
-
 /// Gives `sink` every sample that the family has for this member.
-fn visit(own: Own, member: &MemberReport, sink: &mut Sink<'_>) -> fmt::Result {
+pub(super) fn visit(own: Own, member: &MemberReport, sink: &mut Sink<'_>) -> fmt::Result {
     let mut plain = |value: Number| sink(&[], value);
     match own {
         Own::Up => plain(flag(member.up)),

@@ -44,28 +44,26 @@ pub(super) fn page(report: &Arc<Report>, own: Option<OwnFamilies>, names: Names,
     let accepted = negotiate(header(headers, &ACCEPT));
     let gzip = wants_gzip(header(headers, &ACCEPT_ENCODING));
     let own = own.map(|own| -> Box<dyn Collector> { Box::new(own) });
-    let content_type = (CONTENT_TYPE, HeaderValue::from_static(accepted.content_type()));
-    let vary = (VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-    let coding = (CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     let expected = expected_size(report);
     let mut page = Page::new(Arc::clone(report), own, names, accepted.format);
-    if expected > WHOLE {
-        let body = Body::new(Flow::new(page, gzip));
-        return if gzip {
-            ([content_type, vary, coding], body).into_response()
-        } else {
-            ([content_type, vary], body).into_response()
-        };
+    let (body, coded) = if expected > WHOLE {
+        (Body::new(Flow::new(page, gzip)), gzip)
+    } else {
+        let mut text = String::with_capacity(expected);
+        if let Err(error) = page.write(&mut text, usize::MAX) {
+            tracing::error!(%error, "the page could not be written");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+        let coded = gzip && text.len() > WORTH_COMPRESSING;
+        (if coded { compress(text.as_bytes()).into() } else { text.into() }, coded)
+    };
+    let content_type = (CONTENT_TYPE, HeaderValue::from_static(accepted.content_type()));
+    let vary = (VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    let mut response = ([content_type, vary], body).into_response();
+    if coded {
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    let mut text = String::with_capacity(expected);
-    if let Err(error) = page.write(&mut text, usize::MAX) {
-        tracing::error!(%error, "the page could not be written");
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    }
-    if gzip && text.len() > WORTH_COMPRESSING {
-        return ([content_type, vary, coding], compress(text.as_bytes())).into_response();
-    }
-    ([content_type, vary], text).into_response()
+    response
 }
 
 pub(super) fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
