@@ -31,6 +31,12 @@ impl Configured {
         std::fs::write(self.file(), text).unwrap();
     }
 
+    /// More for the end of the file.
+    pub fn append(&self, text: &str) {
+        let so_far = std::fs::read_to_string(self.file()).unwrap();
+        std::fs::write(self.file(), so_far + text).unwrap();
+    }
+
     pub fn file(&self) -> PathBuf {
         self.folder.path().join("zookeeper-exporter.yml")
     }

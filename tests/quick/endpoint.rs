@@ -290,12 +290,14 @@ fn an_unknown_user_takes_as_long_as_a_wrong_password() {
     let folder = tempfile::tempdir().unwrap();
     let slow = "$2y$12$aUi5uo/PGbnxq.1NfT3pweVmgsOSo2YX1F4FoSMCIrISrRANvV9k6";
     let exporter = start(folder.path(), &format!("basic_auth_users: {{prometheus: {slow}}}\n"));
-    let fastest = |user: &str| {
-        let times = (0..3).map(|_| exporter.get("/", &[("Authorization", &basic(user, "wrong"))]).took);
-        times.min().unwrap().as_secs_f64()
-    };
-    let (known, unknown) = (fastest("prometheus"), fastest("nobody"));
-    assert!((0.5..2.0).contains(&(known / unknown)), "known {known} s, unknown {unknown} s");
+    let time = |user: &str| exporter.get("/", &[("Authorization", &basic(user, "wrong"))]).took.as_secs_f64();
+    // In turn, and the fastest of each: a busy machine makes single ones slow, never fast.
+    let (mut known, mut unknown) = (f64::INFINITY, f64::INFINITY);
+    let alike = (0..10).any(|turn| {
+        (known, unknown) = (known.min(time("prometheus")), unknown.min(time("nobody")));
+        turn >= 2 && (0.5..2.0).contains(&(known / unknown))
+    });
+    assert!(alike, "known {known} s, unknown {unknown} s");
 }
 
 #[test]
