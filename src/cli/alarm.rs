@@ -134,9 +134,9 @@ impl Set {
                 "--warning {warning} is not below the critical threshold {critical}; write a smaller one"
             )));
         }
-        let path = watched(&self.path)?;
         let ensemble = self.target.ensemble()?;
         let (root, deadline) = (root(&ensemble), self.target.deadline());
+        let path = watched(&self.path, &root)?;
         let mut session = session(&ensemble);
         let config = &ensemble.module.extras.session;
         let done = match session.client(deadline).await {
@@ -203,9 +203,9 @@ impl List {
 
 impl Clear {
     async fn run(self) -> Result<ExitCode, UsageError> {
-        let path = watched(&self.path)?;
         let ensemble = self.target.ensemble()?;
         let (root, deadline) = (root(&ensemble), self.target.deadline());
+        let path = watched(&self.path, &root)?;
         let mut session = session(&ensemble);
         let done = match session.client(deadline).await {
             Ok(client) => alarm::clear(client, &root, &path, deadline).await,
@@ -264,8 +264,17 @@ fn root(ensemble: &EnsembleConfig) -> String {
 }
 
 /// The path as it stands below the root: a glob keeps its star, which is a name like any other there.
-fn watched(path: &str) -> Result<String, UsageError> {
-    znode::ZnodePath::new(path, None).map(|path| path.path().to_owned()).map_err(UsageError)
+fn watched(path: &str, root: &str) -> Result<String, UsageError> {
+    let path = znode::ZnodePath::new(path, None).map(|path| path.path().to_owned()).map_err(UsageError)?;
+    match path.strip_prefix(root) {
+        Some("") => {
+            Err(UsageError(format!("{path} is where the alarms stand; name the znode to watch, for example /load")))
+        }
+        Some(znode) if znode.starts_with('/') => {
+            Err(UsageError(format!("{path} is an alarm itself; name the znode that it watches: {znode}")))
+        }
+        _ => Ok(path),
+    }
 }
 
 /// Says what went wrong and what to do; the exit code is 1.

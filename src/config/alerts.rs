@@ -146,11 +146,7 @@ impl RawAlerts {
             valid.labels.insert(name, value.value);
         }
         if let Some(release) = self.zookeeper {
-            let parts: Vec<&str> = release.value.split('.').collect();
-            if !(2..=3).contains(&parts.len()) || parts.iter().any(|part| part.parse::<u16>().is_err()) {
-                let message = format!("`{}` is no release of ZooKeeper; write for example \"3.8\"", release.value);
-                return Err(error(release.referenced, message));
-            }
+            check_release(&release.value).map_err(|message| error(release.referenced, message))?;
             valid.zookeeper = Some(release.value);
         }
         valid.settings = settings(self.thresholds, &place).map_err(|(at, message)| error(at, message))?;
@@ -217,6 +213,18 @@ fn switch(word: &str) -> Option<bool> {
         "on" => Some(true),
         "off" => Some(false),
         _ => None,
+    }
+}
+
+/// `mntr` came with 3.4 (ZOOKEEPER-744).
+fn check_release(release: &str) -> Result<(), String> {
+    let parts: Option<Vec<u16>> = release.split('.').map(|part| part.parse().ok()).collect();
+    match parts.as_deref() {
+        Some([0..3, _] | [0..3, _, _] | [3, 0..4] | [3, 0..4, _]) => {
+            Err(format!("ZooKeeper {release} has no mntr to ask for; write \"3.4\" or a later release"))
+        }
+        Some([_, _] | [_, _, _]) => Ok(()),
+        _ => Err(format!("`{release}` is no release of ZooKeeper; write for example \"3.8\"")),
     }
 }
 

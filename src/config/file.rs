@@ -1,6 +1,7 @@
 //! Ensembles and modules from the YAML file: strict, with file, line and column of a mistake.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,7 +36,12 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
 pub(super) fn read(path: &Path, flag: &str) -> Result<String, ConfigError> {
     let in_file = |message: String| ConfigError { place: place(path, 0, 0), message };
     let unreadable = |error: std::io::Error| {
-        in_file(format!("cannot read the configuration file: {error}; name an existing YAML file with {flag}"))
+        let advice = match error.kind() {
+            ErrorKind::PermissionDenied => "let the exporter's user read it, and enter its folders".to_owned(),
+            ErrorKind::InvalidData => "write it in UTF-8".to_owned(),
+            _ => format!("name an existing YAML file with {flag}"),
+        };
+        in_file(format!("cannot read the configuration file: {error}; {advice}"))
     };
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > MAX_BYTES {
@@ -62,6 +68,9 @@ fn plain(message: &str) -> String {
     if let Some(key) = message.strip_prefix("duplicate mapping key: ").and_then(|rest| rest.split(',').next()) {
         return format!("the key `{key}` stands here a second time; remove one");
     }
+    if let Some((number, _)) = message.strip_prefix("non-finite float ").and_then(|rest| rest.split_once(" rejected")) {
+        return format!("{number} is not finite; write a number, for example 10");
+    }
     match message {
         "expected sequence start" => "a list belongs here; write for example [zk-1:2181, zk-2:2181]".into(),
         "invalid boolean" => "true or false belongs here".into(),
@@ -83,7 +92,8 @@ fn validate(path: &Path, file: raw::File) -> Result<Config, ConfigError> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut modules = BTreeMap::new();
     for (name, module) in file.modules {
-        let module = validate_module(folder, module).map_err(|(location, message)| at(location, message))?;
+        let module =
+            validate_module(folder, module.unwrap_or_default()).map_err(|(location, message)| at(location, message))?;
         modules.insert(name, Arc::new(module));
     }
     modules.entry(DEFAULT_MODULE.to_owned()).or_default();

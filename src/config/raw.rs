@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
 use super::alerts::RawAlerts;
@@ -14,20 +14,25 @@ use super::tls::RawTls;
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     /// The ensembles to watch.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     pub(super) ensembles: Vec<Ensemble>,
     /// Named ways to ask a member; `default` is used where an ensemble names none.
-    #[serde(default)]
-    pub(super) modules: BTreeMap<String, Module>,
+    #[serde(default, deserialize_with = "or_nothing")]
+    pub(super) modules: BTreeMap<String, Option<Module>>,
     /// Whom `/probe` may ask beside the members of the ensembles above.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     pub(super) probe: Probe,
     /// What uses the ensembles: `default`, `kafka`, `hadoop`, `hbase`, `solr` or `clickhouse`; limits of alerts by it, which
     /// `alerts` may change again.
     pub(super) profile: Option<Spanned<String>>,
     /// Thresholds, and how the alert rules are written.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     pub(super) alerts: RawAlerts,
+}
+
+/// A key with nothing behind it, as is left when all that stood under it is commented out, is as good as no key.
+fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// One ensemble.

@@ -21,6 +21,8 @@ pub(super) struct Memory {
     /// The process of a member on this host.
     pub(super) host: Watch,
     inner: Mutex<Inner>,
+    /// Failures are for the one who asked, and no news for the log.
+    quiet: bool,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +39,11 @@ struct Inner {
 }
 
 impl Memory {
+    /// Of a member that is asked once.
+    pub(super) fn of_one_scrape() -> Self {
+        Self { quiet: true, ..Self::default() }
+    }
+
     /// A panic elsewhere leaves the data whole: every change is one assignment.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -84,7 +91,7 @@ impl Memory {
 
     /// Tells the log, once, that the figures come from the AdminServer.
     pub(super) fn note_admin(&self, who: Who<'_>) {
-        if !std::mem::replace(&mut self.lock().told_of_admin, true) {
+        if !std::mem::replace(&mut self.lock().told_of_admin, true) && !self.quiet {
             let Who { ensemble, member } = who;
             tracing::info!(
                 ensemble,
@@ -108,7 +115,7 @@ impl Memory {
         for (word, failure) in failures {
             failed[word as usize] = true;
             *inner.totals.entry((word, failure.reason)).or_default() += 1;
-            if inner.told.insert(word, failure.reason) == Some(failure.reason) {
+            if inner.told.insert(word, failure.reason) == Some(failure.reason) || self.quiet {
                 tracing::debug!(ensemble, member, %word, reason = failure.reason.text(), "{}", failure.detail);
             } else {
                 news.entry((failure.reason, &failure.detail)).or_default().push(word.text());

@@ -171,7 +171,7 @@ impl Target {
             let elsewhere = self.ensemble.members.iter().filter(|member| !names.contains(&member.name));
             hidden.extend(elsewhere.map(|member| Asked {
                 member: member.clone(),
-                memory: Arc::clone(remembered.memories.entry(Arc::clone(&member.name)).or_default()),
+                memory: self.memory(&mut remembered.memories, &member.name),
                 place: Found::ByName,
                 head_start: 0.0,
             }));
@@ -233,6 +233,12 @@ impl Target {
         Present { asked: self.asked(&mut remembered, members), hidden: Vec::new() }
     }
 
+    /// What is remembered of a member. Of one that is asked once, nothing will be.
+    fn memory(&self, memories: &mut BTreeMap<Arc<str>, Arc<Memory>>, name: &Arc<str>) -> Arc<Memory> {
+        let new = || Arc::new(if self.beyond.is_some() { Memory::default() } else { Memory::of_one_scrape() });
+        Arc::clone(memories.entry(Arc::clone(name)).or_insert_with(new))
+    }
+
     /// Joins members with what is remembered of them, and forgets those that are gone.
     fn asked(&self, remembered: &mut Remembered, members: Vec<(Member, Found)>) -> Vec<Asked> {
         let stay = |name: &Arc<str>| {
@@ -247,7 +253,7 @@ impl Target {
         let members = members.into_iter().enumerate();
         members
             .map(|(place, (member, found))| Asked {
-                memory: Arc::clone(remembered.memories.entry(Arc::clone(&member.name)).or_default()),
+                memory: self.memory(&mut remembered.memories, &member.name),
                 member,
                 place: found,
                 head_start: if self.ensemble.discovery == Discovery::Conf { head_start(place, of) } else { 0.0 },

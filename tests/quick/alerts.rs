@@ -367,6 +367,9 @@ fn nonsense_in_alerts_is_refused_with_its_place() {
         ),
         ("thresholds: {WatchesHigh: {warning: 0}}", "write a limit above 0, or off"),
         ("zookeeper: new", "`new` is no release of ZooKeeper; write for example \"3.8\""),
+        ("zookeeper: 3.3.6", "ZooKeeper 3.3.6 has no mntr to ask for; write \"3.4\" or a later release"),
+        ("thresholds: {OutstandingRequests: {warning: .nan}}", "`.nan` is not finite; write a number"),
+        ("thresholds: {OutstandingRequests: {warning: 1e400}}", "not finite"),
     ] {
         let text = format!("{ENSEMBLES}alerts:\n  {alerts}\n");
         let error = configured(&text).map(|_| ()).expect_err(alerts);

@@ -98,6 +98,26 @@ fn bad_configuration_files_are_told_with_file_line_and_column() {
 }
 
 #[test]
+fn a_key_with_nothing_behind_it_is_as_good_as_none() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let check = |text: &[u8]| {
+        std::fs::write(&file, text).unwrap();
+        let output = run(&["config", "check", file.path().to_str().unwrap()]);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let ensembles = "ensembles: [{name: prod, members: ['zk-1:2181']}]";
+    for keys in
+        ["modules:", "probe:", "alerts:", "profile:", "modules: {default: }", "modules:\n  default:\n  other:\n"]
+    {
+        assert_eq!(check(format!("{ensembles}\n{keys}\n").as_bytes()), (Some(0), String::new()), "{keys}");
+    }
+    let (code, said) = check(b"ensembles:\n");
+    assert!(code == Some(2) && said.contains("no ensembles; write"), "{said}");
+    let (code, said) = check(b"ensembles: \xff\n");
+    assert!(code == Some(2) && said.contains("write it in UTF-8"), "{said}");
+}
+
+#[test]
 fn the_environment_stands_in_for_flags_and_flags_win() {
     let output = binary().env("ZOOKEEPER_EXPORTER_ZOOKEEPER", "prod=").output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("`prod` has no members"));
@@ -149,6 +169,8 @@ fn alarm_works_on_one_of_several_ensembles() {
     let nobody = nobody();
     for (arguments, code, part) in [
         (&["alarm", "list"][..], 2, "there are several ensembles; choose one with --ensemble: a, b".to_owned()),
+        (&["alarm", "set", "/alarm", "5", "--ensemble", "b"], 2, "/alarm is where the alarms stand".to_owned()),
+        (&["alarm", "clear", "/alarm/load", "--ensemble", "b"], 2, "name the znode that it watches: /load".to_owned()),
         (&["alarm", "list", "--ensemble", "c"], 2, "there is no `c`; write one of a, b".to_owned()),
         (&["alarm", "list", "--ensemble", "b", "--timeout", "2s"], 1, format!("no member let a session in: {nobody}")),
     ] {

@@ -114,6 +114,9 @@ fn serde_says(attributes: &[Attribute]) -> (Option<String>, bool) {
                     name = Some(meta.value()?.parse::<syn::LitStr>()?.value());
                 } else if meta.path.is_ident("default") {
                     default = true;
+                } else if meta.path.is_ident("deserialize_with") {
+                    // How a type is read, which its own shape says.
+                    meta.value()?.parse::<syn::LitStr>()?;
                 }
                 Ok(())
             })

@@ -65,7 +65,8 @@ fn a_configured_ensemble_by_name_or_by_its_members() {
     let both = page(&exporter, &format!("/probe?target={},{}&ensemble=any", one.address, two.address));
     assert_eq!(both.value("zk_ensemble_members_up", &[("ensemble", "any")]), Some(2.0));
     assert_eq!(both.value("zk_scrape_failure", &[("member", &one.address), ("word", "mntr")]), Some(1.0));
-    // A bare probe remembers nothing and counts nothing.
+    // A bare probe remembers nothing, counts nothing, and tells the log nothing that its answer does not tell.
+    assert!(!exporter.log().contains("any"), "{}", exporter.log());
     assert!(both.series.iter().all(|(s, _)| s.name != "zk_scrape_failures_total"));
     // Its module is that of the ensemble, or the one named.
     let failures = |path: &str| page(&exporter, path).series.iter().any(|(s, _)| s.name == "zk_scrape_failure");
