@@ -7,6 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use crate::trial;
+
 pub const FIRING: &str = "FIRING";
 pub const RESOLVED: &str = "RESOLVED";
 
@@ -34,6 +36,7 @@ impl Demo {
             .arg("--default-signal=INT")
             .arg(root().join("scripts/demo"))
             .arg("--no-install")
+            .envs(trial::ENVIRONMENT)
             .envs(environment.iter().copied())
             .current_dir(root())
             .stdin(Stdio::null())

@@ -5,6 +5,8 @@
 #![allow(clippy::disallowed_methods, reason = "a test without a runtime waits by sleeping")]
 
 mod demo;
+#[path = "../common/trial.rs"]
+mod trial;
 
 use std::process::Command;
 use std::time::Duration;

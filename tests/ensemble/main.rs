@@ -21,5 +21,7 @@ mod prometheus;
 mod readme;
 mod roles;
 mod tls;
+#[path = "../common/trial.rs"]
+mod trial;
 mod values;
 mod verdicts;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::exporter::{Exporter, run};
 use crate::common::root;
+use crate::trial;
 
 fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
@@ -17,10 +18,11 @@ fn blocks(language: &str) -> Vec<String> {
     text.split(&fence).skip(1).map(|behind| behind.split("```").next().unwrap().to_owned()).collect()
 }
 
-/// A command in a shell, in the top folder, as a reader would type it.
+/// A command in a shell, in the top folder, as a reader would type it; but the build is one for tests.
 fn shell(command: &str) -> Command {
+    let command = command.replace("./target/", &format!("{}/", trial::FOLDER));
     let mut shell = Command::new("bash");
-    shell.args(["-c", &format!("exec {command}")]).current_dir(root()).stdin(Stdio::null());
+    shell.args(["-o", "pipefail", "-c", &command]).current_dir(root()).stdin(Stdio::null()).envs(trial::ENVIRONMENT);
     shell
 }
 
@@ -54,15 +56,14 @@ fn every_command_runs_as_written() {
                 assert!(shell("cargo build --quiet --release --locked").status().unwrap().success());
             }
             serving if serving.starts_with("./target/release/zookeeper-exporter --zookeeper") => {
-                let serving = shell(serving).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+                let serving =
+                    shell(&format!("exec {serving}")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
                 exporter = Some(Stopped(serving));
                 wait_for_port();
             }
             asking if asking.starts_with("curl") || asking.ends_with(" healthy") => {
                 assert!(exporter.is_some(), "`{asking}` stands before the exporter is started");
-                // The pipe of the README, so not `exec`.
-                let output =
-                    Command::new("bash").args(["-o", "pipefail", "-c", asking]).current_dir(root()).output().unwrap();
+                let output = shell(asking).output().unwrap();
                 assert!(output.status.success() && !output.stdout.is_empty(), "`{asking}` gives nothing");
             }
             unknown => panic!("the README has a command that no test runs: {unknown}"),
