@@ -1,5 +1,7 @@
 //! What is wrong with an ensemble, in words, the worst first, each with the document that says what to do.
 
+use std::slice;
+
 use super::{Verdict, VotersSource};
 use crate::config::Word;
 use crate::scrape::{EnsembleReport, MemberReport, State};
@@ -92,10 +94,11 @@ impl Found<'_> {
         let quorum = self.verdict.quorum;
         let (voters, followers) = (quorum.voters, self.count(State::Follower));
         if up == 0 {
+            let why = reasons(&self.report.members);
             let text = match members {
-                1 => format!("{} does not answer, and nobody else is asked.", self.name(0)),
+                1 => format!("{} does not answer{why}, and nobody else is asked.", self.name(0)),
                 _ => format!(
-                    "None of the {members} members answers: the ensemble is down, or the exporter is cut off from it."
+                    "None of the {members} members answers{why}: the ensemble is down, or the exporter is cut off from it."
                 ),
             };
             self.add(Level::Critical, DOWN, text);
@@ -180,11 +183,15 @@ impl Found<'_> {
         let votes = if self.verdict.votes[place] { "" } else { " It has no vote." };
         match member.state {
             State::NoAnswer if member.up => {
-                let text = format!("{name} does not say what it does{}.", reasons(member));
+                let text = format!("{name} does not say what it does{}.", reasons(slice::from_ref(member)));
                 self.add(Level::Warning, "docs/runbooks/ZooKeeperMntrMissing.md", text);
             }
             State::NoAnswer if self.verdict.members_up > 0 => {
-                self.add(Level::Critical, DOWN, format!("{name} does not answer{}.{votes}", reasons(member)));
+                self.add(
+                    Level::Critical,
+                    DOWN,
+                    format!("{name} does not answer{}.{votes}", reasons(slice::from_ref(member))),
+                );
             }
             State::NotServing => {
                 self.add(Level::Critical, NOT_SERVING, format!("{name} runs but serves no clients.{votes}"));
@@ -215,7 +222,7 @@ impl Found<'_> {
             self.add(
                 Level::Warning,
                 "docs/runbooks/ZooKeeperMntrMissing.md",
-                format!("{name}: not all was read{}.", reasons(member)),
+                format!("{name}: not all was read{}.", reasons(slice::from_ref(member))),
             );
         }
     }
@@ -251,8 +258,9 @@ impl Found<'_> {
 }
 
 /// ` (connect)`: the reasons of what failed, each once.
-fn reasons(member: &MemberReport) -> String {
-    let mut reasons: Vec<&str> = member.failures.iter().map(|(_, reason)| reason.text()).collect();
+fn reasons(members: &[MemberReport]) -> String {
+    let failures = members.iter().flat_map(|member| &member.failures);
+    let mut reasons: Vec<&str> = failures.map(|(_, reason)| reason.text()).collect();
     reasons.sort_unstable();
     reasons.dedup();
     if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) }

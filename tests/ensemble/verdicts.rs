@@ -218,7 +218,7 @@ fn every_state_is_told_in_numbers_and_in_words() {
     let seen = screen.look("all-down", "/", &["ZooKeeperMemberDown"]);
     said_on_top(
         &seen,
-        "CRITICAL None of the 4 members answers: the ensemble is down, or the exporter is cut off from it.",
+        "CRITICAL None of the 4 members answers (connect): the ensemble is down, or the exporter is cut off from it.",
     );
 }
 
