@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use zookeeper_exporter::catalogue::{Kind, Meaning, Part, Sentinel, Shape, catalogue, rows};
 use zookeeper_exporter::exposition::Format;
-use zookeeper_exporter::reply::mntr::{Entry, labels};
+use zookeeper_exporter::reply::mntr::{self, Entry, labels};
+use zookeeper_exporter::scrape::typed::typed;
 
 use crate::common::{Page, Series, fixture_member, fixtures, page, read_page, report};
 
@@ -120,4 +121,15 @@ fn derive(shown: &Page, key: &str, value: &str, name: Option<&str>) {
     let mean = if count == 0.0 { 0.0 } else { sum / count };
     let said: f64 = value.parse().unwrap();
     assert!((mean - said).abs() <= 0.000_051, "zk_{key} {value}, the page gives {mean}");
+}
+
+/// What is left out is counted under the reason that the page gives.
+#[test]
+fn every_line_that_is_left_out_is_counted() {
+    let text = "zk_znode_count\t5\nnonsense\n\nzk_open_file_descriptor_count 9\nzk_max_latency\tInfinity\nzk_packets_sent\t-4\n\
+                zk_watch_count\tmany\nzk_ephemerals_count\t1";
+    let (samples, _) = typed(mntr::entries(text), mntr::lines(text), 10_000);
+    let dropped: Vec<(&str, u64)> = samples.dropped().iter().map(|(why, number)| (why.text(), *number)).collect();
+    assert_eq!(dropped, [("impossible", 1), ("not_finite", 1), ("not_a_number", 1), ("not_a_line", 3)]);
+    assert_eq!(samples.cells().len(), 1, "the last line may be cut, and the others are no samples");
 }
