@@ -141,13 +141,13 @@ fn window(fold: Fold, selector: &Selector, scrapes: Scrapes<'_>) -> Result<Vecto
         };
     };
     let before = instant(selector, before);
-    let of_counter = matches!(fold, Fold::Rate | Fold::Increase | Fold::Resets);
+    let needs_both = matches!(fold, Fold::Rate | Fold::Increase);
     let mut found = Vector::new();
     for labels in before.keys().chain(now.keys()) {
         let (old, new) = (before.get(labels).copied(), now.get(labels).copied());
         let Some(newest) = new.or(old) else { continue };
         let oldest = old.unwrap_or(newest);
-        if of_counter && (old.is_none() || new.is_none()) {
+        if needs_both && (old.is_none() || new.is_none()) {
             continue;
         }
         let growth = if newest < oldest { newest } else { newest - oldest };

@@ -22,6 +22,7 @@ mod dependencies;
 mod deploy;
 mod edges;
 mod endpoint;
+mod evaluate;
 mod golden;
 mod host;
 mod hostile;
