@@ -8,6 +8,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::duration;
 use super::tls::below;
+use super::whole;
 use super::znode::{self, AclEntry, ZnodePath};
 
 /// `session:` as written.
@@ -209,11 +210,8 @@ impl RawSession {
 pub fn digest(path: &Path) -> Result<String, String> {
     const MOST: u64 = 4096;
     let name = path.display();
-    let unreadable = |error| format!("cannot read {name}: {error}");
-    if std::fs::metadata(path).map_err(unreadable)?.len() > MOST {
-        return Err(format!("{name} has more than {MOST} bytes; write user:password into it"));
-    }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let unreadable = |error| format!("cannot read {name}: {error}; write user:password into it");
+    let text = whole::text(path, MOST).map_err(unreadable)?;
     let text = text.trim_end_matches(['\n', '\r']);
     match text.split_once(':') {
         Some((user, password)) if !user.is_empty() && !password.is_empty() => Ok(text.to_owned()),

@@ -9,7 +9,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{
     Choice, Config, ConfigError, DEFAULT_MODULE, Discovery, EnsembleConfig, Located, MemberConfig, Module, Place,
-    ProbeConfig, Word, check_ensemble_name, check_ensembles, check_members, duration, extras, flags, raw,
+    ProbeConfig, Word, check_ensemble_name, check_ensembles, check_members, duration, extras, flags, raw, whole,
 };
 
 /// A file larger than this is no configuration of ours.
@@ -39,15 +39,12 @@ pub(super) fn read(path: &Path, flag: &str) -> Result<String, ConfigError> {
         let advice = match error.kind() {
             ErrorKind::PermissionDenied => "let the exporter's user read it, and enter its folders".to_owned(),
             ErrorKind::InvalidData => "write it in UTF-8".to_owned(),
+            ErrorKind::FileTooLarge => "is it the right file?".to_owned(),
             _ => format!("name an existing YAML file with {flag}"),
         };
         in_file(format!("cannot read the configuration file: {error}; {advice}"))
     };
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    if size > MAX_BYTES {
-        return Err(in_file(format!("the file has {size} bytes, the most is {MAX_BYTES}; is it the right file?")));
-    }
-    std::fs::read_to_string(path).map_err(unreadable)
+    whole::text(path, MAX_BYTES).map_err(unreadable)
 }
 
 pub(super) fn place(path: &Path, line: u64, column: u64) -> Place {

@@ -15,6 +15,7 @@ mod raw;
 pub mod stamp;
 mod tls;
 pub mod web;
+pub(crate) mod whole;
 mod word;
 pub mod znode;
 

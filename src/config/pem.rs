@@ -10,6 +10,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, RootCertStore};
 
+use super::whole;
+
 /// The one place that chooses who does the arithmetic of TLS.
 static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
 
@@ -66,7 +68,7 @@ impl Pem {
                 if !about.is_file() || about.len() > MAX_BYTES {
                     return Err(format!("{self} is no PEM file: a file of at most {MAX_BYTES} bytes belongs here"));
                 }
-                std::fs::read(path).map_err(unreadable)
+                whole::bytes(path, MAX_BYTES).map_err(unreadable)
             }
         }
     }

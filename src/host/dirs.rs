@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::statvfs;
 
 use super::find::Found;
+use crate::config::whole;
 
 /// The values of the label `dir`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,9 @@ pub struct DirFigures {
 
 /// ZooKeeper keeps a few snapshots and logs; a directory with more entries is somebody's accident.
 const MOST_FILES: usize = 100_000;
+
+/// More than any `zoo.cfg` has.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// Reads what can be read; a directory that cannot is left out.
 pub(super) fn figures(found: &Found, dirs: Vec<(Dir, PathBuf)>) -> Vec<DirFigures> {
@@ -97,7 +101,12 @@ pub(super) fn of_process(found: &Found) -> Vec<(Dir, PathBuf)> {
         let Ok(cwd) = found.process.cwd() else { return Vec::new() };
         cwd.join(file)
     };
-    seen(found, &file).and_then(|file| fs::read_to_string(file).ok()).map(|text| of_file(&text)).unwrap_or_default()
+    let text = |file: PathBuf| {
+        // Named by another's command line: a pipe would be waited for.
+        let is_file = fs::metadata(&file).is_ok_and(|about| about.is_file());
+        is_file.then(|| whole::text(&file, MOST_BYTES).ok()).flatten()
+    };
+    seen(found, &file).and_then(text).map(|text| of_file(&text)).unwrap_or_default()
 }
 
 /// `dataDir` and `dataLogDir` of a `zoo.cfg`; files stand in `version-2` below.
