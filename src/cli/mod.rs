@@ -149,6 +149,11 @@ fn usage(message: &str) -> ExitCode {
 /// clap's message without its pages: the first line, and the tip where there is one.
 fn one_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        && let Some(missing) = missing_command(&text)
+    {
+        return missing;
+    }
     let first = text.lines().next().unwrap_or("").trim_start_matches("error: ").trim_end_matches('.').to_owned();
     // The names of what is missing stand in the lines below.
     let first = match (error.kind(), error.get(ContextKind::InvalidArg)) {
@@ -173,6 +178,15 @@ fn one_line(error: &clap::Error) -> String {
         (None, Some(values)) => format!("{first}; write one of {values}"),
         (None, None) => format!("{first}; see zookeeper-exporter --help"),
     }
+}
+
+/// Of a help text that is shown because `config` or `alarm` stands alone: what to write behind it.
+fn missing_command(help: &str) -> Option<String> {
+    let usage = help.lines().find_map(|line| line.strip_prefix("Usage: "))?;
+    let name = usage.strip_suffix(" <COMMAND>")?.rsplit(' ').next()?;
+    let command = Cli::command();
+    let names: Vec<&str> = command.find_subcommand(name)?.get_subcommands().map(clap::Command::get_name).collect();
+    Some(format!("{name} needs a command behind it; write one of {}", names.join(", ")))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
