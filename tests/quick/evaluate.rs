@@ -8,7 +8,7 @@ use zookeeper_exporter::alert::build::{mean, series, series_with};
 use zookeeper_exporter::alert::evaluate::Vector;
 use zookeeper_exporter::alert::expr::{Agg, Cmp, Keys, Span};
 use zookeeper_exporter::alert::promql::{Ensembles, Setting, promql};
-use zookeeper_exporter::alert::{Expr, Page, Scrapes, evaluate};
+use zookeeper_exporter::alert::{Expr, NotJudged, Page, Scrapes, evaluate};
 
 /// Series with their values a minute ago and now. What stands on one page alone has come or gone.
 const SERIES: [(&str, Option<f64>, Option<f64>); 16] = [
@@ -149,4 +149,41 @@ fn one_scrape_says_no_rate_and_whatever_a_window_would() {
         let (folded, plain) = (fold(series("queue"), WINDOW), series("queue"));
         assert_eq!(evaluate(&folded, 0.0, scrapes), evaluate(&plain, 0.0, scrapes));
     }
+}
+
+#[test]
+fn what_needs_a_history_is_not_judged() {
+    let now = page(|one| one.2);
+    let scrapes = Scrapes { now: &now, before: Some((&now, Duration::from_mins(1))), time: 60.0 };
+    let never = || series("queue").predict(WINDOW, WINDOW);
+    let recorded = || series("member:zk_risk:noisy_or");
+    for expr in [
+        never(),
+        series("queue").ago(WINDOW),
+        recorded(),
+        recorded().max(WINDOW),
+        never().or(recorded()),
+        series("queue").and(never()),
+        series("queue") - never(),
+    ] {
+        assert_eq!(evaluate(&expr, 0.0, scrapes), Err(NotJudged::History), "{expr:?}");
+    }
+    // Of two ways to a finding the one that can be judged is.
+    let queue = evaluate(&series("queue"), 0.0, scrapes);
+    for either in [series("queue").or(never()), never().or(series("queue"))] {
+        assert_eq!(evaluate(&either, 0.0, scrapes), queue);
+    }
+}
+
+#[test]
+fn numbers_are_themselves() {
+    let now = page(|one| one.2);
+    let scrapes = Scrapes { now: &now, before: None, time: 60.0 };
+    let judged = |expr: Expr| evaluate(&expr, 5.0, scrapes).unwrap().into_values().collect::<Vec<_>>();
+    assert_eq!(judged(Expr::Limit), [5.0]);
+    assert_eq!(judged(Expr::Time), [60.0]);
+    assert_eq!(judged(Expr::Always), [1.0]);
+    assert_eq!(judged(Expr::from(9.0) - 2.0.into()), [7.0]);
+    assert_eq!(judged(Expr::from(9.0) / 2.0.into()), [4.5]);
+    assert_eq!(judged(series("queue").ge(Expr::Limit)), [5.0, 40.0]);
 }
