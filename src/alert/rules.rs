@@ -10,7 +10,7 @@ use super::expr::{Expr, Keys, Span};
 use super::promql::{Ensembles, Setting, promql};
 use super::text::Words;
 use super::thresholds::{InForce, Thresholds};
-use crate::config::{Config, Word};
+use crate::config::{Config, DEFAULT_MODULE, Word};
 
 /// Where the runbooks of a release are.
 pub const RUNBOOKS: &str = "https://github.com/zookeeper-exporter/zookeeper-exporter/blob/main/docs/runbooks";
@@ -49,7 +49,9 @@ impl Deployment {
     /// What a configuration says.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        let modules = || config.ensembles.iter().map(|ensemble| &ensemble.module);
+        // A module that no ensemble names is there for probes; the default one may stand in no file at all.
+        let written = || config.modules.iter().filter(|(name, _)| *name != DEFAULT_MODULE).map(|(_, module)| module);
+        let modules = || config.ensembles.iter().map(|ensemble| &ensemble.module).chain(written());
         let alerts = &config.alerts;
         Self {
             ensembles: config.ensembles.iter().map(|ensemble| ensemble.name.clone()).collect(),

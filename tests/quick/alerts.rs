@@ -440,6 +440,39 @@ fn rules_follow_the_configuration() {
     );
 }
 
+/// What no module asks for can never fire; what one of several asks for can.
+#[test]
+fn rules_follow_what_the_modules_ask() {
+    let left_out = |modules: &str, alert: &str| -> String {
+        let (thresholds, deployment) = configured(&format!("{ENSEMBLES}modules: {{{modules}}}\n")).unwrap();
+        let file = RuleFile::new(&thresholds, &deployment);
+        file.left_out.iter().find(|left| left.alert == alert).map(|left| left.reason.clone()).unwrap_or_default()
+    };
+    let (status, all) = ("default: {commands: [srvr]}", "default: {commands: [mntr, srvr, conf]}");
+    let admin = "default: {commands: [srvr], admin: 'http://{host}:8080'}";
+    let other = "default: {commands: [srvr]}, other: {commands: [mntr, conf]}";
+    for (modules, fsync, queue, drift) in [
+        (all, "", "", ""),
+        (status, "no module asks mntr, and none has an AdminServer", "", "no module asks conf"),
+        (admin, "", "", "no module asks conf"),
+        (other, "", "", ""),
+    ] {
+        assert_eq!(left_out(modules, "ZooKeeperSlowFsync"), fsync, "{modules}");
+        assert_eq!(left_out(modules, "ZooKeeperOutstandingRequests"), queue, "{modules}");
+        assert_eq!(left_out(modules, "ZooKeeperConfigMismatch"), drift, "{modules}");
+    }
+    let lacks = |modules: &str, alert: &str, reason: &str| {
+        assert!(left_out(modules, alert).contains(reason), "{modules}");
+        let with = "default: {tls: {}, host: true, canary: {}, znodes: {paths: [/load]}}";
+        assert_eq!(left_out(with, alert), "", "{alert}");
+    };
+    lacks(all, "ZooKeeperCertificateExpiring", "no module has tls");
+    lacks(all, "ZooKeeperCpuBound", "needs host: true");
+    lacks(all, "ZooKeeperDiskSpaceLow", "needs host: true");
+    lacks(all, "ZooKeeperZnodeAboveAlarm", "needs znodes:");
+    lacks(all, "ZooKeeperCanaryFailing", "needs canary:");
+}
+
 /// What is measured only beside a member, and limits of one ensemble: the numbers of their scores.
 #[test]
 fn scores_follow_the_limits_of_each_ensemble() {
