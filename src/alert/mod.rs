@@ -32,6 +32,7 @@ pub mod rules;
 pub mod text;
 pub mod thresholds;
 pub mod unit_tests;
+mod yaml;
 pub mod zabbix;
 
 pub use catalogue::conditions;

@@ -10,6 +10,7 @@ use super::expr::{Expr, Keys, Span};
 use super::promql::{Ensembles, Setting, promql};
 use super::text::Words;
 use super::thresholds::{InForce, Thresholds};
+use super::yaml::{folded, quoted};
 use crate::config::{Config, DEFAULT_MODULE, Word};
 
 /// Where the runbooks of a release are.
@@ -333,9 +334,6 @@ fn without_absent(expr: &Expr, nameless: bool) -> Expr {
     }
 }
 
-/// Lines of prose are broken here.
-const WIDTH: usize = 112;
-
 impl Rule {
     fn write(&self, out: &mut String) {
         out.push_str(&format!("      - alert: {}\n        expr: |\n", self.alert));
@@ -357,30 +355,4 @@ impl Rule {
             }
         }
     }
-}
-
-/// A word as it is, anything else in quotes.
-pub(super) fn quoted(text: &str) -> String {
-    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || b"-_".contains(&byte));
-    if plain && !matches!(text, "on" | "off" | "yes" | "no" | "true" | "false" | "null" | "y" | "n" | "-") {
-        text.to_owned()
-    } else {
-        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-    }
-}
-
-/// A folded block: line breaks are read as spaces, and none is made where there was none.
-fn folded(text: &str, out: &mut String) {
-    let mut line = String::new();
-    for word in text.split(' ') {
-        if !line.is_empty() && line.len() + word.len() > WIDTH {
-            out.push_str(&format!("            {line}\n"));
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    out.push_str(&format!("            {line}\n"));
 }

@@ -7,8 +7,9 @@ pub mod indicators;
 mod objectives;
 mod scores;
 
-use super::rules::{Deployment, LeftOut, quoted};
+use super::rules::{Deployment, LeftOut};
 use super::thresholds::Thresholds;
+use super::yaml::quoted;
 
 pub use indicators::{INDICATORS, Indicator, steepness};
 pub use objectives::OBJECTIVES;
