@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use zookeeper_client::{Acl, Acls, Client, CreateMode};
 
 use crate::config::extras::CanaryConfig;
@@ -75,9 +75,8 @@ pub(super) async fn fly(session: &mut Session, config: &CanaryConfig, acl: &[Acl
             operations(&client, config, acl, deadline, &mut round.durations).await.err()
         }
     };
-    // A server that is silent may be paused: the next round looks for another. A lost connection the client mends.
-    if failed.is_some_and(|(operation, trouble)| operation != Operation::Connect && trouble == Trouble::Timeout) {
-        session.give_up();
+    if let Some((_, trouble)) = failed.filter(|(operation, _)| *operation != Operation::Connect) {
+        session.doubt(trouble);
     }
     round.failure = failed;
     round
@@ -124,7 +123,7 @@ async fn operations(
     begun = Instant::now();
     within(deadline, client.set_data(&path, b"1", None)).await.map_err(of(Operation::Update))?;
     done(Operation::Update, begun);
-    let told = timeout_at(deadline, watcher.changed()).await.map_err(|_| (Operation::Watch, Trouble::Timeout))?;
+    let told = within(deadline, async { Ok(watcher.changed().await) }).await.map_err(of(Operation::Watch))?;
     if told.event_type != zookeeper_client::EventType::NodeDataChanged {
         return Err((Operation::Watch, Trouble::Connect));
     }

@@ -1,14 +1,19 @@
 //! One client session with an ensemble: opened when needed, kept while it lives, closed for good.
 
 pub mod background;
+mod relay;
 mod trouble;
 mod tunnel;
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 use zookeeper_client::{Acl, Acls, AuthId, Client, CreateMode, Error, Permission, SessionState, StateWatcher};
 
@@ -52,18 +57,19 @@ pub struct Session {
     closing: Vec<Closing>,
 }
 
-/// A session, and the tunnels its connections go through where there is TLS.
+/// A session, and the tunnels its connections go through.
 #[derive(Debug)]
 struct Open {
     client: Client,
-    tunnels: Option<Tunnels>,
+    tunnels: Tunnels,
 }
 
 /// The client crate closes a session in the background; the tunnels must live until then.
 #[derive(Debug)]
 struct Closing {
     state: StateWatcher,
-    _tunnels: Option<Tunnels>,
+    /// Holds the tunnels: when it ends, so do the connections, whatever the member does.
+    waiting: JoinHandle<()>,
 }
 
 impl Session {
@@ -133,11 +139,28 @@ impl Session {
         self.open.as_ref().is_some_and(|open| open.client.state() == SessionState::SyncConnected)
     }
 
+    /// Leaves the session where a failure says that it is of no use: its server is silent and may be paused, speaks
+    /// nonsense and will do so again, or the client crate broke off without a word. A lost connection it mends itself.
+    pub fn doubt(&mut self, trouble: Trouble) {
+        match trouble {
+            Trouble::Timeout | Trouble::Other => self.give_up(),
+            Trouble::Connect if self.is_connected() => self.give_up(),
+            _ => {}
+        }
+    }
+
     /// Leaves a session whose server does not answer: the next one may find another server. What was asked of the
     /// old one is done or undone when it closes.
-    pub fn give_up(&mut self) {
-        if let Some(open) = self.open.take() {
-            self.closing.push(Closing { state: open.client.state_watcher(), _tunnels: open.tunnels });
+    fn give_up(&mut self) {
+        if let Some(Open { client, tunnels }) = self.open.take() {
+            let state = client.state_watcher();
+            let (mut ending, longest) = (state.clone(), self.terms.config.timeout);
+            let waiting = tokio::spawn(async move {
+                let closed = async { while !ending.changed().await.is_terminated() {} };
+                let _ = timeout(longest, closed).await;
+                drop(tunnels);
+            });
+            self.closing.push(Closing { state, waiting });
         }
     }
 
@@ -152,7 +175,7 @@ impl Session {
     }
 
     async fn connect(&mut self, deadline: Instant) -> Result<Open, Trouble> {
-        self.closing.retain(|closing| !closing.state.peek_state().is_terminated());
+        self.closing.retain(|closing| !closing.state.peek_state().is_terminated() && !closing.waiting.is_finished());
         if self.closing.len() >= MOST_CLOSING {
             return Err(Trouble::Connect);
         }
@@ -162,18 +185,10 @@ impl Session {
         if let Some(file) = self.terms.config.digest_file.clone() {
             connector = connector.with_auth("digest", secret(file).await?.as_bytes());
         }
-        let (servers, tunnels) = if self.terms.wire.has_tls() {
-            let tunnels = Tunnels::open(&self.terms.wire, &self.terms.members).await?;
-            (tunnels.servers(), Some(tunnels))
-        } else {
-            let servers: Vec<String> = self.terms.members.iter().map(ToString::to_string).collect();
-            (servers.join(","), None)
-        };
-        match timeout_at(deadline, connector.connect(&servers)).await {
-            Ok(Ok(client)) => Ok(Open { client, tunnels }),
-            Ok(Err(error)) => Err(Trouble::from(&error)),
-            Err(_) => Err(Trouble::Timeout),
-        }
+        let Terms { members, config, wire } = &self.terms;
+        let tunnels = Tunnels::open(wire, members, config.timeout).await?;
+        let client = within(deadline, connector.connect(&tunnels.servers())).await?;
+        Ok(Open { client, tunnels })
     }
 }
 
@@ -235,10 +250,22 @@ pub async fn make_parents(client: &Client, path: &str, acl: &[Acl], deadline: In
 /// # Errors
 /// The operation's own, or [`Trouble::Timeout`].
 pub async fn within<T>(deadline: Instant, operation: impl Future<Output = Result<T, Error>>) -> Result<T, Trouble> {
-    match timeout_at(deadline, operation).await {
-        Ok(done) => done.map_err(|error| Trouble::from(&error)),
+    match timeout_at(deadline, whole(operation)).await {
+        Ok(Some(done)) => done.map_err(|error| Trouble::from(&error)),
+        Ok(None) => Err(Trouble::Other),
         Err(_) => Err(Trouble::Timeout),
     }
+}
+
+/// What a future gives; none where it panics: the client crate does so at answers that make no sense to it.
+pub async fn whole<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    // What it leaves behind is the session's, which is given up then.
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
 }
 
 async fn exists(client: &Client, path: &str, deadline: Instant) -> bool {

@@ -1,20 +1,21 @@
-//! TLS for a client that cannot speak ours: its connections end here, and `wire` carries them on to the members.
+//! The client's connections end here, and `wire` carries them on to the members.
 //!
 //! The client crate brings its own TLS, with a second crypto library and without `server_name`, reloaded files or the
-//! system's CAs. Instead it connects to a port of this process on loopback, which takes connections of this very
-//! process only, so that no other user of the host comes in the exporter's name.
+//! system's CAs, and takes whatever a member sends. Instead it connects to a port of this process on loopback. Where
+//! there is TLS, that takes connections of this very process only, so that no other user of the host comes in the
+//! exporter's name; without, whoever can come here can go there.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use procfs::process::{FDTarget, Process};
-use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep};
 
-use super::Trouble;
+use super::{Trouble, relay};
 use crate::config::Address;
 use crate::wire;
 
@@ -32,13 +33,19 @@ pub(super) struct Tunnels {
 }
 
 impl Tunnels {
-    pub(super) async fn open(client: &Arc<wire::Client>, members: &[Address]) -> Result<Self, Trouble> {
+    /// Ports for the connections of a session that is asked for with this timeout.
+    pub(super) async fn open(
+        client: &Arc<wire::Client>,
+        members: &[Address],
+        timeout: Duration,
+    ) -> Result<Self, Trouble> {
         let (mut ports, mut tasks) = (Vec::with_capacity(members.len()), JoinSet::new());
         for member in members {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|_| Trouble::Connect)?;
             let port = listener.local_addr().map_err(|_| Trouble::Connect)?;
             ports.push(port);
-            tasks.spawn(serve(listener, port, Arc::clone(client), member.clone()));
+            let way = Way { port, client: Arc::clone(client), member: member.clone(), timeout };
+            tasks.spawn(serve(listener, way));
         }
         Ok(Self { ports, _tasks: tasks })
     }
@@ -49,7 +56,16 @@ impl Tunnels {
     }
 }
 
-async fn serve(listener: TcpListener, port: SocketAddr, client: Arc<wire::Client>, member: Address) {
+/// From a port to a member.
+#[derive(Clone, Debug)]
+struct Way {
+    port: SocketAddr,
+    client: Arc<wire::Client>,
+    member: Address,
+    timeout: Duration,
+}
+
+async fn serve(listener: TcpListener, way: Way) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
@@ -59,13 +75,14 @@ async fn serve(listener: TcpListener, port: SocketAddr, client: Arc<wire::Client
         };
         while connections.try_join_next().is_some() {}
         if connections.len() < MOST_CONNECTIONS {
-            connections.spawn(carry(stream, peer, port, Arc::clone(&client), member.clone()));
+            connections.spawn(carry(stream, peer, way.clone()));
         }
     }
 }
 
-async fn carry(mut near: TcpStream, peer: SocketAddr, port: SocketAddr, client: Arc<wire::Client>, member: Address) {
-    if !spawn_blocking(move || is_ours(peer, port)).await.unwrap_or(false) {
+async fn carry(near: TcpStream, peer: SocketAddr, way: Way) {
+    let Way { port, client, member, timeout } = way;
+    if client.has_tls() && !spawn_blocking(move || is_ours(peer, port)).await.unwrap_or(false) {
         tracing::warn!(%peer, "another process came to the port of a TLS session and was turned away");
         return;
     }
@@ -75,10 +92,14 @@ async fn carry(mut near: TcpStream, peer: SocketAddr, port: SocketAddr, client: 
         Err(failure) => Err(failure),
     };
     match far {
-        Ok(mut far) => {
+        Ok(far) => {
             let _ = near.set_nodelay(true);
-            // How it ends, the client sees for itself.
-            let _ = copy_bidirectional(&mut near, &mut far).await;
+            // How it ends, the client sees for itself; only a lie is nothing it would tell.
+            if let Err(error) = relay::carry(near, far, timeout).await
+                && error.kind() == ErrorKind::InvalidData
+            {
+                tracing::warn!(%member, "a session's connection was ended: {error}");
+            }
         }
         Err(failure) => tracing::debug!(%member, reason = failure.reason.text(), "session: {}", failure.detail),
     }

@@ -1,7 +1,7 @@
 //! Alarm znodes: what they hold, and how they are set, listed and cleared.
 
 use serde_json::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use zookeeper_client::{Acls, Client, CreateMode, Error};
 
 use super::value;
@@ -114,10 +114,11 @@ pub async fn clear(client: &Client, root: &str, path: &str, deadline: Instant) -
     if data.is_empty() {
         return Err(Trouble::NoNode);
     }
-    match timeout_at(deadline, client.delete(&path, None)).await {
-        Err(_) => Err(Trouble::Timeout),
-        Ok(Err(Error::NotEmpty)) => within(deadline, client.set_data(&path, b"", None)).await.map(|_| ()),
-        Ok(done) => done.map_err(|error| Trouble::from(&error)),
+    // Others below it are no failure: the answer is looked at before it becomes one.
+    let deleted = async { Ok(client.delete(&path, None).await) };
+    match within(deadline, deleted).await? {
+        Err(Error::NotEmpty) => within(deadline, client.set_data(&path, b"", None)).await.map(|_| ()),
+        done => done.map_err(|error| Trouble::from(&error)),
     }
 }
 

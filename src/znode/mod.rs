@@ -14,7 +14,7 @@ pub use read::Findings;
 
 use crate::config::extras::{AlarmsConfig, ZnodesConfig};
 use crate::session::background::{Background, FAREWELL, Stop};
-use crate::session::{Session, Terms, Trouble};
+use crate::session::{Session, Terms};
 
 /// A reader at work.
 #[derive(Debug)]
@@ -83,9 +83,7 @@ async fn read(
             findings = reading => findings,
             () = stop.wanted() => break,
         };
-        if findings.failures.iter().any(|(_, trouble)| *trouble == Trouble::Timeout) {
-            session.give_up();
-        }
+        findings.failures.iter().for_each(|(_, trouble)| session.doubt(*trouble));
         if findings.failures != told {
             for (path, trouble) in findings.failures.iter().filter(|failure| !told.contains(failure)) {
                 tracing::warn!(ensemble = &*ensemble, path, reason = trouble.text(), "a znode cannot be read");

@@ -34,6 +34,7 @@ mod probe;
 mod properties;
 mod reload;
 mod roles;
+mod sessions;
 mod shipped;
 mod structure;
 mod verdicts;
