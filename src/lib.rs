@@ -17,7 +17,8 @@
 //! | [`scrape`] | all members side by side: one typed report |
 //! | [`verdict`] | what follows from a report as a whole: quorum, leaders, lag, drift |
 //! | [`exposition`] | the report as a page, in both text formats |
-//! | [`telemetry`] | the log, and the exporter's own metrics |
+//! | [`log`] | lines on standard error, which hold nobody up |
+//! | [`telemetry`] | the exporter's own metrics |
 //! | [`dashboard`] | Grafana dashboards, described once and written as JSON |
 //! | [`http`] | endpoints, accept loop, drain |
 //! | [`cli`] | flags and sub-commands |
@@ -35,6 +36,7 @@ pub mod ensemble;
 pub mod exposition;
 pub mod host;
 pub mod http;
+pub mod log;
 pub mod reply;
 pub mod scrape;
 pub mod session;

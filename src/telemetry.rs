@@ -1,8 +1,7 @@
-//! The log, and the exporter's own metrics: build, HTTP, what was dropped, its own process.
+//! The exporter's own metrics: build, HTTP, what was dropped, its own process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,61 +9,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::layer;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::alert::Thresholds;
 use crate::catalogue::{FamilyId, Kind, Own, catalogue};
 use crate::exposition::{Names, collisions};
 use crate::scrape::{DroppedMembers, Report};
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// How much is logged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogLevel {
-    /// Failures of the exporter itself.
-    Error,
-    /// Also what changed for the worse with a member.
-    Warn,
-    /// Also what the exporter does.
-    #[default]
-    Info,
-    /// Also every failed word of every scrape.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-/// Starts the log on standard error. A second call in one process does nothing.
-pub fn start_log(level: LogLevel, format: LogFormat) {
-    let level = match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
-    // The client crate tells of every connection; what matters of it, canary and reader say in their own words.
-    let filter = Targets::new().with_default(level).with_target("zookeeper_client", LevelFilter::ERROR);
-    let log = layer().with_writer(std::io::stderr).with_target(false).with_ansi(std::io::stderr().is_terminal());
-    // An error means that a log is there already, which is what was asked for.
-    let _ = match format {
-        LogFormat::Text => registry().with(filter).with(log).try_init(),
-        LogFormat::Json => registry().with(filter).with(log.json().flatten_event(true)).try_init(),
-    };
-}
 
 /// The ensemble, the member, and why.
 type DroppedOf = (Arc<str>, Arc<str>, &'static str);
@@ -109,6 +58,8 @@ impl Telemetry {
     }
 
     /// Counts what a scrape left out, and what the page with `mntr`'s names has no place for.
+    ///
+    /// What was counted of members that the report does not have any more is forgotten.
     pub fn count_dropped(&self, report: &Report, names: Names) {
         for ensemble in &report.ensembles {
             for member in &ensemble.members {
@@ -122,6 +73,15 @@ impl Telemetry {
                     count("collision", collisions(member));
                 }
             }
+        }
+        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+        if !dropped.is_empty() {
+            let names = report
+                .ensembles
+                .iter()
+                .flat_map(|ensemble| ensemble.members.iter().map(|member| (&*ensemble.name, &*member.name)));
+            let there: BTreeSet<(&str, &str)> = names.collect();
+            dropped.retain(|(ensemble, member, _), _| there.contains(&(&**ensemble, &**member)));
         }
     }
 }

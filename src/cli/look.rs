@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::targets::Targets;
 use super::{UsageError, at_least_one};
 use crate::config::Limits;
+use crate::log::{LogFormat, LogLevel, start_log};
 use crate::scrape::{Report, Scraper};
-use crate::telemetry::{LogFormat, LogLevel, start_log};
 use crate::verdict::Level;
 
 /// Flags of the commands that look once and print.

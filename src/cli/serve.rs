@@ -13,8 +13,9 @@ use super::{UsageError, at_least_one, duration, listen};
 use crate::config::{Config, Limits};
 use crate::exposition::Names;
 use crate::http::{self, App, Current, Running, ServerLimits, Web};
+use crate::log::{LogFormat, LogLevel, start_log};
 use crate::scrape::Scraper;
-use crate::telemetry::{LogFormat, LogLevel, Telemetry, start_log};
+use crate::telemetry::Telemetry;
 
 /// Flags of the exporter, in Prometheus' habit of dotted names.
 #[derive(Debug, clap::Args)]

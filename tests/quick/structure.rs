@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 11] = [
     &["scrape"],
     &["verdict"],
     &["exposition", "alert"],
-    &["telemetry"],
+    &["telemetry", "log"],
     &["http", "dashboard"],
     &["cli"],
 ];

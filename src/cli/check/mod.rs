@@ -15,8 +15,8 @@ use crate::alert::plugin::{Of, Question, Range, Told, single, whole};
 use crate::alert::{Page, Scrapes, Thresholds, rules};
 use crate::config::{Address, AlertSetting, Alerts, Choice, Config, LevelSetting, Limits, Located, Place};
 use crate::exposition::{Format, Names, render};
+use crate::log::{LogFormat, LogLevel, start_log};
 use crate::scrape::Scraper;
-use crate::telemetry::{LogFormat, LogLevel, start_log};
 use fetch::Url;
 
 const EXAMPLES: &str = "\
