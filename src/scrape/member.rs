@@ -4,23 +4,23 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::beyond;
 use super::memory::{Memory, Who};
 use super::reading::{Heard, Reading, Replies};
 use super::report::MemberReport;
+use super::sockets::{Sockets, Without};
 use super::transcript::{Question, Transcript};
 use crate::config::{Limits, Word};
 use crate::ensemble::{Ensemble, Member};
-use crate::wire::{self, Client, Failure, Reason};
+use crate::wire::{self, Client, Exchange, Failure, Reason};
 
 /// What every question of a scrape shares.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms<'a> {
     pub(super) client: &'a Client,
-    pub(super) sockets: &'a Semaphore,
+    pub(super) sockets: &'a Sockets,
     pub(super) limits: Limits,
     pub(super) deadline: Instant,
     pub(super) reading: Reading,
@@ -176,19 +176,35 @@ async fn ask_whole(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: T
     first
 }
 
+fn without_socket(without: Without, sockets: usize) -> Failure {
+    match without {
+        Without::Socket => {
+            let detail = format!("all {sockets} sockets were in use until the deadline (--limit.sockets)");
+            Failure::new(Reason::Limit, detail)
+        }
+        Without::Patience(time) => {
+            let time = time.as_secs_f64();
+            let detail = format!(
+                "no whole answer after {time:.1} s, while others waited for one of the {sockets} sockets (--limit.sockets)"
+            );
+            Failure::new(Reason::Timeout, detail)
+        }
+    }
+}
+
 async fn ask_once(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: Terms<'_>) -> Heard {
     let begun = Instant::now();
-    // The semaphore lives as long as the process and is never closed: an error is the deadline.
-    let Ok(Ok(_permit)) = timeout_at(terms.deadline, terms.sockets.acquire()).await else {
-        let sockets = terms.limits.sockets;
-        let detail = format!("all {sockets} sockets were in use until the deadline (--limit.sockets)");
-        return Heard::failed(Failure::new(Reason::Limit, detail));
-    };
     let host = asked.host();
     let (client, deadline, cap) = (terms.client, terms.deadline, terms.limits.reply_bytes);
-    let exchange = match word {
-        Word::Monitor => client.monitor(host, addresses, deadline, cap).await.unwrap_or_default(),
-        word => client.ask(host, addresses, word, deadline, cap).await,
+    let ask = || async move {
+        match word {
+            Word::Monitor => client.monitor(host, addresses, deadline, cap).await.unwrap_or_default(),
+            word => client.ask(host, addresses, word, deadline, cap).await,
+        }
+    };
+    let exchange = match terms.sockets.with(asked.memory.is_prompt(), deadline, ask).await {
+        Ok(exchange) => exchange,
+        Err(without) => Exchange::failed(without_socket(without, terms.limits.sockets)),
     };
     if !exchange.bytes.is_empty() {
         terms.replied.store(true, Ordering::Relaxed);

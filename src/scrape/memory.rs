@@ -31,6 +31,8 @@ struct Inner {
     conf: Option<Arc<SeenConf>>,
     /// What the member was doing last, and how many packets it had received.
     life: (Option<State>, Option<u64>),
+    /// It answered without delay last time.
+    prompt: bool,
     totals: BTreeMap<(Word, Reason), u64>,
     /// The failures the log was told of last.
     told: BTreeMap<Word, Reason>,
@@ -47,6 +49,11 @@ impl Memory {
     /// A panic elsewhere leaves the data whole: every change is one assignment.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it answered last time without keeping a socket for long.
+    pub(super) fn is_prompt(&self) -> bool {
+        self.lock().prompt
     }
 
     /// Whether `conf` may be asked again.
@@ -110,10 +117,12 @@ impl Memory {
         let Who { ensemble, member } = who;
         let mut inner = self.lock();
         let mut failed = [false; Word::ALL.len()];
+        inner.prompt = true;
         // The words of a dead member fail for one reason: one line for all of them.
         let mut news: BTreeMap<(Reason, &str), Vec<&str>> = BTreeMap::new();
         for (word, failure) in failures {
             failed[word as usize] = true;
+            inner.prompt &= !matches!(failure.reason, Reason::Dns | Reason::Connect | Reason::Timeout | Reason::Limit);
             *inner.totals.entry((word, failure.reason)).or_default() += 1;
             if inner.told.insert(word, failure.reason) == Some(failure.reason) || self.quiet {
                 tracing::debug!(ensemble, member, %word, reason = failure.reason.text(), "{}", failure.detail);

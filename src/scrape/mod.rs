@@ -9,6 +9,7 @@ pub mod report;
 mod round;
 pub mod samples;
 pub mod shown;
+mod sockets;
 mod target;
 pub mod transcript;
 pub mod typed;
@@ -21,7 +22,6 @@ use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
 
@@ -35,6 +35,7 @@ use crate::config::{Config, Limits, Module};
 use crate::ensemble::{self, Ensemble};
 use crate::wire::Client;
 use round::Round;
+use sockets::Sockets;
 use target::Target;
 
 /// Asks ensembles and remembers, bounded, what a scrape needs of the one before.
@@ -43,7 +44,7 @@ pub struct Scraper {
     targets: Vec<Arc<Target>>,
     /// One for each module: with it go the sessions and files of TLS.
     clients: BTreeMap<String, (Arc<Module>, Arc<Client>)>,
-    sockets: Arc<Semaphore>,
+    sockets: Arc<Sockets>,
     limits: Limits,
     reading: Reading,
 }
@@ -64,7 +65,7 @@ impl Scraper {
     #[must_use]
     pub fn new(config: &Config, limits: Limits) -> Self {
         let reading = Reading { series_cap: limits.series_per_member, keep_raw: false };
-        Self::with_memories(config, limits, reading, Arc::new(Semaphore::new(limits.sockets)), &[])
+        Self::with_memories(config, limits, reading, Arc::new(Sockets::new(limits.sockets)), &[])
     }
 
     /// A scraper for another configuration, with what this one remembers of members that stay.
@@ -77,7 +78,7 @@ impl Scraper {
         config: &Config,
         limits: Limits,
         reading: Reading,
-        sockets: Arc<Semaphore>,
+        sockets: Arc<Sockets>,
         old: &[Arc<Target>],
     ) -> Self {
         let client = |(name, module): (&String, &Arc<Module>)| {

@@ -123,6 +123,30 @@ fn a_cut_reply_is_asked_for_once_more() {
 }
 
 #[test]
+fn a_site_that_falls_silent_leaves_sockets_to_the_rest() {
+    let silent: Vec<Listener> = (0..40).map(|_| Listener::silent()).collect();
+    let healthy: Vec<Listener> = (0..3).map(|_| replayed()).collect();
+    let ensemble = |name: &str, members: &[Listener]| {
+        let members: Vec<&str> = members.iter().map(|listener| &*listener.address).collect();
+        format!("{name}={}", members.join(","))
+    };
+    let (dead, prod) = (ensemble("dead", &silent), ensemble("prod", &healthy));
+    // The dead ones come first, and would hold all sockets until the deadline.
+    let exporter = Exporter::start(&["--zookeeper", &dead, "--zookeeper", &prod, "--limit.sockets", "16"]);
+    for round in 0..3 {
+        let (page, took) = scrape(&exporter, "3");
+        assert!(took < Duration::from_millis(2900), "the page took {took:?} of 3 s");
+        for listener in &healthy {
+            assert_eq!(page.value("zk_up", &[("member", &listener.address)]), Some(1.0), "round {round}");
+            assert_eq!(page.value("zk_mntr_complete", &[("member", &listener.address)]), Some(1.0), "round {round}");
+        }
+        // Whoever had a turn is told as silent; that no socket was free would say nothing of the member.
+        let told = silent.iter().filter(|listener| reason(&page, &listener.address) == "timeout").count();
+        assert!(told > 35, "{told} of 40 are told as silent in round {round}");
+    }
+}
+
+#[test]
 fn the_sockets_in_flight_are_bounded_and_the_page_says_so() {
     let silent = [Listener::silent(), Listener::silent(), Listener::silent()];
     let members: Vec<_> = silent.iter().map(|listener| listener.address.clone()).collect();
