@@ -157,11 +157,11 @@ mod tests {
     #[test]
     fn a_line_that_was_cut_is_ended_before_the_next() {
         let (mut reader, mut log) = log();
-        let long = "y".repeat(100_000);
-        log.write_all(long.as_bytes()).expect("never fails");
+        let endless = "y".repeat(100_000);
+        log.write_all(endless.as_bytes()).expect("never fails");
         let mut bytes = vec![0; 1 << 17];
         let came = reader.read(&mut bytes).expect("what was written");
-        assert!(came < long.len());
+        assert!(came < endless.len());
         log.write_all(b"{}\n").expect("never fails");
         drop(log);
         let mut rest = String::new();

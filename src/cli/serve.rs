@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::targets::{Origin, Targets};
@@ -127,6 +128,7 @@ impl Serve {
             }
         }
 
+        raise_file_limit(self.sockets, self.max_connections);
         let limits = Limits {
             reply_bytes: self.reply_bytes,
             series_per_member: self.series_per_member,
@@ -178,6 +180,26 @@ impl Serve {
         app.current.get().scraper.stop().await;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Descriptors beside those of sockets: the log, listeners, the runtime, files that are read.
+const OTHER_FILES: usize = 64;
+
+/// Takes as many descriptors as the process may have, and says where that is too few for its own limits.
+fn raise_file_limit(sockets: usize, connections: usize) {
+    let limit = getrlimit(Resource::Nofile);
+    // It is the hard limit that an administrator means; refused, the soft one stays in force.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let needed = sockets.saturating_add(connections).saturating_add(OTHER_FILES);
+    let most = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
+    if let Some(most) = most.filter(|most| *most < needed) {
+        tracing::warn!(
+            most,
+            needed,
+            "too few file descriptors for --limit.sockets and --web.max-connections; raise the limit (ulimit -n, \
+             LimitNOFILE) or lower these, or healthy members will seem unreachable"
+        );
     }
 }
 

@@ -33,7 +33,7 @@ pub use transcript::Transcript;
 
 use crate::config::{Config, Limits, Module};
 use crate::ensemble::{self, Ensemble};
-use crate::wire::Client;
+use crate::wire::{Client, Failure};
 use round::Round;
 use sockets::Sockets;
 use target::Target;
@@ -232,6 +232,9 @@ async fn set_the_clock(deadline: Instant) {
     yield_now().await;
 }
 
+/// Where members are, by their names; or why nobody knows.
+pub type Places = BTreeMap<Arc<str>, Result<Vec<SocketAddr>, Failure>>;
+
 /// An ensemble to be asked once.
 #[derive(Clone, Debug)]
 pub struct Probe {
@@ -239,6 +242,6 @@ pub struct Probe {
     pub ensemble: Ensemble,
     /// The name of the module to ask it with.
     pub module: String,
-    /// Where members are, by their names, in place of what their addresses resolve to.
-    pub places: BTreeMap<Arc<str>, Vec<SocketAddr>>,
+    /// Where members are, in place of what their addresses resolve to.
+    pub places: Places,
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::Places;
 use super::beyond::Beyond;
 use super::member::{Asked, Found};
 use super::memory::Memory;
@@ -30,7 +31,7 @@ pub(super) struct Target {
     /// What goes on beside the words; nothing for an ensemble that is asked once.
     pub(super) beyond: Option<Arc<Beyond>>,
     /// Where members are, in place of what their addresses resolve to.
-    places: BTreeMap<Arc<str>, Vec<SocketAddr>>,
+    places: Places,
     /// The round that may be joined.
     pub(super) round: Mutex<Weak<Round>>,
 }
@@ -107,13 +108,13 @@ impl Target {
             shown,
             remembered: Arc::default(),
             beyond: None,
-            places: BTreeMap::new(),
+            places: Places::new(),
             round: Mutex::default(),
         }
     }
 
     /// An ensemble that is asked once, at these addresses.
-    pub(super) fn pinned(ensemble: Ensemble, client: Arc<Client>, places: BTreeMap<Arc<str>, Vec<SocketAddr>>) -> Self {
+    pub(super) fn pinned(ensemble: Ensemble, client: Arc<Client>, places: Places) -> Self {
         Self { places, ..Self::bare(ensemble, client) }
     }
 
@@ -157,7 +158,11 @@ impl Target {
         }
         let mut remembered = self.lock();
         let Some(roster) = self.roster(&remembered, cap) else {
-            let at = |member: &Member| self.places.get(&member.name).cloned().map_or(Found::ByName, Found::At);
+            let at = |member: &Member| match self.places.get(&member.name) {
+                None => Found::ByName,
+                Some(Ok(addresses)) => Found::At(addresses.clone()),
+                Some(Err(failure)) => Found::Lost(failure.clone()),
+            };
             let seeds = self.ensemble.members.iter().map(|member| (member.clone(), at(member)));
             return Present { asked: self.asked(&mut remembered, seeds.collect()), hidden: Vec::new() };
         };

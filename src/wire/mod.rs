@@ -8,6 +8,7 @@ mod admin;
 mod client;
 mod failure;
 mod handshake;
+mod names;
 mod peer;
 mod tls;
 mod verifier;
@@ -15,11 +16,13 @@ mod verifier;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 pub use client::Client;
 pub use failure::{Failure, Reason};
+use names::Fallback;
 pub use peer::PeerCertificate;
 pub use tls::unverified as unverified_tls;
 
@@ -75,28 +78,33 @@ pub async fn resolve(address: &Address, deadline: Instant) -> Result<Vec<SocketA
 /// # Errors
 /// As [`resolve`].
 pub async fn resolve_all(address: &Address, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
-    let mut found = lookup_up_to(MOST_ADDRESSES, address.host(), address.port(), deadline).await?;
+    let mut found = lookup_up_to(MOST_ADDRESSES, address.host(), address.port(), Fallback::None, deadline).await?;
     found.sort_unstable();
     found.dedup();
     Ok(found)
 }
 
 async fn lookup(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
-    lookup_up_to(MAX_ADDRESSES, host, port, deadline).await
+    lookup_up_to(MAX_ADDRESSES, host, port, Fallback::Earlier, deadline).await
 }
 
-async fn lookup_up_to(most: usize, host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
+async fn lookup_up_to(
+    most: usize,
+    host: &str,
+    port: u16,
+    fallback: Fallback,
+    deadline: Instant,
+) -> Result<Vec<SocketAddr>, Failure> {
     // Numbers need no resolver, which would occupy a thread.
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let found = timeout_at(deadline, tokio::net::lookup_host((host, port))).await;
-    let found: Vec<_> = match found {
-        Err(_) => return Err(Failure::new(Reason::Dns, "the resolver did not answer in time")),
-        Ok(Err(error)) => return Err(Failure::new(Reason::Dns, format!("the name does not resolve: {error}"))),
-        Ok(Ok(addresses)) => addresses.take(most).collect(),
-    };
-    if found.is_empty() { Err(Failure::new(Reason::Dns, "the name has no address")) } else { Ok(found) }
+    let found = names::lookup(host, fallback, deadline).await?;
+    let mut addresses: Vec<SocketAddr> = found.iter().take(most).copied().collect();
+    for address in &mut addresses {
+        address.set_port(port);
+    }
+    Ok(addresses)
 }
 
 /// Tries the addresses in turn, each with its share of the time that is left.
@@ -107,9 +115,20 @@ async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStrea
         let shares = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
         match timeout_at(Instant::now() + left / shares, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) if is_out_of_files(&error) => {
+                let detail = "the exporter has no file descriptor left; raise its limit (ulimit -n, LimitNOFILE) or \
+                              lower --limit.sockets";
+                return Err(Failure::new(Reason::Limit, detail));
+            }
             Ok(Err(error)) => last = Failure::new(Reason::Connect, format!("{address}: {error}")),
             Err(_) => last = Failure::new(Reason::Connect, format!("{address}: no answer to the connect in time")),
         }
     }
     Err(last)
+}
+
+/// Whether a socket failed for want of descriptors, of the process or of the host.
+fn is_out_of_files(error: &std::io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }

@@ -1,5 +1,6 @@
 //! Dead, slow, lying and hostile members: each costs only its own series, and the page says why.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::common::exporter::Exporter;
@@ -144,6 +145,20 @@ fn a_site_that_falls_silent_leaves_sockets_to_the_rest() {
         let told = silent.iter().filter(|listener| reason(&page, &listener.address) == "timeout").count();
         assert!(told > 35, "{told} of 40 are told as silent in round {round}");
     }
+}
+
+#[test]
+fn too_few_file_descriptors_are_the_exporters_own_fault() {
+    let silent: Vec<Listener> = (0..30).map(|_| Listener::silent()).collect();
+    let members: Vec<&str> = silent.iter().map(|listener| &*listener.address).collect();
+    let mut shell = Command::new("bash");
+    shell.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_zookeeper-exporter")]);
+    let exporter = Exporter::start_by(shell, &["--zookeeper", &members.join(",")]);
+    assert!(exporter.log().contains("too few file descriptors"), "{}", exporter.log());
+    let (page, _) = scrape(&exporter, "2");
+    let told = |why: &str| page.series.iter().filter(|(series, _)| series.label("reason") == why).count();
+    assert_eq!(told("connect"), 0, "{}", exporter.log());
+    assert!(told("limit") > 5, "{} questions had no descriptor", told("limit"));
 }
 
 #[test]

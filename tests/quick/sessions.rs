@@ -71,7 +71,7 @@ fn nameless(stream: &mut TcpStream) -> Option<()> {
 /// Two gigabytes are announced, and sent.
 fn endless(stream: &mut TcpStream) -> Option<()> {
     stream.write_all(&0x7fff_ffff_u32.to_be_bytes()).ok()?;
-    while stream.write_all(&[7; 1 << 16]).is_ok() {}
+    while stream.write_all(&[7; 1 << 14]).is_ok() {}
     None
 }
 
