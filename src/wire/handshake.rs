@@ -100,10 +100,18 @@ fn short(error: &io::Error) -> &'static str {
 fn not_trusted(config: &TlsConfig, host: &str, shown: &[PeerCertificate], why: &CertificateError) -> String {
     let leaf = shown.first();
     let subject = leaf.map_or("unreadable", |leaf| leaf.subject.as_str());
+    let store = || config.ca_file.as_ref().map_or_else(|| "the system's store".to_owned(), ToString::to_string);
     match why {
+        // What `openssl req -x509` makes, where it is not in the store itself; webpki's reason has no other form.
+        CertificateError::Other(_) if format!("{why:?}").contains("CaUsedAsEndEntity") => {
+            let store = store();
+            format!(
+                "the certificate of the member ({subject}) is a CA's own, and comes from no CA in {store}; add the very \
+                 certificate to ca_file in tls:, or give the member one that its CA signed"
+            )
+        }
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            let issuer = leaf.map_or("unreadable", |leaf| leaf.issuer.as_str());
-            let store = config.ca_file.as_ref().map_or_else(|| "the system's store".to_owned(), ToString::to_string);
+            let (issuer, store) = (leaf.map_or("unreadable", |leaf| leaf.issuer.as_str()), store());
             format!(
                 "the certificate of the member ({subject}, signed by {issuer}) comes from no CA in {store}; is ca_file \
                  in tls: the CA of this ensemble?"
