@@ -15,6 +15,7 @@ use prometheus_client::collector::Collector;
 use super::App;
 use super::budget::{TIMEOUT_HEADER, budget};
 use super::flow::Flow;
+use super::pages::Expected;
 use crate::exposition::{Names, Page, expected_size, negotiate};
 use crate::scrape::Report;
 use crate::telemetry::OwnFamilies;
@@ -60,6 +61,7 @@ pub(super) fn page(report: &Arc<Report>, own: Option<OwnFamilies>, names: Names,
     let content_type = (CONTENT_TYPE, HeaderValue::from_static(accepted.content_type()));
     let vary = (VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
     let mut response = ([content_type, vary], body).into_response();
+    response.extensions_mut().insert(Expected(expected));
     if coded {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }

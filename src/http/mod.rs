@@ -6,6 +6,7 @@ mod client_cert;
 mod flow;
 mod guard;
 mod metrics;
+mod pages;
 mod patience;
 mod probe;
 mod query;
@@ -34,6 +35,8 @@ pub use running::{Current, Running};
 pub use server::{ServerLimits, serve};
 pub use status::{ensemble_page, fleet_page};
 pub use web::{Web, WebState};
+
+use pages::Pages;
 
 use crate::exposition::Names;
 use crate::telemetry::Telemetry;
@@ -64,9 +67,11 @@ pub const PATHS: [&str; 4] = ["/", "/probe", "/sd", "/status.css"];
 
 /// The routes of the exporter.
 pub fn router(app: &Arc<App>) -> Router {
+    // Each of its own: what a probe brings says nothing of the page of all.
+    let bounded = || middleware::from_fn_with_state((Arc::clone(app), Arc::<Pages>::default()), pages::bounded);
     Router::new()
-        .route(&app.telemetry_path, get(metrics::metrics))
-        .route("/probe", get(probe::probe))
+        .route(&app.telemetry_path, get(metrics::metrics).layer(bounded()))
+        .route("/probe", get(probe::probe).layer(bounded()))
         .route("/sd", get(sd::sd))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))

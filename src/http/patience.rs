@@ -2,11 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::seats::Seat;
 
 /// Anything that can be read and written.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -18,15 +21,22 @@ pub(super) struct Patient {
     stream: Box<dyn Stream>,
     time: Duration,
     end: Option<Pin<Box<Sleep>>>,
+    /// Told when the other end stops and goes on.
+    seat: Arc<Seat>,
+    stalled: bool,
 }
 
 impl Patient {
-    pub(super) fn new(stream: Box<dyn Stream>, time: Duration) -> Self {
-        Self { stream, time, end: None }
+    pub(super) fn new(stream: Box<dyn Stream>, time: Duration, seat: Arc<Seat>) -> Self {
+        Self { stream, time, end: None, seat, stalled: false }
     }
 
     /// What became of a write; one that must wait starts the clock, or sees that it ran out.
     fn judge<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if self.stalled || outcome.is_pending() {
+            self.stalled = outcome.is_pending();
+            self.seat.note_stalled(self.stalled);
+        }
         if outcome.is_ready() {
             return outcome;
         }
@@ -71,6 +81,7 @@ impl AsyncWrite for Patient {
         if outcome.is_ready() {
             // hyper flushes when a whole answer is written: only now is the client out of debt.
             self.end = None;
+            self.seat.has_sent();
         }
         self.judge(context, outcome)
     }

@@ -10,6 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::pages::Ticket;
+
 /// The connections that are open.
 #[derive(Clone, Debug)]
 pub(super) struct Seats {
@@ -41,6 +43,10 @@ struct Occupied {
 pub(super) struct Seat {
     number: u64,
     seats: Seats,
+    /// Since when its client has not taken what is written.
+    stalled: Mutex<Option<Instant>>,
+    /// The page that is being written.
+    page: Mutex<Option<Arc<Ticket>>>,
 }
 
 /// A request under way on a connection.
@@ -95,7 +101,7 @@ impl Seats {
         let number = taken.next;
         taken.next += 1;
         taken.seats.insert(number, Occupied { busy: 0, idle_since: Instant::now(), fresh: true, task: None });
-        let seat = Arc::new(Seat { number, seats: self.clone() });
+        let seat = Arc::new(Seat { number, seats: self.clone(), stalled: Mutex::default(), page: Mutex::default() });
         if made_free { Asked::MadeFree(seat) } else { Asked::Free(seat) }
     }
 
@@ -122,6 +128,32 @@ impl Seat {
 
     pub(super) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// A page is about to be written; it is counted until all of it has left.
+    pub(super) fn carries(&self, page: Arc<Ticket>) {
+        *self.page.lock().unwrap_or_else(PoisonError::into_inner) = Some(page);
+    }
+
+    /// All that was written has left.
+    pub(super) fn has_sent(&self) {
+        self.page.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// The client took something, or something waits for it to.
+    pub(super) fn note_stalled(&self, stalled: bool) {
+        let mut since = self.stalled.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = if stalled { Some(since.unwrap_or_else(Instant::now)) } else { None };
+    }
+
+    pub(super) fn stalled_since(&self) -> Option<Instant> {
+        *self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the connection.
+    pub(super) fn close(&self) {
+        let taken = self.seats.lock();
+        taken.seats.get(&self.number).and_then(|seat| seat.task.as_ref()).inspect(|task| task.abort());
     }
 
     /// A request begins.

@@ -156,12 +156,13 @@ impl Door {
         let task = tokio::spawn(async move {
             let Client { stream, socket: _socket } = client;
             let Some(stream) = secure(stream, &web, limits).await else { return };
+            let stream = Patient::new(stream, limits.write_timeout, Arc::clone(&seat));
             let service = Attended { router: TowerToHyperService::new(router), seat };
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.header_timeout)
                 .max_buf_size(64 << 10)
-                .serve_connection(TokioIo::new(Patient::new(stream, limits.write_timeout)), service);
+                .serve_connection(TokioIo::new(stream), service);
             let ended = match watcher {
                 Some(watcher) => watcher.watch(connection).await,
                 None => connection.await,
@@ -203,8 +204,9 @@ impl hyper::service::Service<Request<Incoming>> for Attended {
     type Error = std::convert::Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Self::Error>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let busy = self.seat.busy();
+        request.extensions_mut().insert(Arc::clone(&self.seat));
         let answer = self.router.call(request);
         Box::pin(async move {
             let answer = answer.await;
