@@ -1,6 +1,5 @@
 //! `alarm`: set, list and clear the thresholds of znodes, in znodes of their own.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::out::print;
 use super::{UsageError, targets};
 use crate::config::{self, Config, EnsembleConfig, Module, znode};
 use crate::session::{Session, Terms, Trouble};
@@ -154,13 +154,13 @@ impl Set {
                 "zookeeper-exporter: note: {path} is not among the znodes of the module; add it under znodes: paths:"
             );
         }
-        say(&format!("{root}{path} is set: {}\n", alarm.data()));
+        let written = print(&format!("{root}{path} is set: {}\n", alarm.data()));
         if self.ephemeral {
             eprintln!("zookeeper-exporter: the alarm stays until this command is interrupted");
             wait(&mut session).await?;
         }
         session.close(FAREWELL).await;
-        Ok(ExitCode::SUCCESS)
+        Ok(written.code(ExitCode::SUCCESS))
     }
 }
 
@@ -191,11 +191,11 @@ impl List {
         match listed {
             Err(trouble) => Ok(failed(&format!("cannot list the alarms below {root}"), &ensemble, trouble)),
             Ok(alarms) => {
-                say(&match self.output {
+                let text = match self.output {
                     Output::Table => table(&alarms),
                     Output::Json => json(&alarms),
-                });
-                Ok(ExitCode::SUCCESS)
+                };
+                Ok(print(&text).code(ExitCode::SUCCESS))
             }
         }
     }
@@ -213,10 +213,7 @@ impl Clear {
         };
         session.close(FAREWELL).await;
         match done {
-            Ok(()) => {
-                say(&format!("{root}{path} is cleared\n"));
-                Ok(ExitCode::SUCCESS)
-            }
+            Ok(()) => Ok(print(&format!("{root}{path} is cleared\n")).code(ExitCode::SUCCESS)),
             Err(Trouble::NoNode) => {
                 eprintln!("zookeeper-exporter: there is no alarm {root}{path}; see zookeeper-exporter alarm list");
                 Ok(ExitCode::FAILURE)
@@ -293,11 +290,6 @@ fn failed(what: &str, ensemble: &EnsembleConfig, trouble: Trouble) -> ExitCode {
     };
     eprintln!("zookeeper-exporter: {what}: {advice}");
     ExitCode::FAILURE
-}
-
-fn say(text: &str) {
-    // Whoever closed the pipe does not want to read it.
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn table(alarms: &[Listed]) -> String {

@@ -1,10 +1,10 @@
 //! `config check`: say whether a configuration file can be used, before a running exporter is told to.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::UsageError;
+use super::out::{Written, print};
 
 /// `config` and its sub-commands.
 #[derive(Debug, clap::Args)]
@@ -33,12 +33,13 @@ impl Configuration {
             let config = super::load(file)?;
             let members: usize = config.ensembles.iter().map(|ensemble| ensemble.members.len()).sum();
             let (ensembles, modules) = (config.ensembles.len(), config.modules.len());
-            // Whoever closed the pipe does not want to read it.
-            let _ = writeln!(
-                std::io::stdout(),
-                "{}: ok: ensembles {ensembles}, members {members}, modules {modules}",
-                file.display()
-            );
+            let file = file.display();
+            // Without a reader the other files still count.
+            if print(&format!("{file}: ok: ensembles {ensembles}, members {members}, modules {modules}\n"))
+                == Written::Failed
+            {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Ok(ExitCode::SUCCESS)
     }

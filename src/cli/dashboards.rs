@@ -1,10 +1,10 @@
 //! `zookeeper-exporter dashboards`: the Grafana dashboards as files.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::UsageError;
+use super::out::print;
 use crate::dashboard;
 
 const EXAMPLES: &str = "\
@@ -30,12 +30,12 @@ impl Dashboards {
             UsageError(format!("--out: cannot write {}: {error}", path.display()))
         };
         std::fs::create_dir_all(&self.out).map_err(|error| failed(&self.out, error))?;
+        let mut written = Vec::new();
         for (name, text) in dashboard::files() {
             let path = self.out.join(name);
             std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
-            // A closed pipe is no failure: the files are what counts.
-            let _ = writeln!(std::io::stdout(), "{}", path.display());
+            written.push(format!("{}\n", path.display()));
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(print(&written.concat()).code(ExitCode::SUCCESS))
     }
 }

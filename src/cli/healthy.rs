@@ -31,7 +31,7 @@ impl Healthy {
         for address in listen::reachable(&self.listen_address).map_err(unreachable)? {
             match ask(address) {
                 Ok(()) => {
-                    // Whoever closed the pipe does not want to read it.
+                    // The exit code is the answer, read or not.
                     let _ = writeln!(std::io::stdout(), "healthy");
                     return Ok(ExitCode::SUCCESS);
                 }

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::UsageError;
-use super::look::{Look, Output, Style, ask, exit_code, print, run};
+use super::look::{Look, Output, Style, ask, exit_code, run};
+use super::out::print;
 use super::table::{Table, clean};
 use crate::config::Word;
 use crate::scrape::{EnsembleReport, MemberReport, Report};
@@ -40,8 +41,7 @@ impl Info {
             Output::Json => json(&report),
             Output::Text => text(&report, Style::of_stdout()),
         };
-        print(&text)?;
-        Ok(exit_code(&report))
+        Ok(print(&text).code(exit_code(&report)))
     }
 }
 

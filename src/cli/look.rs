@@ -1,6 +1,6 @@
 //! A look at ensembles straight from the command line, without a running exporter.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,16 +82,6 @@ pub(super) async fn ask(scraper: &Arc<Scraper>) -> Report {
 pub(super) fn exit_code(report: &Report) -> ExitCode {
     let answered = report.ensembles.iter().all(|ensemble| ensemble.members.iter().any(|member| member.up));
     if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// Writes to standard output. A closed pipe behind `| head` is the reader's wish.
-pub(super) fn print(text: &str) -> Result<(), UsageError> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
-        Err(error) => Err(UsageError(format!("cannot write to standard output: {error}"))),
-        Ok(()) => Ok(()),
-    }
 }
 
 /// How a text stands out on a terminal, and nowhere else.

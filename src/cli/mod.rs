@@ -9,6 +9,7 @@ mod healthy;
 mod info;
 mod listen;
 mod look;
+mod out;
 mod rules;
 mod serve;
 mod stat;
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use out::Written;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -109,9 +112,7 @@ pub fn run() -> ExitCode {
     let cli = match read {
         Ok(cli) => cli,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            // A closed pipe behind `--help | head` is no failure.
-            let _ = error.print();
-            return ExitCode::SUCCESS;
+            return Written::of(error.print()).code(ExitCode::SUCCESS);
         }
         Err(error) => return usage(&one_line(&error)),
     };

@@ -1,9 +1,9 @@
 //! `rules`: alert rules for Prometheus, with the thresholds of the configuration as literal numbers.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::out::print;
 use super::{UsageError, load};
 use crate::alert::{Deployment, Format, LeftOut, RuleFile, Template, Thresholds};
 
@@ -99,14 +99,13 @@ impl Rules {
             }
         }
         let Some(folder) = &self.out else {
-            // Whoever closed the pipe does not want to read it.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            return Ok(ExitCode::SUCCESS);
+            return Ok(print(&text).code(ExitCode::SUCCESS));
         };
         if self.check {
             let same = files.iter().filter(|(name, text, _)| compare(&folder.join(name), text)).count();
             return Ok(if same == files.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        let mut written = Vec::new();
         for (name, text, what) in files {
             let file = folder.join(name);
             replace(&file, &text).map_err(|error| {
@@ -115,9 +114,9 @@ impl Rules {
                     file.display()
                 ))
             })?;
-            let _ = writeln!(std::io::stdout(), "{}: {what}", file.display());
+            written.push(format!("{}: {what}\n", file.display()));
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(print(&written.concat()).code(ExitCode::SUCCESS))
     }
 }
 

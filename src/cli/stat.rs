@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::info::summary;
-use super::look::{Look, Output, Style, ask, exit_code, print, run};
+use super::look::{Look, Output, Style, ask, exit_code, run};
+use super::out::{Written, print};
 use super::table::Table;
 use super::{UsageError, positive_duration};
 use crate::scrape::{MemberReport, Report};
@@ -62,12 +63,10 @@ impl Stat {
                 };
                 // On a terminal the new table takes the place of the old one.
                 let clear = if self.watch && style.is_on() { "\u{1b}[H\u{1b}[2J" } else { "" };
-                print(&format!("{clear}{text}"))?;
-                if !self.watch {
-                    return Ok(exit_code(&report));
-                }
-                if self.look.output == Output::Text && clear.is_empty() {
-                    print("\n")?;
+                let apart = if self.watch && self.look.output == Output::Text && clear.is_empty() { "\n" } else { "" };
+                let written = print(&format!("{clear}{text}{apart}"));
+                if !self.watch || written != Written::Whole {
+                    return Ok(written.code(exit_code(&report)));
                 }
                 marks = now;
             }

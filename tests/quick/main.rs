@@ -36,6 +36,7 @@ mod reload;
 mod roles;
 mod sessions;
 mod shipped;
+mod streams;
 mod structure;
 mod verdicts;
 mod zabbix;

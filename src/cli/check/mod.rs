@@ -9,8 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::look;
+use super::out::{Written, print};
 use super::targets::Targets;
-use super::{UsageError, duration};
+use super::{UNKNOWN, UsageError, duration};
 use crate::alert::plugin::{Of, Question, Range, Told, single, whole};
 use crate::alert::{Page, Scrapes, Thresholds, rules};
 use crate::config::{Address, AlertSetting, Alerts, Choice, Config, LevelSetting, Limits, Located, Place};
@@ -154,8 +155,10 @@ impl Check {
             Output::Json => told.json(),
             Output::Prometheus => told.prometheus(),
         };
-        look::print(&text)?;
-        Ok(ExitCode::from(told.status.code()))
+        Ok(match print(&text) {
+            Written::Failed => ExitCode::from(UNKNOWN),
+            written => written.code(ExitCode::from(told.status.code())),
+        })
     }
 
     /// The configuration; none where only a page is judged.

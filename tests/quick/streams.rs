@@ -1,0 +1,66 @@
+//! Standard output and standard error that are full or closed: what cannot be written is told, and crashes nothing.
+
+use std::fs::File;
+use std::process::{Output, Stdio};
+
+use crate::common::exporter::binary;
+use crate::common::listeners::nobody;
+use crate::common::root;
+
+/// A device that takes nothing.
+fn full() -> Stdio {
+    File::options().write(true).open("/dev/full").unwrap().into()
+}
+
+/// A pipe that nobody reads.
+fn closed() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+fn run(arguments: &[&str], stdout: Stdio) -> Output {
+    binary().args(arguments).stdout(stdout).output().unwrap()
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let (folder, nobody) = (tempfile::tempdir().unwrap(), nobody());
+    let out = folder.path().to_str().unwrap();
+    let config = folder.path().join("ensembles.yml");
+    std::fs::write(&config, format!("ensembles: [{{name: prod, members: ['{nobody}']}}]\n")).unwrap();
+    let config = config.to_str().unwrap();
+    for (arguments, code) in [
+        (&["rules"][..], 1),
+        (&["rules", "--out", out], 1),
+        (&["rules", "--format", "zabbix"], 1),
+        (&["dashboards", "--out", out], 1),
+        (&["config", "check", config, config], 1),
+        (&["info", "--zookeeper", &nobody], 1),
+        (&["stat", "--zookeeper", &nobody, "--interval", "1ms"], 1),
+        (&["stat", "--watch", "--zookeeper", &nobody, "--interval", "1ms"], 1),
+        (&["check", "--zookeeper", &nobody, "--interval", "0s"], 3),
+        (&["--help"], 1),
+        (&["--version"], 1),
+    ] {
+        let output = run(arguments, full());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        let begin = "zookeeper-exporter: cannot write to standard output: No space left on device";
+        assert!(said.starts_with(begin) && said.lines().count() == 1, "{arguments:?}: {said}");
+        // Whoever closes the pipe has read enough.
+        if arguments[0] != "check" {
+            let output = run(arguments, closed());
+            assert!(output.stderr.is_empty() && output.status.success(), "{arguments:?}: {output:?}");
+        }
+    }
+    // What counts is the files: a list of them that nobody reads keeps none back.
+    let (files, rules) = (folder.path().join("dashboards"), folder.path().join("rules"));
+    std::fs::create_dir(&rules).unwrap();
+    for (command, folder) in [("dashboards", &files), ("rules", &rules)] {
+        let output = run(&[command, "--out", folder.to_str().unwrap()], closed());
+        assert!(output.status.success(), "{command}: {output:?}");
+        let count = |folder: &std::path::Path| std::fs::read_dir(folder).unwrap().count();
+        assert_eq!(count(folder), if command == "rules" { 2 } else { count(&root().join("dashboards")) }, "{command}");
+    }
+}
