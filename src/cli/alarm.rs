@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::out::print;
+use super::out::{print, tell};
 use super::{UsageError, targets};
 use crate::config::{self, Config, EnsembleConfig, Module, znode};
 use crate::session::{Session, Terms, Trouble};
@@ -150,13 +150,11 @@ impl Set {
         let zones = ensemble.module.extras.znodes.iter().flat_map(|znodes| &znodes.paths);
         if self.target.config_file.is_some() && !zones.into_iter().any(|zone| zone.path() == path || zone.covers(&path))
         {
-            eprintln!(
-                "zookeeper-exporter: note: {path} is not among the znodes of the module; add it under znodes: paths:"
-            );
+            tell(format_args!("note: {path} is not among the znodes of the module; add it under znodes: paths:"));
         }
         let written = print(&format!("{root}{path} is set: {}\n", alarm.data()));
         if self.ephemeral {
-            eprintln!("zookeeper-exporter: the alarm stays until this command is interrupted");
+            tell("the alarm stays until this command is interrupted");
             wait(&mut session).await?;
         }
         session.close(FAREWELL).await;
@@ -173,7 +171,7 @@ async fn wait(session: &mut Session) -> Result<(), UsageError> {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        () = session.ended() => eprintln!("zookeeper-exporter: the session ended, and the alarm with it"),
+        () = session.ended() => tell("the session ended, and the alarm with it"),
     }
     Ok(())
 }
@@ -215,7 +213,7 @@ impl Clear {
         match done {
             Ok(()) => Ok(print(&format!("{root}{path} is cleared\n")).code(ExitCode::SUCCESS)),
             Err(Trouble::NoNode) => {
-                eprintln!("zookeeper-exporter: there is no alarm {root}{path}; see zookeeper-exporter alarm list");
+                tell(format_args!("there is no alarm {root}{path}; see zookeeper-exporter alarm list"));
                 Ok(ExitCode::FAILURE)
             }
             Err(trouble) => Ok(failed(&format!("cannot clear the alarm {root}{path}"), &ensemble, trouble)),
@@ -288,7 +286,7 @@ fn failed(what: &str, ensemble: &EnsembleConfig, trouble: Trouble) -> ExitCode {
         Trouble::NodeExists => "it is there already; clear it first, or set it without --ephemeral".to_owned(),
         trouble => format!("the ensemble says {}", trouble.text()),
     };
-    eprintln!("zookeeper-exporter: {what}: {advice}");
+    tell(format_args!("{what}: {advice}"));
     ExitCode::FAILURE
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConnection, StreamOwned};
 
+use super::out::tell;
 use super::{UsageError, listen};
 use crate::wire;
 
@@ -38,10 +39,10 @@ impl Healthy {
                 Err(error) => why = format!("{address}: {error}"),
             }
         }
-        eprintln!(
-            "zookeeper-exporter: not healthy: {why}; is the exporter running with --web.listen-address {}?",
+        tell(format_args!(
+            "not healthy: {why}; is the exporter running with --web.listen-address {}?",
             self.listen_address
-        );
+        ));
         Ok(ExitCode::FAILURE)
     }
 }

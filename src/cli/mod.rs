@@ -23,7 +23,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use out::Written;
+use out::{Written, tell};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -138,7 +138,7 @@ fn load(file: &std::path::Path) -> Result<crate::config::Config, crate::config::
 }
 
 fn usage(message: &str) -> ExitCode {
-    eprintln!("zookeeper-exporter: {message}");
+    tell(message);
     // A monitoring system reads standard output, and takes 2 for critical.
     if std::env::args_os().nth(1).is_some_and(|command| command == "check") {
         let _ = writeln!(std::io::stdout(), "ZOOKEEPER UNKNOWN - {message}");

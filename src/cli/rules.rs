@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::out::print;
+use super::out::{print, tell};
 use super::{UsageError, load};
 use crate::alert::{Deployment, Format, LeftOut, RuleFile, Template, Thresholds};
 
@@ -95,7 +95,7 @@ impl Rules {
         let Written { text, files, left_out } = self.written(&thresholds, &deployment);
         if self.config_file.is_some() {
             for left_out in &left_out {
-                eprintln!("zookeeper-exporter: left out: {}: {}", left_out.alert, left_out.reason);
+                tell(format_args!("left out: {}: {}", left_out.alert, left_out.reason));
             }
         }
         let Some(folder) = &self.out else {
@@ -139,7 +139,7 @@ fn compare(file: &Path, wanted: &str) -> bool {
     let found = match std::fs::read_to_string(file) {
         Ok(found) => found,
         Err(error) => {
-            eprintln!("zookeeper-exporter: {}: {error}; write it without --check", file.display());
+            tell(format_args!("{}: {error}; write it without --check", file.display()));
             return false;
         }
     };
@@ -148,10 +148,10 @@ fn compare(file: &Path, wanted: &str) -> bool {
     }
     let line = found.lines().zip(wanted.lines()).position(|(found, wanted)| found != wanted);
     let line = line.unwrap_or_else(|| found.lines().count().min(wanted.lines().count()));
-    eprintln!(
-        "zookeeper-exporter: {}:{}: not what the configuration says; write it anew without --check",
+    tell(format_args!(
+        "{}:{}: not what the configuration says; write it anew without --check",
         file.display(),
         line + 1
-    );
+    ));
     false
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::out::tell;
 use super::targets::{Origin, Targets};
 use super::{UsageError, at_least_one, duration, listen};
 use crate::config::{Config, Limits};
@@ -122,7 +123,7 @@ impl Serve {
                 Ok(listener) => listeners.push(listener),
                 Err(why) => {
                     // No mistake of usage: an address may be given back, or appear, while a supervisor tries again.
-                    eprintln!("zookeeper-exporter: {why}");
+                    tell(why);
                     return Ok(ExitCode::FAILURE);
                 }
             }

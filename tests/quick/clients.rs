@@ -51,6 +51,7 @@ fn descriptors(exporter: &Exporter) -> usize {
 }
 
 /// Runs `once` often and holds the exporter to its promises.
+#[expect(clippy::print_stderr, reason = "the figures, for whoever looks")]
 fn often(exporter: &Exporter, kind: &str, ask: &dyn Fn(&Exporter), mut once: impl FnMut(usize)) {
     // As many as are held at once, and more.
     let warm = (count() / 10).max(300);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::{Output, Stdio};
 
 use crate::common::exporter::binary;
-use crate::common::listeners::nobody;
+use crate::common::listeners::{Listener, nobody};
 use crate::common::root;
 
 /// A device that takes nothing.
@@ -63,4 +63,28 @@ fn a_result_that_cannot_be_written_is_a_failure() {
         let count = |folder: &std::path::Path| std::fs::read_dir(folder).unwrap().count();
         assert_eq!(count(folder), if command == "rules" { 2 } else { count(&root().join("dashboards")) }, "{command}");
     }
+}
+
+#[test]
+fn a_message_that_cannot_be_written_keeps_the_exit_code() {
+    let nobody = nobody();
+    let taken = Listener::silent();
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, code) in [
+        (&["--nonsense"][..], 2),
+        (&["config", "check", "/nonexistent.yml"], 2),
+        (&["check", "--nonsense"], 3),
+        (&["healthy", "--web.listen-address", &nobody], 1),
+        (&["--web.listen-address", &taken.address], 1),
+        (&["alarm", "list", "--zookeeper", &nobody, "--timeout", "1s"], 1),
+        (&["rules", "--out", folder.path().to_str().unwrap(), "--check"], 1),
+    ] {
+        for stderr in [full(), closed()] {
+            let output = binary().args(arguments).stderr(stderr).output().unwrap();
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        }
+    }
+    // Both streams are full.
+    let output = binary().arg("rules").stdout(full()).stderr(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
