@@ -4,8 +4,17 @@ use std::time::Duration;
 
 /// Why a text is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no duration; write a number with its unit, for example 500ms, 5s or 1m30s")]
-pub struct BadDuration(pub String);
+pub enum BadDuration {
+    /// It is none.
+    #[error("`{0}` is no duration; write a number with its unit, for example 500ms, 5s or 1m30s")]
+    Unreadable(String),
+    /// It is none that anybody waits for.
+    #[error("`{0}` is too long; write at most 1w")]
+    TooLong(String),
+}
+
+/// A week: nothing here waits longer, every clock can count to its end, and ZooKeeper's milliseconds in 32 bits hold it.
+const MOST: u64 = 7 * 24 * 3600 * 1000;
 
 const UNITS: [(&str, u64); 7] = [
     ("ms", 1),
@@ -21,13 +30,17 @@ const UNITS: [(&str, u64); 7] = [
 /// `model.ParseDuration`).
 ///
 /// # Errors
-/// When the text is anything else, or too large to be counted in milliseconds.
+/// When the text is anything else, or longer than a week.
 pub fn parse(text: &str) -> Result<Duration, BadDuration> {
-    let bad = || BadDuration(text.to_owned());
+    let bad = || BadDuration::Unreadable(text.to_owned());
     let (mut rest, mut total, mut largest) = (text, 0_u64, UNITS.len());
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
-        let number: u64 = rest[..digits].parse().map_err(|_| bad())?;
+        if digits == 0 {
+            return Err(bad());
+        }
+        // Digits alone: only their number can be too much.
+        let number: u64 = rest[..digits].parse().unwrap_or(u64::MAX);
         rest = &rest[digits..];
         let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
         let unit = UNITS.iter().position(|(name, _)| *name == &rest[..letters]).ok_or_else(bad)?;
@@ -36,9 +49,13 @@ pub fn parse(text: &str) -> Result<Duration, BadDuration> {
         }
         largest = unit;
         rest = &rest[letters..];
-        total = number.checked_mul(UNITS[unit].1).and_then(|ms| total.checked_add(ms)).ok_or_else(bad)?;
+        total = total.saturating_add(number.saturating_mul(UNITS[unit].1));
     }
-    if text.is_empty() { Err(bad()) } else { Ok(Duration::from_millis(total)) }
+    match text {
+        "" => Err(bad()),
+        _ if total > MOST => Err(BadDuration::TooLong(text.to_owned())),
+        _ => Ok(Duration::from_millis(total)),
+    }
 }
 
 #[cfg(test)]
@@ -50,21 +67,16 @@ mod tests {
         for (text, ms) in [("5s", 5000), ("1m30s", 90_000), ("500ms", 500), ("0s", 0), ("1d", 86_400_000)] {
             assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        for text in [
-            "",
-            "5",
-            "s",
-            "5 s",
-            "-5s",
-            "5s1m",
-            "1s1s",
-            "1.5s",
-            "5seconds",
-            "99999999999999999999s",
-            "9999999999999y",
-            "5µs",
-        ] {
-            assert_eq!(parse(text), Err(BadDuration(text.into())), "{text}");
+        for text in ["", "5", "s", "5 s", "-5s", "5s1m", "1s1s", "1.5s", "5seconds", "5µs", "99999999999999999999x"] {
+            assert_eq!(parse(text), Err(BadDuration::Unreadable(text.into())), "{text}");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_a_week() {
+        assert_eq!(parse("1w"), Ok(Duration::from_hours(7 * 24)));
+        for text in ["1w1ms", "8d", "1y", "99999999999999999999s", "9999999999999y", "18446744073709551615s"] {
+            assert_eq!(parse(text), Err(BadDuration::TooLong(text.into())), "{text}");
         }
     }
 }

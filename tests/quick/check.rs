@@ -116,6 +116,12 @@ fn wrong_usage_ends_with_3_and_says_so_on_standard_output() {
         (&["check", "--threshold", "SlowFsync=1s"], "NAME.critical=LIMIT"),
         (&["check", "--zookeeper", "prod=zk-1", "--ensemble", "dev"], "there is no ensemble `dev`; write one of prod"),
         (&["check", "--timeout", "0"], "at least 1 second"),
+        (
+            &["check", "-t", "18446744073709551615"],
+            "'--timeout <TIME>': `18446744073709551615s` is too long; write at most 1w",
+        ),
+        (&["check", "-t", "1e18"], "is no duration"),
+        (&["check", "--interval", "9999999999999y"], "'--interval <DURATION>': `9999999999999y` is too long"),
         (&["check", "--config.file", "/nonexistent.yml"], "/nonexistent.yml"),
     ] {
         let output = run(arguments);

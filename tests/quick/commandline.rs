@@ -46,6 +46,13 @@ fn wrong_flags() {
         (&["--web.telemetry-path", "/{x}"], &["--web.telemetry-path"]),
         (&["--scrape.timeout", "5"], &["--scrape.timeout", "500ms, 5s or 1m30s"]),
         (&["--scrape.timeout", "0s"], &["--scrape.timeout", "5s"]),
+        (
+            &["--scrape.timeout", "999999999999h"],
+            &["--scrape.timeout", "`999999999999h` is too long; write at most 1w"],
+        ),
+        (&["--scrape.timeout-offset", "500000000y"], &["--scrape.timeout-offset", "is too long"]),
+        (&["stat", "--interval", "500000000y"], &["--interval", "is too long"]),
+        (&["alarm", "list", "--timeout", "500000000y"], &["--timeout", "is too long"]),
         (&["--limit.sockets", "0"], &["--limit.sockets", "at least 1"]),
         (&["--limit.reply-bytes", "lots"], &["--limit.reply-bytes", "at least 1"]),
         (&["--zookeeper"], &["--zookeeper"]),
@@ -160,6 +167,7 @@ fn a_flag_wins_over_a_variable_that_it_excludes() {
         (&[of_ensemble], &["--zookeeper", "a=zk-1", "--config.file", "x.yml"], "cannot be used with"),
         // What is wrong is told, in a variable too.
         (&[of_ensemble, ("ZOOKEEPER_EXPORTER_SCRAPE_TIMEOUT", "4")], &["info"], "`4` is no duration"),
+        (&[("ZOOKEEPER_EXPORTER_SCRAPE_TIMEOUT", "2w")], &["info"], "`2w` is too long"),
     ] {
         let said = said(variables, arguments);
         assert!(said.contains(part), "{variables:?} {arguments:?}: {said}");

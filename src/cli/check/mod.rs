@@ -267,7 +267,7 @@ fn seconds(time: Duration) -> String {
 
 /// `10` seconds as the guidelines have it, or a duration.
 fn patience(text: &str) -> Result<Duration, String> {
-    let time = text.parse::<u64>().ok().map(Duration::from_secs).map_or_else(|| duration(text), Ok)?;
+    let time = text.parse::<u64>().map_or_else(|_| duration(text), |seconds| duration(&format!("{seconds}s")))?;
     if time > RESERVE { Ok(time) } else { Err("write at least 1 second, for example 10 or 10s".to_owned()) }
 }
 
