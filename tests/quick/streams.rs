@@ -88,3 +88,12 @@ fn a_message_that_cannot_be_written_keeps_the_exit_code() {
     let output = binary().arg("rules").stdout(full()).stderr(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
+
+#[test]
+fn a_check_that_nobody_reads_keeps_its_state() {
+    for output in ["nagios", "json", "prometheus"] {
+        let arguments = ["check", "--zookeeper", &nobody(), "--interval", "0s", "--output", output];
+        let output = run(&arguments, closed());
+        assert!(output.status.code() == Some(2) && output.stderr.is_empty(), "{output:?}");
+    }
+}

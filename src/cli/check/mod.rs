@@ -155,10 +155,9 @@ impl Check {
             Output::Json => told.json(),
             Output::Prometheus => told.prometheus(),
         };
-        Ok(match print(&text) {
-            Written::Failed => ExitCode::from(UNKNOWN),
-            written => written.code(ExitCode::from(told.status.code())),
-        })
+        // Whoever reads the exit code alone closes the pipe.
+        let lost = print(&text) == Written::Failed;
+        Ok(ExitCode::from(if lost { UNKNOWN } else { told.status.code() }))
     }
 
     /// The configuration; none where only a page is judged.
