@@ -1,9 +1,9 @@
 //! `healthy`: ask the exporter on this host, for containers and service managers.
 
-use std::io::{Read, Write};
+use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConnection, StreamOwned};
@@ -21,16 +21,22 @@ pub(super) struct Healthy {
     listen_address: String,
 }
 
-/// A healthy exporter answers at once.
+/// A healthy exporter answers at once: most time for all of it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Most bytes read of one connection; the largest chain of certificates has a tenth of it.
+const MOST_BYTES: usize = 1 << 20;
+
 impl Healthy {
-    pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
-        let unreachable =
-            |error: std::io::Error| UsageError(format!("--web.listen-address: {}: {error}", self.listen_address));
+    pub(super) fn run(&self) -> std::result::Result<ExitCode, UsageError> {
+        let unreachable = |error: Error| UsageError(format!("--web.listen-address: {}: {error}", self.listen_address));
         let mut why = String::from("no address");
-        for address in listen::reachable(&self.listen_address).map_err(unreachable)? {
-            match ask(address) {
+        let addresses = listen::reachable(&self.listen_address).map_err(unreachable)?;
+        let end = Instant::now() + PATIENCE;
+        for (left, address) in (1..=u32::try_from(addresses.len()).unwrap_or(u32::MAX)).rev().zip(addresses) {
+            // One address that hangs leaves the others their share.
+            let deadline = Instant::now() + end.saturating_duration_since(Instant::now()) / left;
+            match ask(address, deadline) {
                 Ok(()) => {
                     // The exit code is the answer, read or not.
                     let _ = writeln!(std::io::stdout(), "healthy");
@@ -55,15 +61,15 @@ const ALERT: &[u8] = &[21, 3];
 /// Asks in plain HTTP, and over TLS where that is what listens there.
 ///
 /// Neither the certificate nor a password is needed: the question is whether the process on this host answers.
-fn ask(address: SocketAddr) -> std::io::Result<()> {
-    let head = answer(connect(address)?)?;
+fn ask(address: SocketAddr, deadline: Instant) -> Result<()> {
+    let head = answer(Bounded::connect(address, deadline)?)?;
     if !head.starts_with(ALERT) {
         return judge(&head);
     }
-    let config = wire::unverified_tls().map_err(std::io::Error::other)?;
+    let config = wire::unverified_tls().map_err(Error::other)?;
     let name = ServerName::from(address.ip());
-    let session = ClientConnection::new(config, name).map_err(std::io::Error::other)?;
-    match answer(StreamOwned::new(session, connect(address)?)) {
+    let session = ClientConnection::new(config, name).map_err(Error::other)?;
+    match answer(StreamOwned::new(session, Bounded::connect(address, deadline)?)) {
         Ok(head) => judge(&head),
         // It is alive enough to want a client certificate.
         Err(error) if demands_certificate(&error) => Ok(()),
@@ -71,15 +77,56 @@ fn ask(address: SocketAddr) -> std::io::Result<()> {
     }
 }
 
-fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    Ok(stream)
+/// A connection that ends at a deadline, however slowly bytes come, and with a number of bytes.
+struct Bounded {
+    stream: TcpStream,
+    deadline: Instant,
+    bytes_left: usize,
+}
+
+impl Bounded {
+    fn connect(address: SocketAddr, deadline: Instant) -> Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, time_left(deadline)?).map_err(in_words)?;
+        Ok(Self { stream, deadline, bytes_left: MOST_BYTES })
+    }
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        self.stream.set_read_timeout(Some(time_left(self.deadline)?))?;
+        let read = self.stream.read(buffer).map_err(in_words)?;
+        self.bytes_left = self.bytes_left.checked_sub(read).ok_or_else(|| Error::other("its answer does not end"))?;
+        Ok(read)
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.stream.set_write_timeout(Some(time_left(self.deadline)?))?;
+        self.stream.write(bytes).map_err(in_words)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// Never zero, which would mean no timeout at all.
+fn time_left(deadline: Instant) -> Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(in_words(ErrorKind::TimedOut.into())) } else { Ok(left) }
+}
+
+/// The kernel says that a resource is unavailable where no time is left.
+fn in_words(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => Error::new(ErrorKind::TimedOut, "no answer in time"),
+        _ => error,
+    }
 }
 
 /// One request; the answer is read until its head is known.
-fn answer(mut stream: impl Read + Write) -> std::io::Result<Vec<u8>> {
+fn answer(mut stream: impl Read + Write) -> Result<Vec<u8>> {
     let sent = stream.write_all(REQUEST).and_then(|()| stream.flush());
     let mut head = Vec::new();
     match stream.take(2048).read_to_end(&mut head) {
@@ -91,18 +138,18 @@ fn answer(mut stream: impl Read + Write) -> std::io::Result<Vec<u8>> {
 }
 
 /// 200, or 401 in the exporter's own words: whoever asks for a password is alive.
-fn judge(head: &[u8]) -> std::io::Result<()> {
+fn judge(head: &[u8]) -> Result<()> {
     let text = String::from_utf8_lossy(head);
     let line = text.lines().next().unwrap_or("");
     let refuses = line.starts_with("HTTP/1.1 401") && text.contains("realm=\"zookeeper-exporter\"");
     if line.starts_with("HTTP/1.1 200") || refuses {
         Ok(())
     } else {
-        Err(std::io::Error::other(format!("answered `{}`", line.escape_debug())))
+        Err(Error::other(format!("answered `{}`", line.escape_debug())))
     }
 }
 
-fn demands_certificate(error: &std::io::Error) -> bool {
+fn demands_certificate(error: &Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     // TLS 1.2 has no alert of its own for it.
     matches!(
