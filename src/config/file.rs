@@ -40,6 +40,7 @@ pub(super) fn read(path: &Path, flag: &str) -> Result<String, ConfigError> {
             ErrorKind::PermissionDenied => "let the exporter's user read it, and enter its folders".to_owned(),
             ErrorKind::InvalidData => "write it in UTF-8".to_owned(),
             ErrorKind::FileTooLarge => "is it the right file?".to_owned(),
+            ErrorKind::TimedOut => "is it a pipe that nobody writes to?".to_owned(),
             _ => format!("name an existing YAML file with {flag}"),
         };
         in_file(format!("cannot read the configuration file: {error}; {advice}"))

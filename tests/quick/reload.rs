@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,8 @@ use crate::common::{Page, read_page};
 
 const SRVR: &str = "Zookeeper version: 3.9.3-x, built on 2024-10-17 23:21 UTC\nLatency min/avg/max: 0/0.0/0\nReceived: 1\n\
     Sent: 1\nConnections: 1\nOutstanding: 0\nZxid: 0x100000001\nMode: follower\nNode count: 5\n";
+
+const GOOD: &str = "ensembles: [{name: prod, members: ['127.0.0.1:1']}]\n";
 
 pub fn page(exporter: &Exporter) -> Page {
     read_page(exporter.scrape("3").text(), Format::Classic).unwrap()
@@ -166,4 +170,47 @@ fn config_check_tells_good_from_bad() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.starts_with(&format!("zookeeper-exporter: {path}:1:26: unknown field `member`")), "{told}");
     assert_eq!(told.lines().count(), 1);
+}
+
+/// A pipe that nobody writes to ends a reload as a mistake does, and the next one can work.
+#[test]
+fn a_pipe_without_a_writer_holds_no_reload_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (config, web) = (path("ensembles.yml"), path("web.yml"));
+    let good = |file: &Path| std::fs::write(file, if file == web { "" } else { GOOD }).unwrap();
+    let pipe = |file: &Path| {
+        let _ = std::fs::remove_file(file);
+        assert!(Command::new("mkfifo").arg(file).status().unwrap().success());
+    };
+    let text = |file: &Path| file.to_str().unwrap().to_owned();
+    good(&config);
+    good(&web);
+    let arguments = ["--config.file", &text(&config), "--web.config.file", &text(&web), "--web.enable-lifecycle"];
+    let exporter = Exporter::start(&arguments);
+    let successful = || page(&exporter).value("zk_exporter_config_last_reload_successful", &[]);
+    assert_eq!(successful(), Some(1.0));
+    std::thread::scope(|scope| {
+        pipe(&path("other.yml"));
+        let check = scope.spawn(|| run(&["config", "check", &text(&path("other.yml"))]));
+        for file in [&config, &web] {
+            pipe(file);
+            let (status, told) = request(&exporter, "POST", "/-/reload");
+            let why = "cannot read the configuration file: not read within 10 s; is it a pipe that nobody writes to?\n";
+            assert!(status == 500 && told.ends_with(&format!("{}: {why}", text(file))), "{status} {told}");
+            assert_eq!(successful(), Some(0.0));
+            std::fs::remove_file(file).unwrap();
+            good(file);
+            assert_eq!(request(&exporter, "POST", "/-/reload"), (200, "ok\n".into()));
+            assert_eq!(successful(), Some(1.0));
+        }
+        let output = check.join().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+    });
+    // One that somebody writes to is as good as a file.
+    for how in ["$0 config check <(sleep 0.2; cat $1)", "cat $1 | $0 config check /dev/stdin"] {
+        let binary = env!("CARGO_BIN_EXE_zookeeper-exporter");
+        let output = Command::new("bash").args(["-c", how, binary, &text(&config)]).output().unwrap();
+        assert!(output.status.success(), "{how}: {output:?}");
+    }
 }
