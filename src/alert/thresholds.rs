@@ -84,6 +84,7 @@ impl Thresholds {
         for (ensemble, settings) in &alerts.ensembles {
             if !ensembles.contains(&ensemble.value) {
                 let near = nearest(&ensemble.value, ensembles.iter().map(String::as_str));
+                let near = near.unwrap_or_else(|| format!("write one of {}", ensembles.join(", ")));
                 let message = format!("there is no ensemble `{}`; {near}", ensemble.value);
                 return Err(ConfigError { place: ensemble.place.clone(), message });
             }
@@ -143,6 +144,7 @@ impl Thresholds {
         let name = setting.name.value.strip_prefix("ZooKeeper").unwrap_or(&setting.name.value);
         let Some(condition) = conditions().iter().find(|condition| condition.name == name) else {
             let near = nearest(name, conditions().iter().map(|condition| condition.name));
+            let near = near.unwrap_or_else(|| "docs/alerts.md lists them".to_owned());
             return Err(at(&setting.name.place, format!("there is no alert `{}`; {near}", setting.name.value)));
         };
         if let Some(ensemble) = ensemble
@@ -308,12 +310,12 @@ fn read_limit(unit: Unit, text: &str) -> Result<f64, String> {
 }
 
 /// `did you mean X?`, or where to see the names.
-fn nearest<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> String {
+fn nearest<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
     let near = names
         .map(|name| (distance(&written.to_lowercase(), &name.to_lowercase()), name))
         .min()
         .filter(|(distance, _)| *distance <= written.len().div_ceil(3).max(2));
-    near.map_or_else(|| "docs/alerts.md lists them".to_owned(), |(_, name)| format!("did you mean {name}?"))
+    near.map(|(_, name)| format!("did you mean {name}?"))
 }
 
 /// How many letters must be changed, added or taken away.

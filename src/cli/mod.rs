@@ -23,6 +23,9 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::catalogue::catalogue;
+use crate::config::Located;
+use crate::config::choice::fits;
 use out::{Written, tell};
 
 const EXAMPLES: &str = "\
@@ -130,10 +133,16 @@ pub fn run() -> ExitCode {
     done.unwrap_or_else(|error| usage(&error.0))
 }
 
-/// Reads a configuration file, thresholds of alerts included.
+/// Reads a configuration file, thresholds of alerts and names of metrics included.
 fn load(file: &std::path::Path) -> Result<crate::config::Config, crate::config::ConfigError> {
     let config = crate::config::load(file)?;
     crate::alert::Thresholds::of(&config)?;
+    let names: Vec<String> = catalogue().families().map(|(_, family)| family.full_name()).collect();
+    let lost = |pattern: &&Located<String>| !names.iter().any(|name| fits(&pattern.value, name));
+    config.patterns.iter().find(lost).map_or(Ok(()), |pattern| {
+        let message = format!("no metric is named like `{}`; docs/metrics.md lists them", pattern.value);
+        Err(crate::config::ConfigError { place: pattern.place.clone(), message })
+    })?;
     Ok(config)
 }
 

@@ -46,10 +46,10 @@ pub(super) struct RawZnodes {
     paths: Spanned<Vec<Spanned<RawPath>>>,
     /// How often they are read.
     interval: Option<Spanned<String>>,
-    /// Most bytes of one znode.
-    max_bytes: Option<Spanned<u32>>,
-    /// Most znodes in all.
-    max_znodes: Option<Spanned<u32>>,
+    /// Most bytes of one znode, 1 to 1048576.
+    max_bytes: Option<Spanned<i64>>,
+    /// Most znodes in all, 1 to 10000.
+    max_znodes: Option<Spanned<i64>>,
 }
 
 /// A path, alone or with the pointer into its JSON.
@@ -239,11 +239,10 @@ impl RawCanary {
 impl RawZnodes {
     fn validate(self) -> Result<ZnodesConfig, Mistake> {
         let interval = time(self.interval.as_ref(), Duration::from_secs(15), SHORTEST_INTERVAL)?;
-        let within = |written: Option<Spanned<u32>>, default: u32, most: u32| match written {
-            Some(number) if number.value == 0 || number.value > most => {
-                Err((number.referenced, format!("{} is out of range; write 1 to {most}", number.value)))
-            }
-            number => Ok(number.map_or(default, |number| number.value)),
+        let within = |written: Option<Spanned<i64>>, default: u32, most: u32| {
+            let Some(number) = written else { return Ok(default) };
+            let fitting = u32::try_from(number.value).ok().filter(|number| (1..=most).contains(number));
+            fitting.ok_or_else(|| (number.referenced, format!("{} is out of range; write 1 to {most}", number.value)))
         };
         let max_bytes = within(self.max_bytes, 64 << 10, MOST_BYTES)?;
         let max_znodes = within(self.max_znodes, 500, 10_000)?;

@@ -69,10 +69,33 @@ fn plain(message: &str) -> String {
     if let Some((number, _)) = message.strip_prefix("non-finite float ").and_then(|rest| rest.split_once(" rejected")) {
         return format!("{number} is not finite; write a number, for example 10");
     }
+    if let Some(budget) = message.strip_prefix("budget breached: ") {
+        return match budget.split(' ').next() {
+            Some("Aliases" | "Anchors" | "AliasAnchorRatio") => {
+                "too many aliases (`*name`) of too few anchors (`&name`); write the values themselves".into()
+            }
+            Some("Depth") => "it is nested too deeply; see docs/configuration.md for what belongs where".into(),
+            _ => format!("it is too large ({budget}); is it the right file?"),
+        };
+    }
     match message {
+        "expected string scalar" => {
+            "one value belongs here, no list and no keys; write for example `key: value`".into()
+        }
+        "invalid i64" => "a whole number belongs here; write for example 100".into(),
+        "recursive references require weak recursion types" => {
+            "the alias stands within its own anchor; write the value itself".into()
+        }
+        "alias references unknown anchor" => {
+            "`*` begins an alias here, and its anchor (`&name`) stands nowhere above; quote a text that begins with `*`"
+                .into()
+        }
+        "recursion limit exceeded" => {
+            "it is nested too deeply; see docs/configuration.md for what belongs where".into()
+        }
         "expected sequence start" => "a list belongs here; write for example [zk-1:2181, zk-2:2181]".into(),
         "invalid boolean" => "true or false belongs here".into(),
-        "expected mapping start" => "keys with values belong here; write for example `name: prod`".into(),
+        "expected mapping start" => "keys with values belong here; write {key: value}, or {} for the defaults".into(),
         _ if message.starts_with("missing field") => format!("{message}; add it"),
         _ if message.starts_with("multiple YAML documents") => {
             "a second document begins here; write one, without the line ---".into()
@@ -88,10 +111,15 @@ fn validate(path: &Path, file: raw::File) -> Result<Config, ConfigError> {
         message,
     };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut modules = BTreeMap::new();
+    let (mut modules, mut patterns) = (BTreeMap::new(), Vec::new());
     for (name, module) in file.modules {
-        let module =
-            validate_module(folder, module.unwrap_or_default()).map_err(|(location, message)| at(location, message))?;
+        let module = module.unwrap_or_default();
+        let metrics_at = module.metrics.as_ref().map(|metrics| metrics.referenced);
+        let module = validate_module(folder, module).map_err(|(location, message)| at(location, message))?;
+        if let (Choice::Globs(globs), Some(place_of)) = (&module.metrics, metrics_at) {
+            let place = place(path, place_of.line(), place_of.column());
+            patterns.extend(globs.iter().map(|glob| Located { value: glob.clone(), place: place.clone() }));
+        }
         modules.insert(name, Arc::new(module));
     }
     modules.entry(DEFAULT_MODULE.to_owned()).or_default();
@@ -153,7 +181,7 @@ fn validate(path: &Path, file: raw::File) -> Result<Config, ConfigError> {
     let mut alerts = file.alerts.validate(path)?;
     alerts.profile = file.profile.map(located);
     alerts.profiles = profiles;
-    Ok(Config { ensembles, modules, probe, alerts })
+    Ok(Config { ensembles, modules, probe, alerts, patterns })
 }
 
 fn validate_member(member: raw::Member) -> Result<MemberConfig, String> {

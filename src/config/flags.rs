@@ -41,6 +41,7 @@ pub fn from_flags(values: &[String], module: Module) -> Result<Config, ConfigErr
         modules: [(DEFAULT_MODULE.to_owned(), module)].into(),
         probe: ProbeConfig::default(),
         alerts: super::Alerts::default(),
+        patterns: Vec::new(),
     })
 }
 

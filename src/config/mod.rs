@@ -47,6 +47,8 @@ pub struct Config {
     pub probe: ProbeConfig,
     /// What the user wants of the alerts.
     pub alerts: Alerts,
+    /// The patterns for names of metrics in all modules, for whoever knows the names.
+    pub patterns: Vec<Located<String>>,
 }
 
 /// One ensemble as configured.

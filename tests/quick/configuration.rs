@@ -66,8 +66,8 @@ with 403 and the line to add.
 ## Metrics
 
 `essential` is listed at the end of [metrics.md](metrics.md). Patterns stand for whole names as they are on the page
-(`zk_packets_received_total`); `*` is any text, `?` one character. What the exporter says itself is always there. Verdicts
-use every figure, shown or not.
+(`zk_packets_received_total`); `*` is any text, `?` one character; one that no name in metrics.md fits is a mistake. What
+the exporter says itself is always there. Verdicts use every figure, shown or not.
 ";
 
 /// The types by name.
