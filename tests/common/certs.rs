@@ -35,6 +35,16 @@ impl Authority {
         self.issue_until(name, alternatives, 2099)
     }
 
+    /// One that nobody else signs: a CA's own, as `openssl req -x509` makes it, or none.
+    #[allow(dead_code, reason = "not every test binary needs it")]
+    pub fn self_signed(name: &str, alternative: &str, is_ca: IsCa) -> Issued {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![alternative.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = is_ca;
+        Issued { cert: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
+    }
+
     /// One that ends with the first day of a year.
     pub fn issue_until(&self, name: &str, alternatives: &[&str], year: i32) -> Issued {
         let key = KeyPair::generate().unwrap();

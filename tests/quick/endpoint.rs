@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rcgen::{BasicConstraints, IsCa};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
@@ -369,4 +370,22 @@ fn check_says_what_is_wrong_with_the_way_to_a_page_in_words_of_its_own_flags() {
     }
     let output = run(&["check", "--from", &format!("https://localhost:{}", port(&secure)), ca[0], ca[1]]);
     assert_eq!(output.status.code(), Some(2), "the page is read, and its member is down");
+    // One that signs itself: with its own file it is taken as it is.
+    for (name, is_ca, advice) in [
+        ("plain", IsCa::ExplicitNoCa, "system's store; it signs itself: name its own file with --from.ca-file"),
+        (
+            "own",
+            IsCa::Ca(BasicConstraints::Unconstrained),
+            "name its own file with --from.ca-file, or make one with openssl -addext basicConstraints=CA:FALSE",
+        ),
+    ] {
+        let (file, _) = Authority::self_signed(name, "localhost", is_ca).write(folder.path(), name);
+        let exporter =
+            start(folder.path(), &format!("tls_server_config: {{cert_file: {name}.pem, key_file: {name}.key}}\n"));
+        let from = format!("https://localhost:{}", port(&exporter));
+        for (flags, told) in [(&[][..], advice), (&["--from.ca-file", file.to_str().unwrap()], "ZOOKEEPER CRITICAL")] {
+            let said = String::from_utf8(run(&[&["check", "--from", &from], flags].concat()).stdout).unwrap();
+            assert!(said.contains(told), "{name} {flags:?}: {said}");
+        }
+    }
 }

@@ -142,17 +142,60 @@ fn told(address: &Address, failure: &Failure) -> String {
         () if fact.contains("client certificate") => {
             "`check` has none: ask the members, with --zookeeper or --config.file"
         }
+        () if fact.contains("no subjectAltName") => "make one with a subjectAltName",
         () if fact.contains(" is not for ") => "write a name that it has in --from",
+        // The words of the wire, and those of rustls.
+        () if fact.contains("CA's own") || fact.contains("CaUsedAsEndEntity") => {
+            "name its own file with --from.ca-file, or make one with openssl -addext basicConstraints=CA:FALSE"
+        }
+        () if fact.contains("comes from no CA") && signs_itself(&fact) => {
+            "it signs itself: name its own file with --from.ca-file"
+        }
         () if fact.contains("comes from no CA") => "name the CA that signs it with --from.ca-file",
-        () if fact.contains("certificate") => "renew it",
+        () if fact.contains("is not valid yet") => "is a clock wrong?",
+        () if fact.contains("is not meant for a server") => "make one whose extendedKeyUsage has serverAuth",
+        () if fact.contains("expired") => "renew it",
+        () if fact.contains("certificate") => "give the exporter another one",
         () => "write http:// in --from if its page has no TLS",
     };
     format!("{fact}; {advice}")
 }
 
+/// Whether a certificate is told as `(SUBJECT, signed by SUBJECT)`.
+fn signs_itself(fact: &str) -> bool {
+    let names =
+        fact.split_once('(').zip(fact.rsplit_once(')')).map(|((before, _), (rest, _))| &rest[before.len() + 1..]);
+    names.and_then(|names| names.split_once(", signed by ")).is_some_and(|(subject, issuer)| subject == issuer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn advice_fits_what_is_wrong_with_a_certificate() {
+        let address: Address = "zk-1:9141".parse().expect("an address");
+        for (fact, advice) in [
+            ("(CN=a, signed by CN=ca) comes from no CA in x.pem", "name the CA that signs it with --from.ca-file"),
+            ("(CN=a (b), signed by CN=a (b)) comes from no CA in x.pem", "name its own file with --from.ca-file"),
+            ("(CN=a) is refused: Other(OtherError(CaUsedAsEndEntity))", "basicConstraints=CA:FALSE"),
+            ("(CN=a) is a CA's own, and comes from no CA in x.pem", "basicConstraints=CA:FALSE"),
+            ("(CN=a) expired on 2025-01-01T00:00:00Z", "; renew it"),
+            ("(CN=a) is not valid yet", "; is a clock wrong?"),
+            ("(CN=a) is not meant for a server", "whose extendedKeyUsage has serverAuth"),
+            ("(CN=a) is not for `b` but for c", "write a name that it has in --from"),
+            (
+                "(CN=a) is not for `b`: it has no subjectAltName, and its CN does not count",
+                "make one with a subjectAltName",
+            ),
+            ("(CN=a) is refused: Revoked", "; give the exporter another one"),
+        ] {
+            let failure = Failure::new(Reason::Tls, format!("the certificate of the member {fact}; as a module says"));
+            let told = told(&address, &failure);
+            assert!(told.starts_with(&format!("the certificate of the exporter {fact}; ")), "{told}");
+            assert!(told.ends_with(advice), "{told}");
+        }
+    }
 
     #[test]
     fn reads_what_people_write() {
