@@ -1,10 +1,13 @@
 //! The log: lines on standard error, which never hold the exporter up, whoever reads them.
 
-use std::io::{self, IsTerminal, Stderr, Write};
-use std::os::fd::AsFd;
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::FileTypeExt;
 use std::sync::Mutex;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, open};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::SubscriberExt;
@@ -48,7 +51,9 @@ pub fn start_log(level: LogLevel, format: LogFormat) {
     };
     // The client crate tells of every connection; what matters of it, canary and reader say in their own words.
     let filter = Targets::new().with_default(level).with_target("zookeeper_client", LevelFilter::ERROR);
-    let lines = Mutex::new(Lines { out: io::stderr(), format, dropped: 0, midway: false });
+    // Without a descriptor for standard error there is nobody to tell.
+    let Ok(out) = io::stderr().as_fd().try_clone_to_owned() else { return };
+    let lines = Mutex::new(Lines::new(File::from(out), format));
     let log = layer().with_writer(lines).with_target(false).with_ansi(io::stderr().is_terminal());
     // An error means that a log is there already, which is what was asked for.
     let _ = match format {
@@ -61,7 +66,7 @@ pub fn start_log(level: LogLevel, format: LogFormat) {
     }));
 }
 
-/// What a pipe takes at once when it says that it takes anything (`PIPE_BUF`).
+/// What a pipe or a socket takes at once when it says that it takes anything (`PIPE_BUF`).
 const PIECE: usize = 4096;
 
 /// How long a reader may be behind before lines are dropped.
@@ -69,15 +74,22 @@ const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Whole lines; what nobody takes is dropped and counted.
 #[derive(Debug)]
-struct Lines<W = Stderr> {
-    out: W,
+struct Lines {
+    out: File,
+    /// Most bytes of one write.
+    piece: usize,
     format: LogFormat,
     dropped: u64,
     /// The last line that was written was not written to its end.
     midway: bool,
 }
 
-impl<W: Write + AsFd> Lines<W> {
+impl Lines {
+    fn new(out: File, format: LogFormat) -> Self {
+        let (out, piece) = unblocked(out);
+        Self { out, piece, format, dropped: 0, midway: false }
+    }
+
     /// Whether the reader takes some bytes now, or soon. One that let lines be dropped is not waited for again.
     fn is_ready(&self) -> bool {
         let patience = if self.dropped == 0 { PATIENCE } else { Timespec::default() };
@@ -97,22 +109,15 @@ impl<W: Write + AsFd> Lines<W> {
     }
 }
 
-impl<W: Write + AsFd> Write for Lines<W> {
+impl Write for Lines {
     /// Takes a line, which the log's layer hands over whole.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.dropped > 0 && self.is_ready() {
             let gap = self.gap();
             (self.dropped, self.midway) = (0, false);
-            self.out.write_all(gap.as_bytes())?;
+            self.put(gap.as_bytes())?;
         }
-        for (number, piece) in line.chunks(PIECE).enumerate() {
-            if !self.is_ready() {
-                self.dropped += 1;
-                self.midway |= number > 0;
-                break;
-            }
-            self.out.write_all(piece)?;
-        }
+        self.put(line)?;
         Ok(line.len())
     }
 
@@ -121,16 +126,56 @@ impl<W: Write + AsFd> Write for Lines<W> {
     }
 }
 
+impl Lines {
+    fn put(&mut self, line: &[u8]) -> io::Result<()> {
+        let mut rest = line;
+        while !rest.is_empty() {
+            let piece = &rest[..rest.len().min(self.piece)];
+            let written = if self.is_ready() { self.out.write(piece) } else { Err(ErrorKind::WouldBlock.into()) };
+            match written {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // A terminal may have room, but not for what a line break becomes.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.dropped += 1;
+                    self.midway |= rest.len() < line.len();
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Pipes and terminals opened anew, so that a write to them never waits: to say so of the descriptor itself would say it
+/// of everybody who shares it. And how much may be written at once.
+fn unblocked(out: File) -> (File, usize) {
+    let Ok(kind) = out.metadata().map(|about| about.file_type()) else { return (out, PIECE) };
+    if !kind.is_fifo() && !kind.is_char_device() {
+        return (out, PIECE);
+    }
+    let path = format!("/proc/self/fd/{}", out.as_raw_fd());
+    match open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(anew) => (File::from(anew), PIECE),
+        // The terminal of another user: some room may be less than a piece.
+        Err(_) if kind.is_char_device() => (out, 1),
+        Err(_) => (out, PIECE),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::{PipeWriter, Read, pipe};
+    use std::io::{Read, pipe};
+    use std::os::fd::OwnedFd;
 
     use super::*;
 
     /// A log into a pipe that is full after 65 536 bytes.
-    fn log() -> (io::PipeReader, Lines<PipeWriter>) {
+    fn log() -> (io::PipeReader, Lines) {
         let (reader, out) = pipe().expect("a pipe");
-        (reader, Lines { out, format: LogFormat::Json, dropped: 0, midway: false })
+        (reader, Lines::new(File::from(OwnedFd::from(out)), LogFormat::Json))
     }
 
     #[test]
