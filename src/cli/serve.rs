@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::out::tell;
 use super::targets::{Origin, Targets};
 use super::{UsageError, at_least_one, duration, listen};
-use crate::config::{Config, Limits};
+use crate::config::{Config, EnsembleConfig, Limits};
 use crate::exposition::Names;
 use crate::http::{self, App, Current, Running, ServerLimits, Web};
 use crate::log::{LogFormat, LogLevel, start_log};
@@ -129,7 +129,7 @@ impl Serve {
             }
         }
 
-        raise_file_limit(self.sockets, self.max_connections);
+        raise_file_limit(self.sockets, self.max_connections, config.ensembles.iter().map(session_files).sum());
         let limits = Limits {
             reply_bytes: self.reply_bytes,
             series_per_member: self.series_per_member,
@@ -188,20 +188,29 @@ impl Serve {
 const OTHER_FILES: usize = 64;
 
 /// Takes as many descriptors as the process may have, and says where that is too few for its own limits.
-fn raise_file_limit(sockets: usize, connections: usize) {
+fn raise_file_limit(sockets: usize, connections: usize, sessions: usize) {
     let limit = getrlimit(Resource::Nofile);
     // It is the hard limit that an administrator means; refused, the soft one stays in force.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    let needed = sockets.saturating_add(connections).saturating_add(OTHER_FILES);
+    let needed = sockets.saturating_add(connections).saturating_add(sessions + OTHER_FILES);
     let most = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
     if let Some(most) = most.filter(|most| *most < needed) {
         tracing::warn!(
             most,
             needed,
-            "too few file descriptors for --limit.sockets and --web.max-connections; raise the limit (ulimit -n, \
-             LimitNOFILE) or lower these, or healthy members will seem unreachable"
+            "too few file descriptors for --limit.sockets, --web.max-connections and the sessions of canaries and \
+             znodes; raise the limit (ulimit -n, LimitNOFILE) or lower these, or healthy members will seem unreachable"
         );
     }
+}
+
+/// Descriptors of an ensemble's sessions: a port for each member they may go to, and a connection's three.
+fn session_files(ensemble: &EnsembleConfig) -> usize {
+    const CONNECTION: usize = 3;
+    let (members, extras) = (ensemble.members.len(), &ensemble.module.extras);
+    let to_any = usize::from(extras.canary.is_some()) + usize::from(extras.znodes.is_some());
+    let to_each = if extras.canary.as_ref().is_some_and(|canary| canary.per_member) { members } else { 0 };
+    to_any * (members + CONNECTION) + to_each * (1 + CONNECTION)
 }
 
 /// Up to some dozen members, handing work from thread to thread costs more than it saves.

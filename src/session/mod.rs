@@ -55,6 +55,8 @@ pub struct Session {
     patience: Duration,
     open: Option<Open>,
     closing: Vec<Closing>,
+    /// Sessions that were asked for so far.
+    turn: usize,
 }
 
 /// A session, and the tunnels its connections go through.
@@ -77,7 +79,7 @@ impl Session {
     #[must_use]
     pub fn new(terms: Terms) -> Self {
         let patience = terms.config.timeout;
-        Self { terms, patience, open: None, closing: Vec::new() }
+        Self { terms, patience, open: None, closing: Vec::new(), turn: 0 }
     }
 
     /// The same, with less patience for a connection that is lost.
@@ -186,7 +188,8 @@ impl Session {
             connector = connector.with_auth("digest", secret(file).await?.as_bytes());
         }
         let Terms { members, config, wire } = &self.terms;
-        let tunnels = Tunnels::open(wire, members, config.timeout).await?;
+        self.turn = self.turn.wrapping_add(1);
+        let tunnels = Tunnels::open(wire, members, config.timeout, self.turn).await?;
         let client = within(deadline, connector.connect(&tunnels.servers())).await?;
         Ok(Open { client, tunnels })
     }

@@ -7,7 +7,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, split};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, BufWriter, split};
 
 /// Four times what a client of ZooKeeper takes (`jute.maxbuffer`, of which `znodes.max_bytes` is at most one): a list
 /// of 100 000 children fits.
@@ -25,9 +25,10 @@ pub(super) async fn carry(
     let (near, to_near) = split(near);
     let (far, to_far) = split(far);
     let sent = AtomicU64::new(0);
+    // A frame leaves whole: its length alone would be a packet of its own, whose receipt the kernel is slow to confirm.
     tokio::select! {
-        done = questions(BufReader::new(near), to_far, &sent) => done,
-        done = answers(BufReader::new(far), to_near, &sent, asked) => done,
+        done = questions(BufReader::new(near), BufWriter::new(to_far), &sent) => done,
+        done = answers(BufReader::new(far), BufWriter::new(to_near), &sent, asked) => done,
     }
 }
 
@@ -106,7 +107,11 @@ fn lie(what: &'static str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{DuplexStream, duplex};
+    use std::pin::Pin;
+    use std::sync::{Arc, Mutex};
+    use std::task::{Context, Poll};
+
+    use tokio::io::{DuplexStream, ReadBuf, duplex};
     use tokio::task::JoinHandle;
 
     use super::*;
@@ -148,6 +153,46 @@ mod tests {
         drop(client);
         task.await.expect("no panic").expect("an end is no failure");
         assert_eq!([-1, 0, 1, 6000, 6001].map(|time| granted(time, Duration::from_secs(6))), [0, 0, 1, 6000, 6000]);
+    }
+
+    /// A member's end that notes how long each write was.
+    struct Noting(DuplexStream, Arc<Mutex<Vec<usize>>>);
+
+    impl AsyncRead for Noting {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<Result<()>> {
+            Pin::new(&mut self.0).poll_read(context, buffer)
+        }
+    }
+
+    impl AsyncWrite for Noting {
+        fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+            self.1.lock().expect("no panic").push(bytes.len());
+            Pin::new(&mut self.0).poll_write(context, bytes)
+        }
+        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+            Pin::new(&mut self.0).poll_flush(context)
+        }
+        fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(context)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_is_one_write() {
+        let (near, mut client) = duplex(64 << 10);
+        let (far, mut member) = duplex(64 << 10);
+        let writes = Arc::<Mutex<Vec<usize>>>::default();
+        let far = Noting(far, Arc::clone(&writes));
+        tokio::spawn(async move { carry(near, far, Duration::from_secs(6)).await });
+        for body in [&b"connect"[..], &[7; 1000], b""] {
+            client.write_all(&frame(body)).await.expect("sent");
+            assert_eq!(take(&mut member).await, body);
+        }
+        assert_eq!(*writes.lock().expect("no panic"), [11, 1004, 4]);
     }
 
     #[tokio::test]

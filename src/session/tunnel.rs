@@ -33,18 +33,21 @@ pub(super) struct Tunnels {
 }
 
 impl Tunnels {
-    /// Ports for the connections of a session that is asked for with this timeout.
+    /// Ports for the connections of a session that is asked for with this timeout. `turn` counts the sessions: of a name
+    /// with several addresses, each connection begins with the next, for the first may be that of a member that is
+    /// connected to and then silent.
     pub(super) async fn open(
         client: &Arc<wire::Client>,
         members: &[Address],
         timeout: Duration,
+        turn: usize,
     ) -> Result<Self, Trouble> {
         let (mut ports, mut tasks) = (Vec::with_capacity(members.len()), JoinSet::new());
         for member in members {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|_| Trouble::Connect)?;
             let port = listener.local_addr().map_err(|_| Trouble::Connect)?;
             ports.push(port);
-            let way = Way { port, client: Arc::clone(client), member: member.clone(), timeout };
+            let way = Way { port, client: Arc::clone(client), member: member.clone(), timeout, turn };
             tasks.spawn(serve(listener, way));
         }
         Ok(Self { ports, _tasks: tasks })
@@ -63,9 +66,10 @@ struct Way {
     client: Arc<wire::Client>,
     member: Address,
     timeout: Duration,
+    turn: usize,
 }
 
-async fn serve(listener: TcpListener, way: Way) {
+async fn serve(listener: TcpListener, mut way: Way) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
@@ -76,19 +80,24 @@ async fn serve(listener: TcpListener, way: Way) {
         while connections.try_join_next().is_some() {}
         if connections.len() < MOST_CONNECTIONS {
             connections.spawn(carry(stream, peer, way.clone()));
+            way.turn = way.turn.wrapping_add(1);
         }
     }
 }
 
 async fn carry(near: TcpStream, peer: SocketAddr, way: Way) {
-    let Way { port, client, member, timeout } = way;
+    let Way { port, client, member, timeout, turn } = way;
     if client.has_tls() && !spawn_blocking(move || is_ours(peer, port)).await.unwrap_or(false) {
         tracing::warn!(%peer, "another process came to the port of a TLS session and was turned away");
         return;
     }
     let deadline = Instant::now() + PATIENCE;
     let far = match wire::resolve(&member, deadline).await {
-        Ok(addresses) => client.connect(member.host(), &addresses, deadline).await,
+        Ok(mut addresses) => {
+            let first = turn % addresses.len().max(1);
+            addresses.rotate_left(first);
+            client.connect(member.host(), &addresses, deadline).await
+        }
         Err(failure) => Err(failure),
     };
     match far {

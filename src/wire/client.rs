@@ -59,7 +59,7 @@ impl Client {
         addresses: &[SocketAddr],
         deadline: Instant,
     ) -> Result<Box<dyn Stream>, Failure> {
-        let (stream, exchange) = open(self.tls.as_deref(), host, addresses, deadline).await;
+        let (stream, exchange) = open(self.tls.as_deref(), host, addresses, Talk::Session, deadline).await;
         stream.ok_or_else(|| exchange.failure.unwrap_or_else(|| Failure::new(Reason::Connect, "not connected")))
     }
 
@@ -81,7 +81,7 @@ impl Client {
         cap: usize,
     ) -> Exchange {
         let tls = self.tls.as_deref();
-        let (stream, mut exchange) = open(tls, host, addresses, deadline).await;
+        let (stream, mut exchange) = open(tls, host, addresses, Talk::Word, deadline).await;
         let Some(stream) = stream else { return exchange };
         exchange.bytes.reserve_exact(first_buffer(word));
         exchange.failure = match timeout_at(deadline, converse(stream, word, cap, tls, &mut exchange.bytes)).await {
@@ -114,7 +114,7 @@ impl Client {
                 Err(failure) => return Some(Exchange::failed(at(url, &failure))),
             },
         };
-        let (stream, mut exchange) = open(tls.as_deref(), host, &addresses, deadline).await;
+        let (stream, mut exchange) = open(tls.as_deref(), host, &addresses, Talk::Word, deadline).await;
         let Some(stream) = stream else {
             exchange.failure = exchange.failure.map(|failure| at(url, &failure));
             return Some(exchange);
@@ -138,11 +138,21 @@ fn at(url: &AdminUrl, failure: &Failure) -> Failure {
     Failure::new(failure.reason, format!("admin {url}: {}", failure.detail))
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Talk {
+    /// One question in one packet.
+    Word,
+    /// Many, none of which may wait until the one before is confirmed.
+    Session,
+}
+
 /// Connects, and secures the connection where there is TLS.
 async fn open(
     tls: Option<&Tls>,
     host: &str,
     addresses: &[SocketAddr],
+    talk: Talk,
     deadline: Instant,
 ) -> (Option<Box<dyn Stream>>, Exchange) {
     let begun = Instant::now();
@@ -150,6 +160,10 @@ async fn open(
         Ok(stream) => stream,
         Err(failure) => return (None, Exchange::failed(failure)),
     };
+    if talk == Talk::Session {
+        // Only a hint to the kernel.
+        let _ = stream.set_nodelay(true);
+    }
     let mut exchange = Exchange::default();
     let stream: Box<dyn Stream> = match tls {
         None => Box::new(stream),
