@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::UsageError;
-use super::out::print;
+use super::out::{print, replace};
 use crate::dashboard;
 
 const EXAMPLES: &str = "\
@@ -33,7 +33,7 @@ impl Dashboards {
         let mut written = Vec::new();
         for (name, text) in dashboard::files() {
             let path = self.out.join(name);
-            std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
+            replace(&path, &text).map_err(|error| failed(&path, error))?;
             written.push(format!("{}\n", path.display()));
         }
         Ok(print(&written.concat()).code(ExitCode::SUCCESS))

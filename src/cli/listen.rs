@@ -3,7 +3,12 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::TcpListener;
+
+/// What the kernel keeps of a page for a client at most: with the megabytes it would grow to by itself, a client that
+/// reads steadily but slowly seems to take nothing for seconds.
+const SEND_BUFFER: usize = 192 << 10;
 
 /// Checks the form; the name is resolved when it is bound.
 pub(super) fn parse(text: &str) -> Result<String, String> {
@@ -20,6 +25,10 @@ pub(super) async fn bind(text: &str) -> Result<TcpListener, String> {
         Some(port) => bind_any(port).await,
         None => TcpListener::bind(text).await,
     };
+    if let Ok(listener) = &bound {
+        // Only a hint to the kernel.
+        let _ = set_socket_send_buffer_size(listener, SEND_BUFFER);
+    }
     bound.map_err(|error| {
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => {

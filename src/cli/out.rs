@@ -1,7 +1,8 @@
-//! The two standard streams: a result that cannot be written is a failure, a message that cannot be is none.
+//! Where results and messages go: a result that cannot be written is a failure, a message that cannot be is none.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Result, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// How a text got to standard output.
@@ -27,6 +28,18 @@ pub(super) fn tell(message: impl Display) {
     let _ = writeln!(std::io::stderr(), "zookeeper-exporter: {message}");
 }
 
+/// Writes a file that others may read at any moment: it appears whole or not at all.
+pub(super) fn replace(file: &Path, text: &str) -> Result<()> {
+    let mut new = file.as_os_str().to_owned();
+    new.push(".new");
+    let done = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, file));
+    if done.is_err() {
+        // What failed is told; that its half cannot be removed either says no more.
+        let _ = std::fs::remove_file(&new);
+    }
+    done
+}
+
 impl Written {
     /// What became of it, told where it failed.
     pub(super) fn of(done: Result<()>) -> Self {
@@ -47,5 +60,24 @@ impl Written {
             Self::Closed => ExitCode::SUCCESS,
             Self::Failed => ExitCode::FAILURE,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::replace;
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_leaves_the_old_one_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rules.yml");
+        replace(&file, "old").unwrap();
+        replace(&file, "new").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+        // No file can take the place of a folder with something in it.
+        let full = folder.path().join("full");
+        std::fs::create_dir_all(full.join("x")).unwrap();
+        assert!(replace(&full, "text").is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::out::{print, tell};
+use super::out::{print, replace, tell};
 use super::{UsageError, load};
 use crate::alert::{Deployment, Format, LeftOut, RuleFile, Template, Thresholds};
 
@@ -125,13 +125,6 @@ fn template(thresholds: &Thresholds, deployment: &Deployment) -> Written {
     let text = template.text();
     let files = vec![("zookeeper-exporter.yaml", text.clone(), format!("{} triggers", template.len()))];
     Written { text, files, left_out: template.left_out().to_vec() }
-}
-
-/// Prometheus may read the file at any moment: it appears whole or not at all.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
-    let new = file.with_extension("yml.new");
-    std::fs::write(&new, text)?;
-    std::fs::rename(&new, file)
 }
 
 /// Whether the file is what would be written; says on the standard error where it is not.

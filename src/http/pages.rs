@@ -32,7 +32,7 @@ const MOST_BYTES: usize = 128 << 20;
 const FEW: usize = 3;
 
 /// Who has not taken a byte for so long may be cut off.
-const STALLED: Duration = Duration::from_secs(1);
+const STALLED: Duration = Duration::from_secs(3);
 
 /// Between two looks for somebody who stalls.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -46,7 +46,7 @@ pub(super) struct Expected(pub(super) usize);
 pub(super) struct Pages {
     under_way: Mutex<BTreeMap<u64, UnderWay>>,
     next: AtomicU64,
-    /// The length of the last page, which the next is likely to have.
+    /// The length that the next page is likely to have at most.
     usual: AtomicUsize,
     ended: Notify,
 }
@@ -75,16 +75,23 @@ pub(super) async fn bounded(
     let Some(Extension(seat)) = seat else { return next.run(request).await };
     let budget =
         budget(header(request.headers(), &axum::http::HeaderName::from_static(TIMEOUT_HEADER)), app.timeout_offset);
-    let Some(ticket) = pages.admit(&seat, Instant::now() + budget / 4).await else {
-        let why = "too many pages are under way to clients that take them slowly; try again\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, PLAIN, why).into_response();
+    let Some(ticket) = pages.admit(&seat, Instant::now() + budget / 3).await else {
+        return refused();
     };
     let response = next.run(request).await;
     let Some(Expected(bytes)) = response.extensions().get().copied() else { return response };
-    ticket.weigh(bytes);
+    if !ticket.weigh(bytes) {
+        // Nobody knew how long it would be: what came before it goes first.
+        return refused();
+    }
     let ticket = Arc::new(ticket);
     seat.carries(Arc::clone(&ticket));
     response.map(|body| Body::new(Carried { body, _ticket: ticket }))
+}
+
+fn refused() -> Response {
+    let why = "too many pages are under way to clients that take them slowly; try again\n";
+    (StatusCode::SERVICE_UNAVAILABLE, PLAIN, why).into_response()
 }
 
 impl Pages {
@@ -139,11 +146,18 @@ impl Pages {
 }
 
 impl Ticket {
-    fn weigh(&self, bytes: usize) {
-        self.pages.usual.store(bytes, Ordering::Relaxed);
-        if let Some(page) = self.pages.lock().get_mut(&self.number) {
+    /// Counts the page as what it is; whether there is room for it beside those that came before.
+    fn weigh(&self, bytes: usize) -> bool {
+        // A short page does not make the next one short.
+        let usual = self.pages.usual.load(Ordering::Relaxed);
+        self.pages.usual.store(bytes.max(usual - usual / 8), Ordering::Relaxed);
+        let mut under_way = self.pages.lock();
+        if let Some(page) = under_way.get_mut(&self.number) {
             page.bytes = bytes;
         }
+        let before = under_way.range(..self.number);
+        let (count, sum) = before.fold((0, 0), |(count, sum), (_, page)| (count + 1, page.bytes + sum));
+        count < FEW || bytes.saturating_add(sum) <= MOST_BYTES
     }
 }
 
@@ -189,7 +203,7 @@ mod tests {
     async fn client(seats: &Seats, pages: &Arc<Pages>, bytes: usize) -> Option<Arc<Seat>> {
         let (Asked::Free(seat) | Asked::MadeFree(seat)) = seats.ask() else { panic!("no seat") };
         let ticket = pages.admit(&seat, Instant::now() + 3 * PAUSE).await?;
-        ticket.weigh(bytes);
+        assert!(ticket.weigh(bytes));
         let kept = Arc::clone(&seat);
         let task = tokio::spawn(async move {
             kept.carries(Arc::new(ticket));
@@ -232,7 +246,7 @@ mod tests {
         clients[2].note_stalled(true);
         clients[2].note_stalled(false);
         assert!(client(&seats, &pages, MOST_BYTES).await.is_none(), "nobody has stalled for long");
-        tokio::time::sleep(STALLED).await;
+        tokio::time::sleep(STALLED + PAUSE).await;
         // The page that was cut off goes with the connection, which holds the seat.
         let stalled = clients.remove(1);
         let number = stalled.number();
@@ -240,6 +254,22 @@ mod tests {
         let last = client(&seats, &pages, MOST_BYTES).await.expect("room was made");
         assert_eq!(under_way(&pages), FEW);
         assert!(clients.iter().chain([&last]).all(|seat| seat.number() != number));
+    }
+
+    #[tokio::test]
+    async fn a_page_that_is_longer_than_thought_is_not_sent_beside_others() {
+        let (seats, pages) = (Seats::new(10), Arc::<Pages>::default());
+        let (Asked::Free(seat) | Asked::MadeFree(seat)) = seats.ask() else { panic!("no seat") };
+        let mut tickets = Vec::new();
+        for _ in 0..6 {
+            tickets.push(pages.admit(&seat, Instant::now()).await.expect("nobody knows how long they are"));
+        }
+        let fit: Vec<bool> = tickets.iter().map(|ticket| ticket.weigh(MOST_BYTES / 2)).collect();
+        assert_eq!(fit, [true, true, true, false, false, false]);
+        assert!(pages.admit(&seat, Instant::now()).await.is_none(), "now it is known");
+        drop(tickets);
+        let ticket = pages.admit(&seat, Instant::now()).await.expect("there is room");
+        assert!(ticket.weigh(1) && pages.usual.load(Ordering::Relaxed) > MOST_BYTES / 3, "one short page says little");
     }
 
     #[tokio::test]

@@ -202,7 +202,8 @@ async fn ask_once(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: Te
             word => client.ask(host, addresses, word, deadline, cap).await,
         }
     };
-    let exchange = match terms.sockets.with(asked.memory.is_prompt(), deadline, ask).await {
+    let standing = asked.memory.standing(terms.sockets.turns());
+    let exchange = match terms.sockets.with(standing, deadline, ask).await {
         Ok(exchange) => exchange,
         Err(without) => Exchange::failed(without_socket(without, terms.limits.sockets)),
     };

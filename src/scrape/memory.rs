@@ -1,6 +1,7 @@
 //! What is remembered of one member between scrapes: its `conf`, its failures, what the log was told.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,12 +9,19 @@ use tokio::time::Instant;
 
 use super::reading::{SeenConf, WHITELIST};
 use super::report::State;
+use super::sockets::Standing;
 use crate::config::Word;
 use crate::host::Watch;
 use crate::wire::{Failure, Reason};
 
 /// `conf` walks the data directory of the server: once a minute is enough for what hardly changes.
 const CONF_EVERY: Duration = Duration::from_mins(1);
+
+/// A member that was silent so often in a row is likely to be so again.
+const SILENT: u32 = 2;
+
+/// Members whose turns have begun, so that not all have theirs at once.
+static MEMBERS: AtomicUsize = AtomicUsize::new(0);
 
 /// Bounded: one entry a word and reason.
 #[derive(Debug, Default)]
@@ -25,19 +33,36 @@ pub(super) struct Memory {
     quiet: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     conf_asked: Option<Instant>,
     conf: Option<Arc<SeenConf>>,
     /// What the member was doing last, and how many packets it had received.
     life: (Option<State>, Option<u64>),
-    /// It answered without delay last time.
-    prompt: bool,
+    /// Scrapes in a row in which a word kept its socket for long, or had none.
+    silent: u32,
+    /// Scrapes so far, beginning with a number that no other member has.
+    turn: usize,
     totals: BTreeMap<(Word, Reason), u64>,
     /// The failures the log was told of last.
     told: BTreeMap<Word, Reason>,
     /// The log knows that the AdminServer stands in for `mntr`.
     told_of_admin: bool,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            conf_asked: None,
+            conf: None,
+            life: (None, None),
+            silent: 0,
+            turn: MEMBERS.fetch_add(1, Ordering::Relaxed),
+            totals: BTreeMap::new(),
+            told: BTreeMap::new(),
+            told_of_admin: false,
+        }
+    }
 }
 
 impl Memory {
@@ -51,9 +76,14 @@ impl Memory {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it answered last time without keeping a socket for long.
-    pub(super) fn is_prompt(&self) -> bool {
-        self.lock().prompt
+    /// What to think of it when it wants a socket; where there is a crowd, each has its turn in so many scrapes.
+    pub(super) fn standing(&self, turns: Option<usize>) -> Standing {
+        let inner = self.lock();
+        match turns {
+            _ if inner.silent < SILENT => Standing::Prompt,
+            Some(turns) if inner.turn.is_multiple_of(turns.max(1)) => Standing::Owed,
+            _ => Standing::Silent,
+        }
     }
 
     /// Whether `conf` may be asked again.
@@ -117,12 +147,12 @@ impl Memory {
         let Who { ensemble, member } = who;
         let mut inner = self.lock();
         let mut failed = [false; Word::ALL.len()];
-        inner.prompt = true;
+        let mut silent = false;
         // The words of a dead member fail for one reason: one line for all of them.
         let mut news: BTreeMap<(Reason, &str), Vec<&str>> = BTreeMap::new();
         for (word, failure) in failures {
             failed[word as usize] = true;
-            inner.prompt &= !matches!(failure.reason, Reason::Dns | Reason::Connect | Reason::Timeout | Reason::Limit);
+            silent |= matches!(failure.reason, Reason::Dns | Reason::Connect | Reason::Timeout | Reason::Limit);
             *inner.totals.entry((word, failure.reason)).or_default() += 1;
             if inner.told.insert(word, failure.reason) == Some(failure.reason) || self.quiet {
                 tracing::debug!(ensemble, member, %word, reason = failure.reason.text(), "{}", failure.detail);
@@ -130,6 +160,8 @@ impl Memory {
                 news.entry((failure.reason, &failure.detail)).or_default().push(word.text());
             }
         }
+        inner.silent = if silent { inner.silent.saturating_add(1) } else { 0 };
+        inner.turn = inner.turn.wrapping_add(1);
         for ((reason, detail), words) in news {
             let words = words.join(",");
             tracing::warn!(ensemble, member, words, reason = reason.text(), "{detail}");

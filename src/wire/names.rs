@@ -73,6 +73,8 @@ struct Known {
     earlier: Option<(Instant, Arc<[SocketAddr]>)>,
     /// The last look hung or failed.
     doubtful: bool,
+    /// The log knows that earlier addresses serve.
+    told: bool,
 }
 
 impl Names {
@@ -123,9 +125,9 @@ impl Names {
             // The runtime that looked is gone, or nobody answered.
             Ok(None) | Err(_) => Failure::new(Reason::Dns, "the resolver did not answer in time"),
         };
-        let news = self.doubt(host);
+        let told = self.doubt(host, earlier.is_some());
         let Some((_, addresses)) = earlier else { return Err(trouble) };
-        if news {
+        if !told {
             tracing::warn!(name = host, "{}; its earlier addresses are used for some minutes", trouble.detail);
         }
         Ok(addresses)
@@ -164,16 +166,21 @@ impl Names {
         if let Some(known) = self.lock().get_mut(host) {
             known.doubtful = found.is_err();
             match found {
-                Ok(addresses) => known.earlier = Some((Instant::now(), Arc::clone(addresses))),
+                Ok(addresses) => (known.earlier, known.told) = (Some((Instant::now(), Arc::clone(addresses))), false),
                 Err(error) if is_of_resolver(error) => {}
                 Err(_) => known.earlier = None,
             }
         }
     }
 
-    /// Notes that nobody knows the name's addresses in time; whether that is new.
-    fn doubt(&self, host: &str) -> bool {
-        self.lock().get_mut(host).is_some_and(|known| !std::mem::replace(&mut known.doubtful, true))
+    /// Notes that nobody knows the name's addresses in time, and that earlier ones serve; whether the log knew.
+    fn doubt(&self, host: &str, earlier: bool) -> bool {
+        let mut names = self.lock();
+        let Some(known) = names.get_mut(host) else { return true };
+        known.doubtful = true;
+        let told = known.told;
+        known.told |= earlier;
+        told
     }
 }
 

@@ -59,18 +59,18 @@ out.
 ## What members share
 
 Every question takes one of `--limit.sockets` sockets, and hundreds of members may fall silent at once, as when a site drops
-packets. A member that did not answer promptly at the last scrape, or was never asked, has one half of the sockets; the other is
-always there for those who answer. While somebody waits, a question that has had its fair share of the time (two thirds of the
-timeout, divided by those who wait) gives its socket up and queues once more. So nobody's silence makes others seem down, and a
-slow member keeps its whole timeout wherever there is no crowd.
+packets. Members that were silent twice in a row share one half of the sockets; the other is always there for those who answer.
+While somebody waits, a question that has had its fair share of the time (two thirds of the timeout, divided by those who wait)
+gives its socket up and queues once more. So nobody's silence makes others seem down. A slow member keeps its whole timeout
+wherever there is no crowd, and in a crowd of silent ones it has it in turn, so that it is heard again after some scrapes.
 
 A name is looked up at each scrape, once for all who ask. Names that hang in the resolver occupy a bounded number of threads, and
 far fewer once they have hung. While the resolver is silent or says that it failed for the moment, a member is asked where it was,
 for five minutes at most, with a line in the log; a name that does not exist any more fails at once with the reason `dns`.
 
-A page is counted until its client has taken it. Where more than about 128 MiB of text are under way, whoever has not taken a
-byte for longest, and for a second at least, is cut off; if nobody is that slow, a new request waits for a quarter of its timeout
-and is then answered with 503. Three pages may always be under way.
+A page is counted until its client has taken it. Where more than about 128 MiB of text are under way, whoever has taken next to
+nothing for longest, and for three seconds at least, is cut off; if nobody is that slow, a new request waits for a third of its
+timeout and is then answered with 503. Three pages may always be under way.
 
 ## Probes
 
