@@ -268,6 +268,7 @@ mod tests {
             let found = names.lookup("zk", Fallback::Earlier, soon(500)).await;
             assert_eq!(*found.expect("known"), [ADDRESS]);
         }
+        assert!(names.lock()["zk"].told, "the log knows that an earlier address serves");
         // Two ask at once: one look, and neither waits for it to the end.
         let begun = Instant::now();
         let (one, other) = tokio::join!(

@@ -162,6 +162,24 @@ fn too_few_file_descriptors_are_the_exporters_own_fault() {
 }
 
 #[test]
+fn the_descriptors_of_sessions_are_counted() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let address = nobody();
+    let mut config = String::from("modules: {s: {canary: {interval: 1h}}}\nensembles:\n");
+    for number in 0..60 {
+        config.push_str(&format!("  - {{name: e{number}, members: ['{address}'], module: MODULE}}\n"));
+    }
+    // Enough for sockets, clients and the rest, 832; not for 60 sessions of four beside them.
+    for (module, warned) in [("default", false), ("s", true)] {
+        std::fs::write(file.path(), config.replace("MODULE", module)).unwrap();
+        let mut shell = Command::new("bash");
+        shell.args(["-c", "ulimit -n 900; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_zookeeper-exporter")]);
+        let exporter = Exporter::start_by(shell, &["--config.file", file.path().to_str().unwrap()]);
+        assert_eq!(exporter.log().contains("too few file descriptors"), warned, "{module}: {}", exporter.log());
+    }
+}
+
+#[test]
 fn the_sockets_in_flight_are_bounded_and_the_page_says_so() {
     let silent: Vec<Listener> = (0..10).map(|_| Listener::silent()).collect();
     let members: Vec<_> = silent.iter().map(|listener| listener.address.clone()).collect();

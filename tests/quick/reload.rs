@@ -42,6 +42,29 @@ fn wait(what: &str, seen: impl Fn() -> bool) {
 }
 
 #[test]
+fn what_was_dropped_of_members_that_are_gone_is_forgotten() {
+    let mntr = include_str!("../fixtures/3.9.3/follower/mntr.txt");
+    let member = Listener::answering_words(&[("mntr", mntr), ("srvr", SRVR)]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let write = |names: &[&str]| {
+        let ensemble = |name: &&str| format!("  - {{name: {name}, members: ['{}']}}\n", member.address);
+        std::fs::write(file.path(), format!("ensembles:\n{}", names.iter().map(ensemble).collect::<String>())).unwrap();
+    };
+    write(&["stays", "goes"]);
+    let path = file.path().to_str().unwrap();
+    let exporter =
+        Exporter::start(&["--config.file", path, "--web.enable-lifecycle", "--limit.series-per-member", "50"]);
+    let dropped =
+        |ensemble: &str| page(&exporter).value("zk_exporter_dropped_samples_total", &[("ensemble", ensemble)]);
+    let before = dropped("stays").expect("more than the cap");
+    assert!(dropped("goes").is_some());
+    write(&["stays"]);
+    assert_eq!(request(&exporter, "POST", "/-/reload").0, 200);
+    assert_eq!(dropped("goes"), None);
+    assert!(dropped("stays").is_some_and(|count| count > before), "who stays is counted on");
+}
+
+#[test]
 fn all_or_nothing_by_signal_and_over_http() {
     let (member, dead) = (Listener::answering_words(&[("srvr", SRVR)]), nobody());
     let file = tempfile::NamedTempFile::new().unwrap();
