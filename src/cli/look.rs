@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::targets::Targets;
 use super::{UsageError, at_least_one};
 use crate::config::Limits;
@@ -75,7 +77,7 @@ pub(super) fn run<T>(work: impl Future<Output = T>) -> Result<T, UsageError> {
 
 /// Asks everybody once.
 pub(super) async fn ask(scraper: &Arc<Scraper>) -> Report {
-    scraper.scrape(PATIENCE).await
+    scraper.scrape(Instant::now() + PATIENCE).await
 }
 
 /// 0 if of every ensemble somebody answered, else 1.

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prometheus_client::collector::Collector;
+use tokio::time::Instant;
 
 use super::App;
 use super::budget::{TIMEOUT_HEADER, budget};
@@ -28,9 +29,10 @@ const WHOLE: usize = 1 << 20;
 
 /// Answers a scrape. Whatever the members do, the page comes, and says what failed.
 pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let budget = budget(header(&headers, &HeaderName::from_static(TIMEOUT_HEADER)), app.timeout_offset);
+    let deadline =
+        Instant::now() + budget(header(&headers, &HeaderName::from_static(TIMEOUT_HEADER)), app.timeout_offset);
     let running = app.current.get();
-    let report = Arc::new(running.scraper.scrape(budget).await);
+    let report = Arc::new(running.scraper.scrape(deadline).await);
     app.telemetry.count_dropped(&report, app.names);
     let own = OwnFamilies {
         telemetry: Arc::clone(&app.telemetry),

@@ -119,12 +119,11 @@ async fn ask(
         let known = config.modules.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         return Err(bad(format!("there is no module {module:?}; write one of {known}")));
     }
-    let left = || deadline.saturating_duration_since(Instant::now());
     let (ensemble, places) = match (&wish.target, configured) {
         (None, Some(ensemble)) => {
             if module == ensemble.module_name
                 && debug.is_none()
-                && let Some(report) = scraper.scrape_one(&ensemble.name, left()).await
+                && let Some(report) = scraper.scrape_one(&ensemble.name, deadline).await
             {
                 return Ok(report);
             }
@@ -156,7 +155,7 @@ async fn ask(
         }
     };
     let probe = Probe { ensemble, module: module.to_owned(), places };
-    scraper.probe(probe, left(), debug).await.ok_or_else(|| bad(format!("there is no module {module:?}")))
+    scraper.probe(probe, deadline, debug).await.ok_or_else(|| bad(format!("there is no module {module:?}")))
 }
 
 /// Where the targets are that may be asked: configured members wherever they are, others at the very addresses that

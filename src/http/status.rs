@@ -12,6 +12,7 @@ use axum::http::header::{
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
+use tokio::time::Instant;
 
 use super::App;
 use crate::alert::rules::RUNBOOKS;
@@ -41,14 +42,14 @@ const HEADERS: [(HeaderName, &str); 5] = [
 /// All ensembles, the worst first.
 pub(super) async fn fleet(State(app): State<Arc<App>>) -> Response {
     let running = app.current.get();
-    let report = running.scraper.scrape(PATIENCE).await;
+    let report = running.scraper.scrape(Instant::now() + PATIENCE).await;
     (HEADERS, fleet_page(&report, &app.telemetry_path).into_string()).into_response()
 }
 
 /// One ensemble.
 pub(super) async fn ensemble(State(app): State<Arc<App>>, Path(name): Path<String>) -> Response {
     let running = app.current.get();
-    let Some(report) = running.scraper.scrape_one(&name, PATIENCE).await else {
+    let Some(report) = running.scraper.scrape_one(&name, Instant::now() + PATIENCE).await else {
         let body = html! { p { "There is no ensemble of this name. " a href="/" { "All ensembles" } } };
         return (StatusCode::NOT_FOUND, HEADERS, page(&name, false, &body).into_string()).into_response();
     };

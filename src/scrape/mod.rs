@@ -20,7 +20,6 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
 
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
@@ -148,27 +147,27 @@ impl Scraper {
         self.targets.iter().any(|target| target.has_member(name, self.limits.members_per_ensemble))
     }
 
-    /// Asks every member at the same moment. Takes at most `budget`, and at most each module's timeout.
+    /// Asks every member at the same moment. Ends by `deadline`, and within each module's timeout.
     ///
     /// Ensembles that another scrape is asking just now are asked together with it. Dropping the future ends all
     /// questions that nobody else waits for: everything asked is a read.
-    pub async fn scrape(self: &Arc<Self>, budget: Duration) -> Report {
-        self.rounds(&self.targets, budget).await
+    pub async fn scrape(self: &Arc<Self>, deadline: Instant) -> Report {
+        self.rounds(&self.targets, deadline).await
     }
 
     /// Asks the configured ensemble of this name only; `None` where there is none.
-    pub async fn scrape_one(self: &Arc<Self>, ensemble: &str, budget: Duration) -> Option<Report> {
+    pub async fn scrape_one(self: &Arc<Self>, ensemble: &str, deadline: Instant) -> Option<Report> {
         let target = self.targets.iter().find(|target| *target.ensemble.name == *ensemble)?;
-        Some(self.rounds(std::slice::from_ref(target), budget).await)
+        Some(self.rounds(std::slice::from_ref(target), deadline).await)
     }
 
-    async fn rounds(self: &Arc<Self>, targets: &[Arc<Target>], budget: Duration) -> Report {
+    async fn rounds(self: &Arc<Self>, targets: &[Arc<Target>], deadline: Instant) -> Report {
         let begun = Instant::now();
         if let Some(timeout) = targets.iter().map(|target| target.ensemble.module.timeout).min() {
-            set_the_clock(begun + budget.min(timeout)).await;
+            set_the_clock(deadline.min(begun + timeout)).await;
         }
         let join = |target: &Arc<Target>| {
-            let deadline = begun + budget.min(target.ensemble.module.timeout);
+            let deadline = deadline.min(begun + target.ensemble.module.timeout);
             (self.join(target, deadline), deadline)
         };
         let rounds: Vec<_> = targets.iter().map(join).collect();
@@ -197,12 +196,12 @@ impl Scraper {
     pub async fn probe(
         self: &Arc<Self>,
         probe: Probe,
-        budget: Duration,
+        deadline: Instant,
         transcript: Option<Arc<Transcript>>,
     ) -> Option<Report> {
         let (module, client) = self.clients.get(&probe.module)?;
         let ensemble = Ensemble { module: Arc::clone(module), ..probe.ensemble };
-        let deadline = Instant::now() + budget.min(module.timeout);
+        let deadline = deadline.min(Instant::now() + module.timeout);
         let target = Arc::new(Target::pinned(ensemble, Arc::clone(client), probe.places));
         let mut report = Round::begin(self, &target, deadline, transcript).wait(deadline).await;
         // Of one scrape, totals are no totals.

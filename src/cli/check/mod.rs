@@ -249,7 +249,7 @@ impl Source {
     async fn page(&self, time: Duration) -> Result<Page, String> {
         match self {
             Self::Members(scraper) => {
-                let report = Arc::new(scraper.scrape(time).await);
+                let report = Arc::new(scraper.scrape(Instant::now() + time).await);
                 let mut text = String::new();
                 let written = render(&report, None, Names::Catalogue, Format::Classic, &mut text);
                 written.map_err(|error| format!("the page could not be written: {error}"))?;
