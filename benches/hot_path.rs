@@ -73,12 +73,12 @@ fn main() {
         let members: Vec<_> = (0..count).map(|number| member(&format!("zk-{number}.example.com:2181"))).collect();
         let samples: usize = members.iter().map(|member| member.samples.cells().len() + 14).sum();
         let report = Arc::new(Report {
-            ensembles: vec![EnsembleReport {
+            ensembles: vec![Arc::new(EnsembleReport {
                 samples: zookeeper_exporter::scrape::Samples::default(),
                 name: "prod".into(),
                 members,
                 known: Known::default(),
-            }],
+            })],
         });
         let mut page = String::new();
         render(&report, None, Names::Catalogue, format, &mut page).expect("a page");

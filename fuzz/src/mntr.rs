@@ -86,8 +86,9 @@ pub fn page_holds(member: &MemberReport) {
     assert_eq!(count[0], count[1], "the formats show different series");
 }
 
-fn ensemble(name: &str, member: MemberReport) -> EnsembleReport {
-    EnsembleReport { name: name.into(), members: vec![member], known: Known::default(), samples: Samples::default() }
+fn ensemble(name: &str, member: MemberReport) -> Arc<EnsembleReport> {
+    let members = vec![member];
+    Arc::new(EnsembleReport { name: name.into(), members, known: Known::default(), samples: Samples::default() })
 }
 
 fn healthy() -> MemberReport {

@@ -88,12 +88,12 @@ impl Wanted {
             ..MemberReport::silent(name.as_str().into())
         });
         Report {
-            ensembles: vec![EnsembleReport {
+            ensembles: vec![Arc::new(EnsembleReport {
                 name: "prod".into(),
                 members: members.collect(),
                 known: Known::default(),
                 samples: Samples::default(),
-            }],
+            })],
         }
     }
 }

@@ -115,7 +115,7 @@ struct DifferenceInfo<'r> {
 }
 
 fn json(report: &Report) -> String {
-    let verdicts: Vec<Verdict> = report.ensembles.iter().map(judge).collect();
+    let verdicts: Vec<Verdict> = report.ensembles.iter().map(|ensemble| judge(ensemble)).collect();
     let ensembles: Vec<_> =
         report.ensembles.iter().zip(&verdicts).map(|(ensemble, verdict)| describe(ensemble, verdict)).collect();
     // Nothing in it can fail to be written: no map has a key that is no text.

@@ -73,7 +73,7 @@ impl Families {
             .iter()
             .flat_map(|ensemble| ensemble.members.iter().map(|member| begin(&ensemble.name, &member.name)));
         let heads: Vec<_> = heads.collect();
-        let verdicts = report.ensembles.iter().map(judge).collect();
+        let verdicts = report.ensembles.iter().map(|ensemble| judge(ensemble)).collect();
         let written = Mutex::new(vec![0; heads.len()]);
         Self { report, names, heads, verdicts, written }
     }
@@ -122,7 +122,7 @@ impl Families {
     /// What is said of each ensemble, in the report's order.
     fn ensembles(&self) -> impl Iterator<Item = (Head<'_>, (&EnsembleReport, &Verdict))> + Clone {
         let all = self.report.ensembles.iter().zip(&self.verdicts);
-        all.map(|pair| (Head::of_ensemble(&pair.0.name), pair))
+        all.map(|(ensemble, verdict)| (Head::of_ensemble(&ensemble.name), (&**ensemble, verdict)))
     }
 
     /// Every member's lag. `members` are those of the report, in its order.

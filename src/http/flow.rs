@@ -91,11 +91,13 @@ mod tests {
             let mntr = (!number.is_multiple_of(7)).then(|| Heard::new(Word::Mntr, exchange, reading));
             Replies { mntr, ..Replies::default() }.report(format!("zk{number}:2181").into(), None)
         };
-        let ensemble = |number: usize| EnsembleReport {
-            samples: Samples::default(),
-            name: format!("e{number}").into(),
-            members: (0..3).map(|place| member(3 * number + place)).collect(),
-            known: Known::default(),
+        let ensemble = |number: usize| {
+            Arc::new(EnsembleReport {
+                samples: Samples::default(),
+                name: format!("e{number}").into(),
+                members: (0..3).map(|place| member(3 * number + place)).collect(),
+                known: Known::default(),
+            })
         };
         Arc::new(Report { ensembles: (0..ensembles).map(ensemble).collect() })
     }

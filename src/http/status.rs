@@ -65,7 +65,7 @@ pub(super) async fn style() -> Response {
 /// The page of all ensembles.
 #[must_use]
 pub fn fleet_page(report: &Report, telemetry_path: &str) -> Markup {
-    let mut judged: Vec<_> = report.ensembles.iter().map(Judged::of).collect();
+    let mut judged: Vec<_> = report.ensembles.iter().map(|ensemble| Judged::of(ensemble)).collect();
     judged.sort_by_key(|one| one.worst().map_or(u8::MAX, |level| level as u8));
     let wrong = judged.iter().filter(|one| one.worst().is_some_and(|level| level < Level::Notice)).count();
     let title = match wrong {
@@ -88,7 +88,7 @@ pub fn fleet_page(report: &Report, telemetry_path: &str) -> Markup {
 /// The page of one ensemble.
 #[must_use]
 pub fn ensemble_page(report: &Report, name: &str) -> Markup {
-    let judged: Vec<_> = report.ensembles.iter().map(Judged::of).collect();
+    let judged: Vec<_> = report.ensembles.iter().map(|ensemble| Judged::of(ensemble)).collect();
     let worst = judged.iter().filter_map(Judged::worst).min();
     page(
         &format!("{name}: {}", worst.map_or("all well", Level::text)),
@@ -278,12 +278,12 @@ mod tests {
         let known = crate::ensemble::Known::default();
         let members = vec![member, MemberReport::silent("zk-2:2181".into())];
         Report {
-            ensembles: vec![EnsembleReport {
+            ensembles: vec![Arc::new(EnsembleReport {
                 name: name.into(),
                 members,
                 known,
                 samples: crate::scrape::Samples::default(),
-            }],
+            })],
         }
     }
 

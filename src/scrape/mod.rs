@@ -205,7 +205,7 @@ impl Scraper {
         let target = Arc::new(Target::pinned(ensemble, Arc::clone(client), probe.places));
         let mut report = Round::begin(self, &target, deadline, transcript).wait(deadline).await;
         // Of one scrape, totals are no totals.
-        report.members.iter_mut().for_each(|member| member.failures_total.clear());
+        Arc::make_mut(&mut report).members.iter_mut().for_each(|member| member.failures_total.clear());
         Some(Report { ensembles: vec![report] })
     }
 

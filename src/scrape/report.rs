@@ -15,8 +15,8 @@ use crate::wire::{PeerCertificate, Reason};
 /// All ensembles of one scrape, in the order of the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// One entry an ensemble.
-    pub ensembles: Vec<EnsembleReport>,
+    /// One entry an ensemble; requests that were answered by the same round share it.
+    pub ensembles: Vec<Arc<EnsembleReport>>,
 }
 
 /// One ensemble.

@@ -31,8 +31,9 @@ pub(super) struct Round {
 #[derive(Debug)]
 struct Shared {
     replied: AtomicBool,
-    /// What is there so far; whole once the round is finished.
-    report: Mutex<EnsembleReport>,
+    /// What is there so far; whole once the round is finished. Everyone who waits gets this one report: it is copied only
+    /// when it changes after a reader took it, which is a reader whose deadline came before the end.
+    report: Mutex<Arc<EnsembleReport>>,
 }
 
 impl Round {
@@ -43,8 +44,8 @@ impl Round {
         deadline: Instant,
         transcript: Option<Arc<Transcript>>,
     ) -> Arc<Self> {
-        let shared =
-            Arc::new(Shared { replied: AtomicBool::new(false), report: Mutex::new(target.nothing_heard(&[])) });
+        let report = Mutex::new(Arc::new(target.nothing_heard(&[])));
+        let shared = Arc::new(Shared { replied: AtomicBool::new(false), report });
         let (finish, finished) = watch::channel(false);
         let run = run(Arc::clone(scraper), Arc::clone(target), Arc::clone(&shared), deadline, transcript);
         let questions = tokio::spawn(async move {
@@ -64,7 +65,7 @@ impl Round {
     }
 
     /// Waits for the end, or for one's own deadline, and gives what is there.
-    pub(super) async fn wait(self: Arc<Self>, deadline: Instant) -> EnsembleReport {
+    pub(super) async fn wait(self: Arc<Self>, deadline: Instant) -> Arc<EnsembleReport> {
         let mut finished = self.finished.clone();
         // An error is a round that broke off: what is there then is all there will be.
         let end = finished.wait_for(|finished| *finished);
@@ -73,18 +74,7 @@ impl Round {
         } else {
             let _ = end.await;
         }
-        drop(finished);
-        let (whole, shared) = (*self.finished.borrow(), Arc::clone(&self.shared));
-        let last = Arc::into_inner(self).is_some();
-        let mut report = shared.lock();
-        // Nobody else waits for it: it need not be copied.
-        let members = if whole && last { std::mem::take(&mut report.members) } else { report.members.clone() };
-        EnsembleReport {
-            name: Arc::clone(&report.name),
-            members,
-            known: report.known.clone(),
-            samples: report.samples.clone(),
-        }
+        Arc::clone(&self.shared.lock())
     }
 }
 
@@ -96,8 +86,12 @@ impl Drop for Round {
 
 impl Shared {
     /// A panic elsewhere leaves the report whole: every change is one assignment.
-    fn lock(&self) -> std::sync::MutexGuard<'_, EnsembleReport> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Arc<EnsembleReport>> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut EnsembleReport)) {
+        change(Arc::make_mut(&mut self.lock()));
     }
 }
 
@@ -110,7 +104,7 @@ async fn run(
     transcript: Option<Arc<Transcript>>,
 ) {
     let present = Arc::new(target.present(deadline, scraper.limits.members_per_ensemble).await);
-    *shared.lock() = target.nothing_heard(&present.asked);
+    *shared.lock() = Arc::new(target.nothing_heard(&present.asked));
     let count = present.asked.len();
     let mut asked = JoinSet::new();
     for place in 0..count + present.hidden.len() {
@@ -130,7 +124,8 @@ async fn run(
             Ok((place, answered)) if place >= count => hidden[place - count] = answered,
             Ok((place, (report, has_told))) => {
                 told[place] = has_told;
-                shared.lock().members[place] = MemberReport { shown: target.shown.clone(), ..report };
+                let report = MemberReport { shown: target.shown.clone(), ..report };
+                shared.change(|all| all.members[place] = report);
             }
             // A bug of ours costs the one member its series, never the page.
             Err(error) => tracing::error!(%error, "the scrape of a member broke off"),
@@ -148,10 +143,10 @@ async fn run(
     let mut again: JoinSet<_> = again.collect();
     while let Some(found) = again.join_next().await {
         if let Ok((place, Some(zxid))) = found {
-            shared.lock().members[place].zxid = Some(zxid);
+            shared.change(|all| all.members[place].zxid = Some(zxid));
         }
     }
-    target.learn(&mut shared.lock(), &present, &told, &hidden);
+    shared.change(|all| target.learn(all, &present, &told, &hidden));
 }
 
 fn terms<'t>(

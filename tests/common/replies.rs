@@ -29,12 +29,12 @@ pub fn member(name: &str, mntr: Option<&[u8]>, srvr: Option<&[u8]>, conf: Option
 
 pub fn report(members: Vec<MemberReport>) -> Arc<Report> {
     Arc::new(Report {
-        ensembles: vec![EnsembleReport {
+        ensembles: vec![Arc::new(EnsembleReport {
             samples: zookeeper_exporter::scrape::Samples::default(),
             name: "prod".into(),
             members,
             known: Known::default(),
-        }],
+        })],
     })
 }
 
