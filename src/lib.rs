@@ -5,6 +5,7 @@
 //!
 //! | room | what happens there |
 //! |---|---|
+//! | [`text`] | texts from outside: cut, and made harmless for terminal, log and JSON |
 //! | [`config`] | flags and file, validated, one clear error per mistake |
 //! | [`reply`] | pure parsers of what members answer, one file per word |
 //! | [`catalogue`] | the one place that knows a metric |
@@ -41,6 +42,7 @@ pub mod reply;
 pub mod scrape;
 pub mod session;
 pub mod telemetry;
+pub mod text;
 pub mod verdict;
 pub mod wire;
 pub mod znode;

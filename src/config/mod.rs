@@ -12,6 +12,7 @@ mod flags;
 pub mod pem;
 pub mod probe;
 mod raw;
+pub mod reach;
 pub mod stamp;
 mod tls;
 pub mod web;
@@ -33,6 +34,7 @@ pub use extras::Extras;
 pub use file::{load, parse};
 pub use flags::{DEFAULT_ENSEMBLE, from_flags, member_list};
 pub use probe::ProbeConfig;
+pub use reach::Reach;
 pub use tls::{AdminUrl, TlsConfig, TlsVersion};
 pub use word::Word;
 

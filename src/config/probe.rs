@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use super::Address;
 use super::choice::fits;
+use super::reach::{Reach, literal};
 
 /// Whom `/probe` may ask outside the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl ProbeConfig {
     #[must_use]
     pub fn allows_name(&self, target: &Address) -> bool {
         let host = target.host().trim_end_matches('.').to_ascii_lowercase();
-        host.parse::<IpAddr>().is_err()
+        literal(&host).is_none()
             && self.allow.iter().any(|allow| match &allow.what {
                 What::Names(glob) => allow.ports.contains(&target.port()) && fits(glob, &host),
                 What::Network(..) => false,
@@ -49,7 +50,7 @@ impl ProbeConfig {
         let by_name = self.allows_name(target);
         let allowed = |address: &&SocketAddr| {
             let ip = address.ip().to_canonical();
-            by_name && !is_surrounding(ip)
+            by_name && Reach::Discovered.allows(ip)
                 || self.allow.iter().any(|allow| match allow.what {
                     What::Network(base, bits) => allow.ports.contains(&address.port()) && within(ip, base, bits),
                     What::Names(_) => false,
@@ -58,18 +59,6 @@ impl ProbeConfig {
         let addresses: Vec<_> = resolved.iter().filter(allowed).copied().collect();
         // One address outside makes the name suspicious as a whole.
         if addresses.len() == resolved.len() { addresses } else { Vec::new() }
-    }
-}
-
-/// Loopback, link-local (the cloud's metadata), multicast and no address at all: never meant by a name of someone
-/// else's.
-#[must_use]
-pub fn is_surrounding(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            ip.is_loopback() || ip.is_link_local() || ip.is_multicast() || ip.is_broadcast() || ip.octets()[0] == 0
-        }
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local() || ip.is_multicast() || ip.is_unspecified(),
     }
 }
 
@@ -204,6 +193,10 @@ mod tests {
             ("127.0.0.0/8", "localhost:2181", &["127.0.0.1"], true),
             // A pattern for names does not mean numbers.
             ("*", "10.0.0.1:2181", &["10.0.0.1"], false),
+            ("*", "10.1:2181", &["10.0.0.1"], false),
+            ("*", "0xa000001:2181", &["10.0.0.1"], false),
+            ("*", "167772161:2181", &["10.0.0.1"], false),
+            ("*", "zk-1:2181", &["64:ff9b::a9fe:a9fe"], false),
         ] {
             assert_eq!(allows(allow, target, resolved), allowed, "{allow} {target} {resolved:?}");
         }

@@ -10,7 +10,7 @@ pub use known::Known;
 pub use membership::{Membership, Server};
 pub use roster::{Roster, Told, by_addresses, by_membership};
 
-use crate::config::{Address, Config, Discovery, EnsembleConfig, MemberConfig, Module};
+use crate::config::{Address, Config, Discovery, EnsembleConfig, MemberConfig, Module, Reach};
 
 /// An ensemble as configured.
 #[derive(Clone, Debug)]
@@ -36,8 +36,8 @@ pub struct Member {
     pub observer: bool,
     /// The name that its certificate must have, where it is not the host of its address.
     pub host: Option<Arc<str>>,
-    /// Its address was told by a member, not by who runs the exporter.
-    pub hearsay: bool,
+    /// Who named its address, and so where it may be.
+    pub reach: Reach,
 }
 
 impl From<&EnsembleConfig> for Ensemble {
@@ -59,7 +59,7 @@ impl From<&MemberConfig> for Member {
 
 impl From<Address> for Member {
     fn from(address: Address) -> Self {
-        Self { name: address.to_string().into(), address, observer: false, host: None, hearsay: false }
+        Self { name: address.to_string().into(), address, observer: false, host: None, reach: Reach::Configured }
     }
 }
 

@@ -142,13 +142,19 @@ async fn ask(
             let name = named.unwrap_or(DEFAULT_ENSEMBLE);
             check_ensemble_name(name).map_err(|message| bad(format!("ensemble: {message}")))?;
             let members = member_list(name, targets).map_err(|message| bad(format!("target: {message}")))?;
-            let members: Vec<Member> = members.iter().map(Member::from).collect();
+            // A member that was discovered stays within the reach of one, whoever asks for it.
+            let known = |member: Member| match scraper.member(&member.name) {
+                Some(known) => (Member { observer: known.observer || member.observer, ..known }, true),
+                None => (member, false),
+            };
+            let members: Vec<(Member, bool)> = members.iter().map(Member::from).map(known).collect();
             let most = scraper.limits().members_per_ensemble;
             if members.len() > most {
                 let count = members.len();
                 return Err(bad(format!("{count} targets, the most is {most} (--limit.members-per-ensemble)")));
             }
             let places = allowed(running, &members, deadline).await?;
+            let members = members.into_iter().map(|(member, _)| member).collect();
             let module = Arc::clone(&config.modules[module]);
             let ensemble = Ensemble { name: name.into(), members, discovery: Discovery::Static, module };
             (ensemble, places)
@@ -158,12 +164,12 @@ async fn ask(
     scraper.probe(probe, deadline, debug).await.ok_or_else(|| bad(format!("there is no module {module:?}")))
 }
 
-/// Where the targets are that may be asked: configured members wherever they are, others at the very addresses that
-/// were looked at here. All names are looked up side by side: one that hangs costs the others half of the time.
-async fn allowed(running: &Running, members: &[Member], deadline: Instant) -> Result<Places, Refusal> {
+/// Where the targets are that may be asked: known members wherever they may be, others at the very addresses that were
+/// judged here. All names are looked up side by side: one that hangs costs the others half of the time.
+async fn allowed(running: &Running, members: &[(Member, bool)], deadline: Instant) -> Result<Places, Refusal> {
     let (config, now) = (&running.config.probe, Instant::now());
     let until = now + (deadline.saturating_duration_since(now) / 2).min(RESOLVE);
-    let others: Vec<&Member> = members.iter().filter(|member| !running.scraper.has_member(&member.name)).collect();
+    let others: Vec<&Member> = members.iter().filter(|(_, known)| !known).map(|(member, _)| member).collect();
     // Nobody learns from the exporter what resolves.
     if let Some(member) = others.first().filter(|_| config.allow.is_empty()) {
         return Err(forbidden(member));

@@ -1,6 +1,6 @@
 //! One member in one scrape: its words asked side by side, each within the same deadline.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -61,11 +61,12 @@ impl Asked {
             Found::Lost(failure) => return Err(failure.clone()),
             Found::ByName => wire::resolve(&self.member.address, deadline).await?,
         };
-        if self.member.hearsay {
-            found.retain(|address| !is_link(address.ip()));
-            if found.is_empty() {
-                return Err(Failure::new(Reason::Dns, "a discovered name leads to link-local addresses only"));
-            }
+        // What is left are the addresses that are connected to: the name is not resolved again.
+        found.retain(|address| self.member.reach.allows(address.ip()));
+        if found.is_empty() {
+            let detail = "a discovered name leads to loopback, link-local, multicast or unspecified addresses only; \
+                          if it is meant, add it to the members of the configuration";
+            return Err(Failure::new(Reason::Dns, detail));
         }
         Ok(found)
     }
@@ -73,14 +74,6 @@ impl Asked {
     /// The name that its certificate must have.
     fn host(&self) -> &str {
         self.member.host.as_deref().unwrap_or(self.member.address.host())
-    }
-}
-
-/// Where the metadata of a cloud is, and never a member.
-fn is_link(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
     }
 }
 

@@ -30,8 +30,8 @@ pub use samples::{Cell, Dropped, Samples};
 pub use shown::Shown;
 pub use transcript::Transcript;
 
-use crate::config::{Config, Limits, Module};
-use crate::ensemble::{self, Ensemble};
+use crate::config::{Config, Limits, Module, Reach};
+use crate::ensemble::{self, Ensemble, Member};
 use crate::wire::{Client, Failure};
 use round::Round;
 use sockets::Sockets;
@@ -141,10 +141,12 @@ impl Scraper {
         self.targets.iter().map(of).collect()
     }
 
-    /// Whether a member of this name, `HOST:PORT`, is configured or was discovered.
+    /// The member of this name, `HOST:PORT`, that is configured or was discovered; where several ensembles have it, one
+    /// that has it configured counts.
     #[must_use]
-    pub fn has_member(&self, name: &str) -> bool {
-        self.targets.iter().any(|target| target.has_member(name, self.limits.members_per_ensemble))
+    pub fn member(&self, name: &str) -> Option<Member> {
+        let members = self.targets.iter().filter_map(|target| target.member(name, self.limits.members_per_ensemble));
+        members.min_by_key(|member| member.reach != Reach::Configured)
     }
 
     /// Asks every member at the same moment. Ends by `deadline`, and within each module's timeout.

@@ -16,7 +16,7 @@ use super::report::{EnsembleReport, MemberReport, State};
 use super::round::{self, Round};
 use super::samples::Samples;
 use super::shown::Shown;
-use crate::config::Discovery;
+use crate::config::{Address, Discovery, Reach};
 use crate::ensemble::{Ensemble, Known, Member, Roster, Told, by_addresses, by_membership};
 use crate::wire::{self, Client, Failure};
 
@@ -140,15 +140,25 @@ impl Target {
         self.lock().dropped
     }
 
-    /// Whether an address is one of a member, written or found.
-    pub(super) fn has_member(&self, name: &str, cap: usize) -> bool {
+    /// The member of this name, configured or discovered; a configured one may be anywhere, a discovered one may not.
+    pub(super) fn member(&self, name: &str, cap: usize) -> Option<Member> {
+        let is = |member: &&Member| *member.name == *name;
+        if let Some(configured) = self.ensemble.members.iter().find(is) {
+            return Some(configured.clone());
+        }
         let remembered = self.lock();
-        let written = self.ensemble.members.iter().any(|member| *member.name == *name);
-        written
-            || remembered.memories.contains_key(name)
-            || self
-                .roster(&remembered, cap)
-                .is_some_and(|roster| roster.members.iter().any(|member| *member.name == *name))
+        if let Some(discovered) =
+            self.roster(&remembered, cap).and_then(|roster| roster.members.into_iter().find(|member| is(&member)))
+        {
+            return Some(discovered);
+        }
+        // An address of a name: the name itself is resolved at each scrape.
+        let address: Address = remembered.memories.contains_key(name).then(|| name.parse().ok()).flatten()?;
+        let reach = match self.ensemble.discovery {
+            Discovery::Dns => Reach::DiscoveredOnLoopback,
+            Discovery::Static | Discovery::Conf => Reach::Discovered,
+        };
+        Some(Member { reach, ..address.into() })
     }
 
     /// Who is to be asked now. Resolves names where their addresses are the members.
@@ -189,7 +199,7 @@ impl Target {
         let told = remembered.told.as_ref().filter(|_| self.ensemble.discovery == Discovery::Conf)?;
         let id = |member: &Member| Some((remembered.ids.get(&member.name)?.clone()?, member.clone()));
         let known: Vec<_> = self.ensemble.members.iter().filter_map(id).collect();
-        let roster = by_membership(told, &known, self.ensemble.module.tls.is_some(), cap);
+        let roster = by_membership(told, &known, &self.ensemble.members, self.ensemble.module.tls.is_some(), cap);
         (!roster.members.is_empty()).then_some(roster)
     }
 
@@ -228,6 +238,7 @@ impl Target {
         let found: Vec<_> = names.iter().filter_map(|name| Some((name.clone(), addresses(name)?))).collect();
         let roster = by_addresses(&found, cap);
         remembered.dropped.0 += roster.over_cap;
+        remembered.dropped.1 += roster.unusable;
         let at = |member: Member| {
             let ip = member.address.host().parse().ok();
             let place = ip.map_or(Found::ByName, |ip| Found::At(vec![SocketAddr::new(ip, member.address.port())]));

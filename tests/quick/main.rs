@@ -11,6 +11,7 @@ mod common;
 mod accounting;
 mod alerts;
 mod allocations;
+mod bounds;
 mod catalogue;
 mod check;
 mod clients;

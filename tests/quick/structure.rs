@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::common::root;
 
 /// The floors, from the ground up. An import goes to a lower floor or stays in its room.
-const FLOORS: [&[&str]; 11] = [
+const FLOORS: [&[&str]; 12] = [
+    &["text"],
     &["config", "reply", "catalogue"],
     &["ensemble"],
     &["wire", "host"],

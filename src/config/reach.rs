@@ -1,0 +1,222 @@
+//! Where the exporter may connect, by who named the address. The one judgement for members that were discovered and for
+//! targets of a probe, made after their names are resolved: what is connected to is the very address that was judged.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::Address;
+
+/// Who named a member, and so where it may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// The operator named it: it may be anywhere.
+    #[default]
+    Configured,
+    /// A member, or a request to `/probe`, named it: it may not be around the exporter.
+    Discovered,
+    /// The same, in an ensemble that the operator placed on loopback: it may be on loopback too.
+    DiscoveredOnLoopback,
+}
+
+/// Addresses that mean the exporter's own surroundings, wherever it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Surrounding {
+    Loopback,
+    /// Link-local, multicast, broadcast, no address at all, or the metadata service of a cloud.
+    Other,
+}
+
+/// Metadata services that have no link-local address: AWS, Google and their IPv6, Azure, Alibaba, Oracle.
+const METADATA: [IpAddr; 5] = [
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+];
+
+impl Reach {
+    /// The reach of what an ensemble discovers: loopback only where every configured member is written as loopback.
+    #[must_use]
+    pub fn of_discovered<'a>(configured: impl IntoIterator<Item = &'a Address>) -> Self {
+        let mut configured = configured.into_iter().peekable();
+        if configured.peek().is_some() && configured.all(|address| is_loopback(address.host())) {
+            Self::DiscoveredOnLoopback
+        } else {
+            Self::Discovered
+        }
+    }
+
+    /// Whether this address may be connected to.
+    #[must_use]
+    pub fn allows(self, ip: IpAddr) -> bool {
+        match (self, surrounding(ip)) {
+            (Self::Configured, _) | (_, None) | (Self::DiscoveredOnLoopback, Some(Surrounding::Loopback)) => true,
+            (_, Some(_)) => false,
+        }
+    }
+
+    /// Whether a host may be one as it is written, before any name is resolved.
+    #[must_use]
+    pub fn allows_host(self, host: &str) -> bool {
+        match literal(host) {
+            Some(ip) => self.allows(ip),
+            None => self != Self::Discovered || !is_loopback(host),
+        }
+    }
+}
+
+/// A host as a number, in any spelling that a resolver takes for one: `127.0.0.1`, `127.1`, `2130706433`, `0x7f.1`, `::1`.
+#[must_use]
+pub fn literal(host: &str) -> Option<IpAddr> {
+    host.parse().ok().or_else(|| number(host).map(IpAddr::V4))
+}
+
+/// One to four parts, decimal, octal or hexadecimal, of which the last fills what is left (`inet_aton`).
+fn number(host: &str) -> Option<Ipv4Addr> {
+    let parts: Vec<u32> = host.split('.').map(part).collect::<Option<_>>()?;
+    let (last, bytes) = parts.split_last()?;
+    let rest = u32::try_from(bytes.len()).ok().filter(|bytes| *bytes < 4)?;
+    let room = u32::MAX >> (8 * rest);
+    if *last > room || bytes.iter().any(|byte| *byte > 255) {
+        return None;
+    }
+    let high = bytes.iter().zip([24, 16, 8]).map(|(byte, shift)| byte << shift).sum::<u32>();
+    Some(Ipv4Addr::from(high | last))
+}
+
+fn part(text: &str) -> Option<u32> {
+    // `from_str_radix` takes a sign, which is no part of a number here.
+    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
+    }
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some("") => Some(0),
+        Some(hexadecimal) => u32::from_str_radix(hexadecimal, 16).ok(),
+        None if text.len() > 1 && text.starts_with('0') => u32::from_str_radix(text, 8).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || literal(host).is_some_and(|ip| surrounding(ip) == Some(Surrounding::Loopback))
+}
+
+fn surrounding(ip: IpAddr) -> Option<Surrounding> {
+    if METADATA.contains(&ip) {
+        return Some(Surrounding::Other);
+    }
+    match ip {
+        IpAddr::V4(ip) => {
+            let other = ip.is_link_local() || ip.is_multicast() || ip.is_broadcast() || ip.octets()[0] == 0;
+            if ip.is_loopback() { Some(Surrounding::Loopback) } else { other.then_some(Surrounding::Other) }
+        }
+        IpAddr::V6(ip) if ip.is_loopback() => Some(Surrounding::Loopback),
+        IpAddr::V6(ip) if ip.is_unicast_link_local() || ip.is_multicast() || ip.is_unspecified() => {
+            Some(Surrounding::Other)
+        }
+        // Where it leads is where the IPv4 address within it leads.
+        IpAddr::V6(ip) => embedded(ip).and_then(|ip| surrounding(IpAddr::V4(ip))),
+    }
+}
+
+/// The IPv4 address that an IPv6 address stands for: mapped, compatible, translated (SIIT, NAT64), 6to4.
+fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let segments = ip.segments();
+    let two = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    match segments {
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => Some(two(high, low)),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 1, _, _, _, high, low] => Some(two(high, low)),
+        [0x2002, high, low, ..] => Some(two(high, low)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn what_was_discovered_may_not_be_around_the_exporter() {
+        for (text, loopback) in [
+            ("127.0.0.1", true),
+            ("127.255.0.9", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("::127.0.0.1", true),
+            ("::ffff:0:127.0.0.1", true),
+            ("64:ff9b::127.0.0.1", true),
+            ("64:ff9b:1::7f00:1", true),
+            ("2002:7f00:1::", true),
+            ("169.254.169.254", false),
+            ("::ffff:169.254.169.254", false),
+            ("64:ff9b::a9fe:a9fe", false),
+            ("2002:a9fe:a9fe::1", false),
+            ("fe80::1", false),
+            ("febf::1", false),
+            ("0.0.0.0", false),
+            ("0.1.2.3", false),
+            ("::", false),
+            ("::ffff:0.0.0.0", false),
+            ("224.0.0.1", false),
+            ("239.255.255.255", false),
+            ("ff02::1", false),
+            ("255.255.255.255", false),
+            ("::ffff:255.255.255.255", false),
+            ("fd00:ec2::254", false),
+            ("168.63.129.16", false),
+        ] {
+            assert!(Reach::Configured.allows(ip(text)), "{text}");
+            assert!(!Reach::Discovered.allows(ip(text)), "{text}");
+            assert_eq!(Reach::DiscoveredOnLoopback.allows(ip(text)), loopback, "{text}");
+        }
+        for text in
+            ["10.0.0.1", "192.168.0.1", "8.8.8.8", "fd00::1", "2001:db8::1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1"]
+        {
+            assert!(Reach::Discovered.allows(ip(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_known_in_every_spelling() {
+        for (host, expected) in [
+            ("127.1", "127.0.0.1"),
+            ("0", "0.0.0.0"),
+            ("2130706433", "127.0.0.1"),
+            ("0x7f000001", "127.0.0.1"),
+            ("0X7F.1", "127.0.0.1"),
+            ("017700000001", "127.0.0.1"),
+            ("0177.0.0.01", "127.0.0.1"),
+            ("0xa9fea9fe", "169.254.169.254"),
+            ("169.16689662", "169.254.169.254"),
+            ("10.0.257", "10.0.1.1"),
+            ("0x", "0.0.0.0"),
+        ] {
+            assert_eq!(literal(host), Some(ip(expected)), "{host}");
+            assert_eq!(Reach::Discovered.allows_host(host), Reach::Discovered.allows(ip(expected)), "{host}");
+        }
+        for host in ["zk-1", "1.2.3.4.5", "256.0.0.1", "4294967296", "08", "127.", "+1", "0x7g", "zk.1", ""] {
+            assert_eq!(literal(host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn an_ensemble_on_loopback_may_find_its_members_there() {
+        let of = |hosts: &[&str]| {
+            let hosts: Vec<Address> = hosts.iter().map(|host| host.parse().expect("an address")).collect();
+            Reach::of_discovered(&hosts)
+        };
+        assert_eq!(of(&["localhost:2181", "127.0.0.2:2182", "[::1]:2181"]), Reach::DiscoveredOnLoopback);
+        assert_eq!(of(&["localhost:2181", "zk-1:2181"]), Reach::Discovered);
+        assert_eq!(of(&["169.254.0.1:2181"]), Reach::Discovered);
+        assert_eq!(of(&[]), Reach::Discovered);
+        assert!(!Reach::Discovered.allows_host("LocalHost.") && !Reach::Discovered.allows_host("a.localhost"));
+        assert!(Reach::DiscoveredOnLoopback.allows_host("localhost") && Reach::Discovered.allows_host("zk-1"));
+    }
+}

@@ -1,0 +1,152 @@
+//! Texts from outside: cut where they enter, harmless where they are shown.
+//!
+//! A text of a server is at most [`MAX_TEXT_BYTES`] long from the moment it is kept. Texts that name something
+//! (namespaces, paths of znodes) keep all their characters on a page of metrics, where Prometheus' own escapes do; a
+//! terminal, a log, JSON and HTML get them through [`printable`] or [`escape_json`].
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What is kept of one text of a server: no name, version or setting of a real one is longer.
+pub const MAX_TEXT_BYTES: usize = 1024;
+
+/// Texts that were cut since the process started.
+static CUT: AtomicU64 = AtomicU64::new(0);
+
+/// The text, or its first [`MAX_TEXT_BYTES`] up to a whole character; a cut is counted.
+#[must_use]
+pub fn cut(text: &str) -> &str {
+    if text.len() <= MAX_TEXT_BYTES {
+        return text;
+    }
+    CUT.fetch_add(1, Ordering::Relaxed);
+    &text[..text.floor_char_boundary(MAX_TEXT_BYTES)]
+}
+
+/// A text that describes its server (a version, a setting, a subject): cut, and without what cannot be shown.
+#[must_use]
+pub fn fact(text: &str) -> String {
+    printable(cut(text)).into_owned()
+}
+
+/// How many texts were cut since the process started.
+#[must_use]
+pub fn cut_texts() -> u64 {
+    CUT.load(Ordering::Relaxed)
+}
+
+/// The text with U+FFFD for every character that [`is_unprintable`].
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(is_unprintable) {
+        text.chars().map(|c| if is_unprintable(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// One line for a person: printable, and with an ellipsis where it had more than `max` characters.
+#[must_use]
+pub fn line(text: &str, max: usize) -> String {
+    let end = text.char_indices().nth(max).map_or(text.len(), |(end, _)| end);
+    let mut line = printable(&text[..end]).into_owned();
+    if end < text.len() {
+        line.push('…');
+    }
+    line
+}
+
+/// JSON text with escapes in place of unprintable characters, which a serializer writes as they are from DEL on.
+///
+/// Line breaks stand between the tokens of JSON, never within one, and stay.
+#[must_use]
+pub fn escape_json(json: &str) -> Cow<'_, str> {
+    let stays = |c: char| c == '\n' || !is_unprintable(c);
+    if json.chars().all(stays) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if stays(c) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Whether a character moves the cursor, paints, breaks a line, changes the direction of its neighbours or is invisible:
+/// controls (C0, DEL, C1), format characters, line and paragraph separators, noncharacters.
+#[must_use]
+pub const fn is_unprintable(c: char) -> bool {
+    match c {
+        ' '..='~' => false,
+        '\0'..='\u{9f}' => true,
+        '\u{ad}'
+        | '\u{600}'..='\u{605}'
+        | '\u{61c}'
+        | '\u{6dd}'
+        | '\u{70f}'
+        | '\u{890}'..='\u{891}'
+        | '\u{8e2}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{fdd0}'..='\u{fdef}'
+        | '\u{feff}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{110bd}'
+        | '\u{110cd}'
+        | '\u{13430}'..='\u{1343f}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}' => true,
+        // The last two of each plane are no characters.
+        c => c as u32 & 0xfffe == 0xfffe,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_at_a_whole_character_and_counted() {
+        let before = cut_texts();
+        assert_eq!(cut(&"x".repeat(MAX_TEXT_BYTES)).len(), MAX_TEXT_BYTES);
+        let long = "é".repeat(600) + "x";
+        assert_eq!(cut(&long), "é".repeat(512));
+        assert_eq!(cut(&format!("x{long}")).len(), MAX_TEXT_BYTES - 1);
+        assert!(cut_texts() >= before + 2);
+    }
+
+    #[test]
+    fn nothing_that_paints_or_hides_is_shown() {
+        for c in ['\0', '\n', '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{ad}', '\u{200b}', '\u{2028}', '\u{202e}'] {
+            assert_eq!(printable(&format!("a{c}b")), "a\u{fffd}b", "{c:?}");
+        }
+        for c in ['\u{2066}', '\u{feff}', '\u{fffe}', '\u{fdd0}', '\u{e0041}', '\u{10ffff}'] {
+            assert!(is_unprintable(c), "{c:?}");
+        }
+        let fine = "3.9.3 é 漢字 العربية 🦀 – … \u{fffd}";
+        assert!(matches!(printable(fine), Cow::Borrowed(text) if text == fine));
+        assert_eq!(fact(&"\u{9b}".repeat(2000)).chars().count(), 512);
+        assert_eq!((line("ab\nc", 3), line("abc", 3)), ("ab\u{fffd}…".to_owned(), "abc".to_owned()));
+    }
+
+    #[test]
+    fn json_means_the_same_after_the_escapes() {
+        let value = serde_json::json!({"a\u{202e}": "\u{7f}\u{9b}\n\u{e0041}é", "b": ["\u{2028}\\"]});
+        let text = serde_json::to_string_pretty(&value).expect("JSON");
+        let escaped = escape_json(&text);
+        assert!(escaped.contains("a\\u202e") && escaped.contains("\\udb40\\udc41é"), "{escaped}");
+        assert!(!escaped.chars().any(|c| c != '\n' && is_unprintable(c)), "{escaped}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).expect("JSON"), value);
+    }
+}
