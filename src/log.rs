@@ -1,5 +1,6 @@
 //! The log: lines on standard error, which never hold the exporter up, whoever reads them.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -13,6 +14,8 @@ use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::text;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -53,8 +56,9 @@ pub fn start_log(level: LogLevel, format: LogFormat) {
     let filter = Targets::new().with_default(level).with_target("zookeeper_client", LevelFilter::ERROR);
     // Without a descriptor for standard error there is nobody to tell.
     let Ok(out) = io::stderr().as_fd().try_clone_to_owned() else { return };
-    let lines = Mutex::new(Lines::new(File::from(out), format));
-    let log = layer().with_writer(lines).with_target(false).with_ansi(io::stderr().is_terminal());
+    let ansi = io::stderr().is_terminal();
+    let lines = Mutex::new(Lines { ansi, ..Lines::new(File::from(out), format) });
+    let log = layer().with_writer(lines).with_target(false).with_ansi(ansi);
     // An error means that a log is there already, which is what was asked for.
     let _ = match format {
         LogFormat::Text => registry().with(filter).with(log).try_init(),
@@ -65,6 +69,9 @@ pub fn start_log(level: LogLevel, format: LogFormat) {
         tracing::error!(place, "a bug, please report it: {}", panic.payload_as_str().unwrap_or("panic"));
     }));
 }
+
+/// A longer line is cut: every text in one is bounded where it enters, so that none is in a sound log.
+const MAX_LINE_BYTES: usize = 16 << 10;
 
 /// What a pipe or a socket takes at once when it says that it takes anything (`PIPE_BUF`).
 const PIECE: usize = 4096;
@@ -79,6 +86,8 @@ struct Lines {
     /// Most bytes of one write.
     piece: usize,
     format: LogFormat,
+    /// The layer paints its lines.
+    ansi: bool,
     dropped: u64,
     /// The last line that was written was not written to its end.
     midway: bool,
@@ -87,7 +96,7 @@ struct Lines {
 impl Lines {
     fn new(out: File, format: LogFormat) -> Self {
         let (out, piece) = unblocked(out);
-        Self { out, piece, format, dropped: 0, midway: false }
+        Self { out, piece, format, ansi: false, dropped: 0, midway: false }
     }
 
     /// Whether the reader takes some bytes now, or soon. One that let lines be dropped is not waited for again.
@@ -117,7 +126,7 @@ impl Write for Lines {
             (self.dropped, self.midway) = (0, false);
             self.put(gap.as_bytes())?;
         }
-        self.put(line)?;
+        self.put(harmless(line, self.format, self.ansi).as_bytes())?;
         Ok(line.len())
     }
 
@@ -147,6 +156,43 @@ impl Lines {
         }
         Ok(())
     }
+}
+
+/// A line without anything that paints, hides or makes a second line, whatever a server had in its texts.
+fn harmless(line: &[u8], format: LogFormat, ansi: bool) -> Cow<'_, str> {
+    let line = String::from_utf8_lossy(line);
+    let body = line.strip_suffix('\n').unwrap_or(&line);
+    if body.len() <= MAX_LINE_BYTES && body.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return line;
+    }
+    let shown = match format {
+        LogFormat::Json if body.len() > MAX_LINE_BYTES => {
+            format!("{{\"level\":\"WARN\",\"message\":\"log line dropped: too long\",\"bytes\":{}}}", body.len())
+        }
+        LogFormat::Json => text::escape_json(body).replace('\n', "\\n"),
+        LogFormat::Text => {
+            let end = body.floor_char_boundary(MAX_LINE_BYTES);
+            let mut shown = if ansi { painted(&body[..end]) } else { text::printable(&body[..end]).into_owned() };
+            if end < body.len() {
+                shown.push('…');
+            }
+            shown
+        }
+    };
+    Cow::Owned(shown + "\n")
+}
+
+/// A line of the layer's that has its colours, the one escape that stays: it leaves none in the values of fields.
+fn painted(line: &str) -> String {
+    let mut pieces = line.split('\u{1b}');
+    let mut shown = text::printable(pieces.next().unwrap_or("")).into_owned();
+    for piece in pieces {
+        let digits = |c: char| c.is_ascii_digit() || c == ';';
+        let colour = piece.strip_prefix('[').is_some_and(|rest| rest.trim_start_matches(digits).starts_with('m'));
+        shown.push(if colour { '\u{1b}' } else { char::REPLACEMENT_CHARACTER });
+        shown.push_str(&text::printable(piece));
+    }
+    shown
 }
 
 /// Pipes and terminals opened anew, so that a write to them never waits: to say so of the descriptor itself would say it
@@ -200,10 +246,30 @@ mod tests {
     }
 
     #[test]
+    fn nothing_in_a_line_paints_hides_or_makes_a_second_one() {
+        let (json, text) = (LogFormat::Json, LogFormat::Text);
+        let hostile = "a\u{9b}\u{202e}\u{7f}\nb\u{1b}[2Jc\u{1b}[31md\n";
+        assert_eq!(
+            harmless(hostile.as_bytes(), text, false),
+            "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}b\u{fffd}[2Jc\u{fffd}[31md\n"
+        );
+        assert_eq!(
+            harmless(hostile.as_bytes(), text, true),
+            "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}b\u{fffd}[2Jc\u{1b}[31md\n"
+        );
+        let line = harmless("{\"a\":\"\u{9b}\u{2066}é\"}\n".as_bytes(), json, false).into_owned();
+        assert_eq!(line, "{\"a\":\"\\u009b\\u2066é\"}\n");
+        let long = format!("{{\"a\":\"{}\"}}\n", "x".repeat(MAX_LINE_BYTES));
+        let line = harmless(long.as_bytes(), json, false).into_owned();
+        assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok_and(|line| line["bytes"] == MAX_LINE_BYTES + 8));
+        assert_eq!(harmless("é".repeat(20_000).as_bytes(), text, false).len(), MAX_LINE_BYTES + "…\n".len());
+    }
+
+    #[test]
     fn a_line_that_was_cut_is_ended_before_the_next() {
         let (mut reader, mut log) = log();
         let endless = "y".repeat(100_000);
-        log.write_all(endless.as_bytes()).expect("never fails");
+        log.put(endless.as_bytes()).expect("never fails");
         let mut bytes = vec![0; 1 << 17];
         let came = reader.read(&mut bytes).expect("what was written");
         assert!(came < endless.len());

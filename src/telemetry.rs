@@ -14,6 +14,7 @@ use crate::alert::Thresholds;
 use crate::catalogue::{FamilyId, Kind, Own, catalogue};
 use crate::exposition::{Names, collisions};
 use crate::scrape::{DroppedMembers, Report};
+use crate::text;
 
 /// The ensemble, the member, and why.
 type DroppedOf = (Arc<str>, Arc<str>, &'static str);
@@ -129,6 +130,7 @@ impl Collector for OwnFamilies {
                 )
             }),
         )?;
+        family(encoder, Own::CutTexts)?.encode_counter::<NoLabelSet, u64, f64>(&text::cut_texts(), None)?;
         let members = self.dropped.iter().flat_map(|dropped| {
             [("cap", dropped.over_cap), ("address", dropped.unusable)].map(|(reason, count)| {
                 ([("ensemble", dropped.ensemble.to_string()), ("reason", reason.to_owned())], count)

@@ -86,8 +86,8 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
 pub const fn is_unprintable(c: char) -> bool {
     match c {
         ' '..='~' => false,
-        '\0'..='\u{9f}' => true,
-        '\u{ad}'
+        '\0'..='\u{9f}'
+        | '\u{ad}'
         | '\u{600}'..='\u{605}'
         | '\u{61c}'
         | '\u{6dd}'

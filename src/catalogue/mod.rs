@@ -228,6 +228,15 @@ pub fn essential() -> &'static std::collections::BTreeSet<FamilyId> {
     &ESSENTIAL
 }
 
+/// Whether a name belongs to what the exporter says itself, with or without the suffix of its kind.
+#[must_use]
+pub fn is_own_name(name: &str) -> bool {
+    name.starts_with("zk_exporter_")
+        || catalogue().families().take(own::ROWS.len()).any(|(_, family)| {
+            name.strip_prefix(&*family.name).is_some_and(|rest| rest.is_empty() || rest == family.kind.suffix())
+        })
+}
+
 /// Whether the exporter says a family itself, rather than a member: no choice of metrics leaves it out.
 #[must_use]
 pub fn is_own(id: FamilyId) -> bool {

@@ -205,6 +205,9 @@ own! {
     /// What a cap or a rule took away.
     DroppedSamples: Counter "zk_exporter_dropped_samples" ["ensemble", "member", "reason"] in Exporter,
         "Values of replies that did not become samples: negative or not finite where that is impossible, not a number, a duplicate, or over a cap";
+    /// Texts that were too long.
+    CutTexts: Counter "zk_exporter_cut_texts" [] in Exporter,
+        "Texts of servers (names, versions, settings, subjects of certificates) of which only the first 1024 bytes are kept";
     /// What the limit of members took away.
     DroppedMembers: Counter "zk_exporter_dropped_members" ["ensemble", "reason"] in Exporter,
         "Members that discovery found and that were not asked: over --limit.members-per-ensemble (reason cap), or with an address that nobody may be sent to (reason address); counted at every scrape";

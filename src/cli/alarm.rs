@@ -11,6 +11,7 @@ use super::out::{print, tell};
 use super::{UsageError, targets};
 use crate::config::{self, Config, EnsembleConfig, Module, znode};
 use crate::session::{Session, Terms, Trouble};
+use crate::text;
 use crate::wire;
 use crate::znode::alarm::{self, Alarm, Listed};
 
@@ -104,6 +105,9 @@ struct Clear {
     #[command(flatten)]
     target: Target,
 }
+
+/// Characters of a path in the table: any client may make a znode with a name of megabytes.
+const MAX_PATH: usize = 256;
 
 /// The session's last wish is waited for no longer.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -297,12 +301,20 @@ fn table(alarms: &[Listed]) -> String {
         let alarm = listed.alarm.unwrap_or(Alarm { warning: None, critical: None });
         let kind = if listed.ephemeral { "ephemeral" } else { "persistent" };
         let (warning, critical) = (shown(alarm.warning), shown(alarm.critical));
-        [listed.path.clone(), warning, critical, shown(listed.value), state(listed).to_owned(), kind.to_owned()]
+        [
+            text::line(&listed.path, MAX_PATH),
+            warning,
+            critical,
+            shown(listed.value),
+            state(listed).to_owned(),
+            kind.to_owned(),
+        ]
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..6).map(width).collect();
     let line = |row: &[String; 6]| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let padded = |(cell, width): (&String, &usize)| cell.clone() + &" ".repeat(width - cell.chars().count());
+        let cells: Vec<String> = row.iter().zip(&widths).map(padded).collect();
         format!("{}\n", cells.join("  ").trim_end())
     };
     rows.iter().map(line).collect()
@@ -324,7 +336,7 @@ fn json(alarms: &[Listed]) -> String {
         .iter()
         .map(|listed| {
             serde_json::json!({
-                "path": listed.path,
+                "path": text::cut(&listed.path),
                 "warning": listed.alarm.and_then(|alarm| alarm.warning),
                 "critical": listed.alarm.and_then(|alarm| alarm.critical),
                 "value": listed.value,
@@ -333,7 +345,7 @@ fn json(alarms: &[Listed]) -> String {
             })
         })
         .collect();
-    format!("{}\n", serde_json::Value::from(entries))
+    text::escape_json(&format!("{}\n", serde_json::Value::from(entries))).into_owned()
 }
 
 fn number(text: &str) -> Result<f64, String> {
@@ -341,4 +353,25 @@ fn number(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|number: &f64| number.is_finite())
         .ok_or_else(|| "write a number, for example 90".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_of_a_znode_can_be_listed() {
+        let alarm = Alarm { warning: None, critical: Some(90.0) };
+        let listed = |path: String| Listed { path, alarm: Some(alarm), ephemeral: false, value: Some(91.0) };
+        let all = [listed(format!("/{}", "x".repeat(70_000))), listed("/a\u{202e}\u{9b}b\nc".into())];
+        let table = table(&all);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[1].chars().count() < MAX_PATH + 60 && lines[1].contains("x…  -  "), "{}", lines[1]);
+        assert!(lines[2].starts_with("/a\u{fffd}\u{fffd}b\u{fffd}c ") && lines[2].contains("critical"), "{}", lines[2]);
+        let json = json(&all);
+        assert!(json.len() < 2000 && !json.trim_end().chars().any(text::is_unprintable), "{json}");
+        let read: Vec<serde_json::Value> = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(read[1]["path"], "/a\u{202e}\u{9b}b\nc");
+    }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::UsageError;
-use super::out::{print, replace};
+use super::out::print;
+use super::replace::replace;
 use crate::dashboard;
 
 const EXAMPLES: &str = "\

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::UsageError;
 use super::look::{Look, Output, Style, ask, exit_code, run};
-use super::out::print;
+use super::out::{print, print_styled};
 use super::table::{Table, clean};
 use crate::config::Word;
 use crate::scrape::{EnsembleReport, MemberReport, Report};
+use crate::text;
 use crate::verdict::{Verdict, findings, judge};
 use crate::wire::Reason;
 
@@ -37,11 +38,11 @@ impl Info {
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
         let scraper = self.look.scraper()?;
         let report = run(ask(&scraper))?;
-        let text = match self.look.output {
-            Output::Json => json(&report),
-            Output::Text => text(&report, Style::of_stdout()),
+        let written = match self.look.output {
+            Output::Json => print(&json(&report)),
+            Output::Text => print_styled(&text(&report, Style::of_stdout())),
         };
-        Ok(print(&text).code(exit_code(&report)))
+        Ok(written.code(exit_code(&report)))
     }
 }
 
@@ -119,9 +120,8 @@ fn json(report: &Report) -> String {
     let ensembles: Vec<_> =
         report.ensembles.iter().zip(&verdicts).map(|(ensemble, verdict)| describe(ensemble, verdict)).collect();
     // Nothing in it can fail to be written: no map has a key that is no text.
-    let mut text = serde_json::to_string_pretty(&ensembles).unwrap_or_default();
-    text.push('\n');
-    text
+    let text = serde_json::to_string_pretty(&ensembles).unwrap_or_default();
+    text::escape_json(&text).into_owned() + "\n"
 }
 
 fn describe<'r>(ensemble: &'r EnsembleReport, verdict: &'r Verdict) -> EnsembleInfo<'r> {
@@ -214,7 +214,7 @@ fn text(report: &Report, style: Style) -> String {
         let _ = writeln!(out, "{}", style.strong(&summary(ensemble, &verdict)));
         for finding in findings(ensemble, &verdict) {
             let level = style.level(finding.level, &format!("{:8}", finding.level.text()));
-            let text: String = finding.text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+            let text = text::printable(&finding.text);
             let _ = writeln!(out, "{level}  {text}\n          {}", finding.guide);
         }
         out.push('\n');

@@ -10,6 +10,7 @@ mod info;
 mod listen;
 mod look;
 mod out;
+mod replace;
 mod rules;
 mod serve;
 mod stat;
@@ -26,7 +27,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::catalogue::catalogue;
 use crate::config::Located;
 use crate::config::choice::fits;
-use out::{Written, tell};
+use out::{Written, one_line, tell};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -117,7 +118,7 @@ pub fn run() -> ExitCode {
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return Written::of(error.print()).code(ExitCode::SUCCESS);
         }
-        Err(error) => return usage(&one_line(&error)),
+        Err(error) => return usage(&summary(&error)),
     };
     let done = match cli.command {
         Some(Command::Info(info)) => info.run(),
@@ -150,14 +151,14 @@ fn usage(message: &str) -> ExitCode {
     tell(message);
     // A monitoring system reads standard output, and takes 2 for critical.
     if std::env::args_os().nth(1).is_some_and(|command| command == "check") {
-        let _ = writeln!(std::io::stdout(), "ZOOKEEPER UNKNOWN - {message}");
+        let _ = writeln!(std::io::stdout(), "ZOOKEEPER UNKNOWN - {}", one_line(message));
         return ExitCode::from(UNKNOWN);
     }
     ExitCode::from(USAGE)
 }
 
 /// clap's message without its pages: the first line, and the tip where there is one.
-fn one_line(error: &clap::Error) -> String {
+fn summary(error: &clap::Error) -> String {
     let text = error.render().to_string();
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
         && let Some(missing) = missing_command(&text)

@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Result, Write};
-use std::path::Path;
 use std::process::ExitCode;
+
+use crate::text;
 
 /// How a text got to standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,27 +18,34 @@ pub(super) enum Written {
     Failed,
 }
 
-/// Writes a text to standard output, and tells where that fails.
+/// Characters of a message: one that quotes megabytes helps nobody.
+const MAX_MESSAGE: usize = 2000;
+
+/// Writes lines to standard output, and tells where that fails. Nothing in them paints or moves the cursor.
 pub(super) fn print(text: &str) -> Written {
+    let mut lines = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        lines.push_str(&text::printable(line));
+        lines.push_str(end);
+    }
+    print_styled(&lines)
+}
+
+/// Writes text that has escapes of ours for a terminal; what others said is made printable by whoever puts it in.
+pub(super) fn print_styled(text: &str) -> Written {
     let mut out = std::io::stdout().lock();
     Written::of(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 /// Writes one line to standard error; where nobody can read it, the exit code still says what there is to say.
 pub(super) fn tell(message: impl Display) {
-    let _ = writeln!(std::io::stderr(), "zookeeper-exporter: {message}");
+    let _ = writeln!(std::io::stderr(), "zookeeper-exporter: {}", one_line(message));
 }
 
-/// Writes a file that others may read at any moment: it appears whole or not at all.
-pub(super) fn replace(file: &Path, text: &str) -> Result<()> {
-    let mut new = file.as_os_str().to_owned();
-    new.push(".new");
-    let done = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, file));
-    if done.is_err() {
-        // What failed is told; that its half cannot be removed either says no more.
-        let _ = std::fs::remove_file(&new);
-    }
-    done
+/// A message as one line: it may quote a path, a flag or a page.
+pub(super) fn one_line(message: impl Display) -> String {
+    text::line(&message.to_string(), MAX_MESSAGE)
 }
 
 impl Written {
@@ -60,24 +68,5 @@ impl Written {
             Self::Closed => ExitCode::SUCCESS,
             Self::Failed => ExitCode::FAILURE,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::replace;
-
-    #[test]
-    fn a_file_that_cannot_be_replaced_leaves_the_old_one_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("rules.yml");
-        replace(&file, "old").unwrap();
-        replace(&file, "new").unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
-        // No file can take the place of a folder with something in it.
-        let full = folder.path().join("full");
-        std::fs::create_dir_all(full.join("x")).unwrap();
-        assert!(replace(&full, "text").is_err());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
     }
 }

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::out::{print, replace, tell};
+use super::out::{print, tell};
+use super::replace::replace;
 use super::{UsageError, load};
 use crate::alert::{Deployment, Format, LeftOut, RuleFile, Template, Thresholds};
+use crate::config::whole;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -127,9 +129,12 @@ fn template(thresholds: &Thresholds, deployment: &Deployment) -> Written {
     Written { text, files, left_out: template.left_out().to_vec() }
 }
 
+/// Larger files are none that was written here.
+const MAX_RULES_BYTES: u64 = 64 << 20;
+
 /// Whether the file is what would be written; says on the standard error where it is not.
 fn compare(file: &Path, wanted: &str) -> bool {
-    let found = match std::fs::read_to_string(file) {
+    let found = match whole::text(file, MAX_RULES_BYTES) {
         Ok(found) => found,
         Err(error) => {
             tell(format_args!("{}: {error}; write it without --check", file.display()));

@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::info::summary;
 use super::look::{Look, Output, Style, ask, exit_code, run};
-use super::out::{Written, print};
+use super::out::{Written, print_styled};
 use super::table::Table;
 use super::{UsageError, positive_duration};
 use crate::scrape::{MemberReport, Report};
+use crate::text;
 use crate::verdict::{Mark, Pace, findings, judge};
 
 const EXAMPLES: &str = "\
@@ -64,7 +65,7 @@ impl Stat {
                 // On a terminal the new table takes the place of the old one.
                 let clear = if self.watch && style.is_on() { "\u{1b}[H\u{1b}[2J" } else { "" };
                 let apart = if self.watch && self.look.output == Output::Text && clear.is_empty() { "\n" } else { "" };
-                let written = print(&format!("{clear}{text}{apart}"));
+                let written = print_styled(&format!("{clear}{text}{apart}"));
                 if !self.watch || written != Written::Whole {
                     return Ok(written.code(exit_code(&report)));
                 }
@@ -149,9 +150,8 @@ fn json(report: &Report, paces: &[Vec<Pace>]) -> String {
         })
         .collect();
     // Nothing in it can fail to be written: no map has a key that is no text.
-    let mut text = serde_json::to_string(&ensembles).unwrap_or_default();
-    text.push('\n');
-    text
+    let text = serde_json::to_string(&ensembles).unwrap_or_default();
+    text::escape_json(&text).into_owned() + "\n"
 }
 
 fn text(report: &Report, paces: &[Vec<Pace>], style: Style) -> String {
@@ -193,7 +193,7 @@ fn text(report: &Report, paces: &[Vec<Pace>], style: Style) -> String {
         let _ = writeln!(out, "{}", style.strong(&summary(ensemble, &verdict)));
         if let Some(worst) = findings(ensemble, &verdict).first() {
             let level = style.level(worst.level, worst.level.text());
-            let text: String = worst.text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+            let text = text::printable(&worst.text);
             let _ = writeln!(out, "{level}: {text}");
         }
         for (number, line) in table.lines().iter().enumerate() {

@@ -1,5 +1,7 @@
 //! Aligned tables of plain text. What members said is made harmless for a terminal.
 
+use crate::text;
+
 /// A table whose columns are as wide as their widest cell.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -52,14 +54,9 @@ impl Table {
     }
 }
 
-/// Without control characters, which could move the cursor or paint, and not longer than a cell may be.
+/// Printable, and not longer than a cell may be.
 pub(super) fn clean(text: &str) -> String {
-    let harmless = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut cut: String = text.chars().take(MAX_CELL).map(harmless).collect();
-    if text.chars().nth(MAX_CELL).is_some() {
-        cut.push('…');
-    }
-    cut
+    text::line(text, MAX_CELL)
 }
 
 #[cfg(test)]

@@ -1,7 +1,12 @@
 //! One error for everything a user can write wrong: where it stands and what to write instead.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::path::PathBuf;
+
+use crate::text;
+
+/// Characters of a path or a message that are shown: enough for any that is of use.
+const MAX_SHOWN: usize = 1000;
 
 /// A mistake in a flag or in the configuration file; its text is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,13 +35,18 @@ pub enum Place {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A path and a message quote what was written, which may hold line breaks, or colours of a terminal.
         match &self.place {
             Place::Flag(flag) => write!(f, "{flag}: ")?,
-            Place::File { path, line: 0, .. } => write!(f, "{}: ", path.display())?,
-            Place::File { path, line, column } => write!(f, "{}:{line}:{column}: ", path.display())?,
+            Place::File { path, line, column } => {
+                f.write_str(&text::line(&path.display().to_string(), MAX_SHOWN))?;
+                if *line > 0 {
+                    write!(f, ":{line}:{column}")?;
+                }
+                f.write_str(": ")?;
+            }
         }
-        // A message quotes what was written, which may hold line breaks, or colours of a terminal.
-        self.message.chars().try_for_each(|c| f.write_char(if c.is_control() { '\u{fffd}' } else { c }))
+        f.write_str(&text::line(&self.message, MAX_SHOWN))
     }
 }
 

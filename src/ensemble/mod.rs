@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 pub use known::Known;
 pub use membership::{Membership, Server};
-pub use roster::{Roster, Told, by_addresses, by_membership};
+pub use roster::{REACH_OF_NAMES, Roster, Told, by_addresses, by_membership};
 
 use crate::config::{Address, Config, Discovery, EnsembleConfig, MemberConfig, Module, Reach};
 

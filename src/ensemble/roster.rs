@@ -39,7 +39,7 @@ impl Roster {
 }
 
 /// Where the addresses of a configured name may be.
-const REACH_OF_NAMES: Reach = Reach::DiscoveredOnLoopback;
+pub const REACH_OF_NAMES: Reach = Reach::DiscoveredOnLoopback;
 
 /// Every address of a name as a member, in the order of the numbers.
 ///

@@ -34,7 +34,9 @@ static CATALOGUE: LazyLock<Vec<Item>> = LazyLock::new(|| items(Names::Catalogue)
 static MNTR: LazyLock<Vec<Item>> = LazyLock::new(|| items(Names::Mntr));
 
 fn items(names: Names) -> Vec<Item> {
-    let mut items: Vec<_> = statements::OWN.into_iter().map(Item::Statement).collect();
+    // `mntr`'s own `zk_peer_state` and the info family of that name would be one family twice.
+    let stays = |own: &Own| names == Names::Catalogue || *own != Own::PeerStateInfo;
+    let mut items: Vec<_> = statements::OWN.into_iter().filter(stays).map(Item::Statement).collect();
     items.push(Item::Lag);
     items.extend(ensembles::OWN.into_iter().map(Item::Ensemble));
     items.extend(beyond::OWN.into_iter().map(Item::Beyond));

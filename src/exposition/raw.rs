@@ -2,7 +2,8 @@
 //!
 //! Names and labels follow dabealu/zookeeper-exporter: `zk_<key>`, the label `zk_host`, and
 //! `zk_server_leader`, `zk_version`, `zk_peer_state` beside the keys. What this exporter says itself
-//! (`zk_up`, `zk_server_state`, `zk_scrape_failure` ...) stands on this page too.
+//! (`zk_up`, `zk_server_state`, `zk_scrape_failure` ...) is on this page too, under names that no key can take;
+//! `zk_peer_state_info` alone is left to the key of its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,10 +13,14 @@ use prometheus_client::metrics::MetricType;
 
 use super::collector::encode_value;
 use super::labels::{Head, Pairs};
-use super::statements;
-use crate::catalogue::{Kind, Meaning, catalogue};
+use crate::catalogue::{Kind, Meaning, catalogue, is_own_name};
 use crate::reply::{Number, mntr, short_version};
+use crate::scrape::typed::MAX_UNKNOWN;
 use crate::scrape::{MemberReport, State};
+use crate::text;
+
+/// The one name of the exporter's own that a key of `mntr` keeps.
+const PEER_STATE: &str = "zk_peer_state";
 
 /// Labels behind `ensemble` and `member`.
 type Labels = Vec<(String, String)>;
@@ -47,7 +52,8 @@ pub fn collisions(member: &MemberReport) -> u64 {
     series(member).1
 }
 
-/// The series of a member, each once, and how many were in the way of another.
+/// The series of a member, each once, and how many were in the way of another. `scrape` has bounded the lines and their
+/// length; what is no key of ZooKeeper's is bounded as on the other page, which counts it.
 fn series(member: &MemberReport) -> (Vec<(String, Labels, Number)>, u64) {
     let mut all = vec![("zk_server_leader".to_owned(), Vec::new(), flag(member.state == State::Leader))];
     let chosen = |entry: &mntr::Entry<'_>| {
@@ -58,13 +64,18 @@ fn series(member: &MemberReport) -> (Vec<(String, Labels, Number)>, u64) {
         };
         member.shown.is_all() || sample
     };
-    for entry in member.raw.iter().flat_map(|text| mntr::entries(text)).filter(chosen) {
-        let info = |label: &str, value: &str| vec![(label.to_owned(), value.to_owned())];
+    let mut unknown = 0;
+    let within_cap = |entry: &mntr::Entry<'_>| {
+        unknown += usize::from(catalogue().lookup(entry.key).is_none());
+        unknown <= MAX_UNKNOWN || catalogue().lookup(entry.key).is_some()
+    };
+    for entry in member.raw.iter().flat_map(|text| mntr::entries(text)).filter(chosen).filter(within_cap) {
+        let info = |label: &str, value: &str| vec![(label.to_owned(), text::fact(value))];
         match entry.key {
             "version" => all.push(("zk_version".into(), info("version", short_version(entry.value)), flag(true))),
             "peer_state" => {
                 let state = entry.value.split(' ').next().unwrap_or("");
-                all.push(("zk_peer_state".into(), info("state", state), flag(true)));
+                all.push((PEER_STATE.into(), info("state", state), flag(true)));
             }
             _ => {
                 let Some(value) = Number::parse(entry.value) else { continue };
@@ -77,7 +88,9 @@ fn series(member: &MemberReport) -> (Vec<(String, Labels, Number)>, u64) {
     }
     let before = all.len();
     let mut seen = BTreeSet::new();
-    all.retain(|(name, labels, _)| !statements::is_name(name) && seen.insert((name.clone(), labels.clone())));
+    all.retain(|(name, labels, _)| {
+        (name == PEER_STATE || !is_own_name(name)) && seen.insert((name.clone(), labels.clone()))
+    });
     let lost = (before - all.len()) as u64;
     (all, lost)
 }

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use super::collector::Sink;
-use super::ensembles;
-use crate::catalogue::{FamilyId, Own, catalogue};
+use crate::catalogue::{FamilyId, Own};
 use crate::reply::Number;
 use crate::scrape::{MemberReport, State};
 
@@ -29,15 +28,6 @@ pub(super) const OWN: [Own; 14] = [
 /// Whether the family is one of those written here.
 pub(super) fn states(id: FamilyId) -> bool {
     OWN.into_iter().chain([Own::ZxidLag]).any(|own| FamilyId::from(own) == id)
-}
-
-/// Whether a name is one of theirs, with or without its suffix.
-pub(super) fn is_name(name: &str) -> bool {
-    let ensembles = ensembles::OWN.into_iter().chain([Own::ZxidLag]);
-    OWN.into_iter().chain(ensembles).any(|own| {
-        let family = catalogue().family(own.into());
-        name.strip_prefix(&*family.name).is_some_and(|rest| rest.is_empty() || rest == family.kind.suffix())
-    })
 }
 
 /// Gives `sink` every sample that the family has for this member.

@@ -17,6 +17,7 @@ use super::{App, PLAIN, Running};
 use crate::config::{DEFAULT_ENSEMBLE, DEFAULT_MODULE, Discovery, check_ensemble_name, member_list};
 use crate::ensemble::{Ensemble, Member};
 use crate::scrape::{Places, Probe, Report, Transcript};
+use crate::text;
 use crate::wire;
 
 /// What a request asks for.
@@ -34,6 +35,9 @@ pub struct Wish {
 
 /// Why there is no page: the status, and one line that says what to write instead.
 pub type Refusal = (StatusCode, String);
+
+/// Characters of a refusal, which quotes what was asked for.
+const MAX_REFUSAL: usize = 1000;
 
 /// A name that does not resolve within this time is not looked at any longer.
 const RESOLVE: Duration = Duration::from_secs(5);
@@ -53,8 +57,7 @@ pub(super) async fn probe(State(app): State<Arc<App>>, RawQuery(query): RawQuery
     match asked.await {
         Err((status, line)) => {
             // A message quotes what was sent, which may hold line breaks.
-            let line: String = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-            (status, PLAIN, line + "\n").into_response()
+            (status, PLAIN, text::line(&line, MAX_REFUSAL) + "\n").into_response()
         }
         Ok((Wish { debug: true, .. }, report)) => (PLAIN, explain(&transcript, &report, begun)).into_response(),
         Ok((_, report)) => page(&Arc::new(report), None, app.names, &headers),

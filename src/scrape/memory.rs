@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::log_budget::LogBudget;
 use super::reading::{SeenConf, WHITELIST};
 use super::report::State;
 use super::sockets::Standing;
@@ -24,13 +25,28 @@ const SILENT: u32 = 2;
 static MEMBERS: AtomicUsize = AtomicUsize::new(0);
 
 /// Bounded: one entry a word and reason.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Memory {
     /// The process of a member on this host.
     pub(super) host: Watch,
     inner: Mutex<Inner>,
     /// Failures are for the one who asked, and no news for the log.
     quiet: bool,
+    log: LogBudget,
+    /// Of all discovered members of an ensemble together, whose number and names a liar may change.
+    shared_log: Option<Arc<LogBudget>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            host: Watch::default(),
+            inner: Mutex::default(),
+            quiet: false,
+            log: LogBudget::of_member(),
+            shared_log: None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -69,6 +85,19 @@ impl Memory {
     /// Of a member that is asked once.
     pub(super) fn of_one_scrape() -> Self {
         Self { quiet: true, ..Self::default() }
+    }
+
+    /// Of a discovered member.
+    pub(super) fn of_discovered(log: &Arc<LogBudget>) -> Self {
+        Self { shared_log: Some(Arc::clone(log)), ..Self::default() }
+    }
+
+    /// Whether a line about the member may be written now, and how many were not.
+    fn log_line(&self) -> Option<u64> {
+        let now = Instant::now();
+        let own = self.log.take(now)?;
+        let shared = self.shared_log.as_ref().map_or(Some(0), |log| log.take(now))?;
+        Some(own + shared)
     }
 
     /// A panic elsewhere leaves the data whole: every change is one assignment.
@@ -164,12 +193,18 @@ impl Memory {
         inner.turn = inner.turn.wrapping_add(1);
         for ((reason, detail), words) in news {
             let words = words.join(",");
-            tracing::warn!(ensemble, member, words, reason = reason.text(), "{detail}");
+            match self.log_line() {
+                Some(0) => tracing::warn!(ensemble, member, words, reason = reason.text(), "{detail}"),
+                Some(suppressed) => {
+                    tracing::warn!(ensemble, member, words, reason = reason.text(), suppressed, "{detail}");
+                }
+                None => tracing::debug!(ensemble, member, words, reason = reason.text(), "{detail}"),
+            }
         }
         // `conf` is not asked each time: that it did not fail says nothing.
         let healed = |word: &Word, _: &mut Reason| !failed[*word as usize] && *word != Word::Conf;
         let healed: Vec<&str> = inner.told.extract_if(.., healed).map(|(word, _)| word.text()).collect();
-        if !healed.is_empty() {
+        if !healed.is_empty() && self.log_line().is_some() {
             tracing::info!(ensemble, member, words = healed.join(","), "answers again");
         }
         inner.totals.iter().map(|(key, count)| (*key, *count)).collect()

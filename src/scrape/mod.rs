@@ -2,6 +2,7 @@
 
 mod again;
 mod beyond;
+mod log_budget;
 mod member;
 mod memory;
 pub mod reading;

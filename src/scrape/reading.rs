@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::report::{Identity, MemberReport, Source, State};
-use super::samples::Samples;
+use super::samples::{Dropped, Samples};
 use super::typed::{self, Facts};
 use crate::config::Word;
 use crate::ensemble::Membership;
 use crate::reply::conf::Conf;
 use crate::reply::{self, Recognised, conf, mntr, monitor, srvr};
+use crate::text;
 use crate::wire::{Exchange, Failure, PeerCertificate, Reason};
 
 /// How a reply is read.
@@ -38,10 +39,17 @@ pub struct SeenConf {
 
 impl From<Conf<'_>> for SeenConf {
     fn from(conf: Conf<'_>) -> Self {
+        let membership = Membership::from_conf(&conf).map(|mut membership| {
+            for server in &mut membership.servers {
+                server.id = text::fact(&server.id);
+                server.host = text::fact(&server.host);
+            }
+            membership
+        });
         Self {
-            settings: conf.settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            membership: Membership::from_conf(&conf),
-            server_id: conf.server_id.unwrap_or_default().to_owned(),
+            settings: conf.settings.iter().map(|(name, value)| (text::fact(name), text::fact(value))).collect(),
+            membership,
+            server_id: text::fact(conf.server_id.unwrap_or_default()),
             peer_type: match conf.peer_type {
                 Some("0") => Some("participant"),
                 Some("1") => Some("observer"),
@@ -51,6 +59,12 @@ impl From<Conf<'_>> for SeenConf {
         }
     }
 }
+
+/// A `conf` is some kilobytes; one of a thousand servers has a tenth of a megabyte.
+const MAX_CONF_BYTES: usize = 256 << 10;
+
+/// A longer line of `mntr` is not kept for the page with `mntr`'s own names: its key and value are at most a text each.
+const MAX_RAW_LINE_BYTES: usize = 2 * text::MAX_TEXT_BYTES;
 
 /// What to write where a word is refused.
 pub(super) const WHITELIST: &str = "add it to the line 4lw.commands.whitelist of its zoo.cfg and restart it, for example \
@@ -96,7 +110,11 @@ impl Heard {
     /// Reads what an exchange brought.
     #[must_use]
     pub fn new(word: Word, exchange: Exchange, reading: Reading) -> Self {
-        let Exchange { bytes, failure, connect, certificates } = exchange;
+        let Exchange { bytes, mut failure, connect, certificates } = exchange;
+        if word == Word::Conf && bytes.len() > MAX_CONF_BYTES {
+            let detail = format!("the reply to `conf` has more than {MAX_CONF_BYTES} bytes");
+            failure = Some(Failure::new(Reason::TooLarge, detail));
+        }
         let text = reply::text(&bytes);
         let (recognised, text) = match word {
             Word::Mntr => (mntr::recognised(&text), text),
@@ -174,13 +192,14 @@ impl Content {
     fn read(word: Word, text: &str, reading: Reading) -> Self {
         match word {
             Word::Mntr | Word::Monitor => {
-                let (samples, facts) = typed::typed(mntr::entries(text), mntr::lines(text), reading.series_cap);
-                Self::Figures { samples, facts, raw: reading.keep_raw.then(|| text.to_owned()) }
+                let (mut samples, facts) = typed::typed(mntr::entries(text), mntr::lines(text), reading.series_cap);
+                let raw = reading.keep_raw.then(|| raw(text, reading.series_cap, &mut samples));
+                Self::Figures { samples, facts, raw }
             }
             Word::Srvr => {
                 let status = srvr::parse(text);
                 let (samples, _) = typed::typed(status.entries(), 0, reading.series_cap);
-                let owned = |text: Option<&str>| text.map(str::to_owned);
+                let owned = |text: Option<&str>| text.map(text::fact);
                 Self::Status { samples, version: owned(status.version), mode: owned(status.mode), zxid: status.zxid }
             }
             Word::Conf => Self::Conf(conf::parse(text).into()),
@@ -201,6 +220,14 @@ impl Content {
             _ => None,
         }
     }
+}
+
+/// The lines of `mntr` that are kept: as many as series, none longer than a key and a value may be.
+fn raw(text: &str, cap: usize, samples: &mut Samples) -> String {
+    let fits = |line: &&str| line.len() <= MAX_RAW_LINE_BYTES;
+    let long = text.split_inclusive('\n').filter(|line| !fits(line)).count();
+    samples.note_dropped(Dropped::Cap, long as u64);
+    text.split_inclusive('\n').filter(fits).take(cap).collect()
 }
 
 /// The replies of one member; `None` for a word that was not asked.

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::catalogue::{FamilyId, Part};
 use crate::reply::Number;
+use crate::text::cut;
 
 /// Between the values of a family that has several labels; no value holds it, see [`Samples::push`].
 const SEPARATOR: char = '\0';
@@ -141,6 +142,13 @@ impl Samples {
         &self.dropped
     }
 
+    /// Counts what was left out beside the samples.
+    pub(super) fn note_dropped(&mut self, why: Dropped, how_many: u64) {
+        if how_many > 0 {
+            *self.dropped.entry(why).or_default() += how_many;
+        }
+    }
+
     /// The value of a series that has no label.
     #[must_use]
     pub fn value(&self, family: FamilyId, part: Part) -> Option<Number> {
@@ -186,8 +194,9 @@ impl Collector {
         self.push_labelled(family, part, None, value);
     }
 
-    /// Adds a sample with one label value.
+    /// Adds a sample with one label value, which is cut where it is too long.
     pub fn push_one(&mut self, family: FamilyId, part: Part, label: &str, value: Number) {
+        let label = cut(label);
         if label.contains(SEPARATOR) {
             self.push_labelled(family, part, Some(&label.replace(SEPARATOR, "\u{fffd}")), value);
         } else {
@@ -195,14 +204,14 @@ impl Collector {
         }
     }
 
-    /// Adds a sample with several label values.
+    /// Adds a sample with several label values, each cut where it is too long.
     pub fn push_many(&mut self, family: FamilyId, part: Part, labels: &[&str], value: Number) {
         let mut joined = String::new();
         for (place, label) in labels.iter().enumerate() {
             if place > 0 {
                 joined.push(SEPARATOR);
             }
-            joined.extend(label.chars().map(|c| if c == SEPARATOR { '\u{fffd}' } else { c }));
+            joined.extend(cut(label).chars().map(|c| if c == SEPARATOR { '\u{fffd}' } else { c }));
         }
         self.push_labelled(family, part, Some(&joined), value);
     }

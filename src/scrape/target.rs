@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Places;
 use super::beyond::Beyond;
+use super::log_budget::LogBudget;
 use super::member::{Asked, Found};
 use super::memory::Memory;
 use super::report::{EnsembleReport, MemberReport, State};
@@ -17,7 +18,8 @@ use super::round::{self, Round};
 use super::samples::Samples;
 use super::shown::Shown;
 use crate::config::{Address, Discovery, Reach};
-use crate::ensemble::{Ensemble, Known, Member, Roster, Told, by_addresses, by_membership};
+use crate::ensemble::{Ensemble, Known, Member, REACH_OF_NAMES, Roster, Told, by_addresses, by_membership};
+use crate::text;
 use crate::wire::{self, Client, Failure};
 
 /// An ensemble that is asked.
@@ -34,6 +36,8 @@ pub(super) struct Target {
     places: Places,
     /// The round that may be joined.
     pub(super) round: Mutex<Weak<Round>>,
+    /// Lines about the membership, the leader and discovered members.
+    log: Arc<LogBudget>,
 }
 
 /// Bounded by the members there are and the members written.
@@ -110,6 +114,7 @@ impl Target {
             beyond: None,
             places: Places::new(),
             round: Mutex::default(),
+            log: Arc::new(LogBudget::of_ensemble()),
         }
     }
 
@@ -143,22 +148,15 @@ impl Target {
     /// The member of this name, configured or discovered; a configured one may be anywhere, a discovered one may not.
     pub(super) fn member(&self, name: &str, cap: usize) -> Option<Member> {
         let is = |member: &&Member| *member.name == *name;
-        if let Some(configured) = self.ensemble.members.iter().find(is) {
-            return Some(configured.clone());
-        }
         let remembered = self.lock();
-        if let Some(discovered) =
-            self.roster(&remembered, cap).and_then(|roster| roster.members.into_iter().find(|member| is(&member)))
-        {
-            return Some(discovered);
-        }
-        // An address of a name: the name itself is resolved at each scrape.
-        let address: Address = remembered.memories.contains_key(name).then(|| name.parse().ok()).flatten()?;
-        let reach = match self.ensemble.discovery {
-            Discovery::Dns => Reach::DiscoveredOnLoopback,
-            Discovery::Static | Discovery::Conf => Reach::Discovered,
-        };
-        Some(Member { reach, ..address.into() })
+        let roster = self.roster(&remembered, cap).unwrap_or_default();
+        let known = self.ensemble.members.iter().find(is).or_else(|| roster.members.iter().find(is));
+        known.cloned().or_else(|| {
+            // An address of a name: the name itself is resolved at each scrape.
+            let address: Address = remembered.memories.contains_key(name).then(|| name.parse().ok())??;
+            let dns = self.ensemble.discovery == Discovery::Dns;
+            Some(Member { reach: if dns { REACH_OF_NAMES } else { Reach::Discovered }, ..address.into() })
+        })
     }
 
     /// Who is to be asked now. Resolves names where their addresses are the members.
@@ -251,8 +249,12 @@ impl Target {
 
     /// What is remembered of a member. Of one that is asked once, nothing will be.
     fn memory(&self, memories: &mut BTreeMap<Arc<str>, Arc<Memory>>, name: &Arc<str>) -> Arc<Memory> {
-        let new = || Arc::new(if self.beyond.is_some() { Memory::default() } else { Memory::of_one_scrape() });
-        Arc::clone(memories.entry(Arc::clone(name)).or_insert_with(new))
+        let new = || match self.beyond {
+            None => Memory::of_one_scrape(),
+            Some(_) if self.ensemble.members.iter().any(|member| member.name == *name) => Memory::default(),
+            Some(_) => Memory::of_discovered(&self.log),
+        };
+        Arc::clone(memories.entry(Arc::clone(name)).or_insert_with(|| Arc::new(new())))
     }
 
     /// Joins members with what is remembered of them, and forgets those that are gone.
@@ -312,7 +314,7 @@ impl Target {
         let mut remembered = self.lock();
         remembered.known = known;
         remembered.deserted = report.members.iter().all(|member| !member.up);
-        remembered.watch_leader(&self.ensemble.name, report);
+        remembered.watch_leader(&self.ensemble.name, &self.log, report);
         if self.ensemble.discovery == Discovery::Conf {
             remembered.watch_crowd(report);
             let members = present.asked.iter().zip(report.members.iter().zip(told.iter().copied()));
@@ -354,8 +356,11 @@ impl Target {
         let changed = remembered.told.as_ref().is_none_or(|known| known.membership != told.membership);
         if changed {
             let servers: Vec<_> = told.membership.servers.iter().map(|server| server.id.as_str()).collect();
+            let servers = text::fact(&servers.join(","));
             let (ensemble, version) = (&*self.ensemble.name, told.membership.version);
-            tracing::info!(ensemble, version, by = %told.by, servers = servers.join(","), "membership");
+            if self.log.take(Instant::now()).is_some() {
+                tracing::info!(ensemble, version, by = %told.by, servers, "membership");
+            }
             remembered.told = Some(told);
         }
     }
@@ -363,13 +368,15 @@ impl Target {
 
 impl Remembered {
     /// A new leader may mean a new configuration: `conf` is asked again at the next scrape.
-    fn watch_leader(&mut self, ensemble: &str, report: &EnsembleReport) {
+    fn watch_leader(&mut self, ensemble: &str, log: &LogBudget, report: &EnsembleReport) {
         let Some(leader) = report.members.iter().find(|member| member.state == State::Leader) else { return };
         if self.leader.as_ref() == Some(&leader.name) {
             return;
         }
         if self.leader.replace(Arc::clone(&leader.name)).is_some() {
-            tracing::info!(ensemble, leader = &*leader.name, "new leader");
+            if log.take(Instant::now()).is_some() {
+                tracing::info!(ensemble, leader = &*leader.name, "new leader");
+            }
             self.memories.values().for_each(|memory| memory.forget_conf_time());
         }
     }

@@ -5,6 +5,7 @@ use crate::catalogue::metric::Label;
 use crate::catalogue::{Fact, Kind, Lookups, Meaning, Own, Part, Sentinel, Slot, catalogue};
 use crate::reply::mntr::{Entry, labels};
 use crate::reply::{Number, release};
+use crate::text;
 
 /// The texts a reply holds beside its figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,10 +21,7 @@ pub struct Facts {
 }
 
 /// Unknown keys beyond this many in one reply are dropped and counted: they are somebody's mistake or attack.
-const MAX_UNKNOWN: usize = 500;
-
-/// Label values of one reply that are longer than this are cut: no namespace is.
-const MAX_LABEL_BYTES: usize = 1024;
+pub const MAX_UNKNOWN: usize = 500;
 
 /// Limits from 2^63 up mean that there is none (ClickHouse Keeper writes 2^64 - 1).
 const NO_LIMIT: f64 = 9_223_372_036_854_775_808.0;
@@ -76,7 +74,7 @@ impl Typing {
             Fact::PeerState => &mut self.facts.peer_state,
             Fact::ObserverMaster => &mut self.facts.observer_master,
         };
-        place.get_or_insert_with(|| cut(value).to_owned());
+        place.get_or_insert_with(|| text::fact(value));
     }
 
     fn sample(&mut self, entry: Entry<'_>, slot: Slot, name: Option<&str>) {
@@ -103,12 +101,12 @@ impl Typing {
         match (slot.label, entry.labels) {
             (None, _) => self.collector.push(slot.family, slot.part, value),
             (Some(Label::Same(names)), text) => {
-                let values: Vec<&str> = names.iter().map(|name| cut(label(text, name))).collect();
+                let values: Vec<&str> = names.iter().map(|name| label(text, name)).collect();
                 self.collector.push_many(slot.family, slot.part, &values, value);
             }
             (Some(_), text) => {
                 let value_of_label = name.unwrap_or_else(|| label(text, "key"));
-                self.collector.push_one(slot.family, slot.part, cut(value_of_label), value);
+                self.collector.push_one(slot.family, slot.part, value_of_label, value);
             }
         }
     }
@@ -129,10 +127,10 @@ impl Typing {
         }
         let family = Own::Unknown.into();
         match entry.labels {
-            None => self.collector.push_one(family, Part::Value, cut(entry.key), number),
+            None => self.collector.push_one(family, Part::Value, entry.key, number),
             Some(labels) => {
                 let key = format!("{}{{{labels}}}", entry.key);
-                self.collector.push_one(family, Part::Value, cut(&key), number);
+                self.collector.push_one(family, Part::Value, &key, number);
             }
         }
     }
@@ -172,8 +170,4 @@ fn unfit(slot: Slot, number: Number) -> Option<Dropped> {
     let never_negative = counts || slot.kind == Kind::Summary;
     // A quantile without an observation is NaN, and says so on the page.
     (value < 0.0 && never_negative || value.is_nan() && counts).then_some(Dropped::Impossible)
-}
-
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_LABEL_BYTES)]
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::text;
+
 /// The values of the label `reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
@@ -69,9 +71,13 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure.
+    /// A failure. What a server said of it is cut and made printable.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, detail: detail.into() }
+        let detail = match detail.into() {
+            Cow::Owned(detail) => Cow::Owned(text::fact(&detail)),
+            ours @ Cow::Borrowed(_) => ours,
+        };
+        Self { reason, detail }
     }
 }

@@ -5,11 +5,10 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 use x509_cert::time::Time;
 
+use crate::text;
+
 /// Certificates of one chain beyond this many are not looked at; a real chain has two or three.
 pub(super) const MAX_CHAIN: usize = 8;
-
-/// Names longer than this are cut.
-const MAX_NAME: usize = 256;
 
 /// One certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +54,5 @@ pub(super) fn read_all(chain: &[CertificateDer<'_>]) -> Vec<PeerCertificate> {
 }
 
 fn name(name: &x509_cert::name::Name) -> String {
-    let text: String = name.to_string().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    text[..text.floor_char_boundary(MAX_NAME)].to_owned()
+    text::fact(&name.to_string())
 }

@@ -197,6 +197,8 @@ async fn data(
         return Ok((stat, Err(Trouble::TooLarge)));
     }
     match within(deadline, client.get_data(path)).await {
+        // The member said that it is small; what came decides.
+        Ok((data, stat)) if data.len() > max_bytes as usize => Ok((stat, Err(Trouble::TooLarge))),
         Ok((data, stat)) => Ok((stat, Ok(data))),
         Err(Trouble::NoAuth) => Ok((stat, Err(Trouble::NoAuth))),
         Err(trouble) => Err(trouble),

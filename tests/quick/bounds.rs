@@ -1,6 +1,7 @@
 //! What servers, visitors and files may make the exporter do: where it connects, what it keeps, what it shows.
 
-use std::sync::atomic::Ordering;
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use zookeeper_exporter::exposition::Format;
 
@@ -59,4 +60,102 @@ fn a_lying_membership_leads_neither_scrape_nor_probe_around_the_exporter() {
         scrape(&exporter);
     }
     assert!(victim.connections.load(Ordering::Relaxed) > 0);
+}
+
+#[test]
+fn texts_of_a_server_are_cut_where_they_enter_and_counted() {
+    let long = "x".repeat(60_000);
+    let srvr = SRVR.replacen("version: 3.9.3", &format!("version: 3.9.3\u{9b}\u{202e}{long}"), 1);
+    let conf = format!("clientPort=2181\nserverId=7{long}\n\u{1b}[2Jkey={long}\npeerType=0\n");
+    assert_ne!(srvr, SRVR);
+    let refused = "mntr is not executed because it is not in the whitelist.\n";
+    let liar = Listener::answering_words(&[("mntr", refused), ("srvr", &srvr), ("conf", &conf)]);
+    let key = format!(
+        "zk_version\t3.9.3-{long}\nzk_{long}\t1\nzk_avg_{long}_write_per_namespace\t1\nzk_peer_state\t{long}\n"
+    );
+    let other = Listener::answering_words(&[("mntr", &key), ("srvr", SRVR)]);
+    for names in ["prometheus", "mntr"] {
+        let members = format!("prod={},{}", liar.address, other.address);
+        let exporter = Exporter::start(&["--zookeeper", &members, "--metrics.names", names]);
+        let answer = exporter.scrape("4");
+        let text = answer.text();
+        assert!(text.len() < 200_000, "{names}: {} bytes", text.len());
+        assert!(!text.contains(['\u{9b}', '\u{202e}', '\u{1b}']), "{names}");
+        let page = read_page(text, Format::Classic).unwrap();
+        assert_eq!(page.value("zk_up", &[("member", &liar.address)]), Some(1.0));
+        let cut = page.value("zk_exporter_cut_texts_total", &[]);
+        assert!(cut >= Some(5.0), "{names}: {cut:?}");
+        for path in ["/", "/ensemble/prod"] {
+            let answer = exporter.get(path, &[]);
+            let status = answer.text();
+            assert!(status.len() < 50_000 && !status.contains(['\u{9b}', '\u{202e}', '\u{1b}']), "{path}");
+        }
+        assert!(exporter.log().len() < 50_000 && !exporter.log().contains(['\u{9b}', '\u{202e}', '\u{1b}']));
+    }
+}
+
+#[test]
+fn a_membership_that_changes_at_every_scrape_floods_neither_page_nor_log() {
+    let asked = AtomicUsize::new(0);
+    // Role and membership change at each question, and each names 254 others that nobody has.
+    let liar = Listener::start(move |mut stream| {
+        let mut word = [0; 4];
+        let _ = stream.read_exact(&mut word);
+        let number = asked.fetch_add(1, Ordering::Relaxed);
+        let answer = match &word {
+            b"conf" => {
+                let long = ["x".repeat(60), "y".repeat(60), "z".repeat(60)].join(".");
+                let clients: Vec<String> =
+                    (0..254).map(|other| format!("h{number}-{other}.{long}.invalid:2181")).collect();
+                membership(&clients).replace("version=1", &format!("version={:x}", 0x1_0000_0000_u64 + number as u64))
+            }
+            _ if number.is_multiple_of(2) => SRVR.replace("Mode: follower", "Mode: leader"),
+            _ => SRVR.to_owned(),
+        };
+        let _ = stream.write_all(answer.as_bytes());
+    });
+    let (exporter, _file) =
+        exporter(&format!("ensembles: [{{name: prod, members: [\"{}\"], discovery: conf}}]\n", liar.address));
+    let mut largest = 0;
+    for _ in 0..12 {
+        largest = largest.max(exporter.scrape("2").text().len());
+    }
+    assert!(largest < 4 << 20, "a page of {largest} bytes");
+    let log = exporter.log();
+    assert!(log.len() < 400_000, "{} bytes of log", log.len());
+    assert!(log.lines().all(|line| line.len() < 2000), "a long line");
+}
+
+#[test]
+fn names_of_mntr_cannot_forge_what_the_exporter_says() {
+    let mut mntr = String::from(
+        "zk_version\t3.9.3-x\nzk_exporter_build_info\t1\nzk_exporter_config_last_reload_successful\t0\n\
+         zk_alert_threshold{alert=\"ZooKeeperMemberDown\",severity=\"critical\"}\t9\nzk_exporter_anything\t1\n\
+         zk_exporter_http_requests_total\t5\nzk_canary_up\t1\nzk_dir_free_bytes\t1\nzk_ensemble_has_quorum\t7\n\
+         zk_up\t5\nzk_peer_state\tfollowing - broadcast\nzk_znode_count\t7\n",
+    );
+    for number in 0..12_000 {
+        mntr.push_str(&format!("zk_flood_{number}\t1\n"));
+    }
+    let liar = Listener::answering_words(&[("mntr", &mntr), ("srvr", SRVR)]);
+    let exporter = Exporter::start(&["--zookeeper", &liar.address, "--metrics.names", "mntr"]);
+    for (accept, format) in
+        [("text/plain", Format::Classic), ("application/openmetrics-text; version=1.0.0", Format::OpenMetrics)]
+    {
+        let answer = exporter.get("/metrics", &[("Accept", accept)]);
+        let page = read_page(answer.text(), format).unwrap();
+        let member = [("member", &*liar.address)];
+        assert_eq!(page.value("zk_up", &member), Some(1.0));
+        assert_eq!(page.value("zk_peer_state", &[("state", "following")]), Some(1.0));
+        assert_eq!(page.value("zk_znode_count", &member), Some(7.0));
+        assert_eq!(page.value("zk_exporter_config_last_reload_successful", &[]), Some(1.0));
+        let of_member = |name: &str| page.series.iter().filter(|(s, _)| s.name.starts_with(name)).count();
+        assert_eq!(of_member("zk_exporter_anything"), 0);
+        assert_eq!(of_member("zk_exporter_build"), 1);
+        assert_eq!(of_member("zk_dir_free"), 0);
+        let flood = of_member("zk_flood_");
+        assert!((400..=500).contains(&flood), "{flood}");
+        let thresholds = page.series.iter().filter(|(s, _)| s.name == "zk_alert_threshold");
+        assert!(thresholds.map(|(s, _)| s.label("member")).all(str::is_empty));
+    }
 }

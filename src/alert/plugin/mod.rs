@@ -197,7 +197,7 @@ impl Told {
             "status": self.status.text(), "code": self.status.code(), "line": self.line,
             "details": details, "figures": figures, "notes": self.notes,
         });
-        format!("{whole:#}\n")
+        crate::text::escape_json(&format!("{whole:#}\n")).into_owned()
     }
 
     /// For a file that `node_exporter`'s textfile collector reads.
