@@ -52,8 +52,7 @@ pub fn start_log(level: LogLevel, format: LogFormat) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    // The client crate tells of every connection; what matters of it, canary and reader say in their own words.
-    let filter = Targets::new().with_default(level).with_target("zookeeper_client", LevelFilter::ERROR);
+    let filter = Targets::new().with_default(level);
     // Without a descriptor for standard error there is nobody to tell.
     let Ok(out) = io::stderr().as_fd().try_clone_to_owned() else { return };
     let ansi = io::stderr().is_terminal();

@@ -14,6 +14,7 @@ mod lines;
 mod mntr;
 mod monitor;
 mod request;
+mod session;
 mod status;
 mod words;
 mod znode;
@@ -23,6 +24,7 @@ pub use files::{config, web_config};
 pub use mntr::{mntr, mntr_bytes};
 pub use monitor::monitor;
 pub use request::{accept, allow, probe, timeout};
+pub use session::session;
 pub use status::status;
 pub use words::{conf, srvr};
 pub use znode::znode;
@@ -31,7 +33,7 @@ pub use znode::znode;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder in `corpus/` and of its file in `fuzz_targets/`.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("accept", accept),
     ("allow", allow),
     ("conf", conf),
@@ -41,6 +43,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("mntr_bytes", mntr_bytes),
     ("monitor", monitor),
     ("probe", probe),
+    ("session", session),
     ("srvr", srvr),
     ("status", status),
     ("timeout", timeout),

@@ -1,6 +1,6 @@
 //! What znodes hold: numbers, JSON with a pointer, alarm thresholds.
 
-use zookeeper_exporter::session::Trouble;
+use zookeeper_exporter::session::SessionError;
 use zookeeper_exporter::znode::{Alarm, value};
 
 /// The first line is a JSON pointer, the rest the data.
@@ -20,7 +20,7 @@ pub fn znode(data: &[u8]) {
     if let Ok(pointer) = std::str::from_utf8(pointer) {
         match value::number(data, pointer) {
             Ok(number) => assert!(number.is_finite()),
-            Err(trouble) => assert!(matches!(trouble, Trouble::NotANumber | Trouble::Pointer)),
+            Err(error) => assert!(matches!(error, SessionError::NotANumber | SessionError::Pointer)),
         }
     }
     if let Some(alarm) = Alarm::parse(data) {

@@ -1,4 +1,4 @@
-//! A client that proves that an ensemble works: it makes, reads, watches, changes and removes a znode of its own.
+//! A client that proves that an ensemble works: it creates, reads, watches, changes and deletes a znode of its own.
 
 mod round;
 
@@ -12,38 +12,38 @@ pub use round::Operation;
 use round::Round;
 
 use crate::config::extras::CanaryConfig;
-use crate::session::background::{Background, FAREWELL, Stop};
-use crate::session::{Session, Terms, Trouble};
+use crate::session::background::{Background, CLOSE_TIMEOUT, Stop};
+use crate::session::{Session, SessionError, SessionParams};
 
-/// A canary at work.
+/// A running canary.
 #[derive(Debug)]
 pub struct Canary {
-    /// The member it talks to; `None` for whichever lets it in.
+    /// The member it connects to; `None` for any of the ensemble.
     member: Option<Arc<str>>,
-    seen: Arc<Mutex<Seen>>,
+    history: Arc<Mutex<History>>,
     task: Background,
 }
 
-/// What it saw last, and what it counted.
+/// The last round, and counts of all.
 #[derive(Clone, Debug, Default)]
-struct Seen {
+struct History {
     ended: Option<Instant>,
     last: Round,
     rounds: u64,
-    failures: BTreeMap<(Operation, Trouble), u64>,
+    failures: BTreeMap<(Operation, SessionError), u64>,
 }
 
-/// A canary as a scrape finds it.
+/// A canary as a scrape reads it.
 #[derive(Clone, Debug)]
 pub struct CanaryReading {
-    /// The member it talks to; `None` for whichever lets it in.
+    /// The member it connects to; `None` for any of the ensemble.
     pub member: Option<Arc<str>>,
     /// Whether its last round succeeded as a whole.
     pub up: bool,
     /// How long each operation of the last round took; what failed or was not reached is not there.
     pub durations: Vec<(Operation, Duration)>,
     /// Failures since the start.
-    pub failures: BTreeMap<(Operation, Trouble), u64>,
+    pub failures: BTreeMap<(Operation, SessionError), u64>,
     /// Rounds since the start.
     pub rounds: u64,
     /// Since the last round ended.
@@ -51,35 +51,35 @@ pub struct CanaryReading {
 }
 
 impl Canary {
-    /// Sends one out; its first round begins at once.
+    /// Starts one; its first round begins at once.
     ///
     /// # Panics
     /// Outside a runtime.
     #[must_use]
-    pub fn start(ensemble: Arc<str>, member: Option<Arc<str>>, config: CanaryConfig, terms: Terms) -> Self {
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let notes = Notes { ensemble, member: member.clone(), seen: Arc::clone(&seen) };
-        let task = Background::start(|stop| fly(config, terms, notes, stop));
-        Self { member, seen, task }
+    pub fn start(ensemble: Arc<str>, member: Option<Arc<str>>, config: CanaryConfig, params: SessionParams) -> Self {
+        let history = Arc::new(Mutex::new(History::default()));
+        let recorder = Recorder { ensemble, member: member.clone(), history: Arc::clone(&history) };
+        let task = Background::start(|stop| run(config, params, recorder, stop));
+        Self { member, history, task }
     }
 
-    /// What it saw last; `None` before its first round ended.
+    /// The last results; `None` before its first round ended.
     #[must_use]
     pub fn reading(&self) -> Option<CanaryReading> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Some(CanaryReading {
             member: self.member.clone(),
-            up: seen.last.failure.is_none(),
-            durations: seen.last.durations,
-            failures: seen.failures,
-            rounds: seen.rounds,
-            age: seen.ended?.elapsed(),
+            up: history.last.failure.is_none(),
+            durations: history.last.durations,
+            failures: history.failures,
+            rounds: history.rounds,
+            age: history.ended?.elapsed(),
         })
     }
 
-    /// Tells it to end, without waiting.
-    pub fn tell_to_stop(&self) {
-        self.task.tell_to_stop();
+    /// Asks it to stop, without waiting.
+    pub fn request_stop(&self) {
+        self.task.request_stop();
     }
 
     /// Ends it and its session.
@@ -88,58 +88,58 @@ impl Canary {
     }
 }
 
-/// Where a round is written down.
-struct Notes {
+/// Where rounds are recorded.
+struct Recorder {
     ensemble: Arc<str>,
     member: Option<Arc<str>>,
-    seen: Arc<Mutex<Seen>>,
+    history: Arc<Mutex<History>>,
 }
 
-async fn fly(config: CanaryConfig, terms: Terms, notes: Notes, mut stop: Stop) {
-    let acl = crate::session::acl(&terms.config);
-    // A loss just before a round is waited for twice, and told within one interval all the same.
-    let mut session = Session::new(terms).impatient(config.timeout.min(config.interval / 3));
-    // A late round is not made up for: the stated rate is the most there is.
+async fn run(config: CanaryConfig, params: SessionParams, recorder: Recorder, mut stop: Stop) {
+    let acl = crate::session::acl(&params.config);
+    // A connection that is lost just before a round is waited for twice, and reported within one interval all the same.
+    let mut session = Session::new(params).with_reconnect_timeout(config.timeout.min(config.interval / 3));
+    // A late round is not made up for: the interval bounds the rate.
     let mut ticks = interval(config.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut lost = false;
     loop {
         let round = async {
-            // A connection that stays away between two rounds is told before the next, without a request.
+            // A connection that stays away between two rounds is reported before the next, without a request.
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = session.lost(), if !lost => return Round::lost(),
             }
-            round::fly(&mut session, &config, &acl).await
+            round::run(&mut session, &config, &acl).await
         };
         tokio::select! {
             round = round => {
                 lost = round.is_lost();
-                notes.take(round);
+                recorder.record(round);
             }
-            () = stop.wanted() => break,
+            () = stop.requested() => break,
         }
     }
-    session.close(FAREWELL).await;
+    session.close(CLOSE_TIMEOUT).await;
 }
 
-impl Notes {
-    fn take(&self, round: Round) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+impl Recorder {
+    fn record(&self, round: Round) {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let (ensemble, member) = (&*self.ensemble, self.member.as_deref().unwrap_or("any"));
-        if round.failure != seen.last.failure {
-            if let Some((operation, trouble)) = round.failure {
-                let (operation, error) = (operation.text(), trouble.text());
-                tracing::warn!(ensemble, member, operation, error, "the canary's round failed");
+        if round.failure != history.last.failure {
+            if let Some((operation, error)) = round.failure {
+                let (operation, error) = (operation.text(), error.text());
+                tracing::warn!(ensemble, member, operation, error, "canary round failed");
             } else {
-                tracing::info!(ensemble, member, "the canary's rounds succeed again");
+                tracing::info!(ensemble, member, "canary recovered");
             }
         }
         if let Some(failure) = round.failure {
-            *seen.failures.entry(failure).or_default() += 1;
+            *history.failures.entry(failure).or_default() += 1;
         }
-        seen.rounds += 1;
-        seen.ended = Some(Instant::now());
-        seen.last = round;
+        history.rounds += 1;
+        history.ended = Some(Instant::now());
+        history.last = round;
     }
 }

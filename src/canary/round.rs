@@ -1,12 +1,20 @@
-//! One round of a canary, under one deadline; whatever breaks off, its znode ends with its session at the latest.
+//! One round of a canary, under one deadline. However it ends, its znode ends with its session at the latest.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
-use zookeeper_client::{Acl, Acls, Client, CreateMode};
 
 use crate::config::extras::CanaryConfig;
-use crate::session::{Session, Trouble, make_parents, within};
+use crate::session::{Acl, Client, EventKind, Session, SessionError, create_parents};
+
+/// What the znode holds at first.
+const BEFORE: &[u8] = b"0";
+
+/// What it holds after the update.
+const AFTER: &[u8] = b"1";
+
+/// More would not be the canary's.
+const MAX_DATA_BYTES: usize = 64;
 
 /// The values of the label `operation`, in the order of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +27,7 @@ pub enum Operation {
     Read,
     /// Changing it.
     Update,
-    /// From the change being sent to the watch telling of it.
+    /// From sending the change to the event of the watch.
     Watch,
     /// Removing it.
     Delete,
@@ -40,18 +48,18 @@ impl Operation {
     }
 }
 
-/// How a round went.
+/// The result of a round.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Round {
     pub(super) durations: Vec<(Operation, Duration)>,
     /// The operation that ended it, and why.
-    pub(super) failure: Option<(Operation, Trouble)>,
+    pub(super) failure: Option<(Operation, SessionError)>,
 }
 
 impl Round {
-    /// What is written down when the connection is away.
+    /// A connection that stayed away between two rounds.
     pub(super) fn lost() -> Self {
-        Self { durations: Vec::new(), failure: Some((Operation::Connect, Trouble::Connect)) }
+        Self { durations: Vec::new(), failure: Some((Operation::Connect, SessionError::Connect)) }
     }
 
     /// Whether there was no connection.
@@ -60,23 +68,22 @@ impl Round {
     }
 }
 
-/// Flies one round.
-pub(super) async fn fly(session: &mut Session, config: &CanaryConfig, acl: &[Acl]) -> Round {
+/// Runs one round.
+pub(super) async fn run(session: &mut Session, config: &CanaryConfig, acl: &[Acl]) -> Round {
     let deadline = Instant::now() + config.timeout;
     let mut round = Round::default();
     let (was_connected, begun) = (session.is_connected(), Instant::now());
     let failed = match session.client(deadline).await {
-        Err(trouble) => Some((Operation::Connect, trouble)),
+        Err(error) => Some((Operation::Connect, error)),
         Ok(client) => {
             if !was_connected {
                 round.durations.push((Operation::Connect, begun.elapsed()));
             }
-            let client = client.clone();
-            operations(&client, config, acl, deadline, &mut round.durations).await.err()
+            operations(&client, config, acl, &mut round.durations).await.err()
         }
     };
-    if let Some((_, trouble)) = failed.filter(|(operation, _)| *operation != Operation::Connect) {
-        session.doubt(trouble);
+    if let Some((_, error)) = failed.filter(|(operation, _)| *operation != Operation::Connect) {
+        session.discard_after(error);
     }
     round.failure = failed;
     round
@@ -86,51 +93,48 @@ async fn operations(
     client: &Client,
     config: &CanaryConfig,
     acl: &[Acl],
-    deadline: Instant,
     durations: &mut Vec<(Operation, Duration)>,
-) -> Result<(), (Operation, Trouble)> {
-    // The session's number is no other client's, and tells who made the znode.
-    let path = format!("{}/{:016x}", config.path, client.session_id().0);
+) -> Result<(), (Operation, SessionError)> {
+    // No other session has this number, and it says who created the znode.
+    let path = format!("{}/{:016x}", config.path, client.session_id());
     let mut done = |operation, begun: Instant| durations.push((operation, begun.elapsed()));
 
     let mut begun = Instant::now();
-    let of = |operation: Operation| move |trouble| (operation, trouble);
-    let options = CreateMode::Ephemeral.with_acls(Acls::new(acl));
-    match within(deadline, client.create(&path, b"0", &options)).await {
-        Ok(_) => {}
-        // The first round of all finds no parent; a round that broke off may have left its znode behind.
-        Err(again @ (Trouble::NoNode | Trouble::NodeExists)) => {
-            if again == Trouble::NoNode {
-                make_parents(client, &config.path, acl, deadline).await.map_err(of(Operation::Create))?;
+    let of = |operation: Operation| move |error| (operation, error);
+    match client.create(&path, BEFORE, acl, true).await {
+        Ok(()) => {}
+        // The first round of all finds no parent; a round that failed may have left its znode behind.
+        Err(again @ (SessionError::NoNode | SessionError::NodeExists)) => {
+            if again == SessionError::NoNode {
+                create_parents(client, &config.path, acl).await.map_err(of(Operation::Create))?;
             } else {
-                within(deadline, client.delete(&path, None)).await.map_err(of(Operation::Delete))?;
+                client.delete(&path).await.map_err(of(Operation::Delete))?;
             }
             begun = Instant::now();
-            within(deadline, client.create(&path, b"0", &options)).await.map_err(of(Operation::Create))?;
+            client.create(&path, BEFORE, acl, true).await.map_err(of(Operation::Create))?;
         }
-        Err(trouble) => return Err((Operation::Create, trouble)),
+        Err(error) => return Err((Operation::Create, error)),
     }
     done(Operation::Create, begun);
 
     begun = Instant::now();
-    let read = within(deadline, client.get_and_watch_data(&path)).await;
-    let (data, _, watcher) = read.map_err(of(Operation::Read))?;
-    if data != b"0" {
-        return Err((Operation::Read, Trouble::Changed));
+    let (data, _, watch) = client.data_and_watch(&path, MAX_DATA_BYTES).await.map_err(of(Operation::Read))?;
+    if data != BEFORE {
+        return Err((Operation::Read, SessionError::Changed));
     }
     done(Operation::Read, begun);
 
     begun = Instant::now();
-    within(deadline, client.set_data(&path, b"1", None)).await.map_err(of(Operation::Update))?;
+    client.set_data(&path, AFTER).await.map_err(of(Operation::Update))?;
     done(Operation::Update, begun);
-    let told = within(deadline, async { Ok(watcher.changed().await) }).await.map_err(of(Operation::Watch))?;
-    if told.event_type != zookeeper_client::EventType::NodeDataChanged {
-        return Err((Operation::Watch, Trouble::Connect));
+    let event = watch.event().await.map_err(of(Operation::Watch))?;
+    if event != EventKind::DataChanged {
+        return Err((Operation::Watch, SessionError::Changed));
     }
     done(Operation::Watch, begun);
 
     begun = Instant::now();
-    within(deadline, client.delete(&path, None)).await.map_err(of(Operation::Delete))?;
+    client.delete(&path).await.map_err(of(Operation::Delete))?;
     done(Operation::Delete, begun);
     Ok(())
 }

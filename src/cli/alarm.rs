@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::out::{print, tell};
 use super::{UsageError, targets};
 use crate::config::{self, Config, EnsembleConfig, Module, znode};
-use crate::session::{Session, Terms, Trouble};
+use crate::session::{Session, SessionError, SessionParams};
 use crate::text;
 use crate::wire;
 use crate::znode::alarm::{self, Alarm, Listed};
@@ -109,8 +109,8 @@ struct Clear {
 /// Characters of a path in the table: any client may make a znode with a name of megabytes.
 const MAX_PATH: usize = 256;
 
-/// The session's last wish is waited for no longer.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a command waits for its session to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl AlarmCommand {
     pub(super) fn run(self) -> Result<ExitCode, UsageError> {
@@ -144,12 +144,12 @@ impl Set {
         let mut session = session(&ensemble);
         let config = &ensemble.module.extras.session;
         let done = match session.client(deadline).await {
-            Ok(client) => alarm::set(client, &root, &path, alarm, self.ephemeral, config, deadline).await,
-            Err(trouble) => Err(trouble),
+            Ok(client) => alarm::set(&client, &root, &path, alarm, self.ephemeral, config).await,
+            Err(error) => Err(error),
         };
-        if let Err(trouble) = done {
-            session.close(FAREWELL).await;
-            return Ok(failed(&format!("cannot set the alarm {root}{path}"), &ensemble, trouble));
+        if let Err(error) = done {
+            session.close(CLOSE_TIMEOUT).await;
+            return Ok(failed(&format!("cannot set the alarm {root}{path}"), &ensemble, error));
         }
         let zones = ensemble.module.extras.znodes.iter().flat_map(|znodes| &znodes.paths);
         if self.target.config_file.is_some() && !zones.into_iter().any(|zone| zone.path() == path || zone.covers(&path))
@@ -161,7 +161,7 @@ impl Set {
             tell("the alarm stays until this command is interrupted");
             wait(&mut session).await?;
         }
-        session.close(FAREWELL).await;
+        session.close(CLOSE_TIMEOUT).await;
         Ok(written.code(ExitCode::SUCCESS))
     }
 }
@@ -186,12 +186,12 @@ impl List {
         let (root, deadline) = (root(&ensemble), self.target.deadline());
         let mut session = session(&ensemble);
         let listed = match session.client(deadline).await {
-            Ok(client) => alarm::list(client, &root, deadline).await,
-            Err(trouble) => Err(trouble),
+            Ok(client) => alarm::list(&client, &root).await,
+            Err(error) => Err(error),
         };
-        session.close(FAREWELL).await;
+        session.close(CLOSE_TIMEOUT).await;
         match listed {
-            Err(trouble) => Ok(failed(&format!("cannot list the alarms below {root}"), &ensemble, trouble)),
+            Err(error) => Ok(failed(&format!("cannot list the alarms below {root}"), &ensemble, error)),
             Ok(alarms) => {
                 let text = match self.output {
                     Output::Table => table(&alarms),
@@ -210,17 +210,17 @@ impl Clear {
         let path = watched(&self.path, &root)?;
         let mut session = session(&ensemble);
         let done = match session.client(deadline).await {
-            Ok(client) => alarm::clear(client, &root, &path, deadline).await,
-            Err(trouble) => Err(trouble),
+            Ok(client) => alarm::clear(&client, &root, &path).await,
+            Err(error) => Err(error),
         };
-        session.close(FAREWELL).await;
+        session.close(CLOSE_TIMEOUT).await;
         match done {
             Ok(()) => Ok(print(&format!("{root}{path} is cleared\n")).code(ExitCode::SUCCESS)),
-            Err(Trouble::NoNode) => {
+            Err(SessionError::NoNode) => {
                 tell(format_args!("there is no alarm {root}{path}; see zookeeper-exporter alarm list"));
                 Ok(ExitCode::FAILURE)
             }
-            Err(trouble) => Ok(failed(&format!("cannot clear the alarm {root}{path}"), &ensemble, trouble)),
+            Err(error) => Ok(failed(&format!("cannot clear the alarm {root}{path}"), &ensemble, error)),
         }
     }
 }
@@ -255,7 +255,7 @@ impl Target {
 fn session(ensemble: &EnsembleConfig) -> Session {
     let members = ensemble.members.iter().map(|member| member.address.clone()).collect();
     let client = Arc::new(wire::Client::new(&ensemble.module));
-    Session::new(Terms::new(members, &ensemble.module, client))
+    Session::new(SessionParams::new(members, &ensemble.module, client))
 }
 
 fn root(ensemble: &EnsembleConfig) -> String {
@@ -277,18 +277,18 @@ fn watched(path: &str, root: &str) -> Result<String, UsageError> {
 }
 
 /// Says what went wrong and what to do; the exit code is 1.
-fn failed(what: &str, ensemble: &EnsembleConfig, trouble: Trouble) -> ExitCode {
-    let advice = match trouble {
-        Trouble::Connect | Trouble::Timeout => {
+fn failed(what: &str, ensemble: &EnsembleConfig, error: SessionError) -> ExitCode {
+    let advice = match error {
+        SessionError::Connect | SessionError::Timeout => {
             let members: Vec<String> = ensemble.members.iter().map(|member| member.address.to_string()).collect();
             format!("no member let a session in: {}; has the ensemble a quorum?", members.join(", "))
         }
-        Trouble::NoAuth | Trouble::AuthFailed => {
+        SessionError::NoAuth | SessionError::AuthFailed => {
             "the ACL does not allow it; set session: digest_file: of the module to user:password that may".to_owned()
         }
-        Trouble::DigestFile => "digest_file cannot be read".to_owned(),
-        Trouble::NodeExists => "it is there already; clear it first, or set it without --ephemeral".to_owned(),
-        trouble => format!("the ensemble says {}", trouble.text()),
+        SessionError::DigestFile => "digest_file cannot be read".to_owned(),
+        SessionError::NodeExists => "it is there already; clear it first, or set it without --ephemeral".to_owned(),
+        error => format!("the ensemble says {}", error.text()),
     };
     tell(format_args!("{what}: {advice}"));
     ExitCode::FAILURE

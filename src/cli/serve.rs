@@ -204,13 +204,13 @@ fn raise_file_limit(sockets: usize, connections: usize, sessions: usize) {
     }
 }
 
-/// Descriptors of an ensemble's sessions: a port for each member they may go to, and a connection's three.
+/// Descriptors of an ensemble's sessions: a connection each, and one that is being closed.
 fn session_files(ensemble: &EnsembleConfig) -> usize {
-    const CONNECTION: usize = 3;
+    const CONNECTIONS: usize = 2;
     let (members, extras) = (ensemble.members.len(), &ensemble.module.extras);
     let to_any = usize::from(extras.canary.is_some()) + usize::from(extras.znodes.is_some());
     let to_each = if extras.canary.as_ref().is_some_and(|canary| canary.per_member) { members } else { 0 };
-    to_any * (members + CONNECTION) + to_each * (1 + CONNECTION)
+    (to_any + to_each) * CONNECTIONS
 }
 
 /// Up to some dozen members, handing work from thread to thread costs more than it saves.

@@ -11,7 +11,7 @@ use crate::config::Module;
 use crate::ensemble::Ensemble;
 use crate::host::{Dir, HostReading};
 use crate::reply::Number;
-use crate::session::Terms;
+use crate::session::SessionParams;
 use crate::wire::Client;
 use crate::znode::{Findings, Reader};
 
@@ -32,8 +32,8 @@ impl Beyond {
             return Arc::clone(old);
         }
         let extras = &ensemble.module.extras;
-        let terms = |addresses| Terms::new(addresses, &ensemble.module, Arc::clone(client));
-        let all = || terms(ensemble.members.iter().map(|member| member.address.clone()).collect());
+        let params = |addresses| SessionParams::new(addresses, &ensemble.module, Arc::clone(client));
+        let all = || params(ensemble.members.iter().map(|member| member.address.clone()).collect());
         let (mut canaries, mut reader) = (Vec::new(), None);
         // A scraper that only looks once, outside a runtime or without members, has nothing going on beside it.
         if tokio::runtime::Handle::try_current().is_ok() && !members.is_empty() {
@@ -41,8 +41,8 @@ impl Beyond {
             if let Some(config) = &extras.canary {
                 canaries.push(Canary::start(name(), None, config.clone(), all()));
                 for member in ensemble.members.iter().filter(|_| config.per_member) {
-                    let terms = terms(vec![member.address.clone()]);
-                    canaries.push(Canary::start(name(), Some(Arc::clone(&member.name)), config.clone(), terms));
+                    let params = params(vec![member.address.clone()]);
+                    canaries.push(Canary::start(name(), Some(Arc::clone(&member.name)), config.clone(), params));
                 }
             }
             reader = extras
@@ -56,7 +56,7 @@ impl Beyond {
     /// Ends all of it, with its sessions, and waits for that within a bound.
     pub(super) async fn stop(&self) {
         for canary in &self.canaries {
-            canary.tell_to_stop();
+            canary.request_stop();
         }
         for canary in &self.canaries {
             canary.stop().await;
@@ -87,8 +87,8 @@ fn canary(all: &mut Collector, reading: &CanaryReading) {
     for (operation, time) in &reading.durations {
         push(Own::CanaryDuration, &[member, operation.text()], Number::Float(time.as_secs_f64()));
     }
-    for ((operation, trouble), failures) in &reading.failures {
-        push(Own::CanaryFailures, &[member, operation.text(), trouble.text()], count(*failures));
+    for ((operation, error), failures) in &reading.failures {
+        push(Own::CanaryFailures, &[member, operation.text(), error.text()], count(*failures));
     }
 }
 
@@ -106,8 +106,8 @@ fn znodes(all: &mut Collector, findings: &Findings) {
     for (path, changed) in &findings.changed {
         push(Own::ZnodeLastChange, &[path], Number::Float(*changed));
     }
-    for (path, trouble) in &findings.failures {
-        push(Own::ZnodeFailure, &[path, trouble.text()], Number::Int(1));
+    for (path, error) in &findings.failures {
+        push(Own::ZnodeFailure, &[path, error.text()], Number::Int(1));
     }
 }
 

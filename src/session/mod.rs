@@ -1,36 +1,53 @@
-//! One client session with an ensemble: opened when needed, kept while it lives, closed for good.
+//! One client session with an ensemble: opened when it is needed, kept while it lives, closed for good.
+//!
+//! A task of its own serves the session's connection:
+//!
+//! ```text
+//!   Session::client ──▶ open ──▶ connected ◀──────────▶ disconnected ──▶ ended
+//!                                    │   lost / next member   │  timeout passed, expired, refused
+//!                                    └──── closed, protocol violated ──▶ ended
+//! ```
+//!
+//! A session that lost its connection is continued at the next member for as long as its timeout lasts. Nothing is sent
+//! twice, and watches end with the connection, so that a request either has its reply or an error.
 
 pub mod background;
-mod relay;
-mod trouble;
-mod tunnel;
+mod client;
+mod connection;
+mod error;
+pub mod jute;
+pub mod protocol;
+#[cfg(test)]
+mod tests;
 
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::pin::pin;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::task::Poll;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{Instant, timeout, timeout_at};
-use zookeeper_client::{Acl, Acls, AuthId, Client, CreateMode, Error, Permission, SessionState, StateWatcher};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-pub use trouble::Trouble;
-use tunnel::Tunnels;
+pub use client::{Children, Client, Watch};
+use connection::{Connection, End, Identity, establish};
+pub use error::SessionError;
+pub use jute::{Acl, EventKind, Stat};
 
 use crate::config::extras::{SessionConfig, digest};
-use crate::config::znode::AclEntry;
 use crate::config::{Address, Module};
 use crate::wire;
+use protocol::Call;
 
-/// Sessions that were given up and are not closed yet; more than this many, and no new one is opened.
-const MOST_CLOSING: usize = 2;
+/// Calls that wait until they are sent.
+const MAX_QUEUED: usize = 16;
 
-/// Where to, and how.
+/// Between two attempts to find a member that continues a session.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
+
+/// The members of an ensemble, and how a session with it is made.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct SessionParams {
     /// The members, any of which will do.
     pub members: Vec<Address>,
     /// Timeout, identity, ACL.
@@ -39,238 +56,230 @@ pub struct Terms {
     pub wire: Arc<wire::Client>,
 }
 
-impl Terms {
-    /// The terms of a module for these members.
+impl SessionParams {
+    /// Those of a module for these members.
     #[must_use]
     pub fn new(members: Vec<Address>, module: &Module, wire: Arc<wire::Client>) -> Self {
         Self { members, config: module.extras.session.clone(), wire }
     }
+
+    /// `user:password`. The file may have changed since the start: it is read whenever a connection is made.
+    async fn secret(&self) -> Result<Option<String>, SessionError> {
+        let Some(file) = self.config.digest_file.clone() else { return Ok(None) };
+        let read = spawn_blocking(move || digest(&file)).await.map_err(|_| SessionError::DigestFile)?;
+        read.map(Some).map_err(|message| {
+            tracing::warn!("digest_file: {message}");
+            SessionError::DigestFile
+        })
+    }
 }
 
-/// A session that is opened again when it is lost. Never more than one is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Connected,
+    Disconnected,
+    Ended,
+}
+
+/// A session that is opened again when it has ended. Never more than one is in use.
 #[derive(Debug)]
 pub struct Session {
-    terms: Terms,
-    /// Most time that a lost connection is waited for.
-    patience: Duration,
+    params: SessionParams,
+    /// How long an operation waits for a connection that was lost.
+    reconnect_timeout: Duration,
     open: Option<Open>,
-    closing: Vec<Closing>,
-    /// Sessions that were asked for so far.
-    turn: usize,
+    /// Counts attempts to connect: the next one goes to the next member.
+    attempts: Arc<AtomicUsize>,
 }
 
-/// A session, and the tunnels its connections go through.
+/// A session that was opened, and the task that serves it.
 #[derive(Debug)]
 struct Open {
-    client: Client,
-    tunnels: Tunnels,
-}
-
-/// The client crate closes a session in the background; the tunnels must live until then.
-#[derive(Debug)]
-struct Closing {
-    state: StateWatcher,
-    /// Holds the tunnels: when it ends, so do the connections, whatever the member does.
-    waiting: JoinHandle<()>,
+    calls: mpsc::Sender<Call>,
+    session: i64,
+    state: watch::Receiver<State>,
+    /// Sending and dropping alike closes the session.
+    close: oneshot::Sender<()>,
 }
 
 impl Session {
     /// Nothing is opened yet.
     #[must_use]
-    pub fn new(terms: Terms) -> Self {
-        let patience = terms.config.timeout;
-        Self { terms, patience, open: None, closing: Vec::new(), turn: 0 }
+    pub fn new(params: SessionParams) -> Self {
+        let reconnect_timeout = params.config.timeout;
+        // Sessions must not all begin with the same member.
+        let random = RandomState::new().hash_one(0).to_ne_bytes()[0];
+        Self { params, reconnect_timeout, open: None, attempts: Arc::new(AtomicUsize::new(random.into())) }
     }
 
-    /// The same, with less patience for a connection that is lost.
+    /// The same, with another time that an operation waits for a connection that was lost.
     #[must_use]
-    pub fn impatient(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn with_reconnect_timeout(self, reconnect_timeout: Duration) -> Self {
+        Self { reconnect_timeout, ..self }
     }
 
-    /// The session, connected. One that lost its connection is waited for until the deadline.
+    /// The session, connected, for operations under this deadline.
     ///
     /// # Errors
-    /// When no member lets a session be opened in time.
-    pub async fn client(&mut self, deadline: Instant) -> Result<&Client, Trouble> {
-        if let Some(open) = &self.open {
-            let mut watcher = open.client.state_watcher();
-            let mut state = watcher.state();
-            let until = deadline.min(Instant::now() + self.patience);
-            while state == SessionState::Disconnected {
-                state = timeout_at(until, watcher.changed()).await.map_err(|_| Trouble::Connect)?;
-            }
-            if state.is_terminated() {
+    /// When no member lets a session be opened or continued in time.
+    pub async fn client(&mut self, deadline: Instant) -> Result<Client, SessionError> {
+        if let Some(open) = &mut self.open {
+            let until = deadline.min(Instant::now() + self.reconnect_timeout);
+            let settled = timeout_at(until, open.state.wait_for(|state| *state != State::Disconnected)).await;
+            let settled = settled.map_err(|_| SessionError::Connect)?;
+            // An error is a task that is gone.
+            if settled.map_or(State::Ended, |state| *state) == State::Ended {
                 self.open = None;
             }
         }
-        if self.open.is_none() {
-            self.open = Some(self.connect(deadline).await?);
-        }
-        // Set one line above.
-        self.open.as_ref().map(|open| &open.client).ok_or(Trouble::Connect)
+        let open = if let Some(open) = &self.open {
+            open
+        } else {
+            let open = Open::new(&self.params, &self.attempts, deadline).await?;
+            self.open.insert(open)
+        };
+        Ok(Client { calls: open.calls.clone(), session: open.session, deadline })
     }
 
-    /// Returns when a session that was there has been without a connection for too long; never without a session.
+    /// Returns when a session has been without a connection for too long; never without a session.
     pub async fn lost(&self) {
         let Some(open) = &self.open else { return std::future::pending().await };
-        let mut watcher = open.client.state_watcher();
-        let mut state = watcher.state();
-        loop {
-            if state == SessionState::SyncConnected {
-                state = watcher.changed().await;
-                continue;
-            }
-            match timeout(self.patience, watcher.changed()).await {
-                Ok(changed) => state = changed,
-                Err(_) => return,
+        let mut state = open.state.clone();
+        while state.wait_for(|state| *state != State::Connected).await.is_ok_and(|state| *state != State::Ended) {
+            let again = state.wait_for(|state| *state != State::Disconnected);
+            if timeout(self.reconnect_timeout, again).await.is_err() {
+                return;
             }
         }
+        // An ended session is replaced by the next operation.
+        std::future::pending::<()>().await;
     }
 
-    /// Returns when the ensemble has ended the session; never without one.
+    /// Returns when the session has ended; never without one.
     pub async fn ended(&self) {
         let Some(open) = &self.open else { return std::future::pending().await };
-        let mut watcher = open.client.state_watcher();
-        while !watcher.changed().await.is_terminated() {}
+        // An error is a task that is gone.
+        let _ = open.state.clone().wait_for(|state| *state == State::Ended).await;
     }
 
-    /// Whether a session is there that needs no connecting.
+    /// Whether there is a session that needs no connecting.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.client.state() == SessionState::SyncConnected)
+        self.open.as_ref().is_some_and(|open| *open.state.borrow() == State::Connected)
     }
 
-    /// Leaves the session where a failure says that it is of no use: its server is silent and may be paused, speaks
-    /// nonsense and will do so again, or the client crate broke off without a word. A lost connection it mends itself.
-    pub fn doubt(&mut self, trouble: Trouble) {
-        match trouble {
-            Trouble::Timeout | Trouble::Other => self.give_up(),
-            Trouble::Connect if self.is_connected() => self.give_up(),
+    /// Gives the session up where an error says that its server is of no use: it is silent and may be paused, or sends
+    /// nonsense. What was requested is done or undone when the session closes; the next one begins at another member.
+    pub fn discard_after(&mut self, error: SessionError) {
+        match error {
+            SessionError::Timeout | SessionError::Protocol | SessionError::Other => self.open = None,
+            SessionError::Connect if self.is_connected() => self.open = None,
             _ => {}
         }
     }
 
-    /// Leaves a session whose server does not answer: the next one may find another server. What was asked of the
-    /// old one is done or undone when it closes.
-    fn give_up(&mut self) {
-        if let Some(Open { client, tunnels }) = self.open.take() {
-            let state = client.state_watcher();
-            let (mut ending, longest) = (state.clone(), self.terms.config.timeout);
-            let waiting = tokio::spawn(async move {
-                let closed = async { while !ending.changed().await.is_terminated() {} };
-                let _ = timeout(longest, closed).await;
-                drop(tunnels);
-            });
-            self.closing.push(Closing { state, waiting });
+    /// Closes the session, which ends its ephemeral znodes, and waits for that, but no longer than `close_timeout`.
+    pub async fn close(mut self, close_timeout: Duration) {
+        let Some(Open { close, mut state, .. }) = self.open.take() else { return };
+        let _ = close.send(());
+        if timeout(close_timeout, state.wait_for(|state| *state == State::Ended)).await.is_err() {
+            tracing::debug!("session not closed in time; it ends with its timeout");
         }
-    }
-
-    /// Closes the session, which ends its ephemeral znodes, and waits for that up to `patience`.
-    pub async fn close(mut self, patience: Duration) {
-        self.give_up();
-        let Some(mut closing) = self.closing.pop() else { return };
-        let closed = async { while !closing.state.changed().await.is_terminated() {} };
-        if timeout(patience, closed).await.is_err() {
-            tracing::debug!("a session did not close in time; the ensemble will end it after its timeout");
-        }
-    }
-
-    async fn connect(&mut self, deadline: Instant) -> Result<Open, Trouble> {
-        self.closing.retain(|closing| !closing.state.peek_state().is_terminated() && !closing.waiting.is_finished());
-        if self.closing.len() >= MOST_CLOSING {
-            return Err(Trouble::Connect);
-        }
-        let mut connector = Client::connector().with_session_timeout(self.terms.config.timeout).with_fail_eagerly();
-        // The oldest words that all releases understand.
-        connector = connector.with_server_version(3, 4, 0);
-        if let Some(file) = self.terms.config.digest_file.clone() {
-            connector = connector.with_auth("digest", secret(file).await?.as_bytes());
-        }
-        let Terms { members, config, wire } = &self.terms;
-        self.turn = self.turn.wrapping_add(1);
-        let tunnels = Tunnels::open(wire, members, config.timeout, self.turn).await?;
-        let client = within(deadline, connector.connect(&tunnels.servers())).await?;
-        Ok(Open { client, tunnels })
     }
 }
 
-/// The file may have changed since the start: it is read for every session.
-async fn secret(file: PathBuf) -> Result<String, Trouble> {
-    let read = spawn_blocking(move || digest(&file)).await.map_err(|_| Trouble::DigestFile)?;
-    read.map_err(|message| {
-        tracing::warn!("digest_file: {message}");
-        Trouble::DigestFile
-    })
+impl Open {
+    async fn new(params: &SessionParams, attempts: &Arc<AtomicUsize>, deadline: Instant) -> Result<Self, SessionError> {
+        let (connection, identity) = establish(params, None, attempts, deadline).await?;
+        let (calls, called) = mpsc::channel(MAX_QUEUED);
+        let (state, watched) = watch::channel(State::Connected);
+        let (close, closed) = oneshot::channel();
+        let session = identity.session;
+        let (params, attempts) = (params.clone(), Arc::clone(attempts));
+        let task = Task { params, attempts, identity, calls: called, close: closed, state };
+        tokio::spawn(task.run(connection));
+        Ok(Self { calls, session, state: watched, close })
+    }
 }
 
-/// The ACL of znodes that are made: as configured, else all to their maker where there is one with a name, and
-/// reading to everyone.
+/// Serves a session from its first connection to its end.
+struct Task {
+    params: SessionParams,
+    attempts: Arc<AtomicUsize>,
+    identity: Identity,
+    calls: mpsc::Receiver<Call>,
+    close: oneshot::Receiver<()>,
+    state: watch::Sender<State>,
+}
+
+impl Task {
+    async fn run(mut self, mut connection: Connection) {
+        loop {
+            match connection.serve(&mut self.calls, &mut self.close, &mut self.identity).await {
+                End::Failed(SessionError::Connect | SessionError::Timeout) => {}
+                _ => break,
+            }
+            self.state.send_replace(State::Disconnected);
+            let Some((next, identity)) = self.reconnect().await else { break };
+            (connection, self.identity) = (next, identity);
+            self.state.send_replace(State::Connected);
+        }
+        self.state.send_replace(State::Ended);
+    }
+
+    /// The session's next connection; none where it was closed or has ended.
+    async fn reconnect(&mut self) -> Option<(Connection, Identity)> {
+        let Self { params, attempts, identity, calls, close, .. } = self;
+        // The ensemble ends the session then, if it has not already.
+        let deadline = Instant::now() + identity.timeout;
+        let next = async {
+            while Instant::now() < deadline {
+                match establish(params, Some(identity), attempts, deadline).await {
+                    Ok(done) => return Some(done),
+                    Err(SessionError::Connect | SessionError::Timeout) => sleep(RECONNECT_PAUSE).await,
+                    Err(_) => return None,
+                }
+            }
+            None
+        };
+        tokio::pin!(next);
+        loop {
+            tokio::select! {
+                found = &mut next => return found,
+                Some(call) = calls.recv() => {
+                    let _ = call.reply.send(Err(SessionError::Connect));
+                }
+                _ = &mut *close => return None,
+            }
+        }
+    }
+}
+
+/// The ACL of znodes that are created: as configured, else everything to everyone, or with an identity everything to it
+/// and reading to everyone.
 #[must_use]
 pub fn acl(config: &SessionConfig) -> Vec<Acl> {
-    let anyone = |permission| Acl::new(permission, AuthId::anyone());
     match (&config.acl[..], &config.digest_file) {
-        ([], None) => vec![anyone(Permission::ALL)],
-        ([], Some(_)) => vec![Acl::new(Permission::ALL, AuthId::authed()), anyone(Permission::READ)],
-        (entries, _) => entries.iter().map(entry).collect(),
+        ([], None) => vec![Acl::open()],
+        ([], Some(_)) => vec![Acl::creator(), Acl::readable()],
+        (entries, _) => entries.iter().map(Acl::from).collect(),
     }
 }
 
-fn entry(entry: &AclEntry) -> Acl {
-    let permission = entry.permissions.chars().fold(Permission::NONE, |sum, letter| {
-        sum | match letter {
-            'c' => Permission::CREATE,
-            'd' => Permission::DELETE,
-            'r' => Permission::READ,
-            'w' => Permission::WRITE,
-            _ => Permission::ADMIN,
-        }
-    });
-    Acl::new(permission, AuthId::new(&entry.scheme, &entry.id))
-}
-
-/// Makes a persistent znode and all above it, where missing.
+/// Creates a persistent znode and all above it, where missing.
 ///
 /// # Errors
-/// When one can be neither found nor made.
-pub async fn make_parents(client: &Client, path: &str, acl: &[Acl], deadline: Instant) -> Result<(), Trouble> {
+/// When one can be neither found nor created.
+pub async fn create_parents(client: &Client, path: &str, acl: &[Acl]) -> Result<(), SessionError> {
     let ends = path.match_indices('/').map(|(place, _)| place).skip(1).chain([path.len()]);
     for end in ends {
         let part = &path[..end];
-        let options = CreateMode::Persistent.with_acls(Acls::new(acl));
-        match within(deadline, client.create(part, b"", &options)).await {
-            Ok(_) | Err(Trouble::NodeExists) => {}
-            // Whoever may not create below `/` may still find the part there.
-            Err(Trouble::NoAuth) if exists(client, part, deadline).await => {}
-            Err(trouble) => return Err(trouble),
+        match client.create(part, b"", acl, false).await {
+            Ok(()) | Err(SessionError::NodeExists) => {}
+            // A client that may not create below `/` may still find the part there.
+            Err(SessionError::NoAuth) if client.exists(part).await.is_ok_and(|stat| stat.is_some()) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(())
-}
-
-/// What an operation gives, or why there is nothing at the deadline.
-///
-/// # Errors
-/// The operation's own, or [`Trouble::Timeout`].
-pub async fn within<T>(deadline: Instant, operation: impl Future<Output = Result<T, Error>>) -> Result<T, Trouble> {
-    match timeout_at(deadline, whole(operation)).await {
-        Ok(Some(done)) => done.map_err(|error| Trouble::from(&error)),
-        Ok(None) => Err(Trouble::Other),
-        Err(_) => Err(Trouble::Timeout),
-    }
-}
-
-/// What a future gives; none where it panics: the client crate does so at answers that make no sense to it.
-pub async fn whole<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    // What it leaves behind is the session's, which is given up then.
-    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-        Ok(poll) => poll.map(Some),
-        Err(_) => Poll::Ready(None),
-    })
-    .await
-}
-
-async fn exists(client: &Client, path: &str, deadline: Instant) -> bool {
-    matches!(within(deadline, client.check_stat(path)).await, Ok(Some(_)))
 }

@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-pub use client::Client;
+pub use client::{Client, Stream};
 pub use failure::{Failure, Reason};
 use names::Fallback;
 pub use peer::PeerCertificate;

@@ -1,12 +1,10 @@
 //! Alarm znodes: what they hold, and how they are set, listed and cleared.
 
 use serde_json::Value;
-use tokio::time::Instant;
-use zookeeper_client::{Acls, Client, CreateMode, Error};
 
 use super::value;
 use crate::config::extras::SessionConfig;
-use crate::session::{Trouble, acl, make_parents, within};
+use crate::session::{Client, SessionError, acl, create_parents};
 
 /// How bad it is to pass a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,38 +85,31 @@ pub async fn set(
     alarm: Alarm,
     ephemeral: bool,
     config: &SessionConfig,
-    deadline: Instant,
-) -> Result<(), Trouble> {
+) -> Result<(), SessionError> {
     let (path, data, acl) = (format!("{root}{path}"), alarm.data(), acl(config));
     if let Some(parent) = path.rfind('/').filter(|slash| *slash > 0) {
-        make_parents(client, &path[..parent], &acl, deadline).await?;
+        create_parents(client, &path[..parent], &acl).await?;
     }
-    let mode = if ephemeral { CreateMode::Ephemeral } else { CreateMode::Persistent };
-    let options = mode.with_acls(Acls::new(&acl));
-    match within(deadline, client.create(&path, data.as_bytes(), &options)).await {
-        Ok(_) => Ok(()),
-        // An alarm that is to end with this session cannot take over one that stays.
-        Err(Trouble::NodeExists) if ephemeral => Err(Trouble::NodeExists),
-        Err(Trouble::NodeExists) => within(deadline, client.set_data(&path, data.as_bytes(), None)).await.map(|_| ()),
-        Err(trouble) => Err(trouble),
+    match client.create(&path, data.as_bytes(), &acl, ephemeral).await {
+        // An alarm that ends with this session cannot take over one that stays.
+        Err(SessionError::NodeExists) if !ephemeral => client.set_data(&path, data.as_bytes()).await.map(drop),
+        done => done,
     }
 }
 
 /// Removes the alarm of a path. One that has others below it stays as their parent, empty.
 ///
 /// # Errors
-/// [`Trouble::NoNode`] where there is none.
-pub async fn clear(client: &Client, root: &str, path: &str, deadline: Instant) -> Result<(), Trouble> {
+/// [`SessionError::NoNode`] where there is none.
+pub async fn clear(client: &Client, root: &str, path: &str) -> Result<(), SessionError> {
     let path = format!("{root}{path}");
-    let (data, _) = within(deadline, client.get_data(&path)).await?;
-    if data.is_empty() {
-        return Err(Trouble::NoNode);
+    // Data above the limit is an alarm, too, if not a valid one.
+    if client.data(&path, MAX_ALARM_BYTES).await.is_ok_and(|(data, _)| data.is_empty()) {
+        return Err(SessionError::NoNode);
     }
-    // Others below it are no failure: the answer is looked at before it becomes one.
-    let deleted = async { Ok(client.delete(&path, None).await) };
-    match within(deadline, deleted).await? {
-        Err(Error::NotEmpty) => within(deadline, client.set_data(&path, b"", None)).await.map(|_| ()),
-        done => done.map_err(|error| Trouble::from(&error)),
+    match client.delete(&path).await {
+        Err(SessionError::NotEmpty) => client.set_data(&path, b"").await.map(drop),
+        done => done,
     }
 }
 
@@ -135,36 +126,39 @@ pub struct Listed {
     pub value: Option<f64>,
 }
 
-/// No ensemble has more alarms; the walk ends there.
-const MOST_ALARMS: usize = 10_000;
+/// An alarm, or the number that it watches, is shorter.
+const MAX_ALARM_BYTES: usize = 64 << 10;
+
+/// Znodes that a list looks at; a larger tree is an error.
+const MAX_ALARMS: usize = 10_000;
 
 /// All alarms below the root, by path.
 ///
 /// # Errors
 /// When the root cannot be read; without a root there are none.
-pub async fn list(client: &Client, root: &str, deadline: Instant) -> Result<Vec<Listed>, Trouble> {
+pub async fn list(client: &Client, root: &str) -> Result<Vec<Listed>, SessionError> {
     let (mut alarms, mut folders, mut looked_at) = (Vec::new(), vec![root.to_owned()], 0);
     while let Some(folder) = folders.pop() {
-        let children = match within(deadline, client.list_children(&folder)).await {
+        let children = match client.children(&folder).await {
             Ok(children) => children,
-            // It went away while we looked, or there never was one.
-            Err(Trouble::NoNode) => continue,
-            Err(trouble) => return Err(trouble),
+            // It was deleted meanwhile, or there never was one.
+            Err(SessionError::NoNode) => continue,
+            Err(error) => return Err(error),
         };
-        for child in children {
+        for child in children.names() {
             let path = format!("{folder}/{child}");
             looked_at += 1;
-            if looked_at > MOST_ALARMS {
-                return Err(Trouble::Limit);
+            if looked_at > MAX_ALARMS {
+                return Err(SessionError::Limit);
             }
-            let (data, stat) = match within(deadline, client.get_data(&path)).await {
+            let (data, stat) = match client.data(&path, MAX_ALARM_BYTES).await {
                 Ok(read) => read,
-                Err(Trouble::NoNode) => continue,
-                Err(trouble) => return Err(trouble),
+                Err(SessionError::NoNode) => continue,
+                Err(error) => return Err(error),
             };
             if !data.is_empty() {
                 let watched = path[root.len()..].to_owned();
-                let value = within(deadline, client.get_data(&watched)).await.ok();
+                let value = client.data(&watched, MAX_ALARM_BYTES).await.ok();
                 let value = value.and_then(|(data, _)| value::number(&data, "").ok());
                 let (alarm, ephemeral) = (Alarm::parse(&data), stat.ephemeral_owner != 0);
                 alarms.push(Listed { path: watched, alarm, ephemeral, value });

@@ -13,40 +13,40 @@ pub use alarm::{Alarm, Severity};
 pub use read::Findings;
 
 use crate::config::extras::{AlarmsConfig, ZnodesConfig};
-use crate::session::background::{Background, FAREWELL, Stop};
-use crate::session::{Session, Terms};
+use crate::session::background::{Background, CLOSE_TIMEOUT, Stop};
+use crate::session::{Session, SessionParams};
 
-/// A reader at work.
+/// A running reader.
 #[derive(Debug)]
 pub struct Reader {
-    seen: Seen,
+    latest: Latest,
     task: Background,
 }
 
 /// The last reading and when it ended.
-type Seen = Arc<Mutex<Option<(Instant, Arc<Findings>)>>>;
+type Latest = Arc<Mutex<Option<(Instant, Arc<Findings>)>>>;
 
-/// Most time for a reading, however long the interval is.
-const LONGEST: Duration = Duration::from_secs(10);
+/// A reading ends after this time, however long the interval is.
+const READING_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Reader {
-    /// Begins to read; the first reading begins at once.
+    /// Starts one; its first reading begins at once.
     ///
     /// # Panics
     /// Outside a runtime.
     #[must_use]
-    pub fn start(ensemble: Arc<str>, config: ZnodesConfig, alarms: AlarmsConfig, terms: Terms) -> Self {
-        let seen = Seen::default();
-        let shown = Arc::clone(&seen);
-        let task = Background::start(|stop| read(ensemble, config, alarms, terms, shown, stop));
-        Self { seen, task }
+    pub fn start(ensemble: Arc<str>, config: ZnodesConfig, alarms: AlarmsConfig, params: SessionParams) -> Self {
+        let latest = Latest::default();
+        let shown = Arc::clone(&latest);
+        let task = Background::start(|stop| read(ensemble, config, alarms, params, shown, stop));
+        Self { latest, task }
     }
 
-    /// What was found last, and how long ago; `None` before the first reading ended.
+    /// The last reading and its age; `None` before the first one ended.
     #[must_use]
     pub fn reading(&self) -> Option<(Arc<Findings>, Duration)> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.as_ref().map(|(at, findings)| (Arc::clone(findings), at.elapsed()))
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.as_ref().map(|(at, findings)| (Arc::clone(findings), at.elapsed()))
     }
 
     /// Ends it and its session.
@@ -59,38 +59,35 @@ async fn read(
     ensemble: Arc<str>,
     config: ZnodesConfig,
     alarms: AlarmsConfig,
-    terms: Terms,
-    seen: Seen,
+    params: SessionParams,
+    latest: Latest,
     mut stop: Stop,
 ) {
-    let mut session = Session::new(terms);
+    let mut session = Session::new(params);
     let mut ticks = interval(config.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = Vec::new();
+    let mut logged = Vec::new();
     loop {
         let reading = async {
             ticks.tick().await;
-            let deadline = Instant::now() + config.interval.min(LONGEST);
+            let deadline = Instant::now() + config.interval.min(READING_TIMEOUT);
             match session.client(deadline).await {
-                Err(trouble) => Findings::unreachable(&config, trouble),
-                Ok(client) => {
-                    let client = client.clone();
-                    read::all(&client, &config, &alarms, deadline).await
-                }
+                Err(error) => Findings::unreachable(&config, error),
+                Ok(client) => read::all(&client, &config, &alarms).await,
             }
         };
         let findings = tokio::select! {
             findings = reading => findings,
-            () = stop.wanted() => break,
+            () = stop.requested() => break,
         };
-        findings.failures.iter().for_each(|(_, trouble)| session.doubt(*trouble));
-        if findings.failures != told {
-            for (path, trouble) in findings.failures.iter().filter(|failure| !told.contains(failure)) {
-                tracing::warn!(ensemble = &*ensemble, path, reason = trouble.text(), "a znode cannot be read");
+        findings.failures.iter().for_each(|(_, error)| session.discard_after(*error));
+        if findings.failures != logged {
+            for (path, error) in findings.failures.iter().filter(|failure| !logged.contains(failure)) {
+                tracing::warn!(ensemble = &*ensemble, path, reason = error.text(), "znode not readable");
             }
-            told.clone_from(&findings.failures);
+            logged.clone_from(&findings.failures);
         }
-        *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::new(findings)));
+        *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::new(findings)));
     }
-    session.close(FAREWELL).await;
+    session.close(CLOSE_TIMEOUT).await;
 }

@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::task::JoinSet;
-use tokio::time::Instant;
-use zookeeper_client::{Client, Stat};
 
 use super::alarm::{Alarm, Severity};
 use super::value;
 use crate::config::extras::{AlarmsConfig, ZnodesConfig};
 use crate::config::znode::matches;
-use crate::session::{Trouble, within};
+use crate::session::{Client, SessionError, Stat};
 
 /// What a reading found. Every list is in the order of its paths.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,19 +22,22 @@ pub struct Findings {
     /// Path and the time of its last change, in seconds since 1970 by the ensemble's clock.
     pub changed: Vec<(String, f64)>,
     /// Path and why it could not be read.
-    pub failures: Vec<(String, Trouble)>,
+    pub failures: Vec<(String, SessionError)>,
 }
 
 impl Findings {
     /// What there is to say where no session could be had.
-    pub(super) fn unreachable(config: &ZnodesConfig, trouble: Trouble) -> Self {
+    pub(super) fn unreachable(config: &ZnodesConfig, error: SessionError) -> Self {
         let paths: BTreeSet<&str> = config.paths.iter().map(crate::config::znode::ZnodePath::path).collect();
-        Self { failures: paths.into_iter().map(|path| (path.to_owned(), trouble)).collect(), ..Self::default() }
+        Self { failures: paths.into_iter().map(|path| (path.to_owned(), error)).collect(), ..Self::default() }
     }
 }
 
 /// Znodes that are read at the same time.
-const SIDE_BY_SIDE: usize = 16;
+const MAX_CONCURRENT: usize = 16;
+
+/// A longer path is not a label that is of use.
+const MAX_PATH_BYTES: usize = 1024;
 
 /// What is wanted of one znode: its pointers, and the alarm of the glob that found it.
 #[derive(Clone, Debug, Default)]
@@ -46,15 +47,15 @@ struct Wanted {
 }
 
 /// Reads all. What fails is in the findings, and costs the others nothing.
-pub(super) async fn all(client: &Client, config: &ZnodesConfig, alarms: &AlarmsConfig, deadline: Instant) -> Findings {
+pub(super) async fn all(client: &Client, config: &ZnodesConfig, alarms: &AlarmsConfig) -> Findings {
     let mut findings = Findings::default();
-    let wanted = expand(client, config, alarms, deadline, &mut findings.failures).await;
+    let wanted = expand(client, config, alarms, &mut findings.failures).await;
     let mut wanted = wanted.into_iter();
     loop {
         let mut reading = JoinSet::new();
-        for (path, wanted) in wanted.by_ref().take(SIDE_BY_SIDE) {
+        for (path, wanted) in wanted.by_ref().take(MAX_CONCURRENT) {
             let (client, root, max) = (client.clone(), alarms.root.clone(), config.max_bytes);
-            reading.spawn(async move { znode(&client, path, wanted, &root, max, deadline).await });
+            reading.spawn(async move { znode(&client, path, wanted, &root, max).await });
         }
         if reading.is_empty() {
             break;
@@ -95,8 +96,7 @@ async fn expand(
     client: &Client,
     config: &ZnodesConfig,
     alarms: &AlarmsConfig,
-    deadline: Instant,
-    failures: &mut Vec<(String, Trouble)>,
+    failures: &mut Vec<(String, SessionError)>,
 ) -> BTreeMap<String, Wanted> {
     let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
     for entry in &config.paths {
@@ -104,57 +104,72 @@ async fn expand(
             wanted.entry(entry.path().to_owned()).or_default().pointers.insert(entry.pointer().to_owned());
             continue;
         };
-        let children = match within(deadline, client.list_children(parent)).await {
+        let children = match client.children(parent).await {
             Ok(children) => children,
-            Err(trouble) => {
-                failures.push((entry.path().to_owned(), trouble));
+            Err(error) => {
+                failures.push((entry.path().to_owned(), error));
                 continue;
             }
         };
-        let alarm = alarm(client, &alarms.root, entry.path(), config.max_bytes, deadline).await;
+        let alarm = alarm(client, &alarms.root, entry.path(), config.max_bytes).await;
         let alarm = alarm.unwrap_or_else(|failure| {
             failures.push(failure);
             None
         });
-        let mut names: Vec<String> = children.into_iter().filter(|name| matches(part, name)).collect();
-        names.sort();
-        for name in names {
-            if wanted.len() >= config.max_znodes as usize {
-                failures.push((entry.path().to_owned(), Trouble::Limit));
+        let prefix = if parent == "/" { "" } else { parent };
+        let paths = children.names().filter(|name| matches(part, name)).map(|name| format!("{prefix}/{name}{rest}"));
+        let (found, is_whole) = lowest(paths, config.max_znodes as usize);
+        let mut is_whole = is_whole;
+        for path in found {
+            if wanted.len() >= config.max_znodes as usize && !wanted.contains_key(&path) {
+                is_whole = false;
                 break;
             }
-            let parent = if parent == "/" { "" } else { parent };
-            let one = wanted.entry(format!("{parent}/{name}{rest}")).or_default();
+            let one = wanted.entry(path).or_default();
             one.pointers.insert(entry.pointer().to_owned());
             one.alarm_of_glob = one.alarm_of_glob.or(alarm);
+        }
+        if !is_whole {
+            failures.push((entry.path().to_owned(), SessionError::Limit));
         }
     }
     wanted
 }
 
-async fn znode(
-    client: &Client,
-    path: String,
-    wanted: Wanted,
-    root: &str,
-    max_bytes: u32,
-    deadline: Instant,
-) -> Findings {
+/// The first paths in their order, at most so many, and whether that is all of them.
+fn lowest(paths: impl Iterator<Item = String>, max: usize) -> (BTreeSet<String>, bool) {
+    let (mut lowest, mut is_whole) = (BTreeSet::new(), true);
+    for path in paths {
+        let is_short = path.len() <= MAX_PATH_BYTES;
+        if is_short {
+            lowest.insert(path);
+        }
+        if !is_short || lowest.len() > max {
+            is_whole = false;
+        }
+        if lowest.len() > max {
+            lowest.pop_last();
+        }
+    }
+    (lowest, is_whole)
+}
+
+async fn znode(client: &Client, path: String, wanted: Wanted, root: &str, max_bytes: u32) -> Findings {
     let mut found = Findings::default();
-    match data(client, &path, max_bytes, deadline).await {
-        Err(trouble) => found.failures.push((path.clone(), trouble)),
+    match data(client, &path, max_bytes).await {
+        Err(error) => found.failures.push((path.clone(), error)),
         Ok((stat, data)) => {
             found.children.push((path.clone(), i64::from(stat.num_children)));
             found.changed.push((path.clone(), milliseconds(stat.mtime)));
             for pointer in wanted.pointers {
-                match data.as_deref().map_err(|trouble| *trouble).and_then(|data| value::number(data, &pointer)) {
+                match data.as_deref().map_err(|error| *error).and_then(|data| value::number(data, &pointer)) {
                     Ok(value) => found.values.push((path.clone(), pointer, value)),
-                    Err(trouble) => found.failures.push((path.clone(), trouble)),
+                    Err(error) => found.failures.push((path.clone(), error)),
                 }
             }
         }
     }
-    match alarm(client, root, &path, max_bytes, deadline).await {
+    match alarm(client, root, &path, max_bytes).await {
         Err(failure) => found.failures.push(failure),
         Ok(alarm) => {
             let alarm = alarm.or(wanted.alarm_of_glob);
@@ -171,37 +186,33 @@ async fn alarm(
     root: &str,
     path: &str,
     max_bytes: u32,
-    deadline: Instant,
-) -> Result<Option<Alarm>, (String, Trouble)> {
+) -> Result<Option<Alarm>, (String, SessionError)> {
     let path = format!("{root}{path}");
-    match data(client, &path, max_bytes, deadline).await {
-        Err(Trouble::NoNode) => Ok(None),
+    match data(client, &path, max_bytes).await {
+        Err(SessionError::NoNode) => Ok(None),
         // A parent of other alarms, with no word of its own.
         Ok((_, Ok(data))) if data.is_empty() => Ok(None),
-        Ok((_, Ok(data))) => Alarm::parse(&data).map(Some).ok_or((path, Trouble::BadAlarm)),
-        Err(trouble) | Ok((_, Err(trouble))) => Err((path, trouble)),
+        Ok((_, Ok(data))) => Alarm::parse(&data).map(Some).ok_or((path, SessionError::BadAlarm)),
+        Err(error) | Ok((_, Err(error))) => Err((path, error)),
     }
 }
 
-/// The stat of a znode, and its data where that may be read and is no larger than the cap.
+/// The stat of a znode, and its data where that may be read and is no larger than the limit.
 ///
-/// The size is asked first: what is too large never crosses the network.
+/// The size is requested first: what is too large is not transferred. The stat may be wrong, so the reply is bounded, too.
 async fn data(
     client: &Client,
     path: &str,
     max_bytes: u32,
-    deadline: Instant,
-) -> Result<(Stat, Result<Vec<u8>, Trouble>), Trouble> {
-    let stat = within(deadline, client.check_stat(path)).await?.ok_or(Trouble::NoNode)?;
+) -> Result<(Stat, Result<Vec<u8>, SessionError>), SessionError> {
+    let stat = client.exists(path).await?.ok_or(SessionError::NoNode)?;
     if u32::try_from(stat.data_length).is_ok_and(|length| length > max_bytes) {
-        return Ok((stat, Err(Trouble::TooLarge)));
+        return Ok((stat, Err(SessionError::TooLarge)));
     }
-    match within(deadline, client.get_data(path)).await {
-        // The member said that it is small; what came decides.
-        Ok((data, stat)) if data.len() > max_bytes as usize => Ok((stat, Err(Trouble::TooLarge))),
+    match client.data(path, max_bytes as usize).await {
         Ok((data, stat)) => Ok((stat, Ok(data))),
-        Err(Trouble::NoAuth) => Ok((stat, Err(Trouble::NoAuth))),
-        Err(trouble) => Err(trouble),
+        Err(error @ (SessionError::NoAuth | SessionError::TooLarge)) => Ok((stat, Err(error))),
+        Err(error) => Err(error),
     }
 }
 

@@ -169,7 +169,7 @@ fn the_descriptors_of_sessions_are_counted() {
     for number in 0..60 {
         config.push_str(&format!("  - {{name: e{number}, members: ['{address}'], module: MODULE}}\n"));
     }
-    // Enough for sockets, clients and the rest, 832; not for 60 sessions of four beside them.
+    // Enough for sockets, clients and the rest, 832; not for 60 sessions of two beside them.
     for (module, warned) in [("default", false), ("s", true)] {
         std::fs::write(file.path(), config.replace("MODULE", module)).unwrap();
         let mut shell = Command::new("bash");

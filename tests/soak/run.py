@@ -95,9 +95,16 @@ class Soak:
 
     def configure(self, seconds):
         """Writes a configuration whose timeout is new, so that a reload changes something."""
+        module = {
+            "timeout": f"{seconds}s",
+            "commands": ["mntr", "srvr", "conf"],
+            "session": {"timeout": "6s"},
+            "canary": {"interval": "5s", "timeout": "3s", "per_member": True},
+            "znodes": {"interval": "5s", "paths": ["/zookeeper-exporter/canary", "/*/config"]},
+        }
         described = {
             "ensembles": [{"name": "soak", "members": self.members, "discovery": "static"}],
-            "modules": {"default": {"timeout": f"{seconds}s", "commands": ["mntr", "srvr", "conf"]}},
+            "modules": {"default": module},
         }
         with open(f"{self.config}.new", "w", encoding="utf-8") as file:
             file.write(json.dumps(described) if seconds else "ensembles: [{")
@@ -233,6 +240,8 @@ class Soak:
             self.expect(f"Prometheus {number}: scrapes", f">= {due * 0.95:.0f} of {due:.0f}", f"{count:.0f}", count >= due * 0.95)
             self.expect(f"Prometheus {number}: up is 0", "0", f"{failed:.0f}", failed == 0)
             self.expect(f"Prometheus {number}: slowest scrape", f"< {TIMEOUT} s", f"{slowest:.2f} s", slowest < TIMEOUT)
+        canary = float(self.ask(self.servers[0], f'avg_over_time(zk_canary_up{{member=""}}[{span}])'))
+        self.expect("the canary's rounds that succeed, faults and reloads included", ">= 60 %", f"{canary:.0%}", canary >= 0.6)
         self.expect("pages that the observer could judge", f">= a tenth of {pages}", f"{compared}", compared * 10 >= pages)
         self.expect("of them with quorum and margin; while a member was missing", "> 0; > 0", f"{with_numbers}; {missing}",
                     missing > 0)

@@ -1,59 +1,63 @@
 //! Why an operation of a session failed: the values of the labels `error` and `reason`.
 
-use zookeeper_client::Error;
-
 /// A fixed list, so that labels stay bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trouble {
-    /// No member was reached, or the connection was lost.
+pub enum SessionError {
+    /// No member could be reached, or the connection was lost.
     Connect,
-    /// No answer in time.
+    /// No reply in time.
     Timeout,
-    /// The identity was refused.
+    /// The server sent what the protocol does not allow.
+    Protocol,
+    /// The identity was refused, or the server accepts SASL only.
     AuthFailed,
     /// The ACL does not allow it; with a wrong password, too: ZooKeeper checks that only here.
     NoAuth,
     /// There is no such znode.
     NoNode,
-    /// The znode is there already.
+    /// The znode exists already.
     NodeExists,
+    /// The znode has children.
+    NotEmpty,
     /// The ensemble ended the session.
     SessionExpired,
-    /// The member may not write: cut off from the quorum.
+    /// The member is read-only: it is cut off from the quorum.
     ReadOnly,
-    /// Over a quota.
+    /// A quota is exceeded.
     Quota,
     /// The server sheds load.
     Throttled,
     /// The file with the password cannot be read.
     DigestFile,
-    /// More bytes than are read.
+    /// The reply is larger than what is read.
     TooLarge,
-    /// The data is no number.
+    /// The data is not a number.
     NotANumber,
-    /// The data is no JSON, or the pointer leads to no number.
+    /// The data is not JSON, or the pointer leads to no number.
     Pointer,
     /// An alarm's data is neither a number nor thresholds.
     BadAlarm,
-    /// A glob finds more znodes than are read.
+    /// A glob matches more znodes than are read.
     Limit,
-    /// Changed by another in between.
+    /// Another client changed the znode in between.
     Changed,
-    /// Anything else.
+    /// Any other error code of the server.
     Other,
 }
 
-impl Trouble {
+impl SessionError {
     /// The value of the label.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::Timeout => "timeout",
+            Self::Protocol => "protocol",
             Self::AuthFailed => "auth_failed",
             Self::NoAuth => "no_auth",
             Self::NoNode => "no_node",
             Self::NodeExists => "node_exists",
+            Self::NotEmpty => "not_empty",
             Self::SessionExpired => "session_expired",
             Self::ReadOnly => "read_only",
             Self::Quota => "quota",
@@ -69,30 +73,26 @@ impl Trouble {
         }
     }
 
-    /// Whether the session itself is in doubt, and not only the znode.
+    /// The error of a reply's code, which is not 0 (`KeeperException.Code`).
     #[must_use]
-    pub const fn is_of_session(self) -> bool {
-        matches!(self, Self::Connect | Self::Timeout | Self::SessionExpired | Self::AuthFailed | Self::DigestFile)
-    }
-}
-
-impl From<&Error> for Trouble {
-    fn from(error: &Error) -> Self {
-        match error {
-            // A broken socket comes as `Custom`, an error of the operating system.
-            Error::NoHosts | Error::ConnectionLoss | Error::ClientClosed | Error::SessionMoved | Error::Custom(_) => {
-                Self::Connect
-            }
-            Error::Timeout => Self::Timeout,
-            Error::AuthFailed => Self::AuthFailed,
-            Error::NoAuth | Error::InvalidAcl => Self::NoAuth,
-            Error::NoNode => Self::NoNode,
-            Error::NodeExists => Self::NodeExists,
-            Error::SessionExpired => Self::SessionExpired,
-            Error::NotReadOnly => Self::ReadOnly,
-            Error::QuotaExceeded => Self::Quota,
-            Error::Throttled => Self::Throttled,
-            Error::BadVersion => Self::Changed,
+    pub const fn from_code(code: i32) -> Self {
+        match code {
+            // CONNECTIONLOSS, SESSIONMOVED: another connection may do better.
+            -4 | -118 => Self::Connect,
+            // OPERATIONTIMEOUT, REQUESTTIMEOUT
+            -7 | -122 => Self::Timeout,
+            -101 => Self::NoNode,
+            // NOAUTH, INVALIDACL
+            -102 | -114 => Self::NoAuth,
+            -103 => Self::Changed,
+            -110 => Self::NodeExists,
+            -111 => Self::NotEmpty,
+            -112 => Self::SessionExpired,
+            // AUTHFAILED, SESSIONCLOSEDREQUIRESASLAUTH
+            -115 | -124 => Self::AuthFailed,
+            -119 => Self::ReadOnly,
+            -125 => Self::Quota,
+            -127 => Self::Throttled,
             _ => Self::Other,
         }
     }
