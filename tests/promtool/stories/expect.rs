@@ -1,0 +1,120 @@
+//! What must fire, what may, and when: a story's expectations held against what fired.
+
+use std::collections::BTreeMap;
+
+use super::promtool::{Fired, Firing};
+use super::story::Story;
+
+/// Whom an alert is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The ensemble, or whatever the alert is about.
+    Any,
+    /// The member of this id, of the first ensemble.
+    Member(u32),
+    /// An exporter, by its place.
+    Exporter(usize),
+    /// Those of this cluster.
+    Cluster(&'static str),
+}
+
+/// An alert that must fire. All times are minutes of the story.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// The name without `ZooKeeper`; several that would do, divided by `|`.
+    pub alert: &'static str,
+    pub severity: Option<&'static str>,
+    pub who: Who,
+    /// Not before.
+    pub from: f64,
+    /// At the latest.
+    pub by: f64,
+    /// Without a break until.
+    pub until: f64,
+    /// Not behind.
+    pub gone: f64,
+}
+
+impl Expect {
+    fn is(&self, firing: &Firing, story: &Story) -> bool {
+        let label = |name: &str| firing.labels.get(name).map(String::as_str).unwrap_or_default();
+        self.alert.split('|').any(|alert| alert == firing.alert)
+            && self.severity.is_none_or(|severity| severity == label("severity"))
+            && match self.who {
+                Who::Any => true,
+                Who::Cluster(name) => label("cluster") == name,
+                Who::Exporter(place) => label("instance") == story.world.exporters[place].instance,
+                Who::Member(id) => story.world.ensembles[0]
+                    .servers
+                    .iter()
+                    .any(|server| server.id == id && server.address == label("member")),
+            }
+    }
+}
+
+/// What is wrong with what fired; nothing where all is as the story wants it.
+pub fn faults(story: &Story, fired: &Fired, moments: &[f64]) -> Vec<String> {
+    let mut out = Vec::new();
+    let moments: Vec<f64> = moments.iter().copied().filter(|moment| *moment <= story.minutes).collect();
+    for expect in &story.expects {
+        let mut times: Vec<f64> =
+            fired.iter().filter(|(firing, _)| expect.is(firing, story)).flat_map(|(_, times)| times.clone()).collect();
+        times.retain(|time| *time <= story.minutes);
+        times.sort_by(f64::total_cmp);
+        let what = format!("{} of {:?}", expect.alert, expect.who);
+        let Some(first) = times.first().copied() else {
+            out.push(format!("{what} never fired, expected by minute {}", expect.by));
+            continue;
+        };
+        let shown = spans(&times, &moments);
+        if first < expect.from {
+            out.push(format!("{what} fired before minute {}: {shown}", expect.from));
+        } else if first > expect.by {
+            out.push(format!("{what} fired after minute {}: {shown}", expect.by));
+        }
+        let held = |moment: &&f64| **moment >= first && **moment <= expect.until;
+        if moments.iter().filter(held).any(|moment| !times.contains(moment)) {
+            out.push(format!("{what} did not hold until minute {}: {shown}", expect.until));
+        }
+        if times.last().is_some_and(|last| *last > expect.gone) {
+            out.push(format!("{what} did not end by minute {}: {shown}", expect.gone));
+        }
+    }
+    let mut unwanted: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for (firing, times) in fired {
+        let wanted = story.expects.iter().any(|expect| expect.is(firing, story));
+        let times: Vec<f64> = times.iter().copied().filter(|time| *time <= story.minutes).collect();
+        if !wanted && !story.may.contains(&firing.alert.as_str()) && !times.is_empty() {
+            let labels: Vec<String> = firing
+                .labels
+                .iter()
+                .filter(|(name, _)| *name != "ensemble")
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            unwanted.entry(format!("{} {}", firing.alert, labels.join(" "))).or_default().extend(times);
+        }
+    }
+    for (what, times) in unwanted {
+        out.push(format!("{what} fired: {}", spans(&times, &moments)));
+    }
+    out
+}
+
+/// Moments as spans of minutes: `10.5-12, 14-20`.
+fn spans(times: &[f64], moments: &[f64]) -> String {
+    let mut out: Vec<(f64, f64)> = Vec::new();
+    let mut broken = true;
+    for moment in moments {
+        if !times.contains(moment) {
+            broken = true;
+            continue;
+        }
+        match out.last_mut() {
+            Some((_, end)) if !broken => *end = *moment,
+            _ => out.push((*moment, *moment)),
+        }
+        broken = false;
+    }
+    let out: Vec<String> = out.iter().map(|(from, to)| format!("{from:.2}-{to:.2}")).collect();
+    if out.len() > 6 { format!("{} ... ({} times)", out[..6].join(", "), out.len()) } else { out.join(", ") }
+}

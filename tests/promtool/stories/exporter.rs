@@ -1,0 +1,184 @@
+//! A modelled scrape target: what one exporter is told, what it remembers, and the page it serves.
+//!
+//! The replies of the modelled servers go through the product's own parsers, verdict and encoder, so that a page here is
+//! the page that the product would serve.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use zookeeper_exporter::config::Word;
+use zookeeper_exporter::ensemble::Known;
+use zookeeper_exporter::exposition::Format;
+use zookeeper_exporter::scrape::reading::{Heard, Replies, SeenConf};
+use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, Report, Samples, State};
+use zookeeper_exporter::wire::{Failure, Reason};
+
+use super::ensemble::Ensemble;
+use super::server::{Process, Reply, Server};
+use crate::common::{heard, page};
+
+/// Seconds after which the exporter gives a member up.
+const TIMEOUT: f64 = 5.0;
+
+/// What a scrape of the target meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A page.
+    Up,
+    /// Nothing: `up` is 0.
+    Down,
+    /// It is not scraped any more.
+    Gone,
+}
+
+/// Which layout the page is scraped in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// `/metrics`, with the exporter's own families.
+    Metrics,
+    /// `/probe`: the ensembles alone.
+    Probe,
+}
+
+/// Where the list of members comes from.
+#[derive(Clone, Debug)]
+pub enum Members {
+    /// All servers.
+    All,
+    /// These ids, and addresses behind which there is nothing.
+    Listed(Vec<u32>, Vec<String>),
+    /// A name that holds the servers whose process runs and is not suspended; ports by address.
+    Dns,
+}
+
+/// A scrape target.
+#[derive(Clone, Debug)]
+pub struct Exporter {
+    pub target: Target,
+    pub layout: Layout,
+    pub instance: String,
+    pub job: String,
+    /// The label of the Prometheus server or shard.
+    pub cluster: Option<String>,
+    /// The places of the ensembles on its page.
+    pub watches: Vec<usize>,
+    pub members: Members,
+    /// Servers that it does not reach: place of the ensemble, and id; id 0 stands for all.
+    pub unreachable: BTreeSet<(usize, u32)>,
+    /// The last reload of its configuration failed.
+    pub reload_failed: bool,
+    conf: BTreeMap<(usize, u32), Arc<SeenConf>>,
+    known: BTreeMap<usize, Known>,
+}
+
+impl Exporter {
+    /// An exporter that serves these ensembles on `/metrics`.
+    pub fn new(instance: &str, watches: &[usize]) -> Self {
+        Self {
+            target: Target::Up,
+            layout: Layout::Metrics,
+            instance: format!("{instance}:9141"),
+            job: "zookeeper".to_owned(),
+            cluster: None,
+            watches: watches.to_vec(),
+            members: Members::All,
+            unreachable: BTreeSet::new(),
+            reload_failed: false,
+            conf: BTreeMap::new(),
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// A new process under the same address: what was remembered is lost.
+    pub fn restart(&mut self) {
+        self.target = Target::Up;
+        self.conf.clear();
+        self.known.clear();
+    }
+
+    /// The labels that Prometheus adds to every sample.
+    pub fn labels(&self) -> String {
+        let cluster = self.cluster.iter().map(|name| format!("cluster=\"{name}\",")).collect::<String>();
+        format!("{cluster}instance=\"{}\",job=\"{}\"", self.instance, self.job)
+    }
+
+    /// The page at this moment, and the seconds that it took.
+    pub fn page(&mut self, ensembles: &[Ensemble], now: f64) -> String {
+        let watched = self.watches.clone();
+        let ensembles =
+            watched.into_iter().map(|place| Arc::new(self.ensemble(place, &ensembles[place], now))).collect();
+        let mut text = page(&Arc::new(Report { ensembles }), Format::Classic);
+        if self.layout == Layout::Metrics {
+            text.push_str("zk_exporter_build_info{version=\"1.0.0\",rustversion=\"1.91\"} 1\n");
+            let reloaded = i32::from(!self.reload_failed);
+            text.push_str(&format!("zk_exporter_config_last_reload_successful {reloaded}\n"));
+        }
+        text
+    }
+
+    fn ensemble(&mut self, place: usize, ensemble: &Ensemble, now: f64) -> EnsembleReport {
+        let listed: Vec<&Server> = match &self.members {
+            Members::All => ensemble.servers.iter().collect(),
+            Members::Listed(ids, _) => {
+                ids.iter().filter_map(|id| ensemble.servers.iter().find(|server| server.id == *id)).collect()
+            }
+            Members::Dns => {
+                ensemble.servers.iter().filter(|server| matches!(server.process, Process::Running)).collect()
+            }
+        };
+        let mut members: Vec<MemberReport> =
+            listed.iter().map(|server| self.member(place, ensemble, server, now)).collect();
+        if let Members::Listed(_, dead) = &self.members {
+            members.extend(dead.iter().map(|address| refused(address)));
+        }
+        let known = self.known.entry(place).or_default();
+        for member in &members {
+            match member.state {
+                State::Observer => drop(known.observers.insert(Arc::clone(&member.name))),
+                State::Leader | State::Follower => drop(known.observers.remove(&member.name)),
+                _ => {}
+            }
+        }
+        let mut report = EnsembleReport {
+            samples: Samples::default(),
+            name: ensemble.name.as_str().into(),
+            members,
+            known: Known::default(),
+        };
+        known.quorum_size = report.quorum_size().or(known.quorum_size);
+        report.known = known.clone();
+        report
+    }
+
+    fn member(&mut self, place: usize, ensemble: &Ensemble, server: &Server, now: f64) -> MemberReport {
+        let cut = [server.id, 0].iter().any(|id| self.unreachable.contains(&(place, *id)));
+        let ask = |word: Word, reply: Reply| {
+            let reply = if cut { Reply::Silent } else { reply };
+            match reply {
+                Reply::Bytes(text, delay) if delay < TIMEOUT => (heard(word, text.as_bytes()), delay),
+                Reply::Bytes(..) | Reply::Silent => {
+                    (Heard::failed(Failure::new(Reason::Timeout, "no reply in time")), TIMEOUT)
+                }
+                Reply::Refused => (Heard::failed(Failure::new(Reason::Connect, "connection refused")), 0.001),
+            }
+        };
+        let (mntr, duration) = ask(Word::Mntr, server.mntr(now, &ensemble.lines(server, now)));
+        let (srvr, _) = ask(Word::Srvr, server.srvr());
+        if let Entry::Vacant(unknown) = self.conf.entry((place, server.id))
+            && let Some(conf) = ask(Word::Conf, server.conf(&ensemble.membership_lines())).0.conf()
+        {
+            unknown.insert(Arc::new(conf.clone()));
+        }
+        let replies = Replies { mntr: Some(mntr), srvr: Some(srvr), ..Replies::default() };
+        let mut member = replies.report(server.address.as_str().into(), self.conf.get(&(place, server.id)).cloned());
+        member.duration = Duration::from_secs_f64(duration);
+        member
+    }
+}
+
+fn refused(address: &str) -> MemberReport {
+    let failed = || Some(Heard::failed(Failure::new(Reason::Connect, "connection refused")));
+    Replies { mntr: failed(), srvr: failed(), ..Replies::default() }.report(address.into(), None)
+}

@@ -1,0 +1,27 @@
+//! Stories of ensembles and exporters, told to the alert rules: what must fire, what must not, and when.
+//!
+//! A story is a model of an ensemble that changes over time. Its series are the product's own pages of that model, and
+//! `promtool test rules` evaluates the rules on them: at several scrape intervals, at several distances between scrape
+//! and evaluation, with scrapes under way, and with ranges as Prometheus 3 has them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::format_push_string, clippy::format_collect, reason = "clarity before speed in tests")]
+#![allow(unreachable_pub, reason = "one crate a test binary")]
+#![allow(missing_docs, reason = "tests are read by their names")]
+
+#[path = "../../common/mod.rs"]
+#[allow(dead_code, reason = "shared with the quick tests")]
+mod common;
+
+mod ensemble;
+mod expect;
+mod exporter;
+mod figures;
+mod matrix;
+mod model;
+mod promtool;
+mod rules;
+mod series;
+mod server;
+mod story;
+mod told;
+mod world;

@@ -1,0 +1,219 @@
+//! Every story at every interval and view: the test.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::expect::faults;
+use super::promtool::{self, Fired};
+use super::rules::{self, View};
+use super::story::{Rules, Story};
+use super::told;
+use crate::common::root;
+
+/// One way of scraping and evaluating.
+#[derive(Clone, Copy, Debug)]
+struct Variant {
+    /// Seconds between scrapes, and between evaluations.
+    interval: u64,
+    /// Seconds from the beginning of a story to the first scrape.
+    phase: u64,
+    view: View,
+    /// Rules written from a configuration, with the label `cluster` kept.
+    written: bool,
+    /// With the rules of early warning.
+    early: bool,
+}
+
+const AT_ONCE: View = View { age: 0, under_way: false, left_open: false };
+
+const fn variant(interval: u64, phase: u64, view: View, written: bool) -> Variant {
+    Variant { interval, phase, view, written, early: false }
+}
+
+/// What the gate runs.
+const VARIANTS: &[Variant] = &[
+    Variant { early: true, ..variant(15, 0, AT_ONCE, false) },
+    variant(15, 7, View { age: 8, under_way: true, left_open: true }, true),
+    variant(30, 11, View { age: 17, under_way: false, left_open: true }, false),
+    variant(30, 0, View { age: 5, under_way: true, left_open: false }, false),
+    variant(60, 0, View { age: 5, under_way: true, left_open: true }, false),
+    variant(60, 31, View { age: 40, under_way: false, left_open: false }, true),
+    variant(60, 47, View { age: 1, under_way: false, left_open: true }, false),
+    variant(120, 20, View { age: 30, under_way: false, left_open: true }, false),
+];
+
+/// What `./scripts/test long stories` adds.
+fn all_variants() -> Vec<Variant> {
+    let mut all = Vec::new();
+    for interval in [15, 30, 60, 120] {
+        for phase in [0, interval / 3, interval / 2] {
+            for age in [0, 1, interval / 2, interval - 1] {
+                for (under_way, left_open) in [(false, false), (false, true), (true, false), (true, true)] {
+                    if age > 0 || !under_way {
+                        let written = (phase + age) % 2 == 1;
+                        all.push(variant(interval, phase, View { age, under_way, left_open }, written));
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The configuration from which rules are written: every ensemble by its name.
+fn configuration(stories: &[&Story]) -> String {
+    let mut out = String::from("ensembles:\n");
+    let mut names: Vec<&str> = Vec::new();
+    for story in stories.iter().filter(|story| story.rules != Rules::Shipped) {
+        names.extend(story.world.ensembles.iter().map(|ensemble| ensemble.name.as_str()));
+    }
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        out.push_str(&format!("  - {{name: {name}, members: ['zk-1:2181', 'zk-2:2181', 'zk-3:2181']}}\n"));
+    }
+    out.push_str("alerts:\n  keep_labels: [cluster]\n");
+    out
+}
+
+/// Tells stories in one run of promtool; gives what is wrong, by the name of the story.
+fn tell(stories: &[&Story], variant: Variant) -> BTreeMap<&'static str, Vec<String>> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut from = root().join("alert-rules");
+    if variant.written {
+        from = folder.path().join("written");
+        let config = folder.path().join("config.yml");
+        std::fs::create_dir(&from).unwrap();
+        std::fs::write(&config, configuration(stories)).unwrap();
+        let command = Command::new(env!("CARGO_BIN_EXE_zookeeper-exporter"))
+            .args(["rules", "--config.file"])
+            .args([&config, Path::new("--out"), &from])
+            .output()
+            .unwrap();
+        assert!(command.status.success(), "{}", String::from_utf8_lossy(&command.stderr));
+    }
+    let early = variant.early || stories.iter().any(|story| story.early);
+    let names: &[&str] = if early { &["zookeeper.yml", "early-warning.yml"] } else { &["zookeeper.yml"] };
+    let files = rules::write(&from, names, variant.view, folder.path());
+    let mut input = String::new();
+    for story in stories {
+        input.push_str(&story.series(variant.interval, variant.phase).input_series());
+    }
+    let longest = stories.iter().map(|story| story.minutes).fold(0.0, f64::max);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "minutes of a story")]
+    let seconds = (longest * 60.0) as u64 - variant.phase;
+    let fired = promtool::run(folder.path(), &files, &input, variant.interval, seconds);
+    #[expect(clippy::cast_precision_loss, reason = "seconds of a story")]
+    let (step, shift) = (variant.interval as f64 / 60.0, (variant.phase + variant.view.age) as f64 / 60.0);
+    #[expect(clippy::cast_precision_loss, reason = "seconds of a story")]
+    let moments: Vec<f64> = (0..=seconds / variant.interval).map(|number| number as f64 * step + shift).collect();
+    let moved = |times: &Vec<f64>| times.iter().map(|time| nearest(&moments, time + shift)).collect();
+    stories
+        .iter()
+        .map(|story| {
+            let own: Fired = fired
+                .iter()
+                .filter(|(firing, _)| is_about(story, &firing.labels))
+                .map(|(firing, times)| (firing.clone(), moved(times)))
+                .collect();
+            (story.name, faults(story, &own, &moments))
+        })
+        .collect()
+}
+
+fn nearest(moments: &[f64], time: f64) -> f64 {
+    moments.iter().copied().min_by(|one, other| (one - time).abs().total_cmp(&(other - time).abs())).unwrap_or(time)
+}
+
+/// Whether an alert belongs to a story: by its ensemble, or by its target.
+fn is_about(story: &Story, labels: &BTreeMap<String, String>) -> bool {
+    match (labels.get("ensemble"), labels.get("instance")) {
+        (Some(name), _) => story.world.ensembles.iter().any(|ensemble| ensemble.name == *name),
+        (None, Some(instance)) => {
+            instance.split(['.', ':']).any(|part| part == story.name)
+                || story.world.exporters.iter().any(|exporter| exporter.instance == *instance)
+        }
+        (None, None) => false,
+    }
+}
+
+/// Tells every story in these variants; gives what is wrong, with the story and the variant.
+fn tell_all(stories: &[Story], variants: &[Variant]) -> BTreeMap<&'static str, Vec<String>> {
+    // Stories of about one length share a run.
+    let classes = [45.0, 130.0, 100_000.0];
+    let mut jobs: Vec<(Vec<&'static str>, Variant)> = Vec::new();
+    for variant in variants {
+        for (place, class) in classes.iter().enumerate() {
+            let below = if place == 0 { 0.0 } else { classes[place - 1] };
+            let chosen = |early: bool| {
+                let names: Vec<&'static str> = stories
+                    .iter()
+                    .filter(|story| story.early == early)
+                    .filter(|story| story.minutes > below && story.minutes <= *class)
+                    .filter(|story| story.intervals.contains(&variant.interval))
+                    .filter(|story| match story.rules {
+                        Rules::Both => true,
+                        Rules::Written => variant.written,
+                        Rules::Shipped => !variant.written,
+                    })
+                    .map(|story| story.name)
+                    .collect();
+                names
+            };
+            for names in [chosen(false), chosen(true)] {
+                if !names.is_empty() {
+                    jobs.push((names, *variant));
+                }
+            }
+        }
+    }
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<&'static str, Vec<String>>::new()));
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                // What happens in a story cannot be sent to another thread: each makes its own.
+                let own = told::stories();
+                while let Some((names, variant)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let stories: Vec<&Story> = own.iter().filter(|story| names.contains(&story.name)).collect();
+                    for (name, wrong) in tell(&stories, *variant) {
+                        let Variant { interval, phase, view, written, .. } = variant;
+                        let how = format!("{interval} s, phase {phase}, {view:?}, written {written}");
+                        let mut found = found.lock().unwrap();
+                        found.entry(name).or_default().extend(wrong.iter().map(|wrong| format!("[{how}] {wrong}")));
+                    }
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap()
+}
+
+/// `STORIES=full` for every variant, else those of the gate; `VARIANT=3` for one of them, `STORY=name` for the stories
+/// whose name holds it; both show what is known to fail, too.
+#[test]
+fn every_story_raises_its_alerts_and_no_other() {
+    let full = std::env::var("STORIES").is_ok_and(|value| value == "full");
+    let focused = ["VARIANT", "STORY"].iter().any(|name| std::env::var(name).is_ok());
+    let only = std::env::var("STORY").unwrap_or_default();
+    let mut variants = if full { all_variants() } else { VARIANTS.to_vec() };
+    if let Ok(number) = std::env::var("VARIANT") {
+        variants = vec![variants[number.parse::<usize>().expect("VARIANT is a number")]];
+    }
+    let mut stories = told::stories();
+    stories.retain(|story| story.name.contains(&only));
+    let found = tell_all(&stories, &variants);
+    let mut wrong = Vec::new();
+    for (name, faults) in &found {
+        let expected = !focused && told::KNOWN_TO_FAIL.iter().any(|(known, _)| known == name);
+        if expected && faults.is_empty() {
+            wrong.push(format!("{name}: is right now; take it out of KNOWN_TO_FAIL"));
+        } else if !expected {
+            wrong.extend(faults.iter().map(|fault| format!("{name}: {fault}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} stories\n{}", wrong.len(), found.len(), wrong.join("\n"));
+}

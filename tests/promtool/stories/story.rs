@@ -1,0 +1,167 @@
+//! A story: what happens to an ensemble and its exporters, which alerts must fire, which may, and when.
+
+use std::rc::Rc;
+
+use super::expect::{Expect, Who};
+use super::series::Book;
+use super::world::World;
+
+/// Something that happens.
+pub type Act = Rc<dyn Fn(&mut World)>;
+
+/// Which rules a story is told to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rules {
+    /// Those that are shipped, and those written from a configuration.
+    Both,
+    /// Only those written from a configuration that keeps the label `cluster`.
+    Written,
+    /// Only those that are shipped: the configuration would name the ensemble.
+    Shipped,
+}
+
+/// A story.
+#[derive(Clone)]
+pub struct Story {
+    pub name: &'static str,
+    /// How long it is, in minutes.
+    pub minutes: f64,
+    pub world: World,
+    pub events: Vec<(f64, Act)>,
+    pub expects: Vec<Expect>,
+    /// Alerts that may fire as well, at any time.
+    pub may: Vec<&'static str>,
+    pub rules: Rules,
+    /// It needs the rules of early warning.
+    pub early: bool,
+    /// Scrape intervals in seconds at which it is told.
+    pub intervals: &'static [u64],
+}
+
+/// A story of one ensemble of `voters` voters and `observers` observers that bears the story's name.
+pub fn story(name: &'static str, voters: u32, observers: u32) -> Story {
+    Story {
+        name,
+        minutes: 40.0,
+        world: World::new(name, voters, observers),
+        events: Vec::new(),
+        expects: Vec::new(),
+        may: Vec::new(),
+        rules: Rules::Both,
+        early: false,
+        intervals: &[15, 30, 60],
+    }
+}
+
+impl Story {
+    /// How long it is.
+    pub fn minutes(mut self, minutes: f64) -> Self {
+        self.minutes = minutes;
+        self
+    }
+
+    /// Before it begins.
+    pub fn given(mut self, act: impl Fn(&mut World)) -> Self {
+        act(&mut self.world);
+        self
+    }
+
+    /// What happens at a minute.
+    pub fn at(mut self, minute: f64, act: impl Fn(&mut World) + 'static) -> Self {
+        self.events.push((minute * 60.0, Rc::new(act)));
+        self
+    }
+
+    /// What happens again and again between two minutes: `first` at the beginning of each period, `then` so many
+    /// seconds later.
+    pub fn again(
+        mut self,
+        (from, until): (f64, f64),
+        period: f64,
+        first: impl Fn(&mut World) + 'static,
+        after: f64,
+        then: impl Fn(&mut World) + 'static,
+    ) -> Self {
+        let (first, then): (Act, Act) = (Rc::new(first), Rc::new(then));
+        let mut time = from * 60.0;
+        while time < until * 60.0 {
+            self.events.push((time, Rc::clone(&first)));
+            self.events.push((time + after, Rc::clone(&then)));
+            time += period;
+        }
+        self
+    }
+
+    /// An alert that must fire, from no earlier than `from` and no later than `by` on, to the end.
+    pub fn fires(mut self, alert: &'static str, who: Who, from: f64, by: f64) -> Self {
+        let until = self.minutes;
+        self.expects.push(Expect { alert, severity: None, who, from, by, until, gone: self.minutes });
+        self
+    }
+
+    /// The last alert must be critical.
+    pub fn critical(mut self) -> Self {
+        self.expects.last_mut().expect("behind an alert").severity = Some("critical");
+        self
+    }
+
+    /// The last alert must be a warning.
+    pub fn warning(mut self) -> Self {
+        self.expects.last_mut().expect("behind an alert").severity = Some("warning");
+        self
+    }
+
+    /// The last alert must hold until one minute and must have ended by another.
+    pub fn ends(mut self, until: f64, gone: f64) -> Self {
+        let last = self.expects.last_mut().expect("behind an alert");
+        (last.until, last.gone) = (until, gone);
+        self
+    }
+
+    /// Alerts that may fire as well.
+    pub fn may(mut self, alerts: &[&'static str]) -> Self {
+        self.may.extend(alerts);
+        self
+    }
+
+    /// The rules that it is told to.
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// With the rules of early warning, which take half of the time.
+    pub fn early(mut self) -> Self {
+        self.early = true;
+        self
+    }
+
+    /// The scrape intervals at which it is told.
+    pub fn intervals(mut self, intervals: &'static [u64]) -> Self {
+        self.intervals = intervals;
+        self
+    }
+
+    /// Its series: scrapes at `phase`, `phase + interval` and so on, in seconds, until all stories of a run end.
+    pub fn series(&self, interval: u64, phase: u64) -> Book {
+        let (mut world, mut book) = (self.world.clone(), Book::default());
+        let mut events = self.events.clone();
+        events.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let mut events = events.into_iter().peekable();
+        let mut second = 0_u64;
+        #[expect(clippy::cast_precision_loss, reason = "seconds of some days")]
+        while second as f64 <= self.minutes * 60.0 {
+            if second > 0 {
+                world.advance(1.0);
+            }
+            while let Some((_, act)) = events.next_if(|(time, _)| *time <= second as f64) {
+                act(&mut world);
+            }
+            if second >= phase && (second - phase).is_multiple_of(interval) {
+                world.scrape(&mut book);
+            }
+            second += 1;
+        }
+        book
+    }
+}

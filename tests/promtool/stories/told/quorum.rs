@@ -1,0 +1,116 @@
+//! The quorum: lost at once, in pieces, while the exporter is away; elections; a silent leader; partitions.
+
+use crate::expect::Who::{Any, Member};
+use crate::exporter::Target;
+use crate::story::{Story, story};
+
+/// What fires beside a lost quorum and is held back by Alertmanager.
+const BESIDE: &[&str] = &[
+    "MemberDown",
+    "MemberNotServing",
+    "MemberUnstable",
+    "UnavailableTime",
+    "FrequentElections",
+    "OutageBudgetBurn",
+    "BudgetBurn",
+    "ConnectionsCollapsed",
+    "QuorumMarginZero",
+    "MemberRestarting",
+    "EnsembleRisk",
+    "MemberRisk",
+];
+
+pub fn stories() -> Vec<Story> {
+    vec![
+        story("two-of-three-dead", 3, 0)
+            .at(10.0, |world| [1, 2].into_iter().for_each(|id| world.stop(id)))
+            .fires("QuorumLost", Any, 10.0, 14.0)
+            .critical()
+            .may(BESIDE),
+        story("three-of-five-dead", 5, 0)
+            .at(10.0, |world| [1, 2, 5].into_iter().for_each(|id| world.stop(id)))
+            .fires("QuorumLost", Any, 10.0, 14.0)
+            .critical()
+            .may(BESIDE),
+        story("all-dead", 3, 0)
+            .at(10.0, |world| (1..=3).for_each(|id| world.stop(id)))
+            .fires("EnsembleUnreachable", Any, 10.0, 14.0)
+            .critical()
+            .may(BESIDE)
+            .may(&["QuorumLost"]),
+        story("quorum-lost-while-the-exporter-moves", 3, 0)
+            .at(10.0, |world| [1, 2].into_iter().for_each(|id| world.stop(id)))
+            .at(14.0, |world| world.exporters[0].target = Target::Down)
+            .at(15.5, |world| world.exporters[0].restart())
+            .fires("QuorumLost", Any, 10.0, 14.0)
+            .critical()
+            .may(BESIDE)
+            .intervals(&[15, 30, 60, 120]),
+        story("quorum-comes-back", 3, 0)
+            .at(10.0, |world| [1, 2].into_iter().for_each(|id| world.stop(id)))
+            .at(20.0, |world| [1, 2].into_iter().for_each(|id| world.start(id, 5.0)))
+            .fires("QuorumLost", Any, 10.0, 14.0)
+            .critical()
+            .ends(20.0, 32.0)
+            .may(BESIDE),
+        // Two members stall for 45 s of each minute.
+        story("no-quorum-three-quarters-of-the-time", 3, 0)
+            .minutes(60.0)
+            .again(
+                (10.0, 60.0),
+                61.0,
+                |world| [1, 2].into_iter().for_each(|id| world.suspend(id)),
+                45.0,
+                |world| [1, 2].into_iter().for_each(|id| world.resume(id)),
+            )
+            .fires("QuorumLost|QuorumUnstable|LeaderSilent", Any, 10.0, 21.0)
+            .critical()
+            .may(BESIDE)
+            .may(&[
+                "LeaderSilent",
+                "ScrapeSlow",
+                "FollowerUnstable",
+                "LearnerUnstable",
+                "FollowerLosesLeader",
+                "EnsembleUnreachable",
+            ]),
+        story("leader-killed-every-minute", 5, 0)
+            .minutes(60.0)
+            .again(
+                (10.0, 60.0),
+                60.0,
+                |world| {
+                    let id = world.leader();
+                    world.stop(id);
+                },
+                20.0,
+                |world| {
+                    let dead: Vec<u32> = world
+                        .zk()
+                        .servers
+                        .iter()
+                        .filter(|server| server.process == crate::server::Process::Stopped)
+                        .map(|server| server.id)
+                        .collect();
+                    for id in dead {
+                        world.start(id, 2.0);
+                    }
+                },
+            )
+            .fires("FrequentElections", Any, 10.0, 25.0)
+            .warning()
+            .may(BESIDE),
+        story("one-election", 3, 0).at(10.0, |world| world.suspend(3)).at(11.0, |world| world.resume(3)),
+        story("leader-suspended", 3, 0)
+            .at(10.0, |world| world.suspend(3))
+            .fires("MemberDown", Member(3), 10.0, 15.0)
+            .fires("QuorumMarginZero", Any, 10.0, 17.0)
+            .may(&["ScrapeSlow"]),
+        story("leader-out-of-the-exporters-sight", 3, 0)
+            .at(10.0, |world| world.out_of_sight(0, 3))
+            .fires("LeaderSilent", Any, 10.0, 15.0)
+            .critical()
+            .fires("MemberDown", Member(3), 10.0, 15.0)
+            .may(&["OutageBudgetBurn", "BudgetBurn", "ScrapeSlow"]),
+    ]
+}

@@ -1,0 +1,110 @@
+//! Restarts that are meant, failovers, followers that lose their leader, and what the JVM does.
+
+use crate::expect::Who::{Any, Member};
+use crate::story::{Story, story};
+
+/// Time of the concurrent collectors that does not stop the process.
+const CYCLES: &str = "jvm_gc_collection_seconds_sum{gc=\"ZGC Cycles\"}";
+
+pub fn stories() -> Vec<Story> {
+    vec![
+        rolling("rolling-restart-of-three", 3, 45.0, 180.0),
+        rolling("rolling-restart-of-five", 5, 45.0, 180.0),
+        rolling("fast-rolling-restart-of-three", 3, 15.0, 60.0),
+        rolling("rolling-restart-with-a-large-snapshot", 3, 80.0, 300.0),
+        // A follower loses the leader every three minutes and joins again; the leader leads all the time.
+        story("follower-loses-its-leader-again-and-again", 3, 0)
+            .minutes(90.0)
+            .again(
+                (10.0, 90.0),
+                180.0,
+                |world| world.server(1).isolated = true,
+                15.0,
+                |world| world.server(1).isolated = false,
+            )
+            .fires(
+                "FollowerUnstable|LearnerUnstable|FollowerLosesLeader|MemberUnstable|FollowerRejoining",
+                Member(1),
+                10.0,
+                35.0,
+            )
+            .warning(),
+        story("follower-rejoins-once", 3, 0)
+            .at(10.0, |world| world.server(1).isolated = true)
+            .at(10.3, |world| world.server(1).isolated = false),
+        story("failover-by-a-dead-leader-that-comes-back", 3, 0)
+            .at(10.0, |world| world.stop(3))
+            .at(11.5, |world| world.start(3, 10.0)),
+        story("five-elections-within-a-quarter-of-an-hour", 5, 0)
+            .minutes(45.0)
+            .again(
+                (10.0, 24.0),
+                160.0,
+                |world| {
+                    let id = world.leader();
+                    world.suspend(id);
+                },
+                20.0,
+                |world| (1..=5).for_each(|id| world.resume(id)),
+            )
+            .fires("FrequentElections", Any, 10.0, 26.0)
+            .ends(24.0, 42.0)
+            .may(&["UnavailableTime", "OutageBudgetBurn", "MemberUnstable"]),
+        story("member-restarts-again-and-again", 3, 0)
+            .minutes(120.0)
+            .again((10.0, 120.0), 900.0, |world| world.stop(1), 20.0, |world| world.start(1, 5.0))
+            .fires("MemberRestarting", Member(1), 10.0, 75.0),
+        // ZooKeeper 3.8 counts an error of a thread when a suspended follower goes on; it is in sync seconds later.
+        story("unrecoverable-error-of-a-pause", 3, 0).minutes(80.0).at(10.0, |world| world.suspend(1)).at(
+            10.2,
+            |world| {
+                world.resume(1);
+                world.server(1).figures.add("unrecoverable_error_count", 1.0);
+            },
+        ),
+        story("unrecoverable-error-of-a-member-that-is-lost", 3, 0)
+            .minutes(60.0)
+            .at(10.0, |world| {
+                world.server(1).figures.add("unrecoverable_error_count", 1.0);
+                world.server(1).stuck = true;
+            })
+            .fires("UnrecoverableErrors|MemberNotServing", Member(1), 10.0, 15.0)
+            .fires("QuorumMarginZero", Any, 10.0, 16.0)
+            .may(&["MemberNotServing", "UnrecoverableErrors"]),
+        // A whole processor is spent on cycles that stop nothing.
+        story("zgc-cycles", 3, 0).minutes(90.0).early().intervals(&[15, 60]).at(10.0, |world| {
+            (1..=3).for_each(|id| {
+                world.zk().rates.push((id, CYCLES.to_owned(), 0.6));
+                world.zk().rates.push((id, CYCLES.replace("Cycles", "Pauses"), 0.00002));
+            });
+        }),
+        story("shenandoah-cycles", 3, 0).minutes(60.0).early().intervals(&[60]).at(10.0, |world| {
+            for id in 1..=3 {
+                world.zk().rates.push((id, CYCLES.replace("ZGC", "Shenandoah"), 0.6));
+            }
+        }),
+        story("garbage-collection-stops-the-process", 3, 0)
+            .minutes(60.0)
+            .at(10.0, |world| world.zk().rates.push((1, CYCLES.replace("ZGC Cycles", "G1 Old Generation"), 0.3)))
+            .fires("GarbageCollection", Member(1), 10.0, 22.0),
+        story("heap-full", 3, 0)
+            .minutes(60.0)
+            .at(10.0, |world| world.server(1).figures.set("jvm_memory_bytes_used{area=\"heap\"}", 1_000_000_000.0))
+            .fires("HeapHigh", Member(1), 10.0, 34.0),
+    ]
+}
+
+/// Every member is restarted, one every `pause` seconds, the leader last; each serves again after `away` seconds.
+fn rolling(name: &'static str, voters: u32, away: f64, pause: f64) -> Story {
+    (1..=voters).fold(story(name, voters, 0).minutes(60.0), |story, id| {
+        let begins = 10.0 + f64::from(id - 1) * pause / 60.0;
+        story
+            .at(begins, move |world| world.stop(id))
+            .at(begins + 5.0 / 60.0, move |world| {
+                world.start(id, 2.0);
+                // It takes the snapshot from the leader.
+                world.server(id).sync = away - 7.0;
+            })
+            .at(begins + (away + 20.0) / 60.0, move |world| world.server(id).sync = 3.0)
+    })
+}

@@ -1,0 +1,86 @@
+//! Who watches: the exporter that dies, restarts, is blind, or is one of two.
+
+use crate::expect::Who::{Any, Exporter};
+use crate::exporter::{Layout, Target};
+use crate::story::{Story, story};
+
+pub fn stories() -> Vec<Story> {
+    vec![
+        story("exporter-dead", 3, 0)
+            .minutes(180.0)
+            .at(10.0, |world| world.exporters[0].target = Target::Down)
+            .fires("EnsembleUnwatched", Any, 10.0, 16.0)
+            .critical()
+            .fires("ExporterDown", Exporter(0), 10.0, 19.0),
+        story("exporter-gone-from-discovery", 3, 0)
+            .minutes(180.0)
+            .at(10.0, |world| world.exporters[0].target = Target::Gone)
+            .fires("EnsembleUnwatched", Any, 10.0, 16.0)
+            .critical()
+            .may(&["ExporterDown"]),
+        story("probe-target-dead", 3, 0)
+            .minutes(180.0)
+            .given(|world| world.exporters[0].layout = Layout::Probe)
+            .at(10.0, |world| world.exporters[0].target = Target::Down)
+            .fires("EnsembleUnwatched", Any, 10.0, 16.0)
+            .critical()
+            .fires("ExporterDown", Exporter(0), 10.0, 19.0),
+        story("exporter-restarts", 3, 0)
+            .at(10.0, |world| world.exporters[0].target = Target::Down)
+            .at(11.0, |world| world.exporters[0].restart())
+            .intervals(&[15, 30, 60, 120]),
+        story("exporter-away-for-165-seconds", 3, 0)
+            .at(10.0, |world| world.exporters[0].target = Target::Down)
+            .at(12.75, |world| world.exporters[0].restart()),
+        story("exporter-comes-back", 3, 0)
+            .minutes(60.0)
+            .at(10.0, |world| world.exporters[0].target = Target::Down)
+            .at(30.0, |world| world.exporters[0].restart())
+            .fires("EnsembleUnwatched", Any, 10.0, 16.0)
+            .ends(30.0, 33.0)
+            .fires("ExporterDown", Exporter(0), 10.0, 19.0)
+            .ends(30.0, 33.0),
+        story("exporter-moves-to-another-address", 3, 0).minutes(90.0).at(10.0, |world| {
+            let mut new = world.exporters[0].clone();
+            new.instance = new.instance.replace("a.", "b.");
+            new.restart();
+            world.exporters[0].target = Target::Gone;
+            world.exporters.push(new);
+        }),
+        two("one-of-two-exporters-dies")
+            .minutes(180.0)
+            .at(10.0, |world| world.exporters[0].target = Target::Down)
+            .fires("ExporterDown", Exporter(0), 10.0, 19.0),
+        two("one-of-two-exporters-is-blind")
+            .minutes(120.0)
+            .at(10.0, |world| world.blind(0))
+            .fires("ExporterBlind|ExportersDisagree|ExporterSeesLess|MembersUnreachableFromExporter", Any, 10.0, 30.0)
+            .warning()
+            .may(&["ScrapeSlow"]),
+        two("the-blind-exporter-is-left-alone")
+            .minutes(120.0)
+            .at(10.0, |world| world.blind(0))
+            .at(60.0, |world| world.exporters[1].target = Target::Gone)
+            .fires("ExporterBlind|ExportersDisagree|ExporterSeesLess|MembersUnreachableFromExporter|EnsembleUnwatched|EnsembleUnreachable", Any, 10.0, 70.0)
+            .may(&["ScrapeSlow", "EnsembleUnreachable"]),
+        two("one-exporter-dies-with-the-quorum")
+            .at(10.0, |world| {
+                world.stop(1);
+                world.stop(2);
+                world.exporters[1].target = Target::Down;
+            })
+            .fires("QuorumLost", Any, 10.0, 14.0)
+            .critical()
+            .fires("ExporterDown", Exporter(1), 10.0, 19.0)
+            .may(&["MemberDown", "MemberNotServing", "OutageBudgetBurn", "BudgetBurn", "UnavailableTime"]),
+    ]
+}
+
+/// An ensemble of three that two exporters watch.
+fn two(name: &'static str) -> Story {
+    story(name, 3, 0).given(|world| {
+        let mut other = world.exporters[0].clone();
+        other.instance = other.instance.replace("a.", "b.");
+        world.exporters.push(other);
+    })
+}

@@ -1,0 +1,134 @@
+//! Ensembles and exporters side by side, moved through time.
+
+use std::collections::BTreeMap;
+
+use super::ensemble::Ensemble;
+use super::exporter::{Exporter, Target};
+use super::series::Book;
+use super::server::{Process, Server};
+
+/// All there is in a story.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub now: f64,
+    pub ensembles: Vec<Ensemble>,
+    pub exporters: Vec<Exporter>,
+}
+
+impl World {
+    /// One ensemble of so many voters and observers, and one exporter.
+    pub fn new(name: &str, voters: u32, observers: u32) -> Self {
+        Self {
+            now: 0.0,
+            ensembles: vec![Ensemble::new(name, voters, observers)],
+            exporters: vec![Exporter::new(&format!("a.{name}"), &[0])],
+        }
+    }
+
+    /// The ensemble of a story that has one.
+    pub fn zk(&mut self) -> &mut Ensemble {
+        &mut self.ensembles[0]
+    }
+
+    /// A server of the first ensemble.
+    pub fn server(&mut self, id: u32) -> &mut Server {
+        self.ensembles[0].server(id)
+    }
+
+    /// The process of a server ends.
+    pub fn stop(&mut self, id: u32) {
+        let now = self.now;
+        let server = self.server(id);
+        server.look(now);
+        server.process = Process::Stopped;
+    }
+
+    /// The process of a server begins and loads for so many seconds.
+    pub fn start(&mut self, id: u32, loads: f64) {
+        let now = self.now;
+        let server = self.server(id);
+        server.figures = super::figures::Figures::begin();
+        server.role = super::server::Role::Looking;
+        server.looking_since = now;
+        server.process = Process::Loading(now + loads);
+    }
+
+    /// SIGSTOP, or a very long pause of the JVM.
+    pub fn suspend(&mut self, id: u32) {
+        let now = self.now;
+        self.server(id).process = Process::Suspended(now);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&mut self, id: u32) {
+        let now = self.now;
+        let leader = self.ensembles[0].leader_id();
+        let server = self.server(id);
+        if let Process::Suspended(since) = server.process {
+            server.process = Process::Running;
+            if now - since >= super::server::SYNC_LIMIT || leader.is_none() {
+                server.look(now);
+            }
+        }
+    }
+
+    /// The id of the leader of the first ensemble; 1 where there is none.
+    pub fn leader(&self) -> u32 {
+        self.ensembles[0].leader_id().unwrap_or(1)
+    }
+
+    /// An exporter that no member of the ensemble replies to.
+    pub fn blind(&mut self, exporter: usize) {
+        let places = self.exporters[exporter].watches.clone();
+        self.exporters[exporter].unreachable.extend(places.into_iter().map(|place| (place, 0)));
+    }
+
+    /// A server that one exporter does not reach.
+    pub fn out_of_sight(&mut self, exporter: usize, id: u32) {
+        self.exporters[exporter].unreachable.insert((0, id));
+    }
+
+    /// Advances by `step` seconds.
+    pub fn advance(&mut self, step: f64) {
+        self.now += step;
+        for ensemble in &mut self.ensembles {
+            ensemble.advance(self.now, step);
+        }
+    }
+
+    /// One scrape of every target.
+    pub fn scrape(&mut self, book: &mut Book) {
+        let mut samples = BTreeMap::new();
+        for exporter in &mut self.exporters {
+            let labels = exporter.labels();
+            match exporter.target {
+                Target::Gone => {}
+                Target::Down => drop(samples.insert(format!("up{{{labels}}}"), "0".to_owned())),
+                Target::Up => {
+                    samples.insert(format!("up{{{labels}}}"), "1".to_owned());
+                    for line in exporter.page(&self.ensembles, self.now).lines() {
+                        if let Some((series, value)) = line.rsplit_once(' ')
+                            && !line.starts_with('#')
+                            && wanted(series)
+                        {
+                            samples.insert(with_labels(series, &labels), value.to_owned());
+                        }
+                    }
+                }
+            }
+        }
+        book.scrape(samples);
+    }
+}
+
+/// Quantiles and the like are no business of any rule; without them the tests take half the time.
+fn wanted(series: &str) -> bool {
+    !series.contains("quantile=\"")
+}
+
+fn with_labels(series: &str, labels: &str) -> String {
+    match series.strip_suffix('}') {
+        Some(head) => format!("{head},{labels}}}"),
+        None => format!("{series}{{{labels}}}"),
+    }
+}
