@@ -2,7 +2,7 @@
 //!
 //! `<who>` names member or ensemble, `<value>` and `<limit>` are numbers in words, `<for>` is how long it has held;
 //! `<ensemble>`, `<member>`, `<subject>`, `<host>`; `<ask WORD>` and `<ask-all WORD>` are commands to paste; `<states>`,
-//! `<reasons>` and `<down>` list what only a query can tell.
+//! `<reasons>`, `<limits>` and `<down>` list what only a query can tell.
 
 use super::condition::Unit;
 use super::expr::{Keys, Span};
@@ -14,6 +14,7 @@ const HOST: &str = r#"{{ reReplaceAll "^\\[?(.*?)]?:[0-9]+$" "$1" $labels.member
 const MEMBERS: &str = r#"{{ range query (printf "group by (member) (zk_up{ensemble=%q})" $labels.ensemble) | sortByLabel "member" }} {{ .Labels.member }}{{ end }}"#;
 const STATES: &str = r#"{{ range query (printf "max by (member, state) (zk_server_state{ensemble=%q}) == 1" $labels.ensemble) | sortByLabel "member" }} {{ .Labels.member }} {{ .Labels.state }};{{ end }}"#;
 const REASONS: &str = r#"{{ range query (printf "group by (reason) (zk_scrape_failure{ensemble=%q,member=%q})" $labels.ensemble $labels.member) | sortByLabel "reason" }}{{ .Labels.reason }} {{ else }}unknown {{ end }}"#;
+const LIMITS: &str = r#"{{ range query (printf "group by (limit) (zk_exporter_limited_members{ensemble=%q})" $labels.ensemble) | sortByLabel "limit" }} {{ .Labels.limit }}{{ else }} unknown{{ end }}"#;
 const DOWN: &str = r#"{{ range query (printf "max by (member) (zk_serving{ensemble=%q}) == 0" $labels.ensemble) | sortByLabel "member" }} {{ .Labels.member }}{{ else }} none of the watched members{{ end }}"#;
 
 /// What the placeholders of one level stand for.
@@ -67,6 +68,7 @@ impl Words<'_> {
             "host" => HOST.to_owned(),
             "states" => STATES.to_owned(),
             "reasons" => REASONS.to_owned(),
+            "limits" => LIMITS.to_owned(),
             "down" => DOWN.to_owned(),
             other => match other.split_once(' ') {
                 Some(("ask", word)) => format!("echo {word} | nc -w 3 {HOST_PORT}"),
@@ -118,6 +120,7 @@ impl Words<'_> {
             "host" => host.clone(),
             "states" => states(page, &label("ensemble")),
             "reasons" => reasons(page, labels),
+            "limits" => limits(page, &label("ensemble")),
             "down" => down(page, &label("ensemble")),
             other => match other.split_once(' ') {
                 // No bar: a monitoring system takes what follows it for figures.
@@ -183,6 +186,17 @@ fn reasons(page: &Page, labels: &Labels) -> String {
     let reasons: std::collections::BTreeSet<&str> = failures.map(|sample| word(sample, "reason")).collect();
     let text: String = reasons.into_iter().map(|reason| format!("{reason} ")).collect();
     if text.is_empty() { "unknown ".to_owned() } else { text }
+}
+
+/// ` deadline sockets`, as the template writes it.
+fn limits(page: &Page, ensemble: &str) -> String {
+    let limited = of_ensemble(page, "zk_exporter_limited_members", ensemble);
+    let limits: std::collections::BTreeSet<&str> = limited.map(|sample| word(sample, "limit")).collect();
+    if limits.is_empty() {
+        " unknown".to_owned()
+    } else {
+        limits.into_iter().map(|limit| format!(" {limit}")).collect()
+    }
 }
 
 /// ` zk-1:2181 zk-2:2181`, as the template writes it.

@@ -51,7 +51,7 @@ impl From<Own> for FamilyId {
 own! {
     /// Whether ZooKeeper answered at all.
     Up: Gauge "zk_up" [] in Member,
-        "1 if the member gave at least one reply that is ZooKeeper's, even a refusal or 'not serving'; 0 if it gave none: dead, unreachable, silent, or something else listens there";
+        "1 if the member gave at least one reply that is ZooKeeper's, even a refusal or 'not serving'; 0 if it gave none: dead, unreachable, silent, or something else listens there; absent if the exporter could not ask it for reasons of its own (zk_scrape_failure with reason limit)";
     /// Whether it serves clients.
     Serving: Gauge "zk_serving" [] in Member,
         "1 if the member serves clients: leader, follower, observer, standalone or read-only";
@@ -78,7 +78,7 @@ own! {
         "Words that failed since the exporter started, by reason";
     /// Time for the member.
     ScrapeDuration: Gauge "zk_scrape_duration_seconds" [] in Member,
-        "Time from the first connect to the last byte for all words asked of the member in this scrape";
+        "Time from connect to last byte of the command that took longest in this scrape; absent where the exporter could not ask all commands for reasons of its own";
     /// Time of the handshake.
     ConnectDuration: Gauge "zk_connect_duration_seconds" [] in Member,
         "Time of the TCP connect, with the TLS handshake where there is one: the state of the network, not of ZooKeeper";
@@ -126,7 +126,10 @@ own! {
         "Members that are asked, observers included";
     /// Who answered.
     EnsembleMembersUp: Gauge "zk_ensemble_members_up" [] in Ensemble,
-        "Members that gave at least one reply that is ZooKeeper's (sum of zk_up)";
+        "Members that gave at least one reply that is ZooKeeper's (sum of zk_up); absent where none did and some could not be asked";
+    /// Whom the exporter could not ask.
+    LimitedMembers: Gauge "zk_exporter_limited_members" ["limit"] in Ensemble,
+        "Members that a limit of the exporter's own kept it from asking in this scrape, wholly or in part: sockets (connections), files, ports, memory, threads, deadline (too little time), cpu, internal (a defect); absent otherwise. A member that was not asked at all has no zk_up, zk_serving, zk_mntr_complete and zk_server_state";
     /// Who votes.
     EnsembleVoters: Gauge "zk_ensemble_voters" [] in Ensemble,
         "Members that vote, whether they answer or not; 1 for a standalone server. zk_ensemble_voters_source_info says where the number comes from";
@@ -138,7 +141,7 @@ own! {
         "Voters that serve clients: as leader, follower, read-only or standalone";
     /// Voters in sync with the leader.
     EnsembleVotersSynced: Gauge "zk_ensemble_voters_synced" [] in Ensemble,
-        "Voters in sync, the leader included: what the leader says, less voters that did not answer as leader or follower, but a majority as long as the leader says that it has one; 0 without a leader in sight. A lower bound as seen from the exporter; absent where the leader is not among the members asked";
+        "Voters in sync, the leader included: what the leader says, less voters that did not answer as leader or follower, but a majority as long as the leader says that it has one; 0 without a leader in sight. A lower bound as seen from the exporter; absent where the leader is not among the members asked, or may be one that the exporter could not ask";
     /// How many voters make a decision.
     EnsembleMajority: Gauge "zk_ensemble_majority" [] in Ensemble,
         "Voters that must be in sync for any write: half of zk_ensemble_voters, rounded down, plus 1";
@@ -147,7 +150,7 @@ own! {
         "Voters in sync beyond the majority: with 0 one more failure stops the ensemble, below 0 it has stopped or is out of our sight. Always 0 for a standalone server: alert only where zk_ensemble_voters > 1";
     /// Whether writes are possible.
     EnsembleHasQuorum: Gauge "zk_ensemble_has_quorum" [] in Ensemble,
-        "1 if a member answers as leader and the voters it reports in sync, itself included, are a majority; 1 for a standalone server that serves; absent where the leader is not among the members asked";
+        "1 if a member answers as leader and the voters it reports in sync, itself included, are a majority; 1 for a standalone server that serves; absent where the leader is not among the members asked, or may be one that the exporter could not ask";
     /// Who leads, in number.
     EnsembleLeaders: Gauge "zk_ensemble_leaders" [] in Ensemble,
         "Members that lead; 1 is healthy, 0 for a standalone server. An old leader of a lower epoch that was cut off or has just been resumed does not count: it can decide nothing";

@@ -230,6 +230,7 @@ pub(super) fn summary(ensemble: &EnsembleReport, verdict: &Verdict) -> String {
     let mut text = format!("{}: ", ensemble.name);
     let _ = match quorum.synced {
         Some(synced) => write!(text, "{synced} of {} voters in sync", quorum.voters),
+        None if verdict.any_unknown => write!(text, "{} voters, not all could be asked: exporter limit", quorum.voters),
         None => write!(text, "{} voters, the leader is not among the members asked", quorum.voters),
     };
     if let Some(majority) = quorum.majority() {

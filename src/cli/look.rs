@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::targets::Targets;
-use super::{UsageError, at_least_one};
+use super::{UsageError, at_least_one, descriptors};
 use crate::config::Limits;
 use crate::log::{LogFormat, LogLevel, start_log};
 use crate::scrape::{Report, Scraper};
@@ -28,10 +28,10 @@ pub(super) struct Look {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) output: Output,
 
-    /// Most connections to members at once.
+    /// Open connections to members [default: what the limit of open files allows].
     #[arg(long = "limit.sockets", env = "ZOOKEEPER_EXPORTER_LIMIT_SOCKETS", value_name = "N",
-          default_value_t = Limits::default().sockets, value_parser = at_least_one)]
-    sockets: usize,
+          value_parser = at_least_one)]
+    sockets: Option<usize>,
 }
 
 /// For people or for scripts.
@@ -60,9 +60,14 @@ impl Look {
         if !self.ensemble.is_empty() {
             config.ensembles.retain(|ensemble| self.ensemble.contains(&ensemble.name));
         }
-        let limits = Limits { sockets: self.sockets, ..Limits::default() };
+        let limits = Limits { sockets: look_sockets(self.sockets)?, ..Limits::default() };
         Ok(Arc::new(Scraper::new(&config, limits)))
     }
+}
+
+/// Connections to members that a command may have open: all that the descriptors allow.
+pub(super) fn look_sockets(wanted: Option<usize>) -> Result<usize, UsageError> {
+    Ok(descriptors::sockets(descriptors::raise_limit()?, wanted, 0).max)
 }
 
 /// Runs what asks members, on a small runtime, until it is done or interrupted.

@@ -4,6 +4,7 @@ mod alarm;
 mod check;
 mod config;
 mod dashboards;
+mod descriptors;
 mod environment;
 mod healthy;
 mod info;

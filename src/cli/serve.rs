@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::out::tell;
 use super::targets::{Origin, Targets};
-use super::{UsageError, at_least_one, duration, listen};
+use super::{UsageError, at_least_one, descriptors, duration, listen};
 use crate::config::{Config, EnsembleConfig, Limits};
 use crate::exposition::Names;
 use crate::http::{self, App, Current, Running, ServerLimits, Web};
@@ -72,10 +71,10 @@ pub(super) struct Serve {
           default_value_t = Limits::default().series_per_member, value_parser = at_least_one)]
     series_per_member: usize,
 
-    /// Most connections to members at once.
+    /// Open connections to members, a quarter of them for /probe [default: what the limit of open files allows].
     #[arg(long = "limit.sockets", env = "ZOOKEEPER_EXPORTER_LIMIT_SOCKETS", value_name = "N",
-          default_value_t = Limits::default().sockets, value_parser = at_least_one)]
-    sockets: usize,
+          value_parser = at_least_one)]
+    sockets: Option<usize>,
 
     /// Most members of an ensemble that discovery may find.
     #[arg(long = "limit.members-per-ensemble", env = "ZOOKEEPER_EXPORTER_LIMIT_MEMBERS_PER_ENSEMBLE", value_name = "N",
@@ -102,16 +101,22 @@ impl Serve {
         let origin = self.targets.origin();
         let config = origin.load()?;
         start_log(self.log_level, self.log_format);
+        let files = descriptors::raise_limit()?;
         let threads = threads(config.ensembles.iter().map(|ensemble| ensemble.members.len()).sum());
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+        can_start(threads + 1)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .max_io_events_per_tick(IO_EVENTS)
+            .enable_all()
+            .build();
         let runtime = runtime.map_err(|error| UsageError(format!("cannot start the runtime: {error}")))?;
-        let code = runtime.block_on(self.serve(origin, config));
+        let code = runtime.block_on(self.serve(origin, config, files));
         // A resolver that hangs must not hold the exit up.
         runtime.shutdown_background();
         code
     }
 
-    async fn serve(self, origin: Origin, config: Config) -> Result<ExitCode, UsageError> {
+    async fn serve(self, origin: Origin, config: Config, files: usize) -> Result<ExitCode, UsageError> {
         let web = Arc::new(Web::load(self.web_config_file.clone())?);
         let no_signals = |error| UsageError(format!("cannot listen for signals: {error}"));
         let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
@@ -129,11 +134,11 @@ impl Serve {
             }
         }
 
-        raise_file_limit(self.sockets, self.max_connections, config.ensembles.iter().map(session_files).sum());
+        let sockets = self.sockets(&config, files);
         let limits = Limits {
             reply_bytes: self.reply_bytes,
             series_per_member: self.series_per_member,
-            sockets: self.sockets,
+            sockets,
             members_per_ensemble: self.members_per_ensemble,
         };
         let scraper = Scraper::new(&config, limits);
@@ -184,23 +189,51 @@ impl Serve {
     }
 }
 
-/// Descriptors beside those of sockets: the log, listeners, the runtime, files that are read.
-const OTHER_FILES: usize = 64;
+/// Connections that the server closes while others open already.
+const CLOSING_CONNECTIONS: usize = 16;
 
-/// Takes as many descriptors as the process may have, and says where that is too few for its own limits.
-fn raise_file_limit(sockets: usize, connections: usize, sessions: usize) {
-    let limit = getrlimit(Resource::Nofile);
-    // It is the hard limit that an administrator means; refused, the soft one stays in force.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    let needed = sockets.saturating_add(connections).saturating_add(sessions + OTHER_FILES);
-    let most = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
-    if let Some(most) = most.filter(|most| *most < needed) {
-        tracing::warn!(
-            most,
-            needed,
-            "too few file descriptors for --limit.sockets, --web.max-connections and the sessions of canaries and \
-             znodes; raise the limit (ulimit -n, LimitNOFILE) or lower these, or healthy members will seem unreachable"
-        );
+/// Events that the runtime takes from the kernel at once. Thousands of members may answer at one moment, and no deadline
+/// may pass before their answers have been seen.
+const IO_EVENTS: usize = 16_384;
+
+/// Says so where the system has no threads for the runtime, which would panic.
+fn can_start(threads: usize) -> Result<(), UsageError> {
+    let together = Arc::new(std::sync::Barrier::new(threads + 1));
+    let mut started = Vec::with_capacity(threads);
+    for _ in 0..threads {
+        let here = Arc::clone(&together);
+        match std::thread::Builder::new().stack_size(64 << 10).spawn(move || here.wait()) {
+            Ok(thread) => started.push(thread),
+            Err(error) => {
+                let advice = "raise the limit of processes (ulimit -u, TasksMax)";
+                return Err(UsageError(format!("cannot start {threads} threads: {error}; {advice}")));
+            }
+        }
+    }
+    together.wait();
+    // They only waited for each other.
+    for thread in started {
+        let _ = thread.join();
+    }
+    Ok(())
+}
+
+impl Serve {
+    /// How many connections to members may be open, said in the log where that is less than it should be.
+    fn sockets(&self, config: &Config, files: usize) -> usize {
+        let sessions: usize = config.ensembles.iter().map(session_files).sum();
+        let reserve = self.max_connections.saturating_add(CLOSING_CONNECTIONS).saturating_add(sessions);
+        let sockets = descriptors::sockets(files, self.sockets, reserve);
+        if sockets.short {
+            tracing::warn!(
+                files,
+                sockets = sockets.max,
+                reserve,
+                "few open files for web clients, sessions and members: raise the limit (ulimit -n, LimitNOFILE) or lower \
+                 --web.max-connections or --limit.sockets"
+            );
+        }
+        sockets.max
     }
 }
 

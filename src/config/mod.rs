@@ -115,7 +115,7 @@ pub struct Limits {
     pub reply_bytes: usize,
     /// Series of one member; more is counted in `zk_exporter_dropped_samples_total{reason="cap"}`.
     pub series_per_member: usize,
-    /// Sockets in flight; waiting to the deadline is `zk_scrape_failure{reason="limit"}`.
+    /// Open connections to members, a quarter of them for probes; none in time is `zk_scrape_failure{reason="limit"}`.
     pub sockets: usize,
     /// Members of one ensemble that discovery may find; more is counted in `zk_exporter_dropped_members_total`.
     pub members_per_ensemble: usize,
@@ -123,7 +123,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { reply_bytes: 4 << 20, series_per_member: 10_000, sockets: 256, members_per_ensemble: 255 }
+        Self { reply_bytes: 4 << 20, series_per_member: 10_000, sockets: 4096, members_per_ensemble: 255 }
     }
 }
 

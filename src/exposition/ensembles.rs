@@ -7,11 +7,13 @@ use crate::catalogue::Own;
 use crate::reply::Number;
 use crate::scrape::EnsembleReport;
 use crate::verdict::Verdict;
+use crate::wire::Limit;
 
 /// The families of an ensemble.
-pub(super) const OWN: [Own; 16] = [
+pub(super) const OWN: [Own; 17] = [
     Own::EnsembleMembers,
     Own::EnsembleMembersUp,
+    Own::LimitedMembers,
     Own::EnsembleVoters,
     Own::EnsembleVotersSourceInfo,
     Own::EnsembleVotersServing,
@@ -33,17 +35,25 @@ pub(super) fn visit(own: Own, report: &EnsembleReport, verdict: &Verdict, sink: 
     let quorum = &verdict.quorum;
     let mut plain = |value: Option<Number>| value.map_or(Ok(()), |value| sink(&[], value));
     let size = |number: usize| number as u64;
+    // A count of 0 that may be wrong is not known.
+    let known = |count: usize| (count > 0 || !verdict.any_unknown).then(|| number(size(count)));
     match own {
         Own::EnsembleMembers => plain(Some(number(size(report.members.len())))),
-        Own::EnsembleMembersUp => plain(Some(number(size(verdict.members_up)))),
+        Own::EnsembleMembersUp => plain(known(verdict.members_up)),
+        Own::LimitedMembers => Limit::ALL.into_iter().try_for_each(|limit| {
+            let limited = report.members.iter().filter(|member| member.limits.contains(&limit)).count();
+            if limited == 0 { Ok(()) } else { sink(&[("limit", limit.text())], number(size(limited))) }
+        }),
         Own::EnsembleVoters => plain(Some(number(quorum.voters))),
         Own::EnsembleVotersSourceInfo => sink(&[("source", quorum.source.text())], Number::Int(1)),
-        Own::EnsembleVotersServing => plain(Some(number(quorum.serving))),
+        Own::EnsembleVotersServing => {
+            plain((quorum.serving > 0 || !verdict.any_unknown).then(|| number(quorum.serving)))
+        }
         Own::EnsembleVotersSynced => plain(quorum.synced.map(number)),
         Own::EnsembleMajority => plain(quorum.majority().map(number)),
         Own::EnsembleQuorumMargin => plain(quorum.margin().map(Number::Int)),
         Own::EnsembleHasQuorum => plain(quorum.has_quorum().map(|has| Number::Int(i64::from(has)))),
-        Own::EnsembleLeaders => plain(Some(number(size(verdict.leaders.len())))),
+        Own::EnsembleLeaders => plain(known(verdict.leaders.len())),
         Own::EnsembleLeaderInfo => verdict
             .leaders
             .iter()

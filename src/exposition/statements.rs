@@ -34,9 +34,12 @@ pub(super) fn states(id: FamilyId) -> bool {
 pub(super) fn visit(own: Own, member: &MemberReport, sink: &mut Sink<'_>) -> fmt::Result {
     let mut plain = |value: Number| sink(&[], value);
     match own {
+        // What the exporter could not find out for reasons of its own has no sample.
+        Own::Up if member.is_unknown() => Ok(()),
         Own::Up => plain(flag(member.up)),
+        Own::Serving | Own::ServerState if member.state == State::Unknown => Ok(()),
         Own::Serving => plain(flag(member.state.serves())),
-        Own::MntrComplete => plain(flag(member.complete)),
+        Own::MntrComplete => member.completeness().map_or(Ok(()), |complete| plain(flag(complete))),
         Own::ServerState => {
             State::ALL.into_iter().try_for_each(|state| sink(&[("state", state.text())], flag(state == member.state)))
         }
@@ -59,7 +62,7 @@ pub(super) fn visit(own: Own, member: &MemberReport, sink: &mut Sink<'_>) -> fmt
             let count = i64::try_from(*count).unwrap_or(i64::MAX);
             sink(&[("word", word.text()), ("reason", reason.text())], Number::Int(count))
         }),
-        Own::ScrapeDuration => plain(Number::Float(member.duration.as_secs_f64())),
+        Own::ScrapeDuration => member.duration.map_or(Ok(()), |time| plain(Number::Float(time.as_secs_f64()))),
         Own::ConnectDuration => member.connect.map_or(Ok(()), |time| plain(Number::Float(time.as_secs_f64()))),
         Own::TlsCertificateNotAfter => member.certificates.iter().try_for_each(|certificate| {
             let until = i64::try_from(certificate.not_after).unwrap_or(i64::MAX);

@@ -215,14 +215,18 @@ fn explain(transcript: &Transcript, report: &Report, begun: Instant) -> String {
     for member in report.ensembles.iter().flat_map(|ensemble| &ensemble.members) {
         let failures: Vec<_> =
             member.failures.iter().map(|(word, reason)| format!("{word}: {}", reason.text())).collect();
-        let (up, complete, series) = (member.up, member.complete, member.samples.cells().len());
+        let known = |known: bool, value: bool| if known { value.to_string() } else { "unknown".to_owned() };
+        let up = known(!member.is_unknown(), member.up);
+        let complete = known(member.completeness().is_some(), member.complete);
+        let took =
+            member.duration.map_or_else(|| "not all asked".to_owned(), |time| format!("{:.4}s", time.as_secs_f64()));
+        let series = member.samples.cells().len();
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "\n{}\n  state {}, up {up}, complete {complete}, samples {series}, {:.4}s\n  failures: {}",
+            "\n{}\n  state {}, up {up}, complete {complete}, samples {series}, {took}\n  failures: {}",
             member.name,
             member.state.text(),
-            member.duration.as_secs_f64(),
             if failures.is_empty() { "none".to_owned() } else { failures.join(", ") },
         );
     }

@@ -191,19 +191,19 @@ impl<'r> Judged<'r> {
         reasons.dedup();
         let state = match member.state {
             MemberState::NotServing | MemberState::NoAnswer => "critical",
-            MemberState::ReadOnly => "warning",
+            MemberState::ReadOnly | MemberState::Unknown => "warning",
             _ => "",
         };
         let cells = [
             (member.name.to_string(), ""),
-            (member.state.text().to_owned(), state),
+            (state_text(member), state),
             (identity.map(|identity| identity.version.clone()).unwrap_or_default(), ""),
             (identity.map(|identity| identity.server_id.clone()).unwrap_or_default(), "number"),
             (lag, "number"),
             (number("outstanding_requests"), "number"),
             (number("num_alive_connections"), "number"),
             (number("znode_count"), "number"),
-            (format!("{} ms", member.duration.as_millis()), "number"),
+            (member.duration.map_or_else(String::new, |time| format!("{} ms", time.as_millis())), "number"),
             (reasons.join(", "), if reasons.is_empty() { "" } else { "warning" }),
         ];
         html! {
@@ -242,6 +242,14 @@ impl<'r> Judged<'r> {
 
     fn names(&self, places: &[usize]) -> String {
         places.iter().map(|place| &*self.report.members[*place].name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// What it is doing, or why that is unknown.
+fn state_text(member: &MemberReport) -> String {
+    match member.state {
+        MemberState::Unknown => "unknown (not asked: exporter limit)".to_owned(),
+        state => state.text().to_owned(),
     }
 }
 

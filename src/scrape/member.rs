@@ -1,28 +1,32 @@
 //! One member in one scrape: its words asked side by side, each within the same deadline.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::beyond;
+use super::limiter::ConnectionLimiter;
 use super::memory::{Memory, Who};
 use super::reading::{Heard, Reading, Replies};
 use super::report::MemberReport;
-use super::sockets::{Sockets, Without};
 use super::transcript::{Question, Transcript};
 use crate::config::{Limits, Word};
 use crate::ensemble::{Ensemble, Member};
-use crate::wire::{self, Client, Exchange, Failure, Reason};
+use crate::wire::{self, Client, Exchange, Failure, Limit, Reason};
 
 /// What every question of a scrape shares.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms<'a> {
     pub(super) client: &'a Client,
-    pub(super) sockets: &'a Sockets,
+    pub(super) connections: &'a Arc<ConnectionLimiter>,
     pub(super) limits: Limits,
+    pub(super) begun: Instant,
     pub(super) deadline: Instant,
+    /// With less time than this, a missing answer says nothing about the member.
+    pub(super) fair: Duration,
     pub(super) reading: Reading,
     /// Set by the first reply of whomever.
     pub(super) replied: &'a AtomicBool,
@@ -33,6 +37,9 @@ pub(super) struct Terms<'a> {
 /// A member that allows this few connections of one address gets its words one after the other.
 const FEW_CONNECTIONS: u64 = 4;
 
+/// A timer that fires so late after the deadline shows that the exporter had no CPU.
+const STARVED: Duration = Duration::from_millis(250);
+
 /// One member to be asked: who, what is remembered of it, where it is.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
@@ -41,6 +48,8 @@ pub(super) struct Asked {
     pub(super) place: Found,
     /// See [`Memory::remember_conf`].
     pub(super) head_start: f64,
+    /// When its first connect left, once it did.
+    pub(super) sent: OnceLock<Instant>,
 }
 
 /// Where a member is.
@@ -79,7 +88,6 @@ impl Asked {
 
 /// Asks one member and reports it; a dead one is reported too. Also whether it told its `conf` this time.
 pub(super) async fn scrape(ensemble: &Ensemble, asked: &Asked, terms: Terms<'_>) -> (MemberReport, bool) {
-    let begun = Instant::now();
     let (member, memory) = (&asked.member, &*asked.memory);
     let module = &ensemble.module;
     let wanted = |word| module.commands.contains(&word);
@@ -99,10 +107,11 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Asked, terms: Terms<'_>)
         }
     };
     let mut told = false;
-    if let Some(heard) = &replies.conf {
+    let asked_conf = |heard: &&Heard| heard.failure.as_ref().is_none_or(|failure| failure.limit.is_none());
+    if let Some(heard) = replies.conf.as_ref().filter(asked_conf) {
         // A member that is cut off from the quorum leaves the membership out of its `conf`.
         let conf = heard.conf().filter(|conf| conf.membership.is_some() || !replies.is_read_only());
-        memory.remember_conf(begun, asked.head_start, conf);
+        memory.remember_conf(terms.begun, asked.head_start, conf);
         told = conf.is_some();
     }
     let who = Who { ensemble: &ensemble.name, member: &member.name };
@@ -110,14 +119,19 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Asked, terms: Terms<'_>)
         memory.note_admin(who);
     }
     let failures_total = memory.note(who, replies.failures());
+    let duration = replies.duration();
     let report = replies.report(Arc::clone(&member.name), memory.conf());
+    if !report.is_unknown() {
+        let held = |(_, reason): &(Word, Reason)| matches!(reason, Reason::Connect | Reason::Timeout | Reason::Dns);
+        memory.note_asked(terms.begun, report.failures.iter().any(held));
+    }
     memory.note_life(report.state, report.count("packets_received"));
     let samples = match &host {
         // The kernel's word on a process is newer than the process's own, and there must be one.
         Some(host) => report.samples.overlaid(&beyond::of_host(host)),
         None => report.samples,
     };
-    (MemberReport { failures_total, duration: begun.elapsed(), samples, ..report }, told)
+    (MemberReport { samples, failures_total, duration, ..report }, told)
 }
 
 /// Asks every word that is wanted.
@@ -169,44 +183,74 @@ async fn ask_whole(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: T
     first
 }
 
-fn without_socket(without: Without, sockets: usize) -> Failure {
-    match without {
-        Without::Socket => {
-            let detail = format!("all {sockets} sockets were in use until the deadline (--limit.sockets)");
-            Failure::new(Reason::Limit, detail)
-        }
-        Without::Patience(time) => {
-            let time = time.as_secs_f64();
-            let detail = format!(
-                "no whole answer after {time:.1} s, while others waited for one of the {sockets} sockets (--limit.sockets)"
-            );
-            Failure::new(Reason::Timeout, detail)
-        }
-    }
-}
-
 async fn ask_once(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: Terms<'_>) -> Heard {
     let begun = Instant::now();
-    let host = asked.host();
-    let (client, deadline, cap) = (terms.client, terms.deadline, terms.limits.reply_bytes);
-    let ask = || async move {
-        match word {
-            Word::Monitor => client.monitor(host, addresses, deadline, cap).await.unwrap_or_default(),
-            word => client.ask(host, addresses, word, deadline, cap).await,
-        }
+    let slot = terms.connections.acquire(asked.memory.priority(), terms.deadline).await;
+    let sent = Instant::now();
+    let waited = sent - begun;
+    let exchange = if slot.is_some() {
+        let _ = asked.sent.set(sent);
+        // On the heap, and only once there is a slot: thousands of commands may wait for one.
+        Box::pin(exchange(asked, addresses, word, terms)).await
+    } else {
+        Exchange::failed(no_slot(terms, waited))
     };
-    let standing = asked.memory.standing(terms.sockets.turns());
-    let exchange = match terms.sockets.with(standing, deadline, ask).await {
-        Ok(exchange) => exchange,
-        Err(without) => Exchange::failed(without_socket(without, terms.limits.sockets)),
-    };
+    drop(slot);
     if !exchange.bytes.is_empty() {
         terms.replied.store(true, Ordering::Relaxed);
     }
-    let Some(transcript) = terms.transcript else { return Heard::new(word, exchange, terms.reading) };
-    let mut question = Question::new(&asked.member.name, word, addresses, &exchange, begun);
-    let heard = Heard::new(word, exchange, terms.reading);
-    question.failure.clone_from(&heard.failure);
-    transcript.note(question);
+    let took = sent.elapsed();
+    let exchange = blame(exchange, waited, terms);
+    let transcript = terms.transcript;
+    let question = transcript.map(|_| Question::new(&asked.member.name, word, addresses, &exchange, begun));
+    let heard = Heard::new(word, exchange, terms.reading).lasting(took);
+    if let (Some(transcript), Some(mut question)) = (transcript, question) {
+        question.failure.clone_from(&heard.failure);
+        transcript.note(question);
+    }
     heard
+}
+
+async fn exchange(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: Terms<'_>) -> Exchange {
+    let (client, host, cap) = (terms.client, asked.host(), terms.limits.reply_bytes);
+    match word {
+        Word::Monitor => client.monitor(host, addresses, terms.deadline, cap).await.unwrap_or_default(),
+        word => client.ask(host, addresses, word, terms.deadline, cap).await,
+    }
+}
+
+/// Whether a command that found no slot waited for one, or came when the time was over.
+fn no_slot(terms: Terms<'_>, waited: Duration) -> Failure {
+    if waited < terms.fair {
+        return too_late(terms);
+    }
+    let max = terms.connections.max();
+    let detail = format!(
+        "all {max} connections were in use until the deadline; raise the limit of open files (ulimit -n, LimitNOFILE) \
+         or --limit.sockets"
+    );
+    Failure::limited(Limit::Sockets, detail)
+}
+
+fn too_late(terms: Terms<'_>) -> Failure {
+    let detail = format!(
+        "less than {} ms were left for an answer; raise scrape_timeout or the module's timeout",
+        terms.fair.as_millis()
+    );
+    Failure::limited(Limit::Deadline, detail)
+}
+
+/// Takes the blame for an answer that is missing because the exporter left too little time for it.
+fn blame(exchange: Exchange, waited: Duration, terms: Terms<'_>) -> Exchange {
+    let Some(since) = exchange.unanswered_since else { return exchange };
+    let failure = if terms.deadline.elapsed() > STARVED {
+        Failure::limited(Limit::Cpu, "the exporter had no CPU to read the answer in time; give it more")
+    } else if terms.deadline.saturating_duration_since(since) >= terms.fair {
+        return exchange;
+    } else if waited >= terms.fair {
+        no_slot(terms, waited)
+    } else {
+        too_late(terms)
+    };
+    Exchange { failure: Some(failure), ..exchange }
 }

@@ -1,28 +1,21 @@
 //! What is remembered of one member between scrapes: its `conf`, its failures, what the log was told.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::limiter::Priority;
 use super::log_budget::LogBudget;
 use super::reading::{SeenConf, WHITELIST};
 use super::report::State;
-use super::sockets::Standing;
 use crate::config::Word;
 use crate::host::Watch;
 use crate::wire::{Failure, Reason};
 
 /// `conf` walks the data directory of the server: once a minute is enough for what hardly changes.
 const CONF_EVERY: Duration = Duration::from_mins(1);
-
-/// A member that was silent so often in a row is likely to be so again.
-const SILENT: u32 = 2;
-
-/// Members whose turns have begun, so that not all have theirs at once.
-static MEMBERS: AtomicUsize = AtomicUsize::new(0);
 
 /// Bounded: one entry a word and reason.
 #[derive(Debug)]
@@ -49,36 +42,19 @@ impl Default for Memory {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
     conf_asked: Option<Instant>,
     conf: Option<Arc<SeenConf>>,
     /// What the member was doing last, and how many packets it had received.
     life: (Option<State>, Option<u64>),
-    /// Scrapes in a row in which a word kept its socket for long, or had none.
-    silent: u32,
-    /// Scrapes so far, beginning with a number that no other member has.
-    turn: usize,
+    /// Where it stands among the members that wait for a connection.
+    priority: Priority,
     totals: BTreeMap<(Word, Reason), u64>,
     /// The failures the log was told of last.
     told: BTreeMap<Word, Reason>,
     /// The log knows that the AdminServer stands in for `mntr`.
     told_of_admin: bool,
-}
-
-impl Default for Inner {
-    fn default() -> Self {
-        Self {
-            conf_asked: None,
-            conf: None,
-            life: (None, None),
-            silent: 0,
-            turn: MEMBERS.fetch_add(1, Ordering::Relaxed),
-            totals: BTreeMap::new(),
-            told: BTreeMap::new(),
-            told_of_admin: false,
-        }
-    }
 }
 
 impl Memory {
@@ -105,14 +81,14 @@ impl Memory {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What to think of it when it wants a socket; where there is a crowd, each has its turn in so many scrapes.
-    pub(super) fn standing(&self, turns: Option<usize>) -> Standing {
-        let inner = self.lock();
-        match turns {
-            _ if inner.silent < SILENT => Standing::Prompt,
-            Some(turns) if inner.turn.is_multiple_of(turns.max(1)) => Standing::Owed,
-            _ => Standing::Silent,
-        }
+    /// Where it stands among the members that wait for a connection.
+    pub(super) fn priority(&self) -> Priority {
+        self.lock().priority
+    }
+
+    /// Notes that it was asked in the scrape that began then. One that was not keeps its place before the others.
+    pub(super) fn note_asked(&self, begun: Instant, silent: bool) {
+        self.lock().priority = Priority { silent, asked: Some(begun) };
     }
 
     /// Whether `conf` may be asked again.
@@ -127,6 +103,9 @@ impl Memory {
 
     /// A member whose role changed, or whose count of packets began anew, may have another configuration.
     pub(super) fn note_life(&self, state: State, received: Option<u64>) {
+        if state == State::Unknown {
+            return;
+        }
         let mut inner = self.lock();
         let (before, count) = inner.life;
         let anew = matches!((count, received), (Some(count), Some(received)) if received < count);
@@ -176,12 +155,10 @@ impl Memory {
         let Who { ensemble, member } = who;
         let mut inner = self.lock();
         let mut failed = [false; Word::ALL.len()];
-        let mut silent = false;
         // The words of a dead member fail for one reason: one line for all of them.
         let mut news: BTreeMap<(Reason, &str), Vec<&str>> = BTreeMap::new();
         for (word, failure) in failures {
             failed[word as usize] = true;
-            silent |= matches!(failure.reason, Reason::Dns | Reason::Connect | Reason::Timeout | Reason::Limit);
             *inner.totals.entry((word, failure.reason)).or_default() += 1;
             if inner.told.insert(word, failure.reason) == Some(failure.reason) || self.quiet {
                 tracing::debug!(ensemble, member, %word, reason = failure.reason.text(), "{}", failure.detail);
@@ -189,8 +166,6 @@ impl Memory {
                 news.entry((failure.reason, &failure.detail)).or_default().push(word.text());
             }
         }
-        inner.silent = if silent { inner.silent.saturating_add(1) } else { 0 };
-        inner.turn = inner.turn.wrapping_add(1);
         for ((reason, detail), words) in news {
             let words = words.join(",");
             match self.log_line() {

@@ -2,6 +2,7 @@
 
 mod again;
 mod beyond;
+mod limiter;
 mod log_budget;
 mod member;
 mod memory;
@@ -10,7 +11,6 @@ pub mod report;
 mod round;
 pub mod samples;
 pub mod shown;
-mod sockets;
 mod target;
 pub mod transcript;
 pub mod typed;
@@ -34,8 +34,8 @@ pub use transcript::Transcript;
 use crate::config::{Config, Limits, Module, Reach};
 use crate::ensemble::{self, Ensemble, Member};
 use crate::wire::{Client, Failure};
-use round::Round;
-use sockets::Sockets;
+use limiter::ConnectionLimiter;
+use round::{Purpose, Round};
 use target::Target;
 
 /// Asks ensembles and remembers, bounded, what a scrape needs of the one before.
@@ -44,9 +44,24 @@ pub struct Scraper {
     targets: Vec<Arc<Target>>,
     /// One for each module: with it go the sessions and files of TLS.
     clients: BTreeMap<String, (Arc<Module>, Arc<Client>)>,
-    sockets: Arc<Sockets>,
+    connections: Connections,
     limits: Limits,
     reading: Reading,
+}
+
+/// The connections to members: probes have some of their own, so that neither they nor scrapes starve the others.
+#[derive(Clone, Debug)]
+struct Connections {
+    scrapes: Arc<ConnectionLimiter>,
+    probes: Arc<ConnectionLimiter>,
+}
+
+impl Connections {
+    /// A quarter of all is for probes.
+    fn new(max: usize) -> Self {
+        let probes = (max / 4).max(1);
+        Self { scrapes: ConnectionLimiter::new((max - max.min(probes)).max(1)), probes: ConnectionLimiter::new(probes) }
+    }
 }
 
 /// What discovery left out of an ensemble so far.
@@ -65,20 +80,20 @@ impl Scraper {
     #[must_use]
     pub fn new(config: &Config, limits: Limits) -> Self {
         let reading = Reading { series_cap: limits.series_per_member, keep_raw: false };
-        Self::with_memories(config, limits, reading, Arc::new(Sockets::new(limits.sockets)), &[])
+        Self::with_memories(config, limits, reading, Connections::new(limits.sockets), &[])
     }
 
     /// A scraper for another configuration, with what this one remembers of members that stay.
     #[must_use]
     pub fn renewed(&self, config: &Config) -> Self {
-        Self::with_memories(config, self.limits, self.reading, Arc::clone(&self.sockets), &self.targets)
+        Self::with_memories(config, self.limits, self.reading, self.connections.clone(), &self.targets)
     }
 
     fn with_memories(
         config: &Config,
         limits: Limits,
         reading: Reading,
-        sockets: Arc<Sockets>,
+        connections: Connections,
         old: &[Arc<Target>],
     ) -> Self {
         let client = |(name, module): (&String, &Arc<Module>)| {
@@ -99,7 +114,7 @@ impl Scraper {
         };
         let modules = config.ensembles.iter().map(|ensemble| &ensemble.module_name);
         let targets = modules.zip(ensemble::ensembles(config)).map(target).collect();
-        Self { targets, clients, sockets, limits, reading }
+        Self { targets, clients, connections, limits, reading }
     }
 
     /// Keeps the text of every `mntr`, for the page with mntr's own names.
@@ -187,7 +202,7 @@ impl Scraper {
         if let Some(round) = slot.upgrade().filter(|round| round.is_open(deadline)) {
             return round;
         }
-        let round = Round::begin(self, target, deadline, None);
+        let round = Round::begin(self, target, deadline, Purpose::Scrape);
         *slot = Arc::downgrade(&round);
         round
     }
@@ -206,7 +221,7 @@ impl Scraper {
         let ensemble = Ensemble { module: Arc::clone(module), ..probe.ensemble };
         let deadline = deadline.min(Instant::now() + module.timeout);
         let target = Arc::new(Target::pinned(ensemble, Arc::clone(client), probe.places));
-        let mut report = Round::begin(self, &target, deadline, transcript).wait(deadline).await;
+        let mut report = Round::begin(self, &target, deadline, Purpose::Probe(transcript)).wait(deadline).await;
         // Of one scrape, totals are no totals.
         Arc::make_mut(&mut report).members.iter_mut().for_each(|member| member.failures_total.clear());
         Some(Report { ensembles: vec![report] })

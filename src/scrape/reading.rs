@@ -11,7 +11,7 @@ use crate::ensemble::Membership;
 use crate::reply::conf::Conf;
 use crate::reply::{self, Recognised, conf, mntr, monitor, srvr};
 use crate::text;
-use crate::wire::{Exchange, Failure, PeerCertificate, Reason};
+use crate::wire::{Exchange, Failure, Limit, PeerCertificate, Reason};
 
 /// How a reply is read.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +79,8 @@ pub struct Heard {
     pub failure: Option<Failure>,
     connect: Option<Duration>,
     certificates: Vec<PeerCertificate>,
+    /// From the connect to the end of the reply.
+    took: Duration,
 }
 
 /// What was read of an answer, whole or cut.
@@ -104,13 +106,20 @@ impl Heard {
             failure: Some(failure),
             connect: None,
             certificates: Vec::new(),
+            took: Duration::ZERO,
         }
+    }
+
+    /// The same, with the time that it took from the connect to the end.
+    #[must_use]
+    pub fn lasting(self, took: Duration) -> Self {
+        Self { took, ..self }
     }
 
     /// Reads what an exchange brought.
     #[must_use]
     pub fn new(word: Word, exchange: Exchange, reading: Reading) -> Self {
-        let Exchange { bytes, mut failure, connect, certificates } = exchange;
+        let Exchange { bytes, mut failure, connect, certificates, .. } = exchange;
         if word == Word::Conf && bytes.len() > MAX_CONF_BYTES {
             let detail = format!("the reply to `conf` has more than {MAX_CONF_BYTES} bytes");
             failure = Some(Failure::new(Reason::TooLarge, detail));
@@ -124,7 +133,8 @@ impl Heard {
         };
         let flooded = failure.as_ref().is_some_and(|failure| failure.reason == Reason::TooLarge);
         if flooded {
-            return Self { recognised: Recognised::Garbage, content: Content::Nothing, failure, connect, certificates };
+            let (recognised, content, took) = (Recognised::Garbage, Content::Nothing, Duration::ZERO);
+            return Self { recognised, content, failure, connect, certificates, took };
         }
         let content = match recognised {
             Recognised::Answer => Content::read(word, &text, reading),
@@ -151,7 +161,7 @@ impl Heard {
             }),
             (_, failure) => failure,
         };
-        Self { recognised, content, failure, connect, certificates }
+        Self { recognised, content, failure, connect, certificates, took: Duration::ZERO }
     }
 
     /// What `conf` said, where it did.
@@ -285,10 +295,23 @@ impl Replies {
             .filter_map(|(word, heard)| Some((word, heard.failure.as_ref()?)))
     }
 
+    /// The time of the command that took longest; `None` where not all could be asked.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        let limited = self.failures().any(|(_, failure)| failure.reason == Reason::Limit);
+        let took = |heard: &Option<Heard>| heard.as_ref().map_or(Duration::ZERO, |heard| heard.took);
+        // The AdminServer is asked after `mntr` was refused.
+        let figures = took(&self.mntr) + took(&self.monitor);
+        (!limited).then(|| figures.max(took(&self.srvr)).max(took(&self.conf)))
+    }
+
     /// The member as its replies show it. `conf` is what is known of its configuration.
     #[must_use]
     pub fn report(self, name: Arc<str>, conf: Option<Arc<SeenConf>>) -> MemberReport {
-        let failures = self.failures().map(|(word, failure)| (word, failure.reason)).collect();
+        let failures: Vec<_> = self.failures().map(|(word, failure)| (word, failure.reason)).collect();
+        let mut limits: Vec<Limit> = self.failures().filter_map(|(_, failure)| failure.limit).collect();
+        limits.sort_unstable();
+        limits.dedup();
         let connect = self.all().find_map(|(_, heard)| heard.connect);
         let up = self.all().any(|(_, heard)| heard.is_zookeepers());
         let not_serving = self.not_serving();
@@ -318,6 +341,10 @@ impl Replies {
         let state = match facts.server_state.as_deref().and_then(State::from_server) {
             Some(state) => state,
             None if not_serving => State::NotServing,
+            // What was asked is evidence against a member that gave nothing; what was not asked is none.
+            None if !limits.is_empty() && (up || failures.iter().all(|(_, reason)| *reason == Reason::Limit)) => {
+                State::Unknown
+            }
             None => State::NoAnswer,
         };
         let identity = facts.version.map(|version| Identity {
@@ -337,6 +364,7 @@ impl Replies {
             conf,
             samples,
             failures,
+            limits,
             connect,
             certificates,
             raw,

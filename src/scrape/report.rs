@@ -10,7 +10,7 @@ use crate::catalogue::{Meaning, catalogue};
 use crate::config::Word;
 use crate::ensemble::Known;
 use crate::reply::Number;
-use crate::wire::{PeerCertificate, Reason};
+use crate::wire::{Limit, PeerCertificate, Reason};
 
 /// All ensembles of one scrape, in the order of the configuration.
 #[derive(Clone, Debug, Default)]
@@ -53,11 +53,11 @@ const MOST_VOTERS: u64 = 10_000;
 pub struct MemberReport {
     /// The label `member`.
     pub name: Arc<str>,
-    /// At least one reply was recognised as ZooKeeper's.
+    /// At least one reply was recognised as ZooKeeper's. `false` says nothing where [`Self::is_unknown`].
     pub up: bool,
     /// What it is doing.
     pub state: State,
-    /// A whole `mntr` reply was read.
+    /// A whole `mntr` reply was read; see [`Self::completeness`].
     pub complete: bool,
     /// Who it says it is; absent when nothing was read.
     pub identity: Option<Identity>,
@@ -73,10 +73,12 @@ pub struct MemberReport {
     pub samples: Samples,
     /// What failed this time, at most one entry a word.
     pub failures: Vec<(Word, Reason)>,
+    /// The exporter's own limits behind them, each once.
+    pub limits: Vec<Limit>,
     /// What failed since the exporter started, where that is remembered.
     pub failures_total: Vec<((Word, Reason), u64)>,
-    /// Time for the member as a whole.
-    pub duration: Duration,
+    /// Time for the member as a whole; `None` where a limit of the exporter's own kept commands waiting or back.
+    pub duration: Option<Duration>,
     /// Time of the TCP connect, where one succeeded.
     pub connect: Option<Duration>,
     /// The certificates it showed in this scrape, where there is TLS.
@@ -115,6 +117,20 @@ impl MemberReport {
         self.zxid.map(|zxid| zxid & 0xffff_ffff)
     }
 
+    /// Whether the exporter could not find out, for reasons of its own, if the member answers.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        !self.up && self.state == State::Unknown
+    }
+
+    /// Whether `mntr` was read whole; `None` where the exporter could not ask for it.
+    #[must_use]
+    pub fn completeness(&self) -> Option<bool> {
+        let unasked =
+            |(word, reason): &(Word, Reason)| matches!(word, Word::Mntr | Word::Monitor) && *reason == Reason::Limit;
+        (self.complete || !self.failures.iter().any(unasked)).then_some(self.complete)
+    }
+
     /// A member of which nothing was heard.
     #[must_use]
     pub fn silent(name: Arc<str>) -> Self {
@@ -130,8 +146,9 @@ impl MemberReport {
             conf: None,
             samples: Samples::default(),
             failures: Vec::new(),
+            limits: Vec::new(),
             failures_total: Vec::new(),
-            duration: Duration::ZERO,
+            duration: None,
             connect: None,
             certificates: Vec::new(),
             raw: None,
@@ -177,7 +194,7 @@ impl Source {
     }
 }
 
-/// What a member is doing: one of seven, always.
+/// What a member is doing: one of seven, or unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Leads.
@@ -194,10 +211,12 @@ pub enum State {
     NotServing,
     /// Nothing was heard that tells.
     NoAnswer,
+    /// The exporter could not ask, for reasons of its own. It has no sample.
+    Unknown,
 }
 
 impl State {
-    /// All seven, in the order of the page.
+    /// All that have a sample, in the order of the page.
     pub const ALL: [Self; 7] = [
         Self::Leader,
         Self::Follower,
@@ -219,6 +238,7 @@ impl State {
             Self::ReadOnly => "read-only",
             Self::NotServing => "not-serving",
             Self::NoAnswer => "no-answer",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -233,6 +253,6 @@ impl State {
     /// Whether clients are served.
     #[must_use]
     pub const fn serves(self) -> bool {
-        !matches!(self, Self::NotServing | Self::NoAnswer)
+        !matches!(self, Self::NotServing | Self::NoAnswer | Self::Unknown)
     }
 }

@@ -4,19 +4,20 @@
 //! ask for. Who joins waits to its own deadline and gets what is there. A finished round serves nobody else.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
-use super::member::Asked;
-use super::report::{EnsembleReport, MemberReport};
-use super::target::{Answered, Target};
+use super::member::{Asked, Terms};
+use super::report::{EnsembleReport, MemberReport, State};
+use super::target::{Answered, Present, Target};
 use super::transcript::Transcript;
 use super::{Scraper, again, member};
 use crate::config::Word;
-use crate::wire::Reason;
+use crate::wire::{Limit, Reason};
 
 /// A round under way or finished; dropping the last hold on it ends its questions: everything asked is a read.
 #[derive(Debug)]
@@ -24,16 +25,50 @@ pub(super) struct Round {
     shared: Arc<Shared>,
     finished: watch::Receiver<bool>,
     deadline: Instant,
+    fair: Duration,
     questions: AbortHandle,
 }
+
+/// Whose connections a round takes.
+#[derive(Clone, Debug)]
+pub(super) enum Purpose {
+    /// Those of scrapes.
+    Scrape,
+    /// Those of probes; with what was asked and answered, where it is to be shown.
+    Probe(Option<Arc<Transcript>>),
+}
+
+/// The questions of a round, and what they need.
+#[derive(Debug)]
+struct Questions {
+    scraper: Arc<Scraper>,
+    target: Arc<Target>,
+    shared: Arc<Shared>,
+    begun: Instant,
+    deadline: Instant,
+    purpose: Purpose,
+}
+
+/// Below this, a missing answer never says anything about a member, unless its module's timeout is as short.
+const MIN_FAIR: Duration = Duration::from_millis(250);
 
 /// What the questions and those who wait for them share.
 #[derive(Debug)]
 struct Shared {
     replied: AtomicBool,
+    progress: Mutex<Progress>,
+}
+
+/// How far a round is.
+#[derive(Debug)]
+struct Progress {
     /// What is there so far; whole once the round is finished. Everyone who waits gets this one report: it is copied only
     /// when it changes after a reader took it, which is a reader whose deadline came before the end.
-    report: Mutex<Arc<EnsembleReport>>,
+    report: Arc<EnsembleReport>,
+    /// Who is asked, once that is known.
+    present: Arc<Present>,
+    /// One entry a member: its report is not there yet.
+    pending: Vec<bool>,
 }
 
 impl Round {
@@ -42,18 +77,27 @@ impl Round {
         scraper: &Arc<Scraper>,
         target: &Arc<Target>,
         deadline: Instant,
-        transcript: Option<Arc<Transcript>>,
+        purpose: Purpose,
     ) -> Arc<Self> {
-        let report = Mutex::new(Arc::new(target.nothing_heard(&[])));
-        let shared = Arc::new(Shared { replied: AtomicBool::new(false), report });
+        let progress =
+            Progress { report: Arc::new(target.nothing_heard(&[])), present: Arc::default(), pending: Vec::new() };
+        let shared = Arc::new(Shared { replied: AtomicBool::new(false), progress: Mutex::new(progress) });
         let (finish, finished) = watch::channel(false);
-        let run = run(Arc::clone(scraper), Arc::clone(target), Arc::clone(&shared), deadline, transcript);
+        let questions = Arc::new(Questions {
+            scraper: Arc::clone(scraper),
+            target: Arc::clone(target),
+            shared: Arc::clone(&shared),
+            begun: Instant::now(),
+            deadline,
+            purpose,
+        });
+        let fair = questions.fair();
         let questions = tokio::spawn(async move {
-            run.await;
-            // Nobody waits any more: that is no failure.
+            questions.run().await;
+            // The receiver was dropped; not an error.
             let _ = finish.send(true);
         });
-        Arc::new(Self { shared, finished, deadline, questions: questions.abort_handle() })
+        Arc::new(Self { shared, finished, deadline, fair, questions: questions.abort_handle() })
     }
 
     /// Whether a scrape that has until `deadline` may join: nothing was answered yet, and the round is not so much
@@ -74,7 +118,21 @@ impl Round {
         } else {
             let _ = end.await;
         }
-        Arc::clone(&self.shared.lock())
+        drop(finished);
+        let whole = *self.finished.borrow();
+        let progress = self.shared.lock();
+        let mut report = Arc::clone(&progress.report);
+        if !whole {
+            let had_time = |asked: &Asked| {
+                asked.sent.get().is_some_and(|sent| deadline.saturating_duration_since(*sent) >= self.fair)
+            };
+            for (place, asked) in progress.present.asked.iter().enumerate() {
+                if progress.pending[place] && had_time(asked) {
+                    unanswered(&mut Arc::make_mut(&mut report).members[place]);
+                }
+            }
+        }
+        report
     }
 }
 
@@ -86,93 +144,126 @@ impl Drop for Round {
 
 impl Shared {
     /// A panic elsewhere leaves the report whole: every change is one assignment.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Arc<EnsembleReport>> {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: impl FnOnce(&mut EnsembleReport)) {
-        change(Arc::make_mut(&mut self.lock()));
+        change(Arc::make_mut(&mut self.lock().report));
     }
 }
 
-/// Finds the members, asks them all at once, and learns from what they say.
-async fn run(
-    scraper: Arc<Scraper>,
-    target: Arc<Target>,
-    shared: Arc<Shared>,
-    deadline: Instant,
-    transcript: Option<Arc<Transcript>>,
-) {
-    let present = Arc::new(target.present(deadline, scraper.limits.members_per_ensemble).await);
-    *shared.lock() = Arc::new(target.nothing_heard(&present.asked));
-    let count = present.asked.len();
-    let mut asked = JoinSet::new();
-    for place in 0..count + present.hidden.len() {
-        let (scraper, target, shared) = (Arc::clone(&scraper), Arc::clone(&target), Arc::clone(&shared));
-        let (present, transcript) = (Arc::clone(&present), transcript.clone());
-        asked.spawn(async move {
-            let terms = terms(&scraper, &target, &shared, deadline, transcript.as_deref());
-            let who = present.asked.get(place).unwrap_or_else(|| &present.hidden[place - present.asked.len()]);
-            (place, member::scrape(&target.ensemble, who, terms).await)
-        });
+impl Questions {
+    /// The time that a question must have had for a missing answer to be the member's fault: half of the round's.
+    fn fair(&self) -> Duration {
+        let half = self.deadline.saturating_duration_since(self.begun) / 2;
+        half.max(MIN_FAIR).min(self.target.ensemble.module.timeout / 2)
     }
-    let mut told = vec![false; count];
-    let silent = |asked: &Asked| (unanswered(&target, asked), false);
-    let mut hidden: Vec<Answered> = present.hidden.iter().map(silent).collect();
-    while let Some(found) = asked.join_next().await {
-        match found {
-            Ok((place, answered)) if place >= count => hidden[place - count] = answered,
-            Ok((place, (report, has_told))) => {
-                told[place] = has_told;
-                let report = MemberReport { shown: target.shown.clone(), ..report };
-                shared.change(|all| all.members[place] = report);
+
+    /// Finds the members, asks them all at once, and learns from what they say.
+    async fn run(self: &Arc<Self>) {
+        let cap = self.scraper.limits.members_per_ensemble;
+        let present = Arc::new(self.target.present(self.deadline, cap).await);
+        let count = present.asked.len();
+        *self.shared.lock() = Progress {
+            report: Arc::new(self.target.nothing_heard(&present.asked)),
+            present: Arc::clone(&present),
+            pending: vec![true; count],
+        };
+        let mut asked = JoinSet::new();
+        for place in 0..count + present.hidden.len() {
+            let (questions, present) = (Arc::clone(self), Arc::clone(&present));
+            asked.spawn(async move {
+                let who = present.asked.get(place).unwrap_or_else(|| &present.hidden[place - present.asked.len()]);
+                let terms = questions.terms(questions.deadline);
+                (place, member::scrape(&questions.target.ensemble, who, terms).await)
+            });
+        }
+        let mut told = vec![false; count];
+        let silent = |asked: &Asked| (unasked(&self.target, asked), false);
+        let mut hidden: Vec<Answered> = present.hidden.iter().map(silent).collect();
+        while let Some(found) = asked.join_next().await {
+            match found {
+                Ok((place, answered)) if place >= count => hidden[place - count] = answered,
+                Ok((place, (report, has_told))) => {
+                    told[place] = has_told;
+                    let report = MemberReport { shown: self.target.shown.clone(), ..report };
+                    let mut progress = self.shared.lock();
+                    Arc::make_mut(&mut progress.report).members[place] = report;
+                    progress.pending[place] = false;
+                }
+                // A bug of ours costs the one member its series, never the page, and is no alarm about the member.
+                Err(error) => tracing::error!(%error, "scrape task panicked"),
             }
-            // A bug of ours costs the one member its series, never the page.
-            Err(error) => tracing::error!(%error, "the scrape of a member broke off"),
+        }
+        self.take_panics();
+        self.ask_again(&present).await;
+        self.shared.change(|all| self.target.learn(all, &present, &told, &hidden));
+    }
+
+    /// Says of members whose task ended without a report that it was a defect.
+    fn take_panics(&self) {
+        let mut progress = self.shared.lock();
+        let Progress { report, pending, .. } = &mut *progress;
+        for (place, pending) in pending.iter_mut().enumerate() {
+            if std::mem::take(pending) {
+                Arc::make_mut(report).members[place].limits = vec![Limit::Internal];
+            }
         }
     }
-    let behind = again::seem_behind(&shared.lock());
-    let again = behind.into_iter().map(|place| {
-        let (scraper, target, shared) = (Arc::clone(&scraper), Arc::clone(&target), Arc::clone(&shared));
-        let present = Arc::clone(&present);
-        async move {
-            let terms = terms(&scraper, &target, &shared, again::until(deadline), None);
-            (place, member::zxid(&present.asked[place], terms).await)
-        }
-    });
-    let mut again: JoinSet<_> = again.collect();
-    while let Some(found) = again.join_next().await {
-        if let Ok((place, Some(zxid))) = found {
-            shared.change(|all| all.members[place].zxid = Some(zxid));
+
+    /// Asks members that seem behind the leader once more.
+    async fn ask_again(self: &Arc<Self>, present: &Arc<Present>) {
+        let behind = again::seem_behind(&self.shared.lock().report);
+        let again = behind.into_iter().map(|place| {
+            let (questions, present) = (Arc::clone(self), Arc::clone(present));
+            async move {
+                let terms = Terms { transcript: None, ..questions.terms(again::until(questions.deadline)) };
+                (place, member::zxid(&present.asked[place], terms).await)
+            }
+        });
+        let mut again: JoinSet<_> = again.collect();
+        while let Some(found) = again.join_next().await {
+            if let Ok((place, Some(zxid))) = found {
+                self.shared.change(|all| all.members[place].zxid = Some(zxid));
+            }
         }
     }
-    shared.change(|all| target.learn(all, &present, &told, &hidden));
+
+    fn terms(&self, deadline: Instant) -> Terms<'_> {
+        let (connections, transcript) = match &self.purpose {
+            Purpose::Scrape => (&self.scraper.connections.scrapes, None),
+            Purpose::Probe(transcript) => (&self.scraper.connections.probes, transcript.as_deref()),
+        };
+        Terms {
+            client: &self.target.client,
+            connections,
+            limits: self.scraper.limits,
+            begun: self.begun,
+            deadline,
+            fair: self.fair(),
+            reading: self.scraper.reading,
+            replied: &self.shared.replied,
+            transcript,
+        }
+    }
 }
 
-fn terms<'t>(
-    scraper: &'t Scraper,
-    target: &'t Target,
-    shared: &'t Shared,
-    deadline: Instant,
-    transcript: Option<&'t Transcript>,
-) -> member::Terms<'t> {
-    member::Terms {
-        client: &target.client,
-        sockets: &scraper.sockets,
-        limits: scraper.limits,
-        deadline,
-        reading: scraper.reading,
-        replied: &shared.replied,
-        transcript,
-    }
-}
-
-/// A member that has not answered yet, as somebody sees it whose time is over.
-pub(super) fn unanswered(target: &Target, asked: &Asked) -> MemberReport {
+/// A member that has not been asked yet: nothing is known of it.
+pub(super) fn unasked(target: &Target, asked: &Asked) -> MemberReport {
     let words = [Word::Mntr, Word::Srvr].into_iter().filter(|word| target.ensemble.module.commands.contains(word));
     MemberReport {
-        failures: words.map(|word| (word, Reason::Timeout)).collect(),
+        state: State::Unknown,
+        failures: words.map(|word| (word, Reason::Limit)).collect(),
+        limits: vec![Limit::Deadline],
         shown: target.shown.clone(),
         ..MemberReport::silent(Arc::clone(&asked.member.name))
     }
+}
+
+/// Turns a member that was not asked into one that had a fair time to answer and did not.
+fn unanswered(member: &mut MemberReport) {
+    member.state = State::NoAnswer;
+    member.limits.clear();
+    member.failures.iter_mut().for_each(|(_, reason)| *reason = Reason::Timeout);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -187,6 +187,7 @@ impl Target {
                 memory: self.memory(&mut remembered.memories, &member.name),
                 place: Found::ByName,
                 head_start: 0.0,
+                sent: OnceLock::new(),
             }));
         }
         Present { asked, hidden }
@@ -275,6 +276,7 @@ impl Target {
                 member,
                 place: found,
                 head_start: if self.ensemble.discovery == Discovery::Conf { head_start(place, of) } else { 0.0 },
+                sent: OnceLock::new(),
             })
             .collect()
     }
@@ -283,7 +285,7 @@ impl Target {
     pub(super) fn nothing_heard(&self, asked: &[Asked]) -> EnsembleReport {
         EnsembleReport {
             name: Arc::clone(&self.ensemble.name),
-            members: asked.iter().map(|asked| round::unanswered(self, asked)).collect(),
+            members: asked.iter().map(|asked| round::unasked(self, asked)).collect(),
             known: self.known(asked),
             samples: Samples::default(),
         }
@@ -313,7 +315,7 @@ impl Target {
         report.samples = self.beyond.as_ref().map(|beyond| beyond.samples()).unwrap_or_default();
         let mut remembered = self.lock();
         remembered.known = known;
-        remembered.deserted = report.members.iter().all(|member| !member.up);
+        remembered.deserted = report.members.iter().all(|member| !member.up && !member.is_unknown());
         remembered.watch_leader(&self.ensemble.name, &self.log, report);
         if self.ensemble.discovery == Discovery::Conf {
             remembered.watch_crowd(report);

@@ -49,6 +49,7 @@ pub const EPOCH_NEARLY_USED: f64 = 0.9;
 
 const NO_LEADER: &str = "docs/runbooks/ZooKeeperQuorumLost.md";
 const MARGIN: &str = "docs/runbooks/ZooKeeperQuorumMarginZero.md";
+const OVERLOADED: &str = "docs/runbooks/ZooKeeperExporterOverloaded.md";
 const DOWN: &str = "docs/runbooks/ZooKeeperMemberDown.md";
 const NOT_SERVING: &str = "docs/runbooks/ZooKeeperMemberNotServing.md";
 
@@ -56,6 +57,7 @@ const NOT_SERVING: &str = "docs/runbooks/ZooKeeperMemberNotServing.md";
 #[must_use]
 pub fn findings(report: &EnsembleReport, verdict: &Verdict) -> Vec<Finding> {
     let mut found = Found { report, verdict, all: Vec::new() };
+    found.unknown();
     found.quorum();
     found.leaders();
     for place in 0..report.members.len() {
@@ -89,10 +91,34 @@ impl Found<'_> {
         self.report.members.iter().filter(|member| member.state == state).count()
     }
 
+    /// Members that the exporter could not ask, for reasons of its own.
+    fn unknown(&mut self) {
+        let unknown: Vec<_> = self.report.members.iter().filter(|member| member.state == State::Unknown).collect();
+        if unknown.is_empty() {
+            return;
+        }
+        let mut limits: Vec<_> = unknown.iter().flat_map(|member| &member.limits).collect();
+        limits.sort_unstable();
+        limits.dedup();
+        let limits: Vec<&str> = limits.into_iter().map(|limit| limit.text()).collect();
+        let who = match unknown.as_slice() {
+            [one] => one.name.to_string(),
+            more => format!("{} of {} members", more.len(), self.report.members.len()),
+        };
+        let text = format!(
+            "Not asked: {who}, because of the exporter's own limits ({}). Nothing is known of their state.",
+            limits.join(", ")
+        );
+        self.add(Level::Warning, OVERLOADED, text);
+    }
+
     fn quorum(&mut self) {
         let (members, up) = (self.report.members.len(), self.verdict.members_up);
         let quorum = self.verdict.quorum;
         let (voters, followers) = (quorum.voters, self.count(State::Follower));
+        if up == 0 && self.verdict.any_unknown {
+            return;
+        }
         if up == 0 {
             let why = reasons(&self.report.members);
             let text = match members {
@@ -107,6 +133,8 @@ impl Found<'_> {
         if quorum.hierarchical {
             let text = "Quorums are by groups and weights: whether there is one cannot be told by counting heads.";
             self.add(Level::Notice, "docs/verdicts.md#hierarchical-quorums", text.into());
+        } else if quorum.synced.is_none() && self.verdict.any_unknown {
+            // Said already: the leader may be one of those that were not asked.
         } else if quorum.synced.is_none() {
             let text =
                 format!("Fewer members are asked than the {voters} that vote, and the leader is not among them.");
@@ -186,7 +214,7 @@ impl Found<'_> {
                 let text = format!("{name} does not say what it does{}.", reasons(slice::from_ref(member)));
                 self.add(Level::Warning, "docs/runbooks/ZooKeeperMntrMissing.md", text);
             }
-            State::NoAnswer if self.verdict.members_up > 0 => {
+            State::NoAnswer if self.verdict.members_up > 0 || self.verdict.any_unknown => {
                 self.add(
                     Level::Critical,
                     DOWN,

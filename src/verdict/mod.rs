@@ -19,13 +19,15 @@ pub use quorum::{Quorum, VotersSource};
 use kin::Kin;
 
 use crate::ensemble::Membership;
-use crate::scrape::EnsembleReport;
+use crate::scrape::{EnsembleReport, State};
 
 /// The verdict on one ensemble. Members are named by their place in the report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// Members that gave a reply that is `ZooKeeper`'s.
     pub members_up: usize,
+    /// The exporter could not ask some member for reasons of its own: counts are of those known.
+    pub any_unknown: bool,
     /// Voters, majority, margin.
     pub quorum: Quorum,
     /// Those that lead: one is healthy, none for a standalone server.
@@ -70,6 +72,7 @@ pub fn judge(report: &EnsembleReport) -> Verdict {
     let sequence = leading.leader.and_then(|leader| report.members[leader].sequence());
     Verdict {
         members_up: report.members.iter().filter(|member| member.up).count(),
+        any_unknown: report.members.iter().any(|member| member.state == State::Unknown),
         quorum,
         leaders: leading.leaders,
         leader: leading.leader,

@@ -90,8 +90,9 @@ pub(super) fn count(report: &EnsembleReport, kin: &Kin<'_>, leading: &Leading) -
         incomplete: listed < voters,
         synced: None,
     };
-    let unlisted = voters.saturating_sub(listed);
-    Quorum { synced: synced(report, kin, leading, quorum, unlisted), ..quorum }
+    let unknown = voting().filter(|(_, member)| member.state == State::Unknown).count() as u64;
+    let out_of_sight = OutOfSight { unlisted: voters.saturating_sub(listed), unknown };
+    Quorum { synced: synced(report, kin, leading, quorum, out_of_sight), ..quorum }
 }
 
 fn voters(report: &EnsembleReport, kin: &Kin<'_>, listed: u64) -> (u64, VotersSource) {
@@ -102,14 +103,29 @@ fn voters(report: &EnsembleReport, kin: &Kin<'_>, listed: u64) -> (u64, VotersSo
     said.map_or((listed, VotersSource::Configuration), |size| (size, VotersSource::QuorumSize))
 }
 
-/// `unlisted` voters are not asked: nothing is known against them.
-fn synced(report: &EnsembleReport, kin: &Kin<'_>, leading: &Leading, quorum: Quorum, unlisted: u64) -> Option<u64> {
+/// Voters of which this scrape says nothing: nothing is held against them.
+#[derive(Clone, Copy, Debug)]
+struct OutOfSight {
+    /// Not among the members asked.
+    unlisted: u64,
+    /// Listed, but the exporter could not ask them for reasons of its own.
+    unknown: u64,
+}
+
+fn synced(
+    report: &EnsembleReport,
+    kin: &Kin<'_>,
+    leading: &Leading,
+    quorum: Quorum,
+    out_of_sight: OutOfSight,
+) -> Option<u64> {
+    let OutOfSight { unlisted, unknown } = out_of_sight;
     let ours = || report.members.iter().enumerate().filter(|(place, _)| kin.is_ours(*place));
     let following = |state: State| matches!(state, State::Follower | State::Observer);
     let Some(place) = leading.leader else {
-        // Somebody follows a leader that nobody asked.
-        let out_of_sight = unlisted > 0 && ours().any(|(_, member)| following(member.state));
-        return (!out_of_sight).then_some(0);
+        // The leader may be one that was not asked: one of the unknown, or the unlisted one that others follow.
+        let hidden = unknown > 0 || unlisted > 0 && ours().any(|(_, member)| following(member.state));
+        return (!hidden).then_some(0);
     };
     let leader = &report.members[place];
     // Of a member that has just joined the leader's epoch, the last transaction may still be of the one before.
@@ -127,9 +143,9 @@ fn synced(report: &EnsembleReport, kin: &Kin<'_>, leading: &Leading, quorum: Quo
     let synced = match word {
         // Just after an election followers are in sync that did not serve yet when they were asked a moment before: that
         // must not look like a lost quorum, so of a majority the leader's word is enough.
-        Some(word) => word.min((answering + unlisted).max(majority)),
+        Some(word) => word.min((answering + unlisted + unknown).max(majority)),
         // Its `mntr` is refused: those that say they follow it are what there is.
-        None if answering < majority && unlisted > 0 => return None,
+        None if unknown > 0 || answering < majority && unlisted > 0 => return None,
         None => answering,
     };
     Some(synced.min(quorum.voters))

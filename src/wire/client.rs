@@ -83,12 +83,15 @@ impl Client {
         let tls = self.tls.as_deref();
         let (stream, mut exchange) = open(tls, host, addresses, Talk::Word, deadline).await;
         let Some(stream) = stream else { return exchange };
-        exchange.bytes.reserve_exact(first_buffer(word));
+        let sent = Instant::now();
         exchange.failure = match timeout_at(deadline, converse(stream, word, cap, tls, &mut exchange.bytes)).await {
             Ok(Ok(())) if exchange.bytes.is_empty() => Some(empty(tls)),
             Ok(Ok(())) => None,
             Ok(Err(failure)) => Some(failure),
-            Err(_) => Some(late(&exchange.bytes, tls.is_some())),
+            Err(_) => {
+                exchange.unanswered_since = Some(sent);
+                Some(late(&exchange.bytes, tls.is_some()))
+            }
         };
         exchange
     }
@@ -119,6 +122,7 @@ impl Client {
             exchange.failure = exchange.failure.map(|failure| at(url, &failure));
             return Some(exchange);
         };
+        let sent = Instant::now();
         let asked = Box::pin(admin::get(stream, url, host, cap, &mut exchange.bytes));
         exchange.failure = match timeout_at(deadline, asked).await {
             Ok(Ok(answer)) => admin::refusal(url, &answer).or(answer.failure).or_else(|| {
@@ -126,7 +130,10 @@ impl Client {
                 exchange.bytes.is_empty().then(nothing)
             }),
             Ok(Err(failure)) => Some(failure),
-            Err(_) => Some(Failure::new(Reason::Timeout, "connected, but the AdminServer did not answer in time")),
+            Err(_) => {
+                exchange.unanswered_since = Some(sent);
+                Some(Failure::new(Reason::Timeout, "connected, but the AdminServer did not answer in time"))
+            }
         };
         exchange.failure = exchange.failure.map(|failure| at(url, &failure));
         Some(exchange)
@@ -135,7 +142,7 @@ impl Client {
 
 /// Says of which address a failure speaks.
 fn at(url: &AdminUrl, failure: &Failure) -> Failure {
-    Failure::new(failure.reason, format!("admin {url}: {}", failure.detail))
+    Failure { detail: format!("admin {url}: {}", failure.detail).into(), ..failure.clone() }
 }
 
 /// What a connection is for.
@@ -158,8 +165,9 @@ async fn open(
     let begun = Instant::now();
     let stream = match connect(addresses, deadline).await {
         Ok(stream) => stream,
-        Err(failure) => return (None, Exchange::failed(failure)),
+        Err(failed) => return (None, failed),
     };
+    let connected = Instant::now();
     if talk == Talk::Session {
         // Only a hint to the kernel.
         let _ = stream.set_nodelay(true);
@@ -172,7 +180,11 @@ async fn open(
             exchange.certificates = certificates;
             match secured {
                 Ok(stream) => Box::new(stream),
-                Err(failure) => return (None, Exchange { failure: Some(failure), ..exchange }),
+                Err(failure) => {
+                    let timed_out = failure.reason == Reason::Timeout;
+                    exchange.unanswered_since = timed_out.then_some(connected);
+                    return (None, Exchange { failure: Some(failure), ..exchange });
+                }
             }
         }
     };
@@ -222,8 +234,20 @@ async fn converse(
     };
     // A member may hang up on the word; why stands in what it sent before.
     let sent = sent.await;
+    // Thousands may wait for silent members: the buffer of a reply is made when its first bytes are there.
+    let mut first = [0; 64];
     loop {
-        match stream.read_buf(bytes).await {
+        let read = if bytes.is_empty() {
+            let read = stream.read(&mut first).await;
+            if let Ok(count @ 1..) = read {
+                bytes.reserve_exact(first_buffer(word));
+                bytes.extend_from_slice(&first[..count]);
+            }
+            read
+        } else {
+            stream.read_buf(bytes).await
+        };
+        match read {
             Ok(0) => return sent.map_err(broken),
             Ok(_) if bytes.len() > cap => {
                 bytes.truncate(cap);

@@ -1,7 +1,9 @@
 //! Why a word got no whole answer: a reason from a fixed list, and the detail for the log.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::{fmt, io};
+
+use rustix::io::Errno;
 
 use crate::text;
 
@@ -30,7 +32,7 @@ pub enum Reason {
     TooLarge,
     /// The AdminServer answered with an HTTP error.
     Http,
-    /// No socket was free before the deadline.
+    /// The exporter's own limits kept it from asking: nothing is known of the member.
     Limit,
 }
 
@@ -61,6 +63,75 @@ impl fmt::Display for Reason {
     }
 }
 
+/// The exporter's own limits, which say nothing about a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Limit {
+    /// No connection was free in time: `--limit.sockets`, or what the descriptors allow.
+    Sockets,
+    /// No file descriptor, of the process or of the host.
+    Files,
+    /// No local port.
+    Ports,
+    /// No memory of the kernel for a socket.
+    Memory,
+    /// No thread for the resolver.
+    Threads,
+    /// The scrape left too little time for an answer.
+    Deadline,
+    /// The exporter had no CPU to read the answer in time.
+    Cpu,
+    /// A defect of the exporter.
+    Internal,
+}
+
+impl Limit {
+    /// Every limit.
+    pub const ALL: [Self; 8] = [
+        Self::Sockets,
+        Self::Files,
+        Self::Ports,
+        Self::Memory,
+        Self::Threads,
+        Self::Deadline,
+        Self::Cpu,
+        Self::Internal,
+    ];
+
+    /// The value of the label `limit`.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Sockets => "sockets",
+            Self::Files => "files",
+            Self::Ports => "ports",
+            Self::Memory => "memory",
+            Self::Threads => "threads",
+            Self::Deadline => "deadline",
+            Self::Cpu => "cpu",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The limit behind an error of the operating system, where it is one of ours.
+    ///
+    /// `EADDRNOTAVAIL` is not among them: it may also mean that this host has no address of the family.
+    #[must_use]
+    pub(super) fn of(error: &io::Error) -> Option<Self> {
+        match Errno::from_io_error(error)? {
+            Errno::MFILE | Errno::NFILE => Some(Self::Files),
+            Errno::NOBUFS | Errno::NOMEM => Some(Self::Memory),
+            Errno::AGAIN => Some(Self::Ports),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
 /// A reason with what the log says about it.
 #[derive(Clone, Debug)]
 pub struct Failure {
@@ -68,6 +139,8 @@ pub struct Failure {
     pub reason: Reason,
     /// One line for a person.
     pub detail: Cow<'static, str>,
+    /// Which limit it was; with [`Reason::Limit`] only.
+    pub limit: Option<Limit>,
 }
 
 impl Failure {
@@ -78,6 +151,12 @@ impl Failure {
             Cow::Owned(detail) => Cow::Owned(text::fact(&detail)),
             ours @ Cow::Borrowed(_) => ours,
         };
-        Self { reason, detail }
+        Self { reason, detail, limit: None }
+    }
+
+    /// A failure of the exporter's own: [`Reason::Limit`].
+    #[must_use]
+    pub fn limited(limit: Limit, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: Reason::Limit, detail: detail.into(), limit: Some(limit) }
     }
 }

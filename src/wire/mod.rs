@@ -10,10 +10,12 @@ mod failure;
 mod handshake;
 mod names;
 mod peer;
+mod resolver;
 mod tls;
 mod verifier;
 
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -21,9 +23,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 pub use client::{Client, Stream};
-pub use failure::{Failure, Reason};
+pub use failure::{Failure, Limit, Reason};
 use names::Fallback;
 pub use peer::PeerCertificate;
+pub use resolver::max_lookups;
 pub use tls::unverified as unverified_tls;
 
 use crate::config::{Address, Word};
@@ -39,6 +42,8 @@ pub struct Exchange {
     pub connect: Option<Duration>,
     /// The certificates that the member showed, its own first.
     pub certificates: Vec<PeerCertificate>,
+    /// Where the deadline ended it: the moment since which the member could have answered.
+    pub unanswered_since: Option<Instant>,
 }
 
 impl Exchange {
@@ -108,27 +113,53 @@ async fn lookup_up_to(
 }
 
 /// Tries the addresses in turn, each with its share of the time that is left.
-async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Failure> {
-    let mut last = Failure::new(Reason::Connect, "no address to connect to");
+///
+/// An address that the exporter had no means to try might have answered: then the failure is a limit.
+async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Exchange> {
+    let begun = Instant::now();
+    let mut last = Exchange::failed(Failure::new(Reason::Connect, "no address to connect to"));
     for (tried, address) in addresses.iter().enumerate() {
         let left = deadline.saturating_duration_since(Instant::now());
         let shares = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        match timeout_at(Instant::now() + left / shares, TcpStream::connect(address)).await {
+        let failed = match timeout_at(Instant::now() + left / shares, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) if is_out_of_files(&error) => {
-                let detail = "the exporter has no file descriptor left; raise its limit (ulimit -n, LimitNOFILE) or \
-                              lower --limit.sockets";
-                return Err(Failure::new(Reason::Limit, detail));
-            }
-            Ok(Err(error)) => last = Failure::new(Reason::Connect, format!("{address}: {error}")),
-            Err(_) => last = Failure::new(Reason::Connect, format!("{address}: no answer to the connect in time")),
+            Ok(Err(error)) => Exchange::failed(not_connected(*address, &error)),
+            Err(_) => Exchange {
+                unanswered_since: Some(begun),
+                ..Exchange::failed(Failure::new(
+                    Reason::Connect,
+                    format!("{address}: no answer to the connect in time"),
+                ))
+            },
+        };
+        if last.failure.as_ref().is_none_or(|failure| failure.limit.is_none()) {
+            last = failed;
         }
     }
     Err(last)
 }
 
-/// Whether a socket failed for want of descriptors, of the process or of the host.
-fn is_out_of_files(error: &std::io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
+/// Whether the member refused, or the exporter had no means to ask.
+fn not_connected(address: SocketAddr, error: &io::Error) -> Failure {
+    let limit = match Errno::from_io_error(error) {
+        Some(Errno::ADDRNOTAVAIL) if has_source(address) => Some(Limit::Ports),
+        _ => Limit::of(error),
+    };
+    let advice = match limit {
+        None => return Failure::new(Reason::Connect, format!("{address}: {error}")),
+        Some(Limit::Files) => "raise the limit of open files (ulimit -n, LimitNOFILE) or lower --limit.sockets",
+        Some(Limit::Ports) => "no local port is free: widen net.ipv4.ip_local_port_range or scrape less often",
+        Some(_) => "the kernel has no memory for a socket",
+    };
+    Failure::limited(limit.unwrap_or(Limit::Memory), format!("{address}: {error}; {advice}"))
+}
+
+/// Whether this host has an address from which the other can be reached: then it is the ports that ran out.
+fn has_source(address: SocketAddr) -> bool {
+    let any = match address {
+        SocketAddr::V4(_) => IpAddr::from([0; 4]),
+        SocketAddr::V6(_) => IpAddr::from([0; 16]),
+    };
+    // Connecting a datagram socket sends nothing: the kernel only looks for a route and a source address.
+    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address)).is_ok()
 }

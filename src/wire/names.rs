@@ -1,43 +1,44 @@
-//! Names looked up: one look at a name at a time, on a bounded number of threads, and what it led to last.
+//! Name lookups: one at a time for each name, on a bounded number of threads, with the last addresses as a fallback.
 //!
-//! A look is `getaddrinfo`, which keeps a thread until the resolver answers or is given up after some ten seconds. When
-//! many names hang, the others must still find a thread, and so must whatever else the runtime does on threads.
+//! A lookup is `getaddrinfo`, which keeps a thread until the resolver answers or gives up after some ten seconds. When
+//! many names hang, the others must still find a thread.
 
 use std::collections::HashMap;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Failure, Reason};
+use super::resolver::{Find, Found, LookupError, by_system, max_lookups, on_thread};
+use super::{Failure, Limit, Reason};
 
-/// Looks at once; well below the threads that the runtime has for blocking work, 512.
-const MOST_LOOKS: usize = 384;
-
-/// Of these, at names that hung or failed the last time.
-const MOST_DOUBTFUL: usize = 64;
+/// Of the lookups, the part for names that hung or failed the last time.
+const DOUBTFUL_PART: usize = 6;
 
 /// Names that are remembered before those that nobody asked for lately are forgotten.
-const MOST_NAMES: usize = 4096;
+const MAX_NAMES: usize = 4096;
 
 /// While the resolver is silent, a member is asked where it was, as long as it is likely to be itself.
 const STALE: Duration = Duration::from_mins(5);
 
-/// How long a look may take that hung before, where there is an address from an earlier one.
+/// How long a lookup may take that hung before, where there is an address from an earlier one.
 const BRIEF: Duration = Duration::from_millis(250);
 
 /// All names of the process.
-static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(by_system));
+static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(by_system, max_lookups()));
 
-/// How a name is looked up.
-type Find = fn(&str) -> io::Result<Vec<SocketAddr>>;
-
-/// What came of a look.
-type Found = Result<Arc<[SocketAddr]>, Arc<io::Error>>;
+/// How far a lookup is.
+#[derive(Clone, Debug)]
+enum Stage {
+    /// It waits for a thread.
+    Queued,
+    /// The resolver has been asked.
+    Running,
+    /// It has ended.
+    Done(Found),
+}
 
 /// Whether addresses of an earlier look will do while the resolver is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,37 +54,33 @@ pub(super) async fn lookup(host: &str, fallback: Fallback, deadline: Instant) ->
     NAMES.lookup(host, fallback, deadline).await
 }
 
-fn by_system(host: &str) -> io::Result<Vec<SocketAddr>> {
-    Ok((host, 0).to_socket_addrs()?.collect())
-}
-
 #[derive(Debug)]
 struct Names {
     find: Find,
     known: Mutex<HashMap<Arc<str>, Known>>,
-    looks: Arc<Semaphore>,
-    doubtful: Arc<Semaphore>,
+    lookups: Semaphore,
+    doubtful: Semaphore,
 }
 
 /// What is known of a name.
 #[derive(Debug, Default)]
 struct Known {
-    /// The look under way, or the last.
-    look: Option<watch::Receiver<Option<Found>>>,
+    /// The lookup under way, or the last.
+    lookup: Option<watch::Receiver<Stage>>,
     earlier: Option<(Instant, Arc<[SocketAddr]>)>,
-    /// The last look hung or failed.
+    /// The last lookup hung or failed.
     doubtful: bool,
     /// The log knows that earlier addresses serve.
     told: bool,
 }
 
 impl Names {
-    fn new(find: Find) -> Self {
+    fn new(find: Find, max_lookups: usize) -> Self {
         Self {
             find,
             known: Mutex::default(),
-            looks: Arc::new(Semaphore::new(MOST_LOOKS)),
-            doubtful: Arc::new(Semaphore::new(MOST_DOUBTFUL)),
+            lookups: Semaphore::new(max_lookups),
+            doubtful: Semaphore::new((max_lookups / DOUBTFUL_PART).max(1)),
         }
     }
 
@@ -98,68 +95,71 @@ impl Names {
         fallback: Fallback,
         deadline: Instant,
     ) -> Result<Arc<[SocketAddr]>, Failure> {
-        let (mut look, earlier, doubtful) = self.look(host);
+        let (mut lookup, earlier, doubtful) = self.begin(host);
         let earlier = earlier.filter(|(at, _)| fallback == Fallback::Earlier && at.elapsed() < STALE);
         let now = Instant::now();
-        let patience = deadline.saturating_duration_since(now) / 4;
+        let quarter = deadline.saturating_duration_since(now) / 4;
         let until = match &earlier {
             // Most of the time is for the member.
-            Some(_) => now + if doubtful { patience.min(BRIEF) } else { patience },
+            Some(_) => now + if doubtful { quarter.min(BRIEF) } else { quarter },
             None => deadline,
         };
-        let found = timeout_at(until, look.wait_for(Option::is_some)).await;
-        let found = found.map(|found| found.ok().and_then(|found| found.clone()));
-        let trouble = match found {
-            Ok(Some(Ok(addresses))) if addresses.is_empty() => {
+        let stage = timeout_at(until, lookup.wait_for(|stage| matches!(stage, Stage::Done(_)))).await;
+        let stage = stage.ok().and_then(Result::ok).map(|stage| stage.clone());
+        let failure = match stage {
+            Some(Stage::Done(Ok(addresses))) if addresses.is_empty() => {
                 return Err(Failure::new(Reason::Dns, "the name has no address"));
             }
-            Ok(Some(Ok(addresses))) => return Ok(addresses),
-            Ok(Some(Err(error))) => {
-                let failure = Failure::new(Reason::Dns, format!("the name does not resolve: {error}"));
-                // Who is told that there is no such name believes it.
-                if !is_of_resolver(&error) {
-                    return Err(failure);
+            Some(Stage::Done(Ok(addresses))) => return Ok(addresses),
+            Some(Stage::Done(Err(error))) => match &*error {
+                LookupError::Limited(limit, _) => Failure::limited(*limit, error.to_string()),
+                // An answer that there is no such name is believed.
+                LookupError::Resolver(reason) if !LookupError::is_temporary(reason) => {
+                    return Err(Failure::new(Reason::Dns, error.to_string()));
                 }
-                failure
-            }
-            // The runtime that looked is gone, or nobody answered.
-            Ok(None) | Err(_) => Failure::new(Reason::Dns, "the resolver did not answer in time"),
+                LookupError::Resolver(_) => Failure::new(Reason::Dns, error.to_string()),
+            },
+            _ if matches!(*lookup.borrow(), Stage::Queued) => Failure::limited(
+                Limit::Threads,
+                "all threads of the resolver were busy: is it down? else raise the limit of open files and processes",
+            ),
+            // Nobody answered, or the runtime that looked is gone.
+            _ => Failure::new(Reason::Dns, "the resolver did not answer in time"),
         };
         let told = self.doubt(host, earlier.is_some());
-        let Some((_, addresses)) = earlier else { return Err(trouble) };
+        let Some((_, addresses)) = earlier else { return Err(failure) };
         if !told {
-            tracing::warn!(name = host, "{}; its earlier addresses are used for some minutes", trouble.detail);
+            tracing::warn!(name = host, "{}; its earlier addresses are used for some minutes", failure.detail);
         }
         Ok(addresses)
     }
 
-    /// The look at a name that is under way, or a new one; what an earlier one found; whether the last was in vain.
+    /// The lookup of a name that is under way, or a new one; what an earlier one found; whether the last one failed.
     #[expect(clippy::type_complexity, reason = "read at once, in one place")]
-    fn look(&'static self, host: &str) -> (watch::Receiver<Option<Found>>, Option<(Instant, Arc<[SocketAddr]>)>, bool) {
+    fn begin(&'static self, host: &str) -> (watch::Receiver<Stage>, Option<(Instant, Arc<[SocketAddr]>)>, bool) {
         let mut names = self.lock();
-        if names.len() >= MOST_NAMES && !names.contains_key(host) {
+        if names.len() >= MAX_NAMES && !names.contains_key(host) {
             names.retain(|_, known| known.is_needed());
         }
         let name: Arc<str> = host.into();
         let known = names.entry(Arc::clone(&name)).or_default();
         let (earlier, doubtful) = (known.earlier.clone(), known.doubtful);
-        if let Some(look) = known.look.as_ref().filter(|look| is_under_way(look)) {
-            return (look.clone(), earlier, doubtful);
+        if let Some(lookup) = known.lookup.as_ref().filter(|lookup| is_under_way(lookup)) {
+            return (lookup.clone(), earlier, doubtful);
         }
-        let (tell, look) = watch::channel(None);
-        known.look = Some(look.clone());
+        let (tell, lookup) = watch::channel(Stage::Queued);
+        known.lookup = Some(lookup.clone());
         drop(names);
         tokio::spawn(async move {
             // Never closed: both live as long as the process.
-            let _lane = if doubtful { self.doubtful.acquire().await.ok() } else { None };
-            let _look = self.looks.acquire().await;
-            let (find, host) = (self.find, Arc::clone(&name));
-            let found = spawn_blocking(move || find(&host)).await.unwrap_or_else(|error| Err(io::Error::other(error)));
-            let found = found.map(Arc::from).map_err(Arc::new);
+            let _doubtful = if doubtful { self.doubtful.acquire().await.ok() } else { None };
+            let _lookup = self.lookups.acquire().await;
+            let _ = tell.send(Stage::Running);
+            let found = on_thread(self.find, Arc::clone(&name)).await;
             self.learn(&name, &found);
-            let _ = tell.send(Some(found));
+            let _ = tell.send(Stage::Done(found));
         });
-        (look, earlier, doubtful)
+        (lookup, earlier, doubtful)
     }
 
     fn learn(&self, host: &str, found: &Found) {
@@ -167,8 +167,11 @@ impl Names {
             known.doubtful = found.is_err();
             match found {
                 Ok(addresses) => (known.earlier, known.told) = (Some((Instant::now(), Arc::clone(addresses))), false),
-                Err(error) if is_of_resolver(error) => {}
-                Err(_) => known.earlier = None,
+                // An answer that there is no such name.
+                Err(error) if matches!(&**error, LookupError::Resolver(error) if !LookupError::is_temporary(error)) => {
+                    known.earlier = None;
+                }
+                Err(_) => {}
             }
         }
     }
@@ -187,31 +190,27 @@ impl Names {
 impl Known {
     fn is_needed(&self) -> bool {
         let recent = self.earlier.as_ref().is_some_and(|(at, _)| at.elapsed() < STALE);
-        recent || self.look.as_ref().is_some_and(is_under_way)
+        recent || self.lookup.as_ref().is_some_and(is_under_way)
     }
 }
 
-fn is_under_way(look: &watch::Receiver<Option<Found>>) -> bool {
-    // An error is a look whose runtime is gone.
-    look.borrow().is_none() && look.has_changed().is_ok()
-}
-
-/// Whether it was the resolver that failed, and not the name (`EAI_AGAIN`, for which the standard library has no kind).
-fn is_of_resolver(error: &io::Error) -> bool {
-    let text = error.to_string();
-    text.contains("Temporary failure") || text.contains("Try again")
+fn is_under_way(lookup: &watch::Receiver<Stage>) -> bool {
+    // An error is a lookup whose runtime is gone.
+    !matches!(*lookup.borrow(), Stage::Done(_)) && lookup.has_changed().is_ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
+    const LOOKUPS: usize = 384;
     const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), 0);
 
     fn names(find: Find) -> &'static Names {
-        Box::leak(Box::new(Names::new(find)))
+        Box::leak(Box::new(Names::new(find, LOOKUPS)))
     }
 
     fn soon(milliseconds: u64) -> Instant {
@@ -248,8 +247,35 @@ mod tests {
         names.lock().values_mut().for_each(|known| (known.doubtful, known.earlier) = (true, None));
         let hang_again: Vec<_> = (0..300).map(|number| tokio::spawn(ask(format!("slow{number}"), 200))).collect();
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(names.looks.available_permits(), MOST_LOOKS - MOST_DOUBTFUL);
+        assert_eq!(names.lookups.available_permits(), LOOKUPS - LOOKUPS / DOUBTFUL_PART);
         drop(hang_again);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_found_no_thread_is_a_limit_and_not_a_failure_of_the_name() {
+        let names: &'static Names = Box::leak(Box::new(Names::new(
+            |_| {
+                hang();
+                Ok(vec![ADDRESS])
+            },
+            1,
+        )));
+        let busy = tokio::spawn(names.lookup("busy", Fallback::None, soon(300)));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let queued = names.lookup("queued", Fallback::None, soon(100)).await.expect_err("no thread");
+        assert_eq!((queued.reason, queued.limit), (Reason::Limit, Some(Limit::Threads)));
+        let hung = busy.await.expect("no panic").expect_err("it hangs");
+        assert_eq!((hung.reason, hung.limit), (Reason::Dns, None));
+        // With an earlier address, the member is asked there.
+        names.lock().entry("known".into()).or_default().earlier = Some((Instant::now(), [ADDRESS].into()));
+        assert_eq!(*names.lookup("known", Fallback::Earlier, soon(400)).await.expect("as before"), [ADDRESS]);
+    }
+
+    #[tokio::test]
+    async fn a_resolver_without_descriptors_is_a_limit() {
+        let names = names(|_| Err(io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error())));
+        let failure = names.lookup("zk", Fallback::None, soon(500)).await.expect_err("no descriptor");
+        assert_eq!((failure.reason, failure.limit), (Reason::Limit, Some(Limit::Files)));
     }
 
     #[tokio::test]
@@ -287,9 +313,9 @@ mod tests {
     #[tokio::test]
     async fn names_are_forgotten_when_there_are_too_many() {
         let names = names(|_| Err(io::Error::other("Name or service not known")));
-        for number in 0..=MOST_NAMES {
+        for number in 0..=MAX_NAMES {
             let _ = names.lookup(&number.to_string(), Fallback::Earlier, soon(500)).await;
         }
-        assert!(names.lock().len() < MOST_NAMES, "{}", names.lock().len());
+        assert!(names.lock().len() < MAX_NAMES, "{}", names.lock().len());
     }
 }

@@ -40,11 +40,17 @@ impl Listener {
 
     /// Answers each word with its own bytes.
     pub fn answering_words(answers: &[(&str, &str)]) -> Self {
+        Self::answering_late(Duration::ZERO, answers)
+    }
+
+    /// The same after some time.
+    pub fn answering_late(time: Duration, answers: &[(&str, &str)]) -> Self {
         let answers: Vec<(String, String)> =
             answers.iter().map(|(word, answer)| ((*word).to_owned(), (*answer).to_owned())).collect();
         Self::start(move |mut stream| {
             let mut word = [0; 4];
             let _ = stream.read_exact(&mut word);
+            pause(time);
             let answer =
                 answers.iter().find(|(known, _)| known.as_bytes() == word).map_or("", |(_, answer)| answer.as_str());
             let _ = stream.write_all(answer.as_bytes());

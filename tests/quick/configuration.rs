@@ -58,14 +58,22 @@ out.
 
 ## What members share
 
-Every question takes one of `--limit.sockets` sockets, and hundreds of members may fall silent at once, as when a site drops
-packets. Members that were silent twice in a row share one half of the sockets; the other is always there for those who answer.
-While somebody waits, a question that has had its fair share of the time (two thirds of the timeout, divided by those who wait)
-gives its socket up and queues once more. So nobody's silence makes others seem down. A slow member keeps its whole timeout
-wherever there is no crowd, and in a crowd of silent ones it has it in turn, so that it is heard again after some scrapes.
+Every command takes a connection of its own, and keeps it until its reply is there or its deadline has passed: it is never
+dropped for another one. By default there are as many connections as the process may have open files, less a reserve for web
+clients (`--web.max-connections`), sessions of canaries and znodes, the resolver and files: at the start the limit of open files
+is raised to the hard limit (`ulimit -Hn`, `LimitNOFILE`). So hundreds of silent members simply hold theirs. `--limit.sockets`
+sets the number. A quarter is for `/probe`, the rest for scrapes, so that neither starves the other. Connects are paced at
+10 000 a second after a burst of 256.
+
+Where connections do not suffice, those not asked in this scrape are asked first in the next, and those that were silent are asked
+last. **What could not be asked is unknown, not down**: it has no `zk_up`, `zk_serving`, `zk_mntr_complete` and
+`zk_server_state`, but `zk_scrape_failure` with the reason `limit`, and `zk_exporter_limited_members` says which limit of the
+exporter's own it was; the alert [ZooKeeperExporterOverloaded](runbooks/ZooKeeperExporterOverloaded.md) tells what to raise. The
+same holds where there was no descriptor, no local port, no thread for the resolver or no CPU, and where less than half of the
+scrape's time (less than 250 ms, or half of the module's timeout if that is shorter) was left for the answer.
 
 A name is looked up at each scrape, once for all who ask. Names that hang in the resolver occupy a bounded number of threads, and
-far fewer once they have hung. While the resolver is silent or says that it failed for the moment, a member is asked where it was,
+far fewer once they have hung; a name for which there was no thread is unknown (reason `limit`). While the resolver is silent or says that it failed for the moment, a member is asked where it was,
 for five minutes at most, with a line in the log; a name that does not exist any more fails at once with the reason `dns`.
 
 A page is counted until its client has taken it. Where more than about 128 MiB of text are under way, whoever has taken next to

@@ -28,6 +28,7 @@ mod golden;
 mod host;
 mod hostile;
 mod large;
+mod limits;
 mod lint;
 mod looks;
 mod monitor;

@@ -33,6 +33,33 @@ pub(super) fn conditions() -> Vec<Condition> {
         .quiet(Warning, "a restart", &["up x 1 for 4m then 0 for 1m then 1"])
         .quiet(Warning, "a target that is no exporter of ours", &["up x 0", "zk_exporter_build_info{version=\"1.0.0\"} x absent"]),
         condition(
+            "ExporterOverloaded",
+            Unit::Count,
+            series("zk_exporter_limited_members").max(five).of_ensemble().gt(0.0),
+        )
+        .warning(None, five, "An exporter cannot ask all members of a ZooKeeper ensemble.")
+        .source("any one: the state of a member that was not asked is unknown, and no alert about it can fire")
+        .says(
+            "the exporter's own limits (<limits> ) have kept it from asking up to <value> members of ensemble <ensemble> for over <for>. Nothing is known of them; it does not mean that they are down.",
+            "First see which limit: topk(5, zk_exporter_limited_members) in Prometheus - sockets or files: raise LimitNOFILE of the exporter's service (or --limit.sockets); ports: widen net.ipv4.ip_local_port_range; memory: free kernel memory on its host; threads: see whether the name server answers, then raise TasksMax; deadline: raise scrape_timeout or the module's timeout; cpu: give the exporter more CPU; internal: report its log.",
+        )
+        .means(
+            "The exporter had no connection, descriptor, port, thread, CPU or time left to ask every member in every scrape.",
+            "Members that are not asked have no zk_up: their alarms and those that need a majority in sight are blind while it lasts.",
+        )
+        .so(
+            "None tonight, unless ZooKeeperEnsembleUnwatched fires as well: then the ensemble has to be looked at by hand.",
+            "Raise the limit that is named, or share the ensembles among several exporters.",
+        )
+        .fires(Warning, "e", "no descriptors for one member", &["zk_exporter_limited_members{limit=\"files\"} e 1"])
+        .fires(Warning, "e", "every third minute", &[
+            "zk_exporter_limited_members{limit=\"sockets\"} e 0 for 1m then 2 for 1m then absent for 2m then 2 for 1m then absent for 2m then 2 for 1m then absent for 2m then 2 for 1m then absent",
+        ])
+        .quiet(Warning, "one bad scrape", &[
+            "zk_exporter_limited_members{limit=\"deadline\"} e 0 for 4m then 3 for 15s then 0",
+        ])
+        .quiet(Warning, "a member that is down", &["zk_up m1 0"]),
+        condition(
             "MntrMissing",
             Unit::State,
             series("zk_mntr_complete").last(MEMORY).of_member().eq(0.0).and(series("zk_serving").last(MEMORY).of_member().eq(1.0)),

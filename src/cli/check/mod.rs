@@ -200,7 +200,7 @@ impl Check {
     fn source(&self, config: Option<Config>) -> Result<Source, UsageError> {
         match (&self.from, config) {
             (Some(url), _) => Ok(Source::Exporter(Box::new(fetch::Fetch::new(url.clone(), self.ca_file.as_deref())?))),
-            (None, Some(config)) => Ok(Source::Members(Arc::new(Scraper::new(&config, Limits::default())))),
+            (None, Some(config)) => Ok(Source::Members(Arc::new(Scraper::new(&config, limits()?)))),
             (None, None) => Err(UsageError("nobody to ask; write --zookeeper, --config.file or --from".into())),
         }
     }
@@ -243,6 +243,10 @@ impl Check {
             }
         }
     }
+}
+
+fn limits() -> Result<Limits, UsageError> {
+    Ok(Limits { sockets: look::look_sockets(None)?, ..Limits::default() })
 }
 
 impl Source {
