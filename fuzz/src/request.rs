@@ -5,7 +5,7 @@ use std::time::Duration;
 use zookeeper_exporter::config::member_list;
 use zookeeper_exporter::config::probe::Allow;
 use zookeeper_exporter::exposition::{Format, negotiate};
-use zookeeper_exporter::http::{Wish, budget};
+use zookeeper_exporter::http::{ProbeParams, budget};
 
 /// OpenMetrics only for whom it was named, whatever the case of letters, the order, and what else is wished.
 pub fn accept(data: &[u8]) {
@@ -43,21 +43,23 @@ pub fn timeout(data: &[u8]) {
 /// A query is read, or refused in words; what was read and is written again means the same.
 pub fn probe(data: &[u8]) {
     let Ok(query) = std::str::from_utf8(data) else { return };
-    match Wish::read(query) {
+    match ProbeParams::read(query) {
         Err((status, line)) => {
             assert_eq!(status.as_u16(), 400);
             assert!(line.len() > 10);
         }
-        Ok(wish) => {
-            let mut again = format!("debug={}", wish.debug);
-            for (name, value) in [("target", &wish.target), ("ensemble", &wish.ensemble), ("module", &wish.module)] {
+        Ok(params) => {
+            let mut again = format!("debug={}", params.debug);
+            for (name, value) in
+                [("target", &params.target), ("ensemble", &params.ensemble), ("module", &params.module)]
+            {
                 if let Some(value) = value {
                     again.push_str(&format!("&{name}="));
                     again.extend(value.bytes().map(|byte| format!("%{byte:02X}")));
                 }
             }
-            assert_eq!(Wish::read(&again).as_ref(), Ok(&wish), "{again}");
-            members(wish.ensemble.as_deref().unwrap_or("default"), wish.target.as_deref().unwrap_or(""));
+            assert_eq!(ProbeParams::read(&again).as_ref(), Ok(&params), "{again}");
+            members(params.ensemble.as_deref().unwrap_or("default"), params.target.as_deref().unwrap_or(""));
         }
     }
     members("prod", query);

@@ -172,6 +172,9 @@ own! {
     /// Quorums that are no majority of heads.
     EnsembleQuorumUnsupported: Gauge "zk_ensemble_quorum_unsupported" [] in Ensemble,
         "1 if the ensemble has hierarchical quorums (groups and weights): zk_ensemble_majority, zk_ensemble_quorum_margin and zk_ensemble_has_quorum are then absent";
+    /// Members whose own metrics were left out of the page.
+    EnsembleMembersOmitted: Gauge "zk_ensemble_members_omitted" [] in Ensemble,
+        "Members whose own metrics (all that mntr says) are left out of this page, because they could not be written within the scrape timeout; absent while nothing is left out. Raise scrape_timeout, choose metrics: essential, or scrape /probe for each ensemble";
     /// Whether the ensemble works for a client.
     CanaryUp: Gauge "zk_canary_up" ["member"] in Ensemble,
         "1 if the canary's last round succeeded: a znode was made, read, watched, changed and removed in time. Without the label member it talked to whichever member let it in (module key canary)";

@@ -98,6 +98,7 @@ enum NamesArg {
 
 impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, UsageError> {
+        catch_hangup()?;
         let origin = self.targets.origin();
         let config = origin.load()?;
         start_log(self.log_level, self.log_format);
@@ -154,6 +155,7 @@ impl Serve {
             telemetry: Arc::new(Telemetry::default()),
             names,
             timeout_offset: self.timeout_offset,
+            budgets: http::Budgets::default(),
             draining: AtomicBool::new(false),
             telemetry_path: self.telemetry_path,
             lifecycle: self.lifecycle,
@@ -162,7 +164,7 @@ impl Serve {
         let reloads = Arc::clone(&app);
         tokio::spawn(async move {
             while hangup.recv().await.is_some() {
-                // The log and the metrics have been told.
+                // A failure is in the log and the metrics.
                 let _ = reloads.reload().await;
             }
         });
@@ -174,10 +176,10 @@ impl Serve {
         }
         let stop = async {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            tracing::info!("stopping: open requests may finish");
+            tracing::info!("shutting down, waiting for in-flight requests");
             tokio::spawn(async move {
                 tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-                tracing::warn!("told twice to stop: leaving at once");
+                tracing::warn!("second signal received, exiting immediately");
                 std::process::exit(1);
             });
         };
@@ -189,8 +191,18 @@ impl Serve {
     }
 }
 
-/// Connections that the server closes while others open already.
-const CLOSING_CONNECTIONS: usize = 16;
+/// Connections beside those of `--web.max-connections`: for health checks, and those that are closed while others open.
+const OTHER_CONNECTIONS: usize = 32;
+
+/// Installs a handler for SIGHUP before the configuration is read: a reload that is requested meanwhile must not end the
+/// process, which is what the signal does by default. It leads to a reload once the exporter has started.
+fn catch_hangup() -> Result<(), UsageError> {
+    let failed = |error| UsageError(format!("cannot listen for signals: {error}"));
+    // Handlers stay for the life of the process; this runtime is only what installs them.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
+    let _guard = runtime.enter();
+    signal(SignalKind::hangup()).map(drop).map_err(failed)
+}
 
 /// Events that the runtime takes from the kernel at once. Thousands of members may answer at one moment, and no deadline
 /// may pass before their answers have been seen.
@@ -222,7 +234,7 @@ impl Serve {
     /// How many connections to members may be open, said in the log where that is less than it should be.
     fn sockets(&self, config: &Config, files: usize) -> usize {
         let sessions: usize = config.ensembles.iter().map(session_files).sum();
-        let reserve = self.max_connections.saturating_add(CLOSING_CONNECTIONS).saturating_add(sessions);
+        let reserve = self.max_connections.saturating_add(OTHER_CONNECTIONS).saturating_add(sessions);
         let sockets = descriptors::sockets(files, self.sockets, reserve);
         if sockets.short {
             tracing::warn!(

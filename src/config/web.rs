@@ -23,6 +23,8 @@ pub struct WebConfig {
     pub headers: Vec<(&'static str, String)>,
     /// Users and their bcrypt hashes; none means that no password is asked for.
     pub users: BTreeMap<String, Hash>,
+    /// The file holds nothing, as while it is being written.
+    pub is_empty: bool,
 }
 
 /// The hash of a password; it must not reach the log.
@@ -155,7 +157,9 @@ pub fn parse(path: &Path, text: &str) -> Result<WebConfig, ConfigError> {
     // An empty file is a file that asks for nothing, as for exporter-toolkit.
     let raw: Option<Raw> = serde_saphyr::from_str(text).map_err(|error| syntax(path, &error))?;
     let folder = path.parent().unwrap_or(Path::new(""));
+    let is_empty = raw.is_none();
     validate(folder, raw.unwrap_or_default())
+        .map(|config| WebConfig { is_empty, ..config })
         .map_err(|(location, message)| ConfigError { place: place(path, location.line(), location.column()), message })
 }
 
@@ -172,7 +176,7 @@ fn validate(folder: &Path, raw: Raw) -> Result<WebConfig, Mistake> {
         check_user(&user, &hash.value).map_err(|message| (hash.referenced, message))?;
         users.insert(user, Hash(hash.value));
     }
-    Ok(WebConfig { tls, headers, users })
+    Ok(WebConfig { tls, headers, users, is_empty: false })
 }
 
 fn header(name: &str, value: &Spanned<String>) -> Result<(&'static str, String), String> {

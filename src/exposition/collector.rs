@@ -28,6 +28,8 @@ enum Item {
     Cells(FamilyId),
     /// The same under `mntr`'s own names.
     Raw,
+    /// Of how many members that was left out.
+    Omitted,
 }
 
 static CATALOGUE: LazyLock<Vec<Item>> = LazyLock::new(|| items(Names::Catalogue));
@@ -49,6 +51,7 @@ fn items(names: Names) -> Vec<Item> {
         ),
         Names::Mntr => items.push(Item::Raw),
     }
+    items.push(Item::Omitted);
     items
 }
 
@@ -62,6 +65,8 @@ pub(super) struct Families {
     verdicts: Vec<Verdict>,
     /// How many cells of each member are written: families come in order, and so do the cells.
     written: Mutex<Vec<usize>>,
+    /// The first so many members are written whole; of the others, only what the exporter says itself.
+    whole: usize,
 }
 
 impl Families {
@@ -77,7 +82,8 @@ impl Families {
         let heads: Vec<_> = heads.collect();
         let verdicts = report.ensembles.iter().map(|ensemble| judge(ensemble)).collect();
         let written = Mutex::new(vec![0; heads.len()]);
-        Self { report, names, heads, verdicts, written }
+        let whole = heads.len();
+        Self { report, names, heads, verdicts, written, whole }
     }
 
     fn items(&self) -> &'static [Item] {
@@ -85,6 +91,37 @@ impl Families {
             Names::Catalogue => &CATALOGUE,
             Names::Mntr => &MNTR,
         }
+    }
+
+    /// The place of the first item that members say themselves.
+    pub(super) fn begin_of_members(&self) -> usize {
+        let own = |item: &Item| !matches!(item, Item::Cells(_) | Item::Raw | Item::Omitted);
+        self.items().iter().take_while(|item| own(item)).count()
+    }
+
+    /// Leaves out what the last members say where it would be more than about so many bytes. Says of how many members.
+    pub(super) fn fit(&mut self, bytes: usize) -> usize {
+        let mut left = bytes;
+        let members = self.report.ensembles.iter().flat_map(|ensemble| &ensemble.members);
+        let fits = members.zip(&self.heads).take_while(|(member, head)| {
+            let rest = left.checked_sub(size_of_cells(member, head.len()));
+            left = rest.unwrap_or(0);
+            rest.is_some()
+        });
+        self.whole = fits.count();
+        self.heads.len() - self.whole
+    }
+
+    /// The members of each ensemble whose own metrics are left out; `None` for none.
+    fn omitted(&self) -> impl Iterator<Item = (Head<'_>, Option<u64>)> + Clone {
+        let mut whole = self.whole;
+        let omitted = self.report.ensembles.iter().map(move |ensemble| {
+            let members = ensemble.members.len();
+            let omitted = members.saturating_sub(whole);
+            whole = whole.saturating_sub(members);
+            (Head::of_ensemble(&ensemble.name), Some(omitted as u64).filter(|omitted| *omitted > 0))
+        });
+        omitted
     }
 
     /// How many items there are.
@@ -106,7 +143,7 @@ impl Families {
                     |member, sink| statements::visit(own, member, sink),
                     encoder,
                 )?,
-                Item::Lag => encode_own(Own::ZxidLag, self.lags(&members), ensembles::visit_lag, encoder)?,
+                Item::Lag => encode_own(Own::ZxidLag, self.lags(&members), ensembles::visit_count, encoder)?,
                 Item::Ensemble(own) => encode_own(
                     own,
                     self.ensembles(),
@@ -114,8 +151,11 @@ impl Families {
                     encoder,
                 )?,
                 Item::Beyond(own) => beyond::encode(own, &self.report, encoder)?,
-                Item::Cells(id) => encode_cells(id, &members, &mut written, encoder)?,
-                Item::Raw => raw::encode(&members, encoder)?,
+                Item::Cells(id) => encode_cells(id, &members[..self.whole], &mut written, encoder)?,
+                Item::Raw => raw::encode(&members[..self.whole], encoder)?,
+                Item::Omitted => {
+                    encode_own(Own::EnsembleMembersOmitted, self.omitted(), ensembles::visit_count, encoder)?;
+                }
             }
         }
         Ok(())
@@ -132,6 +172,12 @@ impl Families {
         let lags = self.verdicts.iter().flat_map(|verdict| &verdict.lags);
         members.iter().zip(lags).map(|((head, _), lag)| (*head, *lag))
     }
+}
+
+/// The size of what a member says, guessed: a name, a value and line ends, the labels of all, and its own.
+pub(super) fn size_of_cells(member: &MemberReport, head: usize) -> usize {
+    const NAME_AND_VALUE: usize = 56;
+    member.samples.cells().len() * (NAME_AND_VALUE + head) + member.samples.label_bytes()
 }
 
 /// Takes one sample: the labels behind the head, and the value.

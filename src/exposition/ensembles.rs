@@ -67,9 +67,9 @@ pub(super) fn visit(own: Own, report: &EnsembleReport, verdict: &Verdict, sink: 
     }
 }
 
-/// Gives `sink` the lag of a member, where it has one.
-pub(super) fn visit_lag(lag: Option<u64>, sink: &mut Sink<'_>) -> fmt::Result {
-    lag.map_or(Ok(()), |lag| sink(&[], number(lag)))
+/// Gives `sink` a number, such as the lag of a member, where there is one.
+pub(super) fn visit_count(count: Option<u64>, sink: &mut Sink<'_>) -> fmt::Result {
+    count.map_or(Ok(()), |count| sink(&[], number(count)))
 }
 
 fn number(value: u64) -> Number {

@@ -19,7 +19,7 @@ pub use negotiate::{Accepted, negotiate};
 pub use page::Page;
 pub use raw::collisions;
 
-use crate::scrape::Report;
+use crate::scrape::{EnsembleReport, MemberReport, Report};
 
 /// The text formats a page is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +56,21 @@ pub fn render(
     Page::new(Arc::clone(report), more, names, format).write(out, usize::MAX).map(|_| ())
 }
 
-/// The size of a page, guessed from the number of samples, so that its buffer is allocated once.
+/// The size of a page, guessed from its samples and the texts in them, so that its buffer is allocated once.
 #[must_use]
 pub fn expected_size(report: &Report) -> usize {
-    const BYTES_A_SAMPLE: usize = 128;
+    /// HELP and TYPE of all families, and what the exporter says of an ensemble.
     const BYTES_OF_HEADERS: usize = 96 << 10;
-    let members = report.ensembles.iter().flat_map(|ensemble| &ensemble.members);
-    BYTES_OF_HEADERS + members.map(|member| (member.samples.cells().len() + 16) * BYTES_A_SAMPLE).sum::<usize>()
+    /// What the exporter says itself of a member.
+    const OWN_SAMPLES: usize = 24;
+    let of = |ensemble: &EnsembleReport| {
+        let size = |member: &MemberReport| {
+            let head = "{ensemble=\"\",member=\"\"}".len() + ensemble.name.len() + member.name.len();
+            collector::size_of_cells(member, head)
+                + OWN_SAMPLES * (56 + head)
+                + member.raw.as_ref().map_or(0, String::len)
+        };
+        ensemble.members.iter().map(size).sum::<usize>()
+    };
+    BYTES_OF_HEADERS + report.ensembles.iter().map(|ensemble| of(ensemble)).sum::<usize>()
 }

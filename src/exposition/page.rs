@@ -22,16 +22,46 @@ pub struct Page {
     format: Format,
     written: usize,
     ended: bool,
+    members: usize,
 }
 
 impl Page {
     /// A page of which nothing is written yet. `more` adds families that are no report's, at its end.
     #[must_use]
     pub fn new(report: Arc<Report>, more: Option<Box<dyn Collector>>, names: Names, format: Format) -> Self {
-        Self { families: Arc::new(Families::new(report, names)), more, names, format, written: 0, ended: false }
+        let members = report.members();
+        Self {
+            families: Arc::new(Families::new(report, names)),
+            more,
+            names,
+            format,
+            written: 0,
+            ended: false,
+            members,
+        }
     }
 
-    /// Writes whole families behind what `out` holds, until they are `enough` bytes or the page has ended.
+    /// The number of members.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.members
+    }
+
+    /// Whether all that the exporter says itself is written, and what members say follows.
+    #[must_use]
+    pub fn is_at_members(&self) -> bool {
+        self.written == self.families.begin_of_members()
+    }
+
+    /// Leaves out what the last members say where it would be more than about so many bytes, before any of it is written.
+    /// Says of how many members.
+    pub fn fit(&mut self, bytes: usize) -> usize {
+        // Shared only while a piece is written.
+        Arc::get_mut(&mut self.families).map_or(0, |families| families.fit(bytes))
+    }
+
+    /// Writes whole families behind what `out` holds, until they are `enough` bytes, or what members say follows, or the page
+    /// has ended.
     ///
     /// Says whether there is more to come.
     ///
@@ -57,7 +87,7 @@ impl Page {
             if self.ended {
                 text::encode_eof(&mut headers)?;
             }
-            if out.len() - begin >= enough {
+            if out.len() - begin >= enough || (enough != usize::MAX && self.is_at_members()) {
                 break;
             }
         }

@@ -1,8 +1,8 @@
-//! Passwords of the endpoint: bcrypt off the event loop, one at a time, and what was right is remembered.
+//! Passwords of the endpoint: bcrypt off the event loop, few at a time, and outcomes are remembered.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -10,109 +10,191 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use ring::rand::SystemRandom;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
-use crate::config::web::WebConfig;
+use super::deadline::Deadline;
+use super::fair_queue::{FairQueue, Turn};
+use crate::config::web::{Hash, WebConfig};
 
 /// The users of the web-config file.
 #[derive(Debug)]
 pub(super) struct Auth {
-    users: Arc<std::collections::BTreeMap<String, crate::config::web::Hash>>,
-    /// What an unknown user is measured against: the costliest hash there is, so that it takes as long.
+    users: BTreeMap<String, Hash>,
+    /// What the password of an unknown user is compared with: the costliest hash.
     decoy: String,
-    /// Keys the memory of what was right: without the key, a digest says nothing about a password.
-    key: hmac::Key,
-    right: Arc<Mutex<HashSet<[u8; 32]>>>,
-    /// Requests that are verified or wait for it.
-    queue: Semaphore,
-    verifying: Arc<Semaphore>,
+    max_cost: u32,
+    memory: Arc<Memory>,
 }
 
-/// What a request's credentials are worth.
+/// What outlives the configuration: a reload forgets no password that is still right.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// Without the key, a digest says nothing about a password. `None` without randomness from the kernel.
+    key: Option<hmac::Key>,
+    outcomes: Mutex<Outcomes>,
+    queue: Arc<FairQueue>,
+}
+
+/// Digests of user, hash and password that were verified: a changed hash makes them meaningless.
+#[derive(Debug, Default)]
+struct Outcomes {
+    right: Recent,
+    /// A client that keeps sending an old password costs one verification, not one a request.
+    wrong: Recent,
+}
+
+/// The last digests.
+#[derive(Debug, Default)]
+struct Recent {
+    known: HashSet<[u8; 32]>,
+    order: VecDeque<[u8; 32]>,
+}
+
+/// The outcome for a request's credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// They are right.
-    Welcome,
+pub(super) enum AuthOutcome {
+    /// User and password are right.
+    Authorized,
     /// They are missing or wrong.
     Unauthorized,
-    /// Too many wait to be verified.
+    /// They could not be verified in time.
     Overloaded,
 }
 
-/// A verification takes a processor for some 70 ms (cost 10); more than this many waiting would wait in vain.
-const QUEUE: usize = 32;
+/// More digests than these are forgotten, of right ones and of wrong ones each.
+const MAX_REMEMBERED: usize = 1024;
 
-/// The longest wait for a verification.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// bcrypt ignores what comes behind 72 bytes, so that several passwords may be right; more than this are forgotten.
-const MAX_REMEMBERED: usize = 256;
-
-/// Credentials longer than this are nobody's.
+/// Longer credentials are refused.
 const MAX_CREDENTIALS: usize = 4096;
 
+/// The least cost that bcrypt knows.
+const MIN_COST: u32 = 4;
+
+impl Memory {
+    pub(super) fn new() -> Arc<Self> {
+        let queue = FairQueue::new(concurrency());
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok();
+        Arc::new(Self { key, outcomes: Mutex::default(), queue })
+    }
+
+    /// Whether the credentials are right, where that is remembered.
+    fn outcome(&self, digest: &[u8; 32]) -> Option<bool> {
+        let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        let right = outcomes.right.known.contains(digest);
+        (right || outcomes.wrong.known.contains(digest)).then_some(right)
+    }
+
+    fn remember(&self, digest: [u8; 32], is_right: bool) {
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_right { outcomes.right.insert(digest) } else { outcomes.wrong.insert(digest) }
+    }
+}
+
+impl Recent {
+    fn insert(&mut self, digest: [u8; 32]) {
+        if !self.known.insert(digest) {
+            return;
+        }
+        self.order.push_back(digest);
+        if self.order.len() > MAX_REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
 impl Auth {
-    /// `None` where no user is configured: everybody is welcome.
-    pub(super) fn new(config: &WebConfig) -> Option<Self> {
-        let cost = |hash: &str| hash.parse().map_or(0, |parts: bcrypt::HashParts| parts.get_cost());
+    /// `None` where no user is configured, or nothing can be remembered under a key that cannot be guessed.
+    pub(super) fn new(config: &WebConfig, memory: &Arc<Memory>) -> Option<Self> {
+        memory.key.as_ref()?;
         let decoy = config.users.values().max_by_key(|hash| cost(&hash.0))?.0.clone();
-        // Without randomness from the kernel nothing is remembered under a key that could be guessed.
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok()?;
-        Some(Self {
-            users: Arc::new(config.users.clone()),
-            decoy,
-            key,
-            right: Arc::default(),
-            queue: Semaphore::new(QUEUE),
-            verifying: Arc::new(Semaphore::new(1)),
-        })
+        let max_cost = cost(&decoy);
+        Some(Self { users: config.users.clone(), decoy, max_cost, memory: Arc::clone(memory) })
     }
 
     /// Checks `Authorization: Basic`. Takes as long for an unknown user as for a wrong password.
-    pub(super) async fn check(&self, headers: &HeaderMap) -> Verdict {
-        let Some((user, password)) = credentials(headers) else { return Verdict::Unauthorized };
+    pub(super) async fn check(&self, headers: &HeaderMap, client: Option<IpAddr>, deadline: &Deadline) -> AuthOutcome {
+        let Some((user, password)) = credentials(headers) else { return AuthOutcome::Unauthorized };
         let known = self.users.get(&user).map(|hash| hash.0.clone());
         let exists = known.is_some();
         let hash = known.unwrap_or_else(|| self.decoy.clone());
-        let digest = self.digest(&user, &hash, &password);
-        if exists && self.right.lock().unwrap_or_else(PoisonError::into_inner).contains(&digest) {
-            return Verdict::Welcome;
+        let Some(digest) = self.digest(&user, &hash, &password) else { return AuthOutcome::Overloaded };
+        if let Some(is_right) = self.memory.outcome(&digest) {
+            return AuthOutcome::of(is_right);
         }
-        let Ok(_place) = self.queue.try_acquire() else { return Verdict::Overloaded };
-        let Ok(Ok(turn)) = timeout(PATIENCE, Arc::clone(&self.verifying).acquire_owned()).await else {
-            return Verdict::Overloaded;
+        let Ok(turn) = timeout_at(deadline.verify_by(), self.memory.queue.turn(client)).await else {
+            return AuthOutcome::Overloaded;
         };
-        let verified = spawn_blocking(move || {
-            // Held to the end, also when the client is gone: bcrypt cannot be broken off.
-            let _turn = turn;
-            bcrypt::verify(password, &hash).unwrap_or(false)
-        });
-        if !(verified.await.unwrap_or(false) && exists) {
-            return Verdict::Unauthorized;
+        // The same credentials may have been verified meanwhile.
+        if let Some(is_right) = self.memory.outcome(&digest) {
+            return AuthOutcome::of(is_right);
         }
-        let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
-        if right.len() >= MAX_REMEMBERED {
-            right.clear();
+        let work = Work { turn, user_exists: exists, password, hash, digest, max_cost: self.max_cost };
+        let memory = Arc::clone(&self.memory);
+        let verified = spawn_blocking(move || work.run(&memory));
+        match timeout_at(deadline.answer_by(), verified).await {
+            Ok(Ok(is_right)) => AuthOutcome::of(is_right),
+            Ok(Err(_)) => AuthOutcome::Unauthorized,
+            Err(_) => AuthOutcome::Overloaded,
         }
-        right.insert(digest);
-        Verdict::Welcome
     }
 
-    fn digest(&self, user: &str, hash: &str, password: &[u8]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.key);
+    fn digest(&self, user: &str, hash: &str, password: &[u8]) -> Option<[u8; 32]> {
+        let mut context = hmac::Context::with_key(self.memory.key.as_ref()?);
         for part in [user.as_bytes(), hash.as_bytes(), password] {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
         }
-        let mut digest = [0; 32];
-        digest.copy_from_slice(context.sign().as_ref());
-        digest
+        context.sign().as_ref().try_into().ok()
     }
 }
 
-/// User and password of a request; the password may be any bytes.
+impl AuthOutcome {
+    fn of(is_right: bool) -> Self {
+        if is_right { Self::Authorized } else { Self::Unauthorized }
+    }
+}
+
+/// One verification.
+struct Work {
+    /// Held to the end, even if the client is gone: bcrypt cannot be interrupted.
+    turn: Turn,
+    user_exists: bool,
+    password: Vec<u8>,
+    hash: String,
+    digest: [u8; 32],
+    max_cost: u32,
+}
+
+impl Work {
+    fn run(self, memory: &Memory) -> bool {
+        let is_right = bcrypt::verify(&self.password, &self.hash).unwrap_or(false) && self.user_exists;
+        if !is_right {
+            // Of a cheaper hash than the costliest: 2^c + 2^c + 2^(c+1) + ... + 2^(max-1) = 2^max, so that a wrong
+            // password takes the same time whether its user exists or not.
+            for cost in cost(&self.hash).max(MIN_COST)..self.max_cost {
+                drop(bcrypt::hash_with_salt(&self.password, cost, [0; 16]));
+            }
+        }
+        memory.remember(self.digest, is_right);
+        drop(self.turn);
+        is_right
+    }
+}
+
+/// Passwords verified at once: scrapes need processors, too.
+fn concurrency() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    (cores / 2).clamp(1, 4)
+}
+
+fn cost(hash: &str) -> u32 {
+    hash.parse().map_or(0, |parts: bcrypt::HashParts| parts.get_cost())
+}
+
+/// User and password of a request; a password may be any bytes.
 fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next()?.to_str().ok().filter(|value| value.len() <= MAX_CREDENTIALS)?;
@@ -131,8 +213,12 @@ fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
     use super::*;
-    use crate::config::web::Hash;
+    use crate::http::deadline::TIMEOUT_HEADER;
 
     fn headers(value: &str) -> HeaderMap {
         HeaderMap::from_iter([(AUTHORIZATION, value.parse().expect("a header"))])
@@ -142,49 +228,102 @@ mod tests {
         headers(&format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
     }
 
+    fn config(password: &str) -> WebConfig {
+        let hash = Hash(bcrypt::hash(password, 4).expect("a hash"));
+        WebConfig { users: [("prometheus".to_owned(), hash)].into(), ..WebConfig::default() }
+    }
+
     fn auth() -> Auth {
-        let hash = Hash(bcrypt::hash("se:cret", 4).expect("a hash"));
-        let config = WebConfig { users: [("prometheus".to_owned(), hash)].into(), ..WebConfig::default() };
-        Auth::new(&config).expect("there is a user")
+        Auth::new(&config("se:cret"), &Memory::new()).expect("there is a user")
+    }
+
+    fn deadline(seconds: &str) -> Deadline {
+        let headers = HeaderMap::from_iter([(TIMEOUT_HEADER, seconds.parse().expect("a value"))]);
+        Deadline::new(&headers, Duration::ZERO, Instant::now())
+    }
+
+    async fn outcome(auth: &Auth, headers: &HeaderMap) -> AuthOutcome {
+        auth.check(headers, None, &deadline("30")).await
+    }
+
+    async fn all_turns(memory: &Memory) -> Vec<Turn> {
+        let mut turns = Vec::new();
+        for _ in 0..concurrency() {
+            turns.push(memory.queue.turn(None).await);
+        }
+        turns
+    }
+
+    fn remembered(auth: &Auth) -> (usize, usize) {
+        let outcomes = auth.memory.outcomes.lock().expect("whole");
+        (outcomes.right.known.len(), outcomes.wrong.known.len())
     }
 
     #[tokio::test]
     async fn only_the_right_password_of_a_known_user_passes() {
         let auth = auth();
         for _ in 0..2 {
-            assert_eq!(auth.check(&basic("prometheus", "se:cret")).await, Verdict::Welcome);
+            assert_eq!(outcome(&auth, &basic("prometheus", "se:cret")).await, AuthOutcome::Authorized);
         }
-        assert_eq!(auth.right.lock().expect("whole").len(), 1, "what was right is remembered once");
-        for wrong in [
-            HeaderMap::new(),
-            basic("prometheus", "secret"),
-            basic("prometheus", ""),
-            basic("", ""),
-            basic("nobody", "se:cret"),
-            headers("Basic"),
-            headers("Basic !!!"),
-            headers("Basic Og=="),
-            headers("Bearer abc"),
-            headers(&format!("Basic {}", "A".repeat(60_000))),
-        ] {
-            assert_eq!(auth.check(&wrong).await, Verdict::Unauthorized, "{wrong:?}");
+        assert_eq!(remembered(&auth), (1, 0));
+        for _ in 0..2 {
+            for wrong in [
+                HeaderMap::new(),
+                basic("prometheus", "secret"),
+                basic("prometheus", ""),
+                basic("", ""),
+                basic("nobody", "se:cret"),
+                headers("Basic"),
+                headers("Basic !!!"),
+                headers("Basic Og=="),
+                headers("Bearer abc"),
+                headers(&format!("Basic {}", "A".repeat(60_000))),
+            ] {
+                assert_eq!(outcome(&auth, &wrong).await, AuthOutcome::Unauthorized, "{wrong:?}");
+            }
         }
-        assert_eq!(auth.right.lock().expect("whole").len(), 1, "what was wrong is not remembered");
+        assert_eq!(remembered(&auth), (1, 4), "a wrong password is verified once");
     }
 
     #[tokio::test]
-    async fn the_password_of_the_decoy_does_not_let_a_stranger_in() {
-        // An unknown user is measured against the hash of a known one; that it fits must not help.
+    async fn the_password_of_the_decoy_does_not_let_an_unknown_user_in() {
         let auth = auth();
-        assert_eq!(auth.check(&basic("nobody", "se:cret")).await, Verdict::Unauthorized);
-        assert_eq!(auth.check(&basic("prometheus", "se:cret")).await, Verdict::Welcome);
-        assert_eq!(auth.check(&basic("nobody", "se:cret")).await, Verdict::Unauthorized);
+        assert_eq!(outcome(&auth, &basic("nobody", "se:cret")).await, AuthOutcome::Unauthorized);
+        assert_eq!(outcome(&auth, &basic("prometheus", "se:cret")).await, AuthOutcome::Authorized);
+        assert_eq!(outcome(&auth, &basic("nobody", "se:cret")).await, AuthOutcome::Unauthorized);
     }
 
     #[tokio::test]
-    async fn those_who_wait_are_bounded() {
+    async fn a_reload_forgets_no_right_password_and_a_changed_hash_does() {
+        let (memory, first) = (Memory::new(), config("se:cret"));
+        let auth = Auth::new(&first, &memory).expect("there is a user");
+        assert_eq!(outcome(&auth, &basic("prometheus", "se:cret")).await, AuthOutcome::Authorized);
+        let _busy = all_turns(&memory).await;
+        let reloaded = Auth::new(&first, &memory).expect("there is a user");
+        let check = async |auth: &Auth| auth.check(&basic("prometheus", "se:cret"), None, &deadline("0.1")).await;
+        assert_eq!(check(&reloaded).await, AuthOutcome::Authorized, "although nothing can be verified now");
+        let changed = Auth::new(&config("other"), &memory).expect("there is a user");
+        assert_eq!(check(&changed).await, AuthOutcome::Overloaded, "what was right before is not right any more");
+    }
+
+    #[tokio::test]
+    async fn nothing_waits_for_a_turn_beyond_its_deadline() {
         let auth = auth();
-        let _busy = auth.queue.try_acquire_many(u32::try_from(QUEUE).expect("small")).expect("free");
-        assert_eq!(auth.check(&basic("prometheus", "wrong")).await, Verdict::Overloaded);
+        let _busy = all_turns(&auth.memory).await;
+        let begun = Instant::now();
+        let wrong = auth.check(&basic("prometheus", "wrong"), None, &deadline("0.2")).await;
+        assert_eq!(wrong, AuthOutcome::Overloaded);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut recent = Recent::default();
+        for number in 0..3 * MAX_REMEMBERED {
+            let mut digest = [0; 32];
+            digest[..8].copy_from_slice(&number.to_be_bytes());
+            recent.insert(digest);
+        }
+        assert_eq!((recent.known.len(), recent.order.len()), (MAX_REMEMBERED, MAX_REMEMBERED));
     }
 }

@@ -1,40 +1,102 @@
-//! The page of a large fleet on its way: written as fast as the client takes it, a few families at a time.
+//! The page of a large fleet, written as fast as the client takes it, a few families at a time.
+//!
+//! What the exporter says itself comes first on a page. The pace at which that was written and taken tells how many members'
+//! own metrics can follow in time; those of the others are left out, member by member, and the page says how many.
 
-use std::fmt;
 use std::io::Write;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+use std::{fmt, io};
 
 use axum::body::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::body::{Body, Frame};
+use tokio::time::Instant;
 
+use super::admission::Permit;
+use super::pace::Pace;
+use super::render::Renderer;
 use crate::exposition::Page;
 
-/// A piece is written when the one before has left, so this, and the largest family, is what a page holds of its text.
+/// A piece is written when the one before was taken, so this, and the largest family, is what a page holds of its text.
 const PIECE: usize = 64 << 10;
 
-/// A page as the body of an answer.
+/// Of the bytes that could be written in time, so many tenths are: the pace may slacken.
+const SAFE_TENTHS: usize = 7;
+
+/// A page as the body of a response.
 pub(super) struct Flow {
+    state: State,
+    renderer: Renderer,
+    expires: Instant,
+}
+
+enum State {
+    /// The next piece may be written.
+    Idle(Box<Writer>),
+    Writing(Pin<Box<dyn Future<Output = Option<Written>> + Send>>),
+    Ended,
+}
+
+/// What came of writing a piece.
+type Written = (Box<Writer>, Result<Option<Bytes>, fmt::Error>);
+
+/// A page, and how it is written.
+pub(super) struct Writer {
     page: Page,
     text: String,
     /// Where the client asked for gzip.
     coder: Option<GzEncoder<Vec<u8>>>,
     ended: bool,
+    clock: Clock,
+    _permit: Permit,
+}
+
+/// What is measured while a page is written.
+struct Clock {
+    begun: Instant,
+    answer_by: Instant,
+    /// Time spent here, and not waiting for the client.
+    writing: Duration,
+    written: usize,
+    pace: Arc<Pace>,
 }
 
 impl Flow {
-    pub(super) fn new(page: Page, gzip: bool) -> Self {
+    /// A body that fails once its client has given up.
+    pub(super) fn new(writer: Writer, renderer: Renderer, expires: Instant) -> Self {
+        Self { state: State::Idle(Box::new(writer)), renderer, expires }
+    }
+}
+
+impl Writer {
+    /// A page that began to be made at `begun` and should have left at `answer_by`.
+    pub(super) fn new(
+        page: Page,
+        gzip: bool,
+        begun: Instant,
+        answer_by: Instant,
+        pace: Arc<Pace>,
+        permit: Permit,
+    ) -> Self {
         let coder = gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
-        Self { page, text: String::with_capacity(PIECE), coder, ended: false }
+        let clock = Clock { begun, answer_by, writing: begun.elapsed(), written: 0, pace };
+        Self { page, text: String::with_capacity(PIECE), coder, ended: false, clock, _permit: permit }
     }
 
     /// The next bytes; none at the end.
     fn next(&mut self) -> Result<Option<Bytes>, fmt::Error> {
         while !self.ended {
+            let begun = Instant::now();
+            if self.page.is_at_members() {
+                self.fit();
+            }
             self.text.clear();
             self.ended = !self.page.write(&mut self.text, PIECE)?;
+            self.clock.written += self.text.len();
             let bytes = match &mut self.coder {
                 None => std::mem::replace(&mut self.text, String::with_capacity(PIECE)).into_bytes(),
                 Some(coder) => {
@@ -46,25 +108,90 @@ impl Flow {
                     std::mem::take(coder.get_mut())
                 }
             };
+            self.clock.writing += begun.elapsed();
+            if self.ended {
+                self.clock.pace.note(self.page.members(), self.coder.is_some(), self.clock.writing);
+            }
             if !bytes.is_empty() {
                 return Ok(Some(bytes.into()));
             }
         }
         Ok(None)
     }
+
+    /// Leaves out the metrics of the last members where there is no time for them.
+    fn fit(&mut self) {
+        let omitted = self.page.fit(self.clock.possible());
+        if omitted > 0 {
+            tracing::warn!(
+                omitted,
+                members = self.page.members(),
+                "metrics of members omitted: the scrape timeout is too short"
+            );
+        }
+    }
+}
+
+impl Clock {
+    /// The bytes that can still be written in time.
+    fn possible(&self) -> usize {
+        let spent = self.begun.elapsed().as_micros().max(1);
+        let left = self.answer_by.saturating_duration_since(Instant::now()).as_micros();
+        let bytes = self.written as u128 * left / spent;
+        usize::try_from(bytes).unwrap_or(usize::MAX).saturating_mul(SAFE_TENTHS) / 10
+    }
 }
 
 impl Body for Flow {
     type Data = Bytes;
-    type Error = fmt::Error;
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, fmt::Error>>> {
-        let next = self.next().inspect_err(|error| tracing::error!(%error, "the page could not be written to its end"));
-        Poll::Ready(next.transpose().map(|next| next.map(Frame::data)))
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        loop {
+            match std::mem::replace(&mut self.state, State::Ended) {
+                State::Ended => return Poll::Ready(None),
+                State::Idle(_) if Instant::now() >= self.expires => {
+                    tracing::debug!("closing a connection whose page is late");
+                    return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+                }
+                State::Idle(mut writer) => {
+                    let renderer = self.renderer.clone();
+                    self.state = State::Writing(Box::pin(async move {
+                        let write = move || {
+                            let piece = writer.next();
+                            (writer, piece)
+                        };
+                        renderer.run(write).await
+                    }));
+                }
+                State::Writing(mut written) => match written.as_mut().poll(context) {
+                    Poll::Pending => {
+                        self.state = State::Writing(written);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Some((writer, Ok(Some(piece))))) => {
+                        if !writer.ended {
+                            self.state = State::Idle(writer);
+                        }
+                        return Poll::Ready(Some(Ok(Frame::data(piece))));
+                    }
+                    Poll::Ready(Some((_, Ok(None)))) => return Poll::Ready(None),
+                    Poll::Ready(Some((_, Err(error)))) => {
+                        tracing::error!(%error, "cannot write the page");
+                        return Poll::Ready(Some(Err(io::Error::other(error))));
+                    }
+                    // A panic, which is logged.
+                    Poll::Ready(None) => return Poll::Ready(Some(Err(io::ErrorKind::Other.into()))),
+                },
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended
+        matches!(self.state, State::Ended)
     }
 }
 
@@ -74,9 +201,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use axum::http::HeaderMap;
+
     use crate::config::Word;
     use crate::ensemble::Known;
     use crate::exposition::{Format, Names, render};
+    use crate::http::admission::{Admission, Waiting};
+    use crate::http::deadline::Deadline;
     use crate::scrape::reading::{Heard, Reading, Replies};
     use crate::scrape::{EnsembleReport, Report, Samples};
     use crate::wire::Exchange;
@@ -102,8 +233,69 @@ mod tests {
         Arc::new(Report { ensembles: (0..ensembles).map(ensemble).collect() })
     }
 
-    fn flow(report: &Arc<Report>, names: Names, format: Format, gzip: bool) -> Flow {
-        Flow::new(Page::new(Arc::clone(report), None, names, format), gzip)
+    /// A page that may take a minute, and one that is already late.
+    fn flow_by(seconds: u64, report: &Arc<Report>, names: Names, format: Format, gzip: bool) -> Writer {
+        let page = Page::new(Arc::clone(report), None, names, format);
+        let begun = Instant::now();
+        Writer::new(page, gzip, begun, begun + Duration::from_secs(seconds), Arc::default(), permit())
+    }
+
+    fn flow(report: &Arc<Report>, names: Names, format: Format, gzip: bool) -> Writer {
+        flow_by(60, report, names, format, gzip)
+    }
+
+    fn permit() -> Permit {
+        let deadline = Deadline::new(&HeaderMap::new(), Duration::ZERO, Instant::now());
+        let admission = Admission::new(1 << 20, &Waiting::default(), &Arc::default());
+        // Nothing else is admitted, so this is ready at once.
+        let mut admitted = Box::pin(admission.admit(1, &deadline));
+        match admitted.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())) {
+            Poll::Ready(Ok(permit)) => permit,
+            _ => panic!("no share"),
+        }
+    }
+
+    fn text(mut flow: Writer) -> String {
+        let mut bytes = Vec::new();
+        while let Some(piece) = flow.next().unwrap() {
+            bytes.extend(piece);
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_page_that_is_late_leaves_members_out_and_says_so() {
+        let report = fleet(20);
+        for names in [Names::Catalogue, Names::Mntr] {
+            for format in [Format::Classic, Format::OpenMetrics] {
+                let text = text(flow_by(0, &report, names, format, false));
+                let count = |begin: &str| text.lines().filter(|line| line.starts_with(begin)).count();
+                assert_eq!(count("zk_up{"), 60, "what the exporter says itself is whole");
+                assert_eq!(count("zk_ensemble_members_omitted{ensemble=\"e7\"} 3"), 1, "{text}");
+                assert_eq!(count("zk_ensemble_members_omitted{"), 20);
+                assert_eq!(count("zk_znodes{") + count("zk_znode_count{"), 0);
+                assert!(format == Format::Classic || text.ends_with("# EOF\n"));
+            }
+        }
+    }
+
+    #[test]
+    fn members_are_left_out_one_by_one_from_the_end() {
+        let report = fleet(20);
+        let mut page = Page::new(Arc::clone(&report), None, Names::Catalogue, Format::Classic);
+        let mut out = String::new();
+        while !page.is_at_members() {
+            page.write(&mut out, 1).unwrap();
+        }
+        let all = crate::exposition::expected_size(&report);
+        let omitted = page.fit(all / 4);
+        assert!((10..50).contains(&omitted), "{omitted}");
+        while page.write(&mut out, usize::MAX).unwrap() {}
+        let have = |name: &str| out.contains(&format!("zk_znodes{{ensemble=\"{name}\""));
+        assert!(have("e1") && !have("e19"));
+        let said = out.lines().filter_map(|line| line.strip_prefix("zk_ensemble_members_omitted{")?.split_once("} "));
+        let said: usize = said.map(|(_, count)| count.parse::<usize>().unwrap()).sum();
+        assert_eq!(said, omitted);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
@@ -14,74 +15,95 @@ use prometheus_client::collector::Collector;
 use tokio::time::Instant;
 
 use super::App;
-use super::budget::{TIMEOUT_HEADER, budget};
-use super::flow::Flow;
-use super::pages::Expected;
-use crate::exposition::{Names, Page, expected_size, negotiate};
+use super::admission::Permit;
+use super::body::Whole;
+use super::deadline::Deadline;
+use super::encoding::accepts_gzip;
+use super::flow::{Flow, Writer};
+use crate::exposition::{Page, expected_size, negotiate};
 use crate::scrape::Report;
 use crate::telemetry::OwnFamilies;
 
 /// Below this a page is not worth compressing.
 const WORTH_COMPRESSING: usize = 1024;
 
-/// A page that is likely to be longer leaves while it is written; up to here, it has a length.
-const WHOLE: usize = 1 << 20;
+/// A page that is expected to be longer is sent while it is written; up to here, it has a length.
+const WHOLE: usize = 512 << 10;
 
 /// Answers a scrape. Whatever the members do, the page comes, and says what failed.
-pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let deadline =
-        Instant::now() + budget(header(&headers, &HeaderName::from_static(TIMEOUT_HEADER)), app.timeout_offset);
+pub(super) async fn metrics(
+    State(app): State<Arc<App>>,
+    Extension(deadline): Extension<Deadline>,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
     let running = app.current.get();
-    let report = Arc::new(running.scraper.scrape(deadline).await);
+    let members = running.scraper.members();
+    let permit = app.budgets.scrapes.admit(members, &deadline).await?;
+    let ask_by = app.budgets.pace.ask_by(&deadline, members, accepts_gzip(&headers));
+    let report = Arc::new(running.scraper.scrape(ask_by).await);
     app.telemetry.count_dropped(&report, app.names);
     let own = OwnFamilies {
         telemetry: Arc::clone(&app.telemetry),
         thresholds: Arc::clone(&running.thresholds),
         dropped: running.scraper.dropped_members(),
     };
-    page(&report, Some(own), app.names, &headers)
+    page(&app, report, Some(own), &headers, &deadline, permit).await
 }
 
 /// The page of a report in the format and the coding that the client asked for.
-pub(super) fn page(report: &Arc<Report>, own: Option<OwnFamilies>, names: Names, headers: &HeaderMap) -> Response {
+pub(super) async fn page(
+    app: &App,
+    report: Arc<Report>,
+    own: Option<OwnFamilies>,
+    headers: &HeaderMap,
+    deadline: &Deadline,
+    mut permit: Permit,
+) -> Result<Response, Response> {
+    let (names, pace) = (app.names, Arc::clone(&app.budgets.pace));
     let accepted = negotiate(header(headers, &ACCEPT));
-    let gzip = wants_gzip(header(headers, &ACCEPT_ENCODING));
+    let gzip = accepts_gzip(headers);
+    let members = report.members();
+    permit.count_report(members, report.bytes())?;
     let own = own.map(|own| -> Box<dyn Collector> { Box::new(own) });
-    let expected = expected_size(report);
-    let mut page = Page::new(Arc::clone(report), own, names, accepted.format);
+    let expected = expected_size(&report);
     let (body, coded) = if expected > WHOLE {
-        (Body::new(Flow::new(page, gzip)), gzip)
+        let (renderer, answer_by) = (app.budgets.renderer.clone(), deadline.answer_by());
+        let begin = move || {
+            let begun = Instant::now();
+            let page = Page::new(report, own, names, accepted.format);
+            Writer::new(page, gzip, begun, answer_by, pace, permit)
+        };
+        let writer = renderer.run(begin).await.ok_or_else(failed)?;
+        (Body::new(Flow::new(writer, renderer, deadline.expires())), gzip)
     } else {
+        let begun = Instant::now();
+        let mut page = Page::new(report, own, names, accepted.format);
         let mut text = String::with_capacity(expected);
         if let Err(error) = page.write(&mut text, usize::MAX) {
-            tracing::error!(%error, "the page could not be written");
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            tracing::error!(%error, "cannot write the page");
+            return Err(failed());
         }
         let coded = gzip && text.len() > WORTH_COMPRESSING;
-        (if coded { compress(text.as_bytes()).into() } else { text.into() }, coded)
+        let bytes = if coded { compress(text.as_bytes()) } else { text.into_bytes() };
+        pace.note(members, gzip, begun.elapsed());
+        permit.count(bytes.len())?;
+        (Body::new(Whole::new(bytes, permit)), coded)
     };
     let content_type = (CONTENT_TYPE, HeaderValue::from_static(accepted.content_type()));
     let vary = (VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
     let mut response = ([content_type, vary], body).into_response();
-    response.extensions_mut().insert(Expected(expected));
     if coded {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    response
+    Ok(response)
 }
 
-pub(super) fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+fn failed() -> Response {
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// Whether `Accept-Encoding` names gzip with a quality above 0 (RFC 9110, 12.5.3).
-fn wants_gzip(accept: Option<&str>) -> bool {
-    accept.unwrap_or("").split(',').any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let coding = parts.next().unwrap_or("");
-        let refused = parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)));
-        (coding.eq_ignore_ascii_case("gzip") || coding == "*") && !refused
-    })
 }
 
 fn compress(page: &[u8]) -> Vec<u8> {
@@ -89,24 +111,4 @@ fn compress(page: &[u8]) -> Vec<u8> {
     // Writing to memory cannot fail.
     let _ = encoder.write_all(page);
     encoder.finish().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn compresses_only_where_asked() {
-        for (accept, wanted) in [
-            (None, false),
-            (Some("gzip"), true),
-            (Some("deflate, GZIP;q=0.5"), true),
-            (Some("gzip;q=0"), false),
-            (Some("gzip; q=0.0, br"), false),
-            (Some("identity"), false),
-            (Some("*"), true),
-        ] {
-            assert_eq!(wants_gzip(accept), wanted, "{accept:?}");
-        }
-    }
 }

@@ -4,14 +4,18 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::budget::{TIMEOUT_HEADER, budget};
-use super::metrics::{header, page};
+use super::body::Whole;
+use super::deadline::Deadline;
+use super::encoding::accepts_gzip;
+use super::metrics::page;
 use super::query::parameters;
 use super::{App, PLAIN, Running};
 use crate::config::{DEFAULT_ENSEMBLE, DEFAULT_MODULE, Discovery, check_ensemble_name, member_list};
@@ -22,7 +26,7 @@ use crate::wire;
 
 /// What a request asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct ProbeParams {
     /// Members, written as for `--zookeeper`.
     pub target: Option<String>,
     /// A configured ensemble, or the name of the one that the targets are.
@@ -42,42 +46,68 @@ const MAX_REFUSAL: usize = 1000;
 /// A name that does not resolve within this time is not looked at any longer.
 const RESOLVE: Duration = Duration::from_secs(5);
 
-/// Answers a probe. Whatever the members do, the page comes, and says what failed.
-pub(super) async fn probe(State(app): State<Arc<App>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    let begun = Instant::now();
-    let budget = budget(header(&headers, &HeaderName::from_static(TIMEOUT_HEADER)), app.timeout_offset);
-    let running = app.current.get();
-    let transcript = Arc::new(Transcript::default());
-    let asked = async {
-        let wish = Wish::read(query.as_deref().unwrap_or(""))?;
-        let debug = wish.debug.then(|| Arc::clone(&transcript));
-        let report = ask(&running, &wish, begun + budget, debug).await?;
-        Ok::<_, Refusal>((wish, report))
-    };
-    match asked.await {
-        Err((status, line)) => {
-            // A message quotes what was sent, which may hold line breaks.
-            (status, PLAIN, text::line(&line, MAX_REFUSAL) + "\n").into_response()
-        }
-        Ok((Wish { debug: true, .. }, report)) => (PLAIN, explain(&transcript, &report, begun)).into_response(),
-        Ok((_, report)) => page(&Arc::new(report), None, app.names, &headers),
+/// A request that is answered without a page.
+enum Failed {
+    Refused(Refusal),
+    /// There is no memory for its report.
+    Overloaded(Response),
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 
-impl Wish {
+/// Answers a probe. Whatever the members do, the page comes, and says what failed.
+pub(super) async fn probe(
+    State(app): State<Arc<App>>,
+    Extension(deadline): Extension<Deadline>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let asked = answer(&app, query.as_deref().unwrap_or(""), &headers, &deadline).await;
+    asked.unwrap_or_else(|failed| match failed {
+        Failed::Overloaded(response) => response,
+        Failed::Refused((status, line)) => {
+            // A message quotes what was sent, which may hold line breaks.
+            (status, PLAIN, text::line(&line, MAX_REFUSAL) + "\n").into_response()
+        }
+    })
+}
+
+async fn answer(app: &App, query: &str, headers: &HeaderMap, deadline: &Deadline) -> Result<Response, Failed> {
+    let begun = Instant::now();
+    let running = app.current.get();
+    let params = ProbeParams::read(query)?;
+    let members = params.members(&running);
+    let mut permit = app.budgets.probes.admit(members, deadline).await.map_err(Failed::Overloaded)?;
+    let ask_by = app.budgets.pace.ask_by(deadline, members, accepts_gzip(headers));
+    let transcript = Arc::new(Transcript::default());
+    let debug = params.debug.then(|| Arc::clone(&transcript));
+    let report = Arc::new(ask(&running, &params, ask_by, debug).await?);
+    if params.debug {
+        let explained = explain(&transcript, &report, begun).into_bytes();
+        permit.count(explained.len()).map_err(Failed::Overloaded)?;
+        return Ok((PLAIN, Body::new(Whole::new(explained, permit))).into_response());
+    }
+    page(app, report, None, headers, deadline, permit).await.map_err(Failed::Overloaded)
+}
+
+impl ProbeParams {
     /// Reads a query.
     ///
     /// # Errors
     /// With one line that says what to write instead.
     pub fn read(query: &str) -> Result<Self, Refusal> {
-        let mut wish = Self::default();
+        let mut params = Self::default();
         for (name, value) in parameters(query).map_err(bad)? {
             let place = match name.as_str() {
-                "target" => &mut wish.target,
-                "ensemble" => &mut wish.ensemble,
-                "module" => &mut wish.module,
+                "target" => &mut params.target,
+                "ensemble" => &mut params.ensemble,
+                "module" => &mut params.module,
                 "debug" => {
-                    wish.debug = match value.as_str() {
+                    params.debug = match value.as_str() {
                         "true" | "1" => true,
                         "false" | "0" => false,
                         _ => return Err(bad(format!("debug={value:?} is neither true nor false"))),
@@ -98,7 +128,16 @@ impl Wish {
                 return Err(bad(format!("the parameter {name} stands there twice; write it once{several}")));
             }
         }
-        Ok(wish)
+        Ok(params)
+    }
+
+    /// The number of members that will be asked, as far as is known before it.
+    fn members(&self, running: &Running) -> usize {
+        match (&self.target, &self.ensemble) {
+            (Some(targets), _) => targets.split(',').count(),
+            (None, Some(ensemble)) => running.scraper.members_of(ensemble).unwrap_or(0),
+            (None, None) => 0,
+        }
     }
 }
 
@@ -106,23 +145,23 @@ fn bad(line: String) -> Refusal {
     (StatusCode::BAD_REQUEST, line)
 }
 
-/// Asks whom the wish names, if that is allowed.
+/// Asks the members that the parameters name, if that is allowed.
 async fn ask(
     running: &Running,
-    wish: &Wish,
+    params: &ProbeParams,
     deadline: Instant,
     debug: Option<Arc<Transcript>>,
 ) -> Result<Report, Refusal> {
     let (config, scraper) = (&running.config, &running.scraper);
-    let named = wish.ensemble.as_deref();
+    let named = params.ensemble.as_deref();
     let configured = named.and_then(|name| config.ensembles.iter().find(|ensemble| ensemble.name == name));
-    let module = wish.module.as_deref();
+    let module = params.module.as_deref();
     let module = module.or(configured.map(|ensemble| &*ensemble.module_name)).unwrap_or(DEFAULT_MODULE);
     if !config.modules.contains_key(module) {
         let known = config.modules.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         return Err(bad(format!("there is no module {module:?}; write one of {known}")));
     }
-    let (ensemble, places) = match (&wish.target, configured) {
+    let (ensemble, places) = match (&params.target, configured) {
         (None, Some(ensemble)) => {
             if module == ensemble.module_name
                 && debug.is_none()

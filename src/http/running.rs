@@ -76,7 +76,7 @@ impl App {
         let (load, web) = (Arc::clone(&self.current.load), Arc::clone(&self.web));
         let read = spawn_blocking(move || Ok::<_, ConfigError>((load()?, web.read()?))).await;
         let read = read.unwrap_or_else(|error| {
-            let message = format!("reading the configuration broke off: {error}");
+            let message = format!("reading the configuration panicked: {error}");
             Err(ConfigError { place: Place::Flag("--config.file"), message })
         });
         match read {
@@ -86,12 +86,12 @@ impl App {
                 self.current.put(Running::new(config, scraper));
                 self.web.put(web);
                 self.telemetry.note_reload(true);
-                tracing::info!(ensembles, members, "the configuration was read again and is in force");
+                tracing::info!(ensembles, members, "configuration reloaded");
                 Ok(())
             }
             Err(error) => {
                 self.telemetry.note_reload(false);
-                tracing::error!("the configuration cannot be read again, the old one stays in force: {error}");
+                tracing::error!("configuration reload failed, keeping the previous configuration: {error}");
                 Err(error)
             }
         }

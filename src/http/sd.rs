@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::App;
+use super::body::Whole;
+use super::deadline::Deadline;
 use crate::config::{Config, EnsembleConfig};
 
 /// A target group as Prometheus reads it.
@@ -31,11 +35,16 @@ struct Labels<'c> {
 }
 
 /// The document; its order is that of the configuration.
-pub(super) async fn sd(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn sd(
+    State(app): State<Arc<App>>,
+    Extension(deadline): Extension<Deadline>,
+) -> Result<Response, Response> {
     let running = app.current.get();
+    let mut permit = app.budgets.status.admit(running.scraper.members(), &deadline).await?;
     // Strings and lists alone: writing them cannot fail.
-    let text = serde_json::to_string_pretty(&groups(&running.config)).unwrap_or_else(|_| "[]".to_owned());
-    ([(CONTENT_TYPE, "application/json")], text + "\n").into_response()
+    let text = serde_json::to_string_pretty(&groups(&running.config)).unwrap_or_else(|_| "[]".to_owned()) + "\n";
+    permit.count(text.capacity())?;
+    Ok(([(CONTENT_TYPE, "application/json")], Body::new(Whole::new(text.into_bytes(), permit))).into_response())
 }
 
 fn groups(config: &Config) -> Vec<Group<'_>> {

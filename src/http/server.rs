@@ -7,36 +7,36 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use axum::middleware;
 use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
-use super::App;
-use super::guard::guard;
-use super::patience::{Patient, Stream};
-use super::seats::{Asked, Seat, Seats};
-use super::web::Web;
+use super::deadline::Deadline;
+use super::guard::{guard, try_again};
+use super::slots::{ConnectionSlots, Slot};
+use super::web::{Web, WebState};
+use super::write_timeout::{Stream, WriteTimeout};
+use super::{App, HEALTH};
 
 /// What bounds the clients of the exporter.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
-    /// Connections open at once; for one more, the one that was idle longest is closed and counted.
+    /// Connections open at once, besides some for health checks; for one more, the longest idle is closed and counted.
     pub connections: usize,
-    /// Most time for a TLS handshake.
+    /// Timeout of a TLS handshake.
     pub handshake_timeout: Duration,
-    /// Most time from the connect, or the last response, to the end of a request's headers.
+    /// Timeout from the connect, or the last response, to the end of a request's headers.
     pub header_timeout: Duration,
-    /// Most time for a client to take an answer, from the first byte that had to wait for it.
-    pub write_timeout: Duration,
-    /// Most time to finish what is under way when told to stop.
+    /// Timeout of the requests in flight at a shutdown.
     pub grace: Duration,
 }
 
@@ -46,7 +46,6 @@ impl Default for ServerLimits {
             connections: 512,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
-            write_timeout: Duration::from_mins(1),
             grace: Duration::from_secs(10),
         }
     }
@@ -55,7 +54,7 @@ impl Default for ServerLimits {
 /// After a failed accept (out of descriptors, say), wait a little instead of spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` is done, then lets open requests finish within the grace.
+/// Serves until `stop` is done, then lets open requests finish within the grace period.
 pub async fn serve(
     listeners: Vec<TcpListener>,
     app: Arc<App>,
@@ -64,19 +63,20 @@ pub async fn serve(
     web: Arc<Web>,
     stop: impl Future<Output = ()>,
 ) {
-    let seats = Seats::new(limits.connections);
+    let slots = ConnectionSlots::new(limits.connections);
     let router = router.layer(middleware::from_fn_with_state((Arc::clone(&web), Arc::clone(&app)), guard));
-    let door = Door { app: Arc::clone(&app), router, limits, web: Arc::clone(&web), seats: seats.clone() };
+    let acceptor = Acceptor { app: Arc::clone(&app), router, limits, web: Arc::clone(&web), slots: slots.clone() };
     let following = tokio::spawn(web.follow());
-    let graceful = GracefulShutdown::new();
+    // Every connection holds a receiver: the channel is closed when the last connection has ended.
+    let (shutdown, connections) = watch::channel(false);
     tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listeners, &seats) => accepted,
+            accepted = accept(&listeners, &slots) => accepted,
             () = &mut stop => break,
         };
         match accepted {
-            Ok(client) => door.open(client, Some(graceful.watcher())),
+            Ok(client) => acceptor.open(client, Some(connections.clone())),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -86,36 +86,37 @@ pub async fn serve(
     following.abort();
     // While open requests finish, new ones are still answered: `/-/ready` with 503.
     app.draining.store(true, Ordering::Relaxed);
-    // Nothing is under way there, and it would hold the end up until the grace is over.
-    seats.close_silent();
-    let drained = graceful.shutdown();
+    // No request is in flight on these, and they would last until the end of the grace period.
+    slots.close_silent();
+    drop(connections);
+    shutdown.send_replace(true);
     let grace = tokio::time::sleep(limits.grace);
-    tokio::pin!(drained, grace);
+    tokio::pin!(grace);
     loop {
         tokio::select! {
-            () = &mut drained => return,
+            () = shutdown.closed() => return,
             () = &mut grace => {
-                tracing::warn!("requests were still open after the grace period");
+                tracing::warn!("grace period over: closing open connections");
                 return;
             }
-            accepted = accept(&listeners, &seats) => {
+            accepted = accept(&listeners, &slots) => {
                 if let Ok(client) = accepted {
-                    door.open(client, None);
+                    acceptor.open(client, None);
                 }
             }
         }
     }
 }
 
-/// A connection, and its count among the open sockets, which ends after it.
+/// A connection, and its permit among the open sockets, which is given back after it.
 struct Client {
     stream: TcpStream,
     socket: Option<OwnedSemaphorePermit>,
 }
 
 /// The next connection of any listener, as soon as one more may be open.
-async fn accept(listeners: &[TcpListener], seats: &Seats) -> std::io::Result<Client> {
-    let socket = seats.socket().await;
+async fn accept(listeners: &[TcpListener], slots: &ConnectionSlots) -> std::io::Result<Client> {
+    let socket = slots.socket().await;
     let stream = std::future::poll_fn(|context| {
         for listener in listeners {
             if let std::task::Poll::Ready(accepted) = listener.poll_accept(context) {
@@ -129,89 +130,145 @@ async fn accept(listeners: &[TcpListener], seats: &Seats) -> std::io::Result<Cli
 }
 
 /// What every connection is served with.
-struct Door {
+struct Acceptor {
     app: Arc<App>,
     router: Router,
     limits: ServerLimits,
     web: Arc<Web>,
-    seats: Seats,
+    slots: ConnectionSlots,
 }
 
-impl Door {
-    /// Lets a client in, in a task of its own: nothing it does holds the accept loop up.
-    fn open(&self, client: Client, watcher: Option<Watcher>) {
-        let seat = match self.seats.ask() {
-            Asked::Free(seat) => seat,
-            Asked::MadeFree(seat) => {
-                self.app.telemetry.count_rejected();
-                seat
-            }
-            Asked::Full => {
-                self.app.telemetry.count_rejected();
-                return;
-            }
-        };
-        let number = seat.number();
-        let (router, limits, web) = (self.router.clone(), self.limits, Arc::clone(&self.web));
+impl Acceptor {
+    /// Serves a client in a task of its own: nothing it does delays the accept loop.
+    fn open(&self, client: Client, mut shutdown: Option<watch::Receiver<bool>>) {
+        let address = client.stream.peer_addr().ok().map(|address| address.ip());
+        let (slot, evicted) = self.slots.take(address);
+        if evicted {
+            self.app.telemetry.count_rejected();
+        }
+        let number = slot.number();
+        let (router, limits, web, app) =
+            (self.router.clone(), self.limits, Arc::clone(&self.web), Arc::clone(&self.app));
         let task = tokio::spawn(async move {
             let Client { stream, socket: _socket } = client;
-            let Some(stream) = secure(stream, &web, limits).await else { return };
-            let stream = Patient::new(stream, limits.write_timeout, Arc::clone(&seat));
-            let service = Attended { router: TowerToHyperService::new(router), seat };
+            // In this order: a change is seen whose configuration the handshake does not use.
+            let mut replaced = web.replaced();
+            let Some((stream, tls)) = secure(stream, &web, limits).await else { return };
+            let is_tls = tls.is_some();
+            let stream = WriteTimeout::new(stream, Arc::clone(&slot), app.budgets.waiting.clone());
+            let service = TrackedService { router: TowerToHyperService::new(router), slot, app, web, tls };
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.header_timeout)
                 .max_buf_size(64 << 10)
+                // A client that has sent all it wants to send still waits for its response.
+                .half_close(true)
                 .serve_connection(TokioIo::new(stream), service);
-            let ended = match watcher {
-                Some(watcher) => watcher.watch(connection).await,
-                None => connection.await,
+            tokio::pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = closing(&mut shutdown, &mut replaced, is_tls) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
             };
             if let Err(error) = ended {
-                tracing::debug!(%error, "a connection ended early");
+                tracing::debug!(%error, "connection ended early");
             }
         });
-        Seat::driven_by(number, &self.seats, task.abort_handle());
+        self.slots.driven_by(number, task.abort_handle());
     }
 }
 
-/// The handshake, where the web-config file asks for TLS.
-async fn secure(stream: TcpStream, web: &Web, limits: ServerLimits) -> Option<Box<dyn Stream>> {
+/// Until a connection should end after its request in flight: at a shutdown, or when what it was authenticated by has
+/// changed.
+async fn closing(shutdown: &mut Option<watch::Receiver<bool>>, replaced: &mut watch::Receiver<()>, is_tls: bool) {
+    let shutdown = async {
+        match shutdown {
+            // An error is a server that has ended.
+            Some(shutdown) => drop(shutdown.wait_for(|shutdown| *shutdown).await),
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = shutdown => {}
+        _ = replaced.changed(), if is_tls => {}
+    }
+}
+
+/// The handshake, where the web-config file asks for TLS, and what it was made with.
+async fn secure(
+    stream: TcpStream,
+    web: &Web,
+    limits: ServerLimits,
+) -> Option<(Box<dyn Stream>, Option<Arc<WebState>>)> {
     // Only a hint to the kernel: a page that leaves a little later is still a page.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = web.current().tls.clone() else { return Some(Box::new(stream)) };
+    let state = web.current();
+    let Some(tls) = state.tls.clone() else { return Some((Box::new(stream), None)) };
     match timeout(limits.handshake_timeout, TlsAcceptor::from(tls).accept(stream)).await {
-        Ok(Ok(stream)) => Some(Box::new(stream)),
+        Ok(Ok(stream)) => Some((Box::new(stream), Some(state))),
         Ok(Err(error)) => {
-            tracing::debug!(%error, "a TLS handshake failed");
+            tracing::debug!(%error, "TLS handshake failed");
             None
         }
         Err(_) => {
-            tracing::debug!("a TLS handshake did not end in time");
+            tracing::debug!("TLS handshake timed out");
             None
         }
     }
 }
 
-/// The router, with the seat marked busy while a request is under way.
-struct Attended {
+/// The router. Every request gets its deadline here, once its head has been read and before anything else.
+struct TrackedService {
     router: TowerToHyperService<Router>,
-    seat: Arc<Seat>,
+    slot: Arc<Slot>,
+    app: Arc<App>,
+    web: Arc<Web>,
+    /// What the client's certificate was verified by.
+    tls: Option<Arc<WebState>>,
 }
 
-impl hyper::service::Service<Request<Incoming>> for Attended {
+impl TrackedService {
+    /// The answer to a request that this connection is not for.
+    fn refusal(&self, request: &Request<Incoming>) -> Option<Response> {
+        let is_outdated = self.tls.as_ref().is_some_and(|tls| !Arc::ptr_eq(tls, &self.web.current()));
+        if is_outdated {
+            return Some(try_again("the TLS configuration has changed, connect again\n"));
+        }
+        if self.slot.is_reserved() && !HEALTH.contains(&request.uri().path()) {
+            self.app.telemetry.count_rejected();
+            return Some(try_again("too many connections, try again later\n"));
+        }
+        None
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for TrackedService {
     type Response = Response;
     type Error = std::convert::Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Self::Error>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let busy = self.seat.busy();
-        request.extensions_mut().insert(Arc::clone(&self.seat));
-        let answer = self.router.call(request);
+        let deadline = Deadline::new(request.headers(), self.app.timeout_offset, Instant::now());
+        let in_flight = self.slot.begin(deadline.expires());
+        if let Some(mut response) = self.refusal(&request) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return Box::pin(std::future::ready(Ok(response)));
+        }
+        request.extensions_mut().insert(Arc::clone(&self.slot));
+        request.extensions_mut().insert(deadline);
+        let is_reserved = self.slot.is_reserved();
+        let response = self.router.call(request);
         Box::pin(async move {
-            let answer = answer.await;
-            drop(busy);
-            answer
+            let response = timeout_at(deadline.begin_by(), response).await;
+            let mut response =
+                response.unwrap_or_else(|_| Ok(try_again("the request could not be answered in time\n")))?;
+            drop(in_flight);
+            if is_reserved {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response)
         })
     }
 }

@@ -1,10 +1,12 @@
 //! `GET /` and `GET /ensemble/NAME`: the state of ensembles for a person, without a script.
 //!
-//! Whoever opens it asks the members, as a scrape does; visitors at the same moment share one round.
+//! Each visit asks the members, as a scrape does; visits at the same moment share one round.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -15,12 +17,21 @@ use maud::{DOCTYPE, Markup, html};
 use tokio::time::Instant;
 
 use super::App;
+use super::admission::Permit;
+use super::body::Whole;
+use super::deadline::Deadline;
 use crate::alert::rules::RUNBOOKS;
 use crate::scrape::{EnsembleReport, MemberReport, Report, State as MemberState};
 use crate::verdict::{Finding, Level, Verdict, findings, judge};
 
-/// A person waits this long for members that do not answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// A person waits this long for members that do not answer,
+const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// and this long for the page.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The page of so few takes a moment.
+const FEW_MEMBERS: usize = 50;
 
 /// The page asks for itself again so often.
 const REFRESH_SECONDS: u8 = 15;
@@ -40,20 +51,56 @@ const HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 /// All ensembles, the worst first.
-pub(super) async fn fleet(State(app): State<Arc<App>>) -> Response {
-    let running = app.current.get();
-    let report = running.scraper.scrape(Instant::now() + PATIENCE).await;
-    (HEADERS, fleet_page(&report, &app.telemetry_path).into_string()).into_response()
+pub(super) async fn fleet(
+    State(app): State<Arc<App>>,
+    Extension(deadline): Extension<Deadline>,
+) -> Result<Response, Response> {
+    let (running, deadline) = (app.current.get(), deadline.within(ANSWER_TIMEOUT));
+    let members = running.scraper.members();
+    let permit = app.budgets.status.admit(members, &deadline).await?;
+    let report = running.scraper.scrape(ask_by(&app, &deadline, members)).await;
+    let path = app.telemetry_path.clone();
+    html_of(&app, permit, members, report, move |report| fleet_page(report, &path)).await
 }
 
 /// One ensemble.
-pub(super) async fn ensemble(State(app): State<Arc<App>>, Path(name): Path<String>) -> Response {
-    let running = app.current.get();
-    let Some(report) = running.scraper.scrape_one(&name, Instant::now() + PATIENCE).await else {
-        let body = html! { p { "There is no ensemble of this name. " a href="/" { "All ensembles" } } };
-        return (StatusCode::NOT_FOUND, HEADERS, page(&name, false, &body).into_string()).into_response();
-    };
-    (HEADERS, ensemble_page(&report, &name).into_string()).into_response()
+pub(super) async fn ensemble(
+    State(app): State<Arc<App>>,
+    Extension(deadline): Extension<Deadline>,
+    Path(name): Path<String>,
+) -> Result<Response, Response> {
+    let (running, deadline) = (app.current.get(), deadline.within(ANSWER_TIMEOUT));
+    let Some(members) = running.scraper.members_of(&name) else { return Ok(unknown(&name)) };
+    let permit = app.budgets.status.admit(members, &deadline).await?;
+    let report = running.scraper.scrape_one(&name, ask_by(&app, &deadline, members)).await;
+    let Some(report) = report else { return Ok(unknown(&name)) };
+    html_of(&app, permit, members, report, move |report| ensemble_page(report, &name)).await
+}
+
+fn unknown(name: &str) -> Response {
+    let body = html! { p { "There is no ensemble of this name. " a href="/" { "All ensembles" } } };
+    (StatusCode::NOT_FOUND, HEADERS, page(name, false, &body).into_string()).into_response()
+}
+
+/// Until when members are asked: a person does not wait as long as a scrape may.
+fn ask_by(app: &App, deadline: &Deadline, members: usize) -> Instant {
+    app.budgets.pace.ask_by(deadline, members, false).min(Instant::now() + ASK_TIMEOUT)
+}
+
+/// The page of a report, which is dropped as soon as the page is made.
+async fn html_of(
+    app: &App,
+    mut permit: Permit,
+    members: usize,
+    report: Report,
+    page: impl FnOnce(&Report) -> Markup + Send + 'static,
+) -> Result<Response, Response> {
+    permit.count_report(members, report.bytes())?;
+    let make = move || page(&report).into_string().into_bytes();
+    let page = if members > FEW_MEMBERS { app.budgets.renderer.run(make).await } else { Some(make()) };
+    let page = page.ok_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())?;
+    permit.count(page.capacity())?;
+    Ok((HEADERS, Body::new(Whole::new(page, permit))).into_response())
 }
 
 /// The style sheet.

@@ -1,4 +1,7 @@
-//! What `--web.config.file` asks for, in force: TLS, users and headers, made anew when a file changes.
+//! What `--web.config.file` asks for: TLS, users and headers, read again when a file changes.
+//!
+//! A file may be seen while it is being written. A change is therefore read only once it has been the same for two looks,
+//! and one that takes protection away is never put in force by itself: that needs a reload.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,32 +11,40 @@ use axum::http::{HeaderName, HeaderValue};
 use rustls::ServerConfig;
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use super::auth::Auth;
+use super::auth::{Auth, Memory};
 use super::client_cert;
 use crate::config::stamp::Stamp;
 use crate::config::web::{self, WebConfig, WebTls};
 use crate::config::{ConfigError, Place, TlsVersion, pem};
 
 /// The endpoint's TLS, users and headers; without a file there are none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Web {
     file: Option<PathBuf>,
     current: RwLock<Arc<WebState>>,
+    /// Tells connections that the current state is another one.
+    replaced: watch::Sender<()>,
+    memory: Arc<Memory>,
 }
 
 /// What one reading of the files gave; a connection and a request keep theirs.
 #[derive(Debug, Default)]
 pub struct WebState {
     pub(super) tls: Option<Arc<ServerConfig>>,
+    /// No client is served without a certificate.
+    needs_certificate: bool,
     pub(super) auth: Option<Auth>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// The file holds nothing at all.
+    is_empty: bool,
     stamp: Stamp,
 }
 
 /// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Web {
     /// Reads the file and all that it names.
@@ -41,7 +52,7 @@ impl Web {
     /// # Errors
     /// When something in them cannot be done, with its place.
     pub fn load(file: Option<PathBuf>) -> Result<Self, ConfigError> {
-        let web = Self { file, current: RwLock::default() };
+        let web = Self { file, current: RwLock::default(), replaced: watch::Sender::new(()), memory: Memory::new() };
         web.put(web.read()?);
         Ok(web)
     }
@@ -49,14 +60,31 @@ impl Web {
     /// Reads the files without putting them in force: for a reload that is all or nothing.
     ///
     /// # Errors
-    /// When something in them cannot be done, with its place.
+    /// When something in them cannot be done, with its place, and when an empty file would take protection away.
     pub fn read(&self) -> Result<WebState, ConfigError> {
-        self.file.as_deref().map_or_else(|| Ok(WebState::default()), WebState::read)
+        let Some(file) = self.file.as_deref() else { return Ok(WebState::default()) };
+        let state = WebState::read(file, &self.memory)?;
+        match state.removes(&self.current()) {
+            Some(what) if state.is_empty => Err(ConfigError {
+                place: Place::File { path: file.to_owned(), line: 0, column: 0 },
+                message: format!("the file is empty, which would remove {what}: expected {{}} to do that"),
+            }),
+            _ => Ok(state),
+        }
     }
 
-    /// Puts what was read in force, for connections and requests to come.
+    /// Puts what was read in force, for connections and requests to come. Without a change there is nothing to do.
     pub fn put(&self, state: WebState) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if state.stamp != current.stamp {
+            *current = Arc::new(state);
+            self.replaced.send_replace(());
+        }
+    }
+
+    /// Changes whenever the current state becomes another one.
+    pub(super) fn replaced(&self) -> watch::Receiver<()> {
+        self.replaced.subscribe()
     }
 
     /// What is in force.
@@ -65,43 +93,68 @@ impl Web {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Follows the files for ever. A broken one leaves the old state in force and is told once.
+    /// Follows the files. One that cannot be used leaves the previous state in force and is logged once.
     pub(super) async fn follow(self: Arc<Self>) {
         if self.file.is_none() {
             return;
         }
-        let mut told: Option<(Stamp, String)> = None;
+        let (mut seen, mut logged) = (Stamp::default(), None);
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let web = Arc::clone(&self);
-            let looked = spawn_blocking(move || {
-                let stamp = web.current().stamp.now();
-                (stamp != web.current().stamp).then(|| (stamp, web.read()))
-            });
-            match looked.await {
-                Ok(Some((_, Ok(state)))) => {
+            let looked = spawn_blocking(move || web.look(seen)).await;
+            let changed = match looked {
+                Ok((stamp, changed)) => {
+                    seen = stamp;
+                    changed
+                }
+                Err(error) => {
+                    tracing::error!(%error, "web configuration check panicked");
+                    seen = Stamp::default();
+                    continue;
+                }
+            };
+            match changed {
+                Some(Ok(state)) => {
                     self.put(state);
-                    told = None;
-                    tracing::info!("the changed web configuration is in force");
+                    logged = None;
+                    tracing::info!("web configuration reloaded");
                 }
-                Ok(Some((stamp, Err(error)))) => {
-                    let news = Some((stamp, error.to_string()));
-                    if told != news {
-                        tracing::error!(
-                            "the changed web configuration cannot be used, the old one stays in force: {error}"
-                        );
+                Some(Err(error)) => {
+                    let failure = Some((seen.clone(), error.to_string()));
+                    if logged != failure {
+                        tracing::error!("web configuration reload failed, keeping the previous one: {error}");
                     }
-                    told = news;
+                    logged = failure;
                 }
-                Ok(None) => told = None,
-                Err(error) => tracing::error!(%error, "a look at the web configuration broke off"),
+                None if seen == self.current().stamp => logged = None,
+                None => {}
             }
         }
+    }
+
+    /// How the files are now, and what they say if they have changed and were already so at the look before.
+    fn look(&self, before: Stamp) -> (Stamp, Option<Result<WebState, ConfigError>>) {
+        let current = self.current();
+        let now = current.stamp.now();
+        if now == current.stamp || now != before {
+            return (now, None);
+        }
+        let state = self.read().and_then(|state| match (state.removes(&current), &self.file) {
+            (Some(what), Some(file)) => Err(ConfigError {
+                place: Place::File { path: file.clone(), line: 0, column: 0 },
+                message: format!("the changed file would remove {what}: reload (SIGHUP) to confirm"),
+            }),
+            _ => Ok(state),
+        });
+        // What changed while it was read is looked at once more.
+        let is_stable = current.stamp.now() == now;
+        (now, Some(state).filter(|_| is_stable))
     }
 }
 
 impl WebState {
-    fn read(file: &Path) -> Result<Self, ConfigError> {
+    fn read(file: &Path, memory: &Arc<Memory>) -> Result<Self, ConfigError> {
         let place = || Place::File { path: file.to_owned(), line: 0, column: 0 };
         // The stamp of the file first, then of those it names: what changes meanwhile is seen at the next look.
         let first = Stamp::of([file]);
@@ -114,9 +167,21 @@ impl WebState {
         let headers = headers.collect::<Option<_>>();
         let headers =
             headers.ok_or_else(|| ConfigError { place: place(), message: "a header cannot be sent".into() })?;
-        let auth = auth(&config, place)?;
+        let auth = auth(&config, memory, place)?;
         let stamp = if first == Stamp::of([file]) { stamp } else { first };
-        Ok(Self { tls: tls.map(Arc::new), auth, headers, stamp })
+        let needs_certificate = config.tls.as_ref().is_some_and(|tls| tls.client_auth.requires());
+        Ok(Self { tls: tls.map(Arc::new), needs_certificate, auth, headers, is_empty: config.is_empty, stamp })
+    }
+
+    /// What protects the endpoint before this state, and not with it.
+    fn removes(&self, before: &Self) -> Option<&'static str> {
+        [
+            (before.auth.is_some() && self.auth.is_none(), "the users"),
+            (before.tls.is_some() && self.tls.is_none(), "TLS"),
+            (before.needs_certificate && !self.needs_certificate, "the demand for client certificates"),
+        ]
+        .into_iter()
+        .find_map(|(removed, what)| removed.then_some(what))
     }
 
     /// Whether clients must speak TLS.
@@ -133,8 +198,8 @@ impl WebState {
 }
 
 /// Users that are configured and cannot be checked must not mean that nobody is checked.
-fn auth(config: &WebConfig, place: impl Fn() -> Place) -> Result<Option<Auth>, ConfigError> {
-    let auth = Auth::new(config);
+fn auth(config: &WebConfig, memory: &Arc<Memory>, place: impl Fn() -> Place) -> Result<Option<Auth>, ConfigError> {
+    let auth = Auth::new(config, memory);
     if auth.is_none() && !config.users.is_empty() {
         return Err(ConfigError {
             place: place(),

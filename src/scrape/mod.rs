@@ -147,6 +147,13 @@ impl Scraper {
         self.targets.iter().map(|target| target.size(self.limits.members_per_ensemble)).sum()
     }
 
+    /// The same for the configured ensemble of this name; `None` where there is none.
+    #[must_use]
+    pub fn members_of(&self, ensemble: &str) -> Option<usize> {
+        let target = self.targets.iter().find(|target| *target.ensemble.name == *ensemble)?;
+        Some(target.size(self.limits.members_per_ensemble))
+    }
+
     /// What discovery left out so far, by ensemble.
     #[must_use]
     pub fn dropped_members(&self) -> Vec<DroppedMembers> {

@@ -32,6 +32,23 @@ pub struct EnsembleReport {
     pub samples: Samples,
 }
 
+impl Report {
+    /// The number of members in all ensembles.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.ensembles.iter().map(|ensemble| ensemble.members.len()).sum()
+    }
+
+    /// The bytes of memory that the report holds, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let of = |ensemble: &EnsembleReport| {
+            ensemble.samples.bytes() + ensemble.members.iter().map(MemberReport::bytes).sum::<usize>()
+        };
+        self.ensembles.iter().map(|ensemble| of(ensemble)).sum()
+    }
+}
+
 impl EnsembleReport {
     /// The number of voters as the member of the newest epoch says it now in `zk_quorum_size`; of two of one epoch, the
     /// leader.
@@ -103,6 +120,12 @@ impl MemberReport {
     #[must_use]
     pub fn count(&self, key: &str) -> Option<u64> {
         self.figure(key).and_then(Number::as_count)
+    }
+
+    fn bytes(&self) -> usize {
+        let texts = [&self.peer_state, &self.observer_master, &self.raw];
+        let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+        size_of::<Self>() + self.samples.bytes() + texts
     }
 
     /// The epoch of the last transaction: the high half of its zxid.

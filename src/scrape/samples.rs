@@ -136,6 +136,19 @@ impl Samples {
         all.finish()
     }
 
+    /// The bytes of label values on a page: a value counts for each cell that has it.
+    #[must_use]
+    pub fn label_bytes(&self) -> usize {
+        self.cells.iter().filter_map(|cell| self.joined(*cell)).map(str::len).sum()
+    }
+
+    /// The bytes of memory that these samples hold.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.cells.as_slice())
+            + self.labels.iter().map(|label| size_of_val(label) + label.len()).sum::<usize>()
+    }
+
     /// What was left out, by reason.
     #[must_use]
     pub fn dropped(&self) -> &BTreeMap<Dropped, u64> {

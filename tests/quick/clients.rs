@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::certs::Authority;
 use crate::common::exporter::Exporter;
-use crate::common::listeners::nobody;
+use crate::common::listeners::{Listener, nobody};
 
 fn count() -> usize {
     std::env::var("HOSTILE_CLIENTS").map_or(300, |text| text.parse().expect("a number"))
@@ -222,4 +222,85 @@ fn half_a_handshake_makes_room_and_no_handshake_is_sent_away() {
             assert!(!answer.starts_with(b"HTTP"), "{kind}");
         });
     }
+}
+
+#[test]
+fn health_checks_are_answered_while_all_connections_are_busy() {
+    let silent = Listener::silent();
+    let exporter = Exporter::start(&["--zookeeper", &silent.address, "--web.max-connections", "40"]);
+    let pipelined = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(50);
+    let mut busy = Vec::new();
+    let request =
+        "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Prometheus-Scrape-Timeout-Seconds: 1\r\n\r\n";
+    // Until a request is refused because there is no room for it.
+    while status(&exporter.address, request.as_bytes()) != 503 {
+        assert!(busy.len() < 400, "the connections are never all busy");
+        for _ in 0..20 {
+            let mut stream = connect(&exporter.address);
+            let _ = stream.write_all(pipelined.as_bytes());
+            busy.push(stream);
+        }
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(3) {
+        for path in ["/-/healthy", "/-/ready"] {
+            let answer = exporter.try_get(path, &[]).expect("an answer");
+            assert_eq!(answer.status, 200, "{path}");
+            assert!(answer.took < Duration::from_secs(1), "{path}: {:?}", answer.took);
+        }
+    }
+    let page = exporter.get("/metrics", &[("X-Prometheus-Scrape-Timeout-Seconds", "1")]);
+    assert!(page.status == 200 || page.head.contains("retry-after: "), "{}", page.head);
+    drop(busy);
+}
+
+#[test]
+fn a_client_that_has_closed_its_sending_side_gets_its_response() {
+    let exporter = Exporter::start(&["--zookeeper", &nobody()]);
+    for (path, expected) in [("/-/healthy", "ok\n"), ("/metrics", "\nzk_up{"), ("/", "</html>"), ("/sd", "targets")] {
+        for version in ["1.0", "1.1"] {
+            let mut stream = connect(&exporter.address);
+            stream.write_all(format!("GET {path} HTTP/{version}\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.") && answer.contains(expected), "{path} {version}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn no_request_takes_longer_than_its_timeout_whatever_it_waits_for() {
+    use base64::Engine;
+    let (folder, silent) = (tempfile::tempdir().unwrap(), Listener::silent());
+    let (web, config) = (folder.path().join("web.yml"), folder.path().join("config.yml"));
+    std::fs::write(&web, format!("basic_auth_users: {{prometheus: {}}}\n", bcrypt::hash("secret", 7).unwrap()))
+        .unwrap();
+    let modules = "modules: {default: {timeout: 30s}}";
+    std::fs::write(&config, format!("{modules}\nensembles: [{{name: one, members: [\"{}\"]}}]\n", silent.address))
+        .unwrap();
+    let exporter =
+        Exporter::start(&["--config.file", config.to_str().unwrap(), "--web.config.file", web.to_str().unwrap()]);
+    let basic = |password: &str| {
+        let text = base64::engine::general_purpose::STANDARD.encode(format!("prometheus:{password}"));
+        format!("Basic {text}")
+    };
+    // Wrong passwords that wait to be verified, and pages that wait for the silent member.
+    let waiting: Vec<TcpStream> = (0..25)
+        .map(|number| {
+            let mut stream = connect(&exporter.address);
+            let wrong = basic(&format!("wrong {number}"));
+            let request = format!("GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: {wrong}\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let right = basic("secret");
+    for path in ["/metrics", "/probe?ensemble=one", "/", "/ensemble/one"] {
+        let headers = [("Authorization", right.as_str()), ("X-Prometheus-Scrape-Timeout-Seconds", "3")];
+        let answer = exporter.get(path, &headers);
+        assert!(answer.took < Duration::from_secs(3), "{path}: {:?}", answer.took);
+        assert_eq!(answer.status, 200, "{path}");
+    }
+    drop(waiting);
 }

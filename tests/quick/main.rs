@@ -12,6 +12,7 @@ mod accounting;
 mod alerts;
 mod allocations;
 mod bounds;
+mod burst;
 mod catalogue;
 mod check;
 mod clients;

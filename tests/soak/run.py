@@ -248,7 +248,7 @@ class Soak:
         self.expect("wrong verdicts", "0", len(wrong), not wrong)
         self.expect("faults", "all healed", f"{sum(faults.values())}, {len(trouble)} failed", not trouble and bool(faults))
         self.expect("clients that hung up half-way", "> 0", rude, rude > 0)
-        for is_good, text in ((True, "was read again and is in force"), (False, "cannot be read again, the old one stays")):
+        for is_good, text in ((True, "configuration reloaded"), (False, "configuration reload failed")):
             count, due = log.count(text), self.reloads[is_good]
             self.expect(f"reloads: {text}", due, count, count == due)
         print(f"\n{lasted / 60:.0f} minutes; {', '.join(f'{name} {count}' for name, count in sorted(faults.items()))}\n")

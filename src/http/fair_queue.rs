@@ -1,0 +1,171 @@
+//! Turns at something scarce, dealt fairly: clients alternate, and of the requests of one client the newest and the oldest.
+//!
+//! A client that floods the queue delays its own requests. Where all requests come from one address, as behind a proxy, a
+//! new request is next or next but one, whatever waits before it, and the oldest still proceed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot::{Sender, channel};
+
+/// The address of a client, where one is known.
+type Client = Option<IpAddr>;
+
+/// The queue; a request that stops waiting drops out of it.
+#[derive(Debug)]
+pub(super) struct FairQueue {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Turns that are not taken.
+    free: usize,
+    waiting: BTreeMap<Client, Requests>,
+    last: Client,
+}
+
+/// The requests of one client, in the order in which they came.
+#[derive(Debug, Default)]
+struct Requests {
+    senders: VecDeque<Sender<Turn>>,
+    last_was_newest: bool,
+}
+
+/// One turn, passed on when dropped.
+#[derive(Debug)]
+pub(super) struct Turn(Arc<FairQueue>);
+
+impl FairQueue {
+    /// A queue with so many turns at once.
+    pub(super) fn new(turns: usize) -> Arc<Self> {
+        let state = State { free: turns, waiting: BTreeMap::new(), last: None };
+        Arc::new(Self { state: Mutex::new(state) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a turn.
+    pub(super) async fn turn(self: &Arc<Self>, client: Client) -> Turn {
+        let receiver = {
+            let mut state = self.lock();
+            if state.free > 0 {
+                state.free -= 1;
+                return Turn(Arc::clone(self));
+            }
+            let (sender, receiver) = channel();
+            state.waiting.entry(client).or_default().senders.push_back(sender);
+            receiver
+        };
+        match receiver.await {
+            Ok(turn) => turn,
+            // A sender is dropped only once its receiver is: there is nothing to give the turn to.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl State {
+    /// The next request that still waits.
+    fn next(&mut self) -> Option<Sender<Turn>> {
+        self.waiting.retain(|_, requests| {
+            requests.senders.retain(|request| !request.is_closed());
+            !requests.senders.is_empty()
+        });
+        let after = (Bound::Excluded(self.last), Bound::Unbounded);
+        let client = *self.waiting.range(after).next().or_else(|| self.waiting.iter().next())?.0;
+        self.last = client;
+        let requests = self.waiting.get_mut(&client)?;
+        requests.last_was_newest = !requests.last_was_newest;
+        if requests.last_was_newest { requests.senders.pop_back() } else { requests.senders.pop_front() }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let next = {
+            let mut state = self.0.lock();
+            let next = state.next();
+            state.free += usize::from(next.is_none());
+            next
+        };
+        if let Some(next) = next {
+            // Where the receiver has just gone, the turn comes back, is dropped here, and so passed on.
+            drop(next.send(Turn(Arc::clone(&self.0))));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn client(number: u8) -> Client {
+        Some(Ipv4Addr::new(192, 0, 2, number).into())
+    }
+
+    /// Requests that wait in this order while one has the only turn; the order in which they are dealt turns.
+    async fn dealt(requests: &[(&'static str, Client)]) -> Vec<&'static str> {
+        let (queue, order) = (FairQueue::new(1), Arc::new(Mutex::new(Vec::new())));
+        let first = queue.turn(None).await;
+        let mut tasks = Vec::new();
+        for (name, client) in requests.iter().copied() {
+            let (queue, order) = (Arc::clone(&queue), Arc::clone(&order));
+            tasks.push(tokio::spawn(async move {
+                let _turn = queue.turn(client).await;
+                order.lock().expect("whole").push(name);
+            }));
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+        for task in tasks {
+            task.await.expect("no panic");
+        }
+        assert_eq!(queue.lock().free, 1, "the turn is free again");
+        let order = order.lock().expect("whole").clone();
+        order
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_one_client_does_not_delay_another() {
+        let mut requests = vec![("flood", client(1)); 60];
+        requests.push(("good", client(2)));
+        let order = dealt(&requests).await;
+        assert_eq!(order.len(), 61);
+        assert!(order[..2].contains(&"good"), "{order:?}");
+    }
+
+    #[tokio::test]
+    async fn a_new_request_of_a_flooding_address_is_soon_next_and_the_oldest_proceeds() {
+        let mut requests = vec![("flood", client(1)); 60];
+        requests[0].0 = "oldest";
+        requests.push(("newest", client(1)));
+        let order = dealt(&requests).await;
+        assert!(order[..2].contains(&"newest") && order[..2].contains(&"oldest"), "{order:?}");
+    }
+
+    #[tokio::test]
+    async fn requests_that_stop_waiting_do_not_keep_a_turn() {
+        let queue = FairQueue::new(1);
+        let first = queue.turn(None).await;
+        let given_up: Vec<_> = (0..50)
+            .map(|number| {
+                let queue = Arc::clone(&queue);
+                tokio::spawn(async move { queue.turn(client(number)).await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        given_up.iter().for_each(tokio::task::JoinHandle::abort);
+        for task in given_up {
+            drop(task.await);
+        }
+        drop(first);
+        let _again = queue.turn(client(1)).await;
+    }
+}
