@@ -90,6 +90,18 @@ impl Expr {
         self.fold(Fold::Increase, window)
     }
 
+    /// The value that a tenth of the samples of a window are at or below.
+    #[must_use]
+    pub fn low(self, window: Span) -> Self {
+        self.fold(Fold::Low, window)
+    }
+
+    /// Changes of the value in a window.
+    #[must_use]
+    pub fn changes(self, window: Span) -> Self {
+        self.fold(Fold::Changes, window)
+    }
+
     /// Falls in a window.
     #[must_use]
     pub fn resets(self, window: Span) -> Self {
@@ -105,11 +117,12 @@ impl Expr {
         }
     }
 
-    /// As it was.
+    /// As it was: the series, or a window of them.
     #[must_use]
     pub fn ago(self, span: Span) -> Self {
         match self {
             Self::Series(selector) => Self::Past(selector, span),
+            Self::Window(fold, selector, window) => Self::WindowAgo(fold, selector, window, span),
             other => other,
         }
     }

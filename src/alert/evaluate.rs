@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::early::is_recorded;
 use super::expr::{Agg, Cmp, Expr, Fold, Op, Selector, Set};
 use super::page::{Labels, Page};
+use super::watch;
 
 /// The scrapes to judge over.
 #[derive(Clone, Copy, Debug)]
@@ -52,13 +53,21 @@ pub fn evaluate(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Vector,
 fn value(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Value, NotJudged> {
     let vector = |expr: &Expr| evaluate(expr, limit, scrapes);
     Ok(match expr {
+        // One exporter misses nothing that another sees, and a page has no past to hold.
+        Expr::Held(_) => Value::Vector(Vector::new()),
+        Expr::Series(selector) | Expr::Window(_, selector, _) if watch::is_recorded(selector.name) => {
+            Value::Vector(Vector::new())
+        }
+        Expr::Trouble(trouble) => value(&trouble.on_a_page(), limit, scrapes)?,
         // What recording rules write is on no page.
         Expr::Series(selector) | Expr::Window(_, selector, _) if is_recorded(selector.name) => {
             return Err(NotJudged::History);
         }
         Expr::Series(selector) => Value::Vector(instant(selector, scrapes.now)),
         Expr::Window(fold, selector, _) => Value::Vector(window(*fold, selector, scrapes)?),
-        Expr::Predict(..) | Expr::Past(..) | Expr::AbsentEnsembles(_) => return Err(NotJudged::History),
+        Expr::WindowAgo(..) | Expr::Predict(..) | Expr::Past(..) | Expr::AbsentEnsembles(_) => {
+            return Err(NotJudged::History);
+        }
         Expr::By(agg, keys, inner) => {
             let mut joined: BTreeMap<Labels, f64> = BTreeMap::new();
             for (labels, value) in vector(inner)? {
@@ -122,13 +131,27 @@ fn value(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Value, NotJudg
 
 fn instant(selector: &Selector, page: &Page) -> Vector {
     let fits = |labels: &Labels| {
-        selector
-            .labels
-            .iter()
-            .all(|(name, wanted)| labels.get(*name).is_some_and(|value| wanted.split('|').any(|one| one == value)))
+        selector.labels.iter().all(|(name, wanted)| matches(labels.get(*name).map_or("", String::as_str), wanted))
     };
     let fitting = page.samples(selector.name).iter().filter(|sample| fits(&sample.labels));
     fitting.map(|sample| (sample.labels.clone(), sample.value)).collect()
+}
+
+/// Whether a label is as a selector wants it; a label that is not there is empty.
+fn matches(value: &str, wanted: &str) -> bool {
+    let one_of = |wanted: &str| wanted.split('|').any(|pattern| fits(value, pattern));
+    wanted.strip_prefix('!').map_or_else(|| one_of(wanted), |others| !one_of(others))
+}
+
+/// Whether a text is the pattern, in which `.*` stands for any text.
+fn fits(value: &str, pattern: &str) -> bool {
+    let Some((begin, mut rest)) = pattern.split_once(".*") else { return value == pattern };
+    let Some(mut value) = value.strip_prefix(begin) else { return false };
+    while let Some((part, behind)) = rest.split_once(".*") {
+        let Some((_, after)) = value.split_once(part) else { return false };
+        (value, rest) = (after, behind);
+    }
+    value.ends_with(rest)
 }
 
 /// What the samples of the two scrapes give, the older first.
@@ -136,7 +159,7 @@ fn window(fold: Fold, selector: &Selector, scrapes: Scrapes<'_>) -> Result<Vecto
     let now = instant(selector, scrapes.now);
     let Some((before, time)) = scrapes.before else {
         return match fold {
-            Fold::Rate | Fold::Increase | Fold::Resets => Err(NotJudged::TwoScrapes),
+            Fold::Rate | Fold::Increase | Fold::Resets | Fold::Changes => Err(NotJudged::TwoScrapes),
             _ => Ok(now),
         };
     };
@@ -154,11 +177,13 @@ fn window(fold: Fold, selector: &Selector, scrapes: Scrapes<'_>) -> Result<Vecto
         let value = match fold {
             Fold::Avg => f64::midpoint(oldest, newest),
             Fold::Max => oldest.max(newest),
-            Fold::Min => oldest.min(newest),
+            Fold::Min | Fold::Low => oldest.min(newest),
             Fold::Last => newest,
             Fold::Rate => growth / time.as_secs_f64().max(0.001),
             Fold::Increase => growth,
             Fold::Resets => f64::from(u8::from(newest < oldest)),
+            #[expect(clippy::float_cmp, reason = "a value that did not change is the same value")]
+            Fold::Changes => f64::from(u8::from(newest != oldest)),
         };
         found.insert(labels.clone(), value);
     }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::trouble::{Held, Trouble, WINDOW};
+use super::watch;
+
 /// A duration in seconds, written as Prometheus writes it: `5m`, `1h`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub u64);
@@ -36,7 +39,8 @@ impl fmt::Display for Span {
 pub struct Selector {
     /// The name of the samples, with `_total`, `_sum` or `_count`.
     pub name: &'static str,
-    /// Labels and the values they may have: one, or several divided by `|`.
+    /// Labels and the values they may have: one, or several divided by `|`. Behind a `!` stand the values that they must
+    /// not have; `.*` in a value stands for any text.
     pub labels: Vec<(&'static str, &'static str)>,
 }
 
@@ -49,6 +53,8 @@ pub enum Fold {
     Max,
     /// The smallest.
     Min,
+    /// The value that a tenth of the samples are at or below: a short dip does not lower it, a short peak does not raise it.
+    Low,
     /// The newest, which outlives a failed scrape.
     Last,
     /// Growth a second of a counter.
@@ -57,6 +63,8 @@ pub enum Fold {
     Increase,
     /// How often a counter fell back.
     Resets,
+    /// How often the value changed.
+    Changes,
 }
 
 /// How series are joined.
@@ -93,6 +101,8 @@ pub enum Keys {
     Resource,
     /// One alert a scrape target: the one case in which `job` and `instance` stay.
     Target,
+    /// One alert an ensemble and scrape target.
+    EnsembleOfTarget,
     /// One series a member and scrape target; only within another aggregation.
     MemberOfTarget,
     /// Nothing at all.
@@ -112,6 +122,7 @@ impl Keys {
             Self::Resource => &["ensemble", "resource"],
             Self::Certificate => &["ensemble", "member", "subject"],
             Self::Target => &["job", "instance"],
+            Self::EnsembleOfTarget => &["ensemble", "job", "instance"],
             Self::MemberOfTarget => &["ensemble", "member", "job", "instance"],
             Self::Nothing => &[],
         }
@@ -160,6 +171,8 @@ pub enum Expr {
     Series(Selector),
     /// A window of every series.
     Window(Fold, Selector, Span),
+    /// A window of every series that ended so long ago.
+    WindowAgo(Fold, Selector, Span, Span),
     /// Where the straight line through the window ends so much later.
     Predict(Selector, Span, Span),
     /// The series as they were.
@@ -172,6 +185,10 @@ pub enum Expr {
     Compare(Cmp, Box<Expr>, Box<Expr>),
     /// Sets of series; matched by these labels, or by all where there are none.
     Sets(Set, Option<Keys>, Box<Expr>, Box<Expr>),
+    /// A flag that is bad, judged over time.
+    Trouble(Trouble),
+    /// What fires, for as long as no page says more.
+    Held(Held),
     /// 1 for each configured ensemble of which there is no such series at all.
     AbsentEnsembles(Selector),
     /// A number.
@@ -189,7 +206,7 @@ impl Expr {
     #[must_use]
     pub fn keys(&self) -> Option<Keys> {
         match self {
-            Self::By(_, keys, _) => Some(*keys),
+            Self::By(_, keys, _) | Self::Trouble(Trouble { keys, .. }) | Self::Held(Held { keys, .. }) => Some(*keys),
             Self::Math(_, left, right) => left.keys().or_else(|| right.keys()),
             Self::Compare(_, left, _) | Self::Sets(_, _, left, _) => left.keys(),
             Self::AbsentEnsembles(_) => Some(Keys::Ensemble),
@@ -204,8 +221,11 @@ impl Expr {
         match self {
             Self::Series(selector)
             | Self::Window(_, selector, _)
+            | Self::WindowAgo(_, selector, ..)
             | Self::Predict(selector, ..)
             | Self::Past(selector, _)
+            | Self::Trouble(Trouble { flag: selector, .. })
+            | Self::Held(Held { flag: selector, .. })
             | Self::AbsentEnsembles(selector) => vec![selector],
             Self::By(_, _, inner) => inner.selectors(),
             Self::Math(_, left, right) | Self::Compare(_, left, right) | Self::Sets(_, _, left, right) => {
@@ -236,6 +256,9 @@ impl Expr {
         match self {
             Self::Window(Fold::Last, ..) => Span(0),
             Self::Window(_, _, window) | Self::Predict(_, window, _) | Self::Past(_, window) => *window,
+            Self::WindowAgo(_, _, window, ago) => Span(window.0 + ago.0),
+            Self::Trouble(_) => WINDOW,
+            Self::Series(selector) if watch::is_recorded(selector.name) => WINDOW,
             Self::By(_, _, inner) => inner.looks_back(),
             Self::Math(_, left, right) | Self::Compare(_, left, right) | Self::Sets(_, _, left, right) => {
                 left.looks_back().max(right.looks_back())

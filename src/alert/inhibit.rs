@@ -22,33 +22,66 @@ pub enum Targets {
     Warnings,
 }
 
+/// Without a quorum no member serves, nothing is in sync and everything is slow.
+const WITHOUT_QUORUM: &[&str] = &[
+    "MemberNotServing",
+    "ObserverDown",
+    "MemberReadOnly",
+    "QuorumMarginZero",
+    "VotersNotSynced",
+    "OutstandingRequests",
+    "SlowWrites",
+    "PendingSyncs",
+    "CanaryFailing",
+    "UnavailableTime",
+    "FrequentElections",
+    "ConnectionsCollapsed",
+    "EphemeralsCollapsed",
+    "SessionsExpiring",
+    "OutageBudgetBurn",
+    "BudgetBurn",
+];
+
+/// What follows from a leader that does not answer, while its followers do.
+const WITHOUT_LEADER: &[&str] = &[
+    "QuorumLost",
+    "OutstandingRequests",
+    "SlowWrites",
+    "PendingSyncs",
+    "CanaryFailing",
+    "UnavailableTime",
+    "FrequentElections",
+    "OutageBudgetBurn",
+    "BudgetBurn",
+];
+
 /// Beside the rule that an alarm silences the warning of the same condition.
-pub const INHIBITIONS: [Inhibition; 4] = [
-    // Without a quorum no member serves, nothing is in sync and everything is slow.
+pub const INHIBITIONS: [Inhibition; 6] = [
     Inhibition {
         sources: &["QuorumLost", "EnsembleUnreachable"],
-        targets: Targets::Named(&[
-            "MemberNotServing",
-            "MemberReadOnly",
-            "QuorumMarginZero",
-            "VotersNotSynced",
-            "OutstandingRequests",
-            "SlowWrites",
-            "PendingSyncs",
-            "CanaryFailing",
-            "UnavailableTime",
-            "FrequentElections",
-            "ConnectionsCollapsed",
-            "EphemeralsCollapsed",
-            "SessionsExpiring",
-        ]),
+        targets: Targets::Named(WITHOUT_QUORUM),
         equal: &["ensemble"],
     },
+    Inhibition { sources: &["LeaderSilent"], targets: Targets::Named(WITHOUT_LEADER), equal: &["ensemble"] },
     // All members at once are one alarm.
-    Inhibition { sources: &["EnsembleUnreachable"], targets: Targets::Named(&["MemberDown"]), equal: &["ensemble"] },
+    Inhibition {
+        sources: &["EnsembleUnreachable"],
+        targets: Targets::Named(&["MemberDown", "QuorumLost"]),
+        equal: &["ensemble"],
+    },
+    // A dead member does not serve.
+    Inhibition {
+        sources: &["MemberDown"],
+        targets: Targets::Named(&["MemberNotServing"]),
+        equal: &["ensemble", "member"],
+    },
     // What a dead member did before it died.
-    Inhibition { sources: &["MemberDown"], targets: Targets::Warnings, equal: &["ensemble", "member"] },
-    // Nobody knows any more.
+    Inhibition {
+        sources: &["MemberDown", "MemberNotServing"],
+        targets: Targets::Warnings,
+        equal: &["ensemble", "member"],
+    },
+    // What was known is not news.
     Inhibition { sources: &["EnsembleUnwatched"], targets: Targets::Warnings, equal: &["ensemble"] },
 ];
 

@@ -65,7 +65,7 @@ impl Thresholds {
 impl super::expr::Keys {
     /// Whether it is about something that is on no page of ours.
     const fn is_outside(self) -> bool {
-        matches!(self, Self::Target | Self::Nothing)
+        matches!(self, Self::Target | Self::EnsembleOfTarget | Self::Nothing)
     }
 }
 

@@ -15,6 +15,7 @@
 
 #![allow(clippy::format_push_string, clippy::format_collect, reason = "rules are written once and read often")]
 
+pub mod alertmanager;
 pub mod build;
 pub mod catalogue;
 pub mod condition;
@@ -31,7 +32,9 @@ pub mod promql;
 pub mod rules;
 pub mod text;
 pub mod thresholds;
+pub mod trouble;
 pub mod unit_tests;
+pub mod watch;
 mod yaml;
 pub mod zabbix;
 

@@ -1,7 +1,8 @@
 //! Expressions as `PromQL`: literal numbers, one or several lines.
 
-use super::early::is_recorded;
+use super::early;
 use super::expr::{Agg, Cmp, Expr, Fold, Keys, Op, Selector, Set, Span};
+use super::watch::{self, WATCH};
 use crate::catalogue::{Scope, catalogue};
 
 /// Which ensembles an expression is about.
@@ -35,8 +36,7 @@ const LINE: usize = 96;
 /// The expression as `PromQL`, without a line break at its end.
 #[must_use]
 pub fn promql(expr: &Expr, setting: &Setting<'_>) -> String {
-    let flat = setting.flat(expr);
-    if flat.len() <= LINE { flat } else { setting.tall(expr) }
+    setting.fit(&expr.expanded())
 }
 
 /// A number as Prometheus reads it.
@@ -51,7 +51,10 @@ impl Setting<'_> {
         match expr {
             Expr::Series(selector) => self.selector(selector),
             Expr::Window(fold, selector, window) => {
-                format!("{}({}[{window}])", function(*fold), self.selector(selector))
+                format!("{}{}[{window}])", function(*fold), self.selector(selector))
+            }
+            Expr::WindowAgo(fold, selector, window, ago) => {
+                format!("{}{}[{window}] offset {ago})", function(*fold), self.selector(selector))
             }
             Expr::Predict(selector, window, Span(ahead)) => {
                 format!("predict_linear({}[{window}], {ahead})", self.selector(selector))
@@ -75,6 +78,8 @@ impl Setting<'_> {
                 format!("{left_text} {} {right_text}", self.operator(*set, *keys, left, right))
             }
             Expr::AbsentEnsembles(selector) => self.absent(selector).join(" or "),
+            Expr::Trouble(trouble) => self.flat(&trouble.expanded()),
+            Expr::Held(held) => self.flat(&held.expanded()),
             Expr::Number(value) => number(*value),
             Expr::Limit => number(self.limit),
             Expr::Time => "time()".to_owned(),
@@ -110,7 +115,8 @@ impl Setting<'_> {
     }
 
     fn fit(&self, expr: &Expr) -> String {
-        promql(expr, self)
+        let flat = self.flat(expr);
+        if flat.len() <= LINE { flat } else { self.tall(expr) }
     }
 
     /// An operand of arithmetic; `a - (b - c)` needs its brackets.
@@ -139,7 +145,7 @@ impl Setting<'_> {
     }
 
     fn labels(&self, keys: Keys) -> String {
-        let kept = self.keep.iter().map(String::as_str).filter(|_| keys != Keys::Target);
+        let kept = self.keep.iter().map(String::as_str);
         keys.names().iter().copied().chain(kept).collect::<Vec<_>>().join(", ")
     }
 
@@ -170,7 +176,12 @@ impl Setting<'_> {
             Ensembles::But(others) => !others.contains(name),
         };
         let names = self.configured.iter().filter(about);
-        names.map(|name| format!("absent({}{{ensemble=\"{name}\"}})", selector.name)).collect()
+        let absent = |name: &String| format!("absent({}{{ensemble=\"{name}\"}})", selector.name);
+        if self.keep.is_empty() {
+            return names.map(absent).collect();
+        }
+        // It has none of the labels that are kept: what was seen once is an alert with them.
+        names.map(|name| format!("{} unless on (ensemble) {WATCH} == 1", absent(name))).collect()
     }
 }
 
@@ -189,21 +200,27 @@ pub(super) fn matched(ensembles: &Ensembles, labels: &[(&str, &str)]) -> String 
         },
     }
     for (label, value) in labels {
-        let sign = if value.contains('|') { "=~" } else { "=" };
+        let (value, sign) = match value.strip_prefix('!') {
+            Some(others) => (others, "!~"),
+            None => (*value, if value.contains('|') { "=~" } else { "=" }),
+        };
         matchers.push(format!("{label}{sign}\"{value}\""));
     }
     if matchers.is_empty() { String::new() } else { format!("{{{}}}", matchers.join(",")) }
 }
 
+/// The function up to the series.
 const fn function(fold: Fold) -> &'static str {
     match fold {
-        Fold::Avg => "avg_over_time",
-        Fold::Max => "max_over_time",
-        Fold::Min => "min_over_time",
-        Fold::Last => "last_over_time",
-        Fold::Rate => "rate",
-        Fold::Increase => "increase",
-        Fold::Resets => "resets",
+        Fold::Avg => "avg_over_time(",
+        Fold::Max => "max_over_time(",
+        Fold::Min => "min_over_time(",
+        Fold::Last => "last_over_time(",
+        Fold::Rate => "rate(",
+        Fold::Increase => "increase(",
+        Fold::Resets => "resets(",
+        Fold::Changes => "changes(",
+        Fold::Low => "quantile_over_time(0.1, ",
     }
 }
 
@@ -223,7 +240,10 @@ const fn is_set(expr: &Expr) -> bool {
 
 /// Neither needs brackets in arithmetic.
 const fn is_plain(expr: &Expr) -> bool {
-    matches!(expr, Expr::By(..) | Expr::Series(_) | Expr::Window(..) | Expr::Time | Expr::Number(_))
+    matches!(
+        expr,
+        Expr::By(..) | Expr::Series(_) | Expr::Window(..) | Expr::WindowAgo(..) | Expr::Time | Expr::Number(_)
+    )
 }
 
 /// `and` and `unless` bind closer than `or`.
@@ -237,7 +257,7 @@ fn indent(text: &str) -> String {
 
 /// Whether the series of this name have the label `ensemble`.
 fn names_ensemble(name: &str) -> bool {
-    if is_recorded(name) {
+    if early::is_recorded(name) || watch::is_recorded(name) || name == "ALERTS" {
         return true;
     }
     let known = family_of(name).map(|family| (family.scope, family.labels));

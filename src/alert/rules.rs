@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use super::condition::{Condition, Group, release};
 use super::conditions;
-use super::early::{self, RecordGroup};
+use super::early::{self, Record, RecordGroup};
 use super::expr::{Expr, Keys, Span};
 use super::promql::{Ensembles, Setting, promql};
 use super::text::Words;
 use super::thresholds::{InForce, Thresholds};
+use super::watch;
 use super::yaml::{folded, quoted};
 use crate::config::{Config, DEFAULT_MODULE, Word};
 
@@ -154,7 +155,9 @@ pub struct Rule {
 pub struct RuleFile {
     /// The alerts of each group that has some.
     pub groups: Vec<(Group, Vec<Rule>)>,
-    /// The recording rules.
+    /// The recording rules of who watches, which stand before the alerts about availability.
+    pub watch: Vec<Record>,
+    /// The recording rules of early warning.
     pub records: Vec<RecordGroup>,
     /// What is not there, and why.
     pub left_out: Vec<LeftOut>,
@@ -175,7 +178,8 @@ impl RuleFile {
     #[must_use]
     pub fn new(thresholds: &Thresholds, deployment: &Deployment) -> Self {
         let (records, without) = early::groups(thresholds, deployment);
-        let mut file = Self { groups: Vec::new(), records, left_out: Vec::new() };
+        let watch = watch::records(conditions(), &deployment.keep_labels);
+        let mut file = Self { groups: Vec::new(), watch, records, left_out: Vec::new() };
         let lacking: BTreeMap<&str, String> =
             conditions().iter().filter_map(|condition| Some((condition.name, deployment.lacks(condition)?))).collect();
         for group in Group::ALL {
@@ -250,6 +254,9 @@ impl RuleFile {
         let write = |groups: Vec<&(Group, Vec<Rule>)>, out: &mut String| {
             for (group, rules) in groups {
                 out.push_str(&format!("  - name: {}\n    rules:\n", group.name()));
+                if *group == Group::Availability {
+                    self.watch.iter().for_each(|record| record.write(out));
+                }
                 for rule in rules {
                     rule.write(out);
                 }

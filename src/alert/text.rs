@@ -47,7 +47,7 @@ impl Words<'_> {
                 Keys::Ensemble | Keys::Objective | Keys::Resource | Keys::Znode => {
                     "ensemble {{ $labels.ensemble }}".to_owned()
                 }
-                Keys::Target => "{{ $labels.instance }} (job {{ $labels.job }})".to_owned(),
+                Keys::Target | Keys::EnsembleOfTarget => "{{ $labels.instance }} (job {{ $labels.job }})".to_owned(),
                 Keys::Nothing => String::new(),
             },
             "value" => match self.unit {
@@ -66,6 +66,7 @@ impl Words<'_> {
             "objective" => "{{ $labels.objective }}".to_owned(),
             "resource" => "{{ $labels.resource }}".to_owned(),
             "host" => HOST.to_owned(),
+            "info" | "stat" => own_command(placeholder, "{{ $labels.ensemble }}"),
             "states" => STATES.to_owned(),
             "reasons" => REASONS.to_owned(),
             "limits" => LIMITS.to_owned(),
@@ -112,10 +113,11 @@ impl Words<'_> {
                 Keys::Canary | Keys::Ensemble | Keys::Objective | Keys::Resource | Keys::Znode => {
                     format!("ensemble {}", label("ensemble"))
                 }
-                Keys::Target => label("instance"),
+                Keys::Target | Keys::EnsembleOfTarget => label("instance"),
                 Keys::Nothing => String::new(),
             },
             "value" => self.unit.words(value),
+            "info" | "stat" => own_command(placeholder, &label("ensemble")),
             "limit" => limit.or(self.limit).map(|limit| self.unit.words(limit)).unwrap_or_default(),
             "host" => host.clone(),
             "states" => states(page, &label("ensemble")),
@@ -208,6 +210,11 @@ fn down(page: &Page, ensemble: &str) -> String {
 
 fn word<'s>(sample: &'s Sample, label: &str) -> &'s str {
     sample.labels.get(label).map_or("", String::as_str)
+}
+
+/// The product's own command for an ensemble of a configuration.
+fn own_command(command: &str, ensemble: &str) -> String {
+    format!("zookeeper-exporter {command} --config.file FILE --ensemble {ensemble}")
 }
 
 /// At most three decimals, and none that is 0.

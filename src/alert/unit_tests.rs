@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::condition::{Case, Condition, Severity};
 use super::conditions;
 use super::expr::Span;
+use super::watch;
 
 /// The members of the healthy ensemble, `m1` to `m3`; the first one leads.
 pub const MEMBERS: [&str; 3] = ["zk-1:2181", "zk-2:2181", "zk-3:2181"];
@@ -125,7 +126,9 @@ fn member_of(whom: &str) -> &'static str {
 fn series_of(condition: &Condition, case: &Case) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     let wanted = condition.samples();
-    let healthy = HEALTHY.iter().filter(|line| wanted.contains(&name_of(line)));
+    // What is carried forward depends on more than the expression names.
+    let is_all = wanted.iter().any(|name| watch::is_recorded(name)) || condition.expr.expanded() != condition.expr;
+    let healthy = HEALTHY.iter().filter(|line| is_all || wanted.contains(&name_of(line)));
     for line in healthy.chain(case.series) {
         let mut parts = split(line);
         if parts.1 == "m" {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::out::{print, tell};
 use super::replace::replace;
 use super::{UsageError, load};
+use crate::alert::alertmanager::configuration;
 use crate::alert::{Deployment, Format, LeftOut, RuleFile, Template, Thresholds};
 use crate::config::whole;
 
@@ -21,6 +22,8 @@ Examples:
       a PrometheusRule for the Prometheus operator
   zookeeper-exporter rules --config.file ensembles.yml --format zabbix > zookeeper-exporter.yaml
       a template for Zabbix 6.0 and later, with the thresholds as macros
+  zookeeper-exporter rules --config.file ensembles.yml --format alertmanager > alertmanager.yml
+      routes and inhibitions for Alertmanager that keep clusters apart
 
 Rules that can never fire here (no TLS, no JVM figures, an old ZooKeeper) are left out; the head of the file and the \
 standard error say which, and why.";
@@ -55,6 +58,8 @@ enum System {
     Kubernetes,
     /// A template for Zabbix 6.0 and later, written to zookeeper-exporter.yaml.
     Zabbix,
+    /// A configuration for Alertmanager with routes and inhibitions that tell clusters apart by alerts.keep_labels.
+    Alertmanager,
 }
 
 /// What is written: all of it as one text, the files in `--out` with what is in each, and what is not there.
@@ -70,6 +75,7 @@ impl Rules {
             System::Prometheus => Format::Prometheus,
             System::Kubernetes => Format::Kubernetes,
             System::Zabbix => return template(thresholds, deployment),
+            System::Alertmanager => return routes(deployment),
         };
         let rules = RuleFile::new(thresholds, deployment);
         let text = rules.text(format);
@@ -120,6 +126,12 @@ impl Rules {
         }
         Ok(print(&written.concat()).code(ExitCode::SUCCESS))
     }
+}
+
+fn routes(deployment: &Deployment) -> Written {
+    let text = configuration(deployment);
+    let files = vec![("alertmanager.yml", text.clone(), format!("{} inhibitions", text.matches("equal: ").count()))];
+    Written { text, files, left_out: Vec::new() }
 }
 
 fn template(thresholds: &Thresholds, deployment: &Deployment) -> Written {

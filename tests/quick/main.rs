@@ -37,6 +37,7 @@ mod probe;
 mod properties;
 mod reload;
 mod roles;
+mod routes;
 mod sessions;
 mod shipped;
 mod streams;

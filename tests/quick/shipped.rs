@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use zookeeper_exporter::alert::early::{INDICATORS, RECORDED};
-use zookeeper_exporter::alert::{Condition, conditions, document};
+use zookeeper_exporter::alert::{Condition, conditions, document, watch};
 
 use crate::common::{assert_golden, root};
 
@@ -31,7 +31,7 @@ fn known() -> BTreeSet<String> {
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))
         .collect();
-    known.extend(RECORDED.iter().map(|(name, _)| (*name).to_owned()));
+    known.extend(RECORDED.iter().chain(watch::RECORDED).map(|(name, _)| (*name).to_owned()));
     for name in known.clone() {
         known.extend([format!("{name}_sum"), format!("{name}_count")]);
     }
@@ -76,6 +76,7 @@ fn every_alert_has_a_whole_runbook_and_every_runbook_an_alert() {
         assert!(steps.contains("\n1. "), "{alert} has no steps");
         assert!(steps.contains('`'), "{alert} has nothing to paste");
         for link in text.split("](").skip(1).map(|behind| behind.split(')').next().unwrap()) {
+            let link = link.split('#').next().unwrap();
             assert!(root().join("docs/runbooks").join(link).exists(), "{alert} links to {link}");
         }
         for command in commands(&body) {

@@ -1,46 +1,52 @@
-//! Members that do not answer or serve, the quorum, and who watches.
+//! Members that do not answer or do not serve.
 
-use super::super::build::{LIMIT, series, series_with};
+use super::super::build::{LIMIT, series};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
-use super::super::expr::{Agg, Expr, Keys, Selector, Span};
+use super::super::expr::{Expr, Keys, Selector, Span};
+use super::super::watch::{OBSERVER, SERVING};
 use super::MEMORY;
-
-fn state(name: &'static str) -> Expr {
-    series_with("zk_server_state", "state", name).last(MEMORY).of_member().eq(1.0)
-}
-
-/// Members that were seen within the last hour by an exporter which Prometheus does not reach now.
-fn seen_by_the_lost() -> Expr {
-    series("zk_up").last(Span::hours(1)).unless_on(Keys::Target, series("up").eq(1.0))
-}
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
     Condition::new(name, Group::Availability, unit, expr)
 }
 
+/// Members that give no answer to any exporter.
+fn silent() -> Expr {
+    Expr::trouble(Selector { name: "zk_up", labels: Vec::new() }, 0.0, Keys::Member, None)
+}
+
+/// Members that do not serve now, or did not for most of the time.
+fn not_serving() -> Expr {
+    Expr::trouble(Selector { name: "zk_serving", labels: Vec::new() }, 0.0, Keys::Member, Some(SERVING))
+}
+
+fn state(name: &'static str) -> Expr {
+    let flag = Selector { name: "zk_server_state", labels: vec![("state", name)] };
+    Expr::trouble(flag, 1.0, Keys::Member, None)
+}
+
+fn observer() -> Expr {
+    series(OBSERVER).eq(1.0)
+}
+
 pub(super) fn conditions() -> Vec<Condition> {
-    let has_quorum = || series("zk_ensemble_has_quorum");
-    let followed = || series_with("zk_server_state", "state", "follower|observer").last(MEMORY).of_ensemble().eq(1.0);
-    let voters = || series("zk_ensemble_voters").last(MEMORY).of_ensemble().gt(1.0);
-    let watched = Selector { name: "zk_up", labels: Vec::new() };
+    // The newest answer where a scrape takes longer than that.
+    let answered = series("zk_up").max(Span::minutes(2)).or(series("zk_up")).of_member().eq(1.0);
     vec![
         condition(
             "MemberDown",
             Unit::State,
-            series("zk_up").of_member().eq(0.0).or(seen_by_the_lost()
-                .of_member()
-                .eq(0.0)
-                .unless_on(Keys::Member, series("zk_up"))),
+            silent().unless_on(Keys::Member, observer()).or_held("ZooKeeperMemberDown", Keys::Member, "zk_up"),
         )
         .critical(None, Span::minutes(2), "A ZooKeeper member does not answer.")
-        .source("2 minutes ride over the restart of one member; the rules of ZooKeeper's documentation wait 1, etcd's 20")
+        .source("2 minutes outlast the restart of one member; the rules of ZooKeeper's documentation wait 1, etcd's 20")
         .says(
-            "<who> has not answered for over <for> (reason: <reasons>seen by the exporter).",
-            "First ask it yourself: <ask srvr> - if that shows a Mode line, look at the exporter and the network; if not, read the end of ZooKeeper's log on that host and start it. Do not restart another member meanwhile.",
+            "<who> has given the exporter no answer for over <for> (reason: <reasons>seen by the exporter).",
+            "First ask it yourself: <info> - if it answers you, look at the exporter's network; else, on its host: systemctl status zookeeper; journalctl -u zookeeper -n 50 - and start it. Do not restart another member meanwhile.",
         )
         .means(
-            "The process is dead, hung or unreachable, or something else listens on its port.",
+            "The process is dead, hung or unreachable, or another program listens on its port.",
             "Its clients moved to other members; an ensemble of 2n+1 voters stops when n+1 are lost.",
         )
         .so(
@@ -48,48 +54,174 @@ pub(super) fn conditions() -> Vec<Condition> {
             "Start the process; free the disk if it is full; rebuild a damaged member from the leader.",
         )
         .fires(Critical, "m1", "a member that gives no answer", &["zk_up m1 1 for 2m then 0"])
-        .fires(Critical, "m1", "it was down before its exporter went: silence is not recovery", &[
+        .fires(Critical, "m1", "it was down before its exporter went: a gap is no recovery", &[
             "zk_up m1 0 for 4m then stale",
             "zk_up m2 1 for 4m then stale",
             "zk_up m3 1 for 4m then stale",
             "up x 1 for 4m then 0",
         ])
-        .quiet(Critical, "another exporter sees it well", &[
+        .fires(Critical, "m1", "it was down before the exporter reached its own limit", &[
             "zk_up m1 0 for 4m then stale",
-            "up x 1 for 4m then 0",
-            "zk_up m1@2 1",
+            "zk_scrape_failure{word=\"srvr\",reason=\"limit\"} m1 absent for 4m then 1",
+        ])
+        .fires(Critical, "m1", "the exporter that saw it well is gone", &[
+            "zk_up m1 1 for 2m then stale",
+            "up x 1 for 2m then 0",
+            "zk_up m1@2 1 for 2m then 0",
             "up x@2 1",
         ])
+        .quiet(Critical, "another exporter reaches it", &["zk_up m1 0", "zk_up m1@2 1", "up x@2 1"])
         .quiet(Critical, "a restart of one minute", &["zk_up m1 1 for 4m then 0 for 1m then 1"])
-        .quiet(Critical, "a member taken out of the configuration", &["zk_up m1 0 for 3m then stale"]),
+        .quiet(Critical, "a restart that the exporter went away in", &[
+            "zk_up m1 1 for 4m then 0 for 15s then stale",
+            "zk_up m2 1 for 4m then 1 for 15s then stale",
+            "zk_up m3 1 for 4m then 1 for 15s then stale",
+            "up x 1 for 4m then 0",
+        ])
+        .quiet(Critical, "a restart in which the exporter reached its own limit", &[
+            "zk_up m1 1 for 4m then 0 for 15s then stale",
+            "zk_scrape_failure{word=\"srvr\",reason=\"limit\"} m1 absent for 4m then absent for 15s then 1",
+        ])
+        .quiet(Critical, "a member taken out of the configuration", &["zk_up m1 0 for 4m then stale"])
+        .quiet(Critical, "its ensemble taken out of the configuration", &[
+            "zk_up m1 0 for 4m then stale",
+            "zk_up m2 1 for 4m then stale",
+            "zk_up m3 1 for 4m then stale",
+            "zk_ensemble_members e 3 for 4m then stale",
+        ])
+        .quiet(Critical, "it answers again, while one command reached the exporter's limit", &[
+            "zk_up m1 0 for 4m then 1",
+            "zk_scrape_failure{word=\"mntr\",reason=\"limit\"} m1 absent for 4m then 1",
+        ])
+        .quiet(Critical, "only the exporter that does not reach it is left", &[
+            "up x 1",
+            "zk_up m1 0",
+            "up x@2 1 for 12m then 0",
+            "zk_up m1@2 1 for 12m then stale",
+            "zk_up m2@2 1 for 12m then stale",
+            "zk_up m3@2 1 for 12m then stale",
+        ])
+        .quiet(Critical, "a member that a new exporter no longer has", &[
+            "zk_up m1 0 for 4m then stale",
+            "zk_up m2 1 for 4m then stale",
+            "zk_up m3 1 for 4m then stale",
+            "up x 1 for 4m then stale",
+            "zk_up m2@2 absent for 4m then 1",
+            "up x@2 absent for 4m then 1",
+        ])
+        .quiet(Critical, "an observer is a warning", &[
+            "zk_up m3 1 for 2m then 0",
+            "zk_serving m3 1 for 2m then 0",
+            "zk_server_state{state=\"observer\"} m3 1 for 2m then 0",
+            "zk_server_state{state=\"follower\"} m3 0",
+        ]),
         condition(
             "MemberNotServing",
             Unit::State,
-            series("zk_serving").last(MEMORY).of_member().eq(0.0).and(series("zk_up").last(MEMORY).of_member().eq(1.0)),
+            not_serving()
+                .and(answered)
+                .unless_on(Keys::Member, series("zk_ensemble_leader_info"))
+                .unless_on(Keys::Member, observer())
+                .or_held("ZooKeeperMemberNotServing", Keys::Member, "zk_serving"),
         )
-        .critical(None, Span::minutes(2), "A ZooKeeper member runs but serves no clients.")
-        .source("an election takes seconds; 2 minutes let a restarted member load and sync")
+        .critical(None, Span::minutes(2), "A ZooKeeper member does not serve clients.")
+        .source("an election takes seconds; 2 minutes let a restarted member load and sync. Or 4 of 10 minutes in pieces, so that a crash loop counts")
         .says(
-            "<who> has answered for over <for> that it is not serving requests: it finds no leader, or cannot sync with the one there is.",
-            "First see whether it is alone with that: <ask-all srvr> - if the others serve, check that this host reaches their ports 2888 and 3888, then restart this member alone; if none serves, treat it as ZooKeeperQuorumLost.",
+            "<who> has not served clients for over <for>, or comes and goes: it finds no leader, cannot sync with the one there is, or starts and dies again.",
+            "First see whether it is alone with that: <info> - if the others serve, read the end of its log and check that its host reaches their ports 2888 and 3888, then restart this member alone; if none serves, treat it as ZooKeeperQuorumLost.",
         )
         .means(
-            "The process runs and has no part in a quorum: it looks for a leader, loads, or cannot sync.",
+            "The member has no part in a quorum, or not for long: it looks for a leader, loads, cannot sync, or restarts again and again.",
             "It counts as lost for the quorum, and its clients have gone elsewhere.",
         )
         .so(
             "Treat it as a lost member: no maintenance until it serves.",
-            "Mend the network between the quorum ports; raise initLimit where the sync does not end in time; put zoo.cfg and myid right.",
+            "Repair the network between the quorum ports; raise initLimit where the sync does not end in time; correct zoo.cfg and myid; free a full disk.",
         )
-        .fires(Critical, "m2", "it says that it serves nobody", &["zk_serving m2 1 for 2m then 0"])
-        .quiet(Critical, "an election", &["zk_serving m2 1 for 4m then 0 for 1m then 1"])
-        .quiet(Critical, "a dead member is another alarm", &["zk_serving m2 0", "zk_up m2 0"]),
-        condition("MemberReadOnly", Unit::State, state("read-only"))
+        .fires(Critical, "m2", "it says that it does not serve", &["zk_serving m2 1 for 2m then 0"])
+        .fires(Critical, "m2", "30 s dead, 45 s looking for a leader, and again", &[
+            "zk_serving m2 1 for 3m then 0",
+            "zk_up m2 1 for 3m then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1",
+        ])
+        .fires(Critical, "m2", "one scrape of six is answered, and served", &[
+            "zk_serving m2 1 for 3m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1",
+            "zk_up m2 1 for 3m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1",
+        ])
+        .fires(Critical, "m2", "it did not serve before the exporter went", &[
+            "zk_serving m2 1 for 8m then 0 for 4m then stale",
+            "zk_up m1 1 for 12m then stale",
+            "zk_up m2 1 for 12m then stale",
+            "zk_up m3 1 for 12m then stale",
+            "up x 1 for 12m then 0",
+        ])
+        .quiet(Critical, "an election", &["zk_serving m2 1 for 12m then 0 for 1m then 1"])
+        .quiet(Critical, "it serves again after ten minutes", &["zk_serving m2 1 for 3m then 0 for 10m then 1"])
+        .quiet(Critical, "two restarts of a minute", &[
+            "zk_serving m2 1 for 10m then 0 for 1m then 1 for 2m then 0 for 1m then 1",
+        ])
+        .quiet(Critical, "a dead member is another alarm", &["zk_serving m2 1 for 10m then 0", "zk_up m2 1 for 10m then 0"])
+        .quiet(Critical, "a leader that does not serve clients", &[
+            "zk_serving m1 0",
+            "zk_ensemble_leader_info m1 1",
+        ])
+        .quiet(Critical, "an observer is a warning", &[
+            "zk_serving m3 1 for 2m then 0",
+            "zk_server_state{state=\"observer\"} m3 1 for 2m then 0",
+            "zk_server_state{state=\"follower\"} m3 0",
+        ]),
+        condition(
+            "ObserverDown",
+            Unit::State,
+            not_serving()
+                .and_on(Keys::Member, observer())
+                .or_held("ZooKeeperObserverDown", Keys::Member, "zk_serving"),
+        )
+        .warning(None, Span::minutes(5), "A ZooKeeper observer does not serve clients.")
+        .source("an observer has no vote: the quorum does not need it, its clients have other members")
+        .says(
+            "the observer <who> has not served clients for over <for>, or comes and goes.",
+            "First see its state: <info> - then the end of its log: journalctl -u zookeeper -n 50 on <host>",
+        )
+        .means(
+            "The process is dead or unreachable, or finds no leader to learn from.",
+            "Its clients moved to other members; the quorum is as before.",
+        )
+        .so("None tonight, if the other members bear its clients.", "As for a member that is down or does not serve.")
+        .fires(Warning, "m3", "a dead observer", &[
+            "zk_serving m3 1 for 5m then 0",
+            "zk_server_state{state=\"observer\"} m3 1 for 5m then 0",
+            "zk_server_state{state=\"follower\"} m3 0",
+        ])
+        .fires(Warning, "m3", "it was dead before the exporter went", &[
+            "zk_serving m3 1 for 2m then 0 for 10m then stale",
+            "zk_server_state{state=\"observer\"} m3 1 for 2m then 0 for 10m then stale",
+            "zk_server_state{state=\"follower\"} m3 0",
+            "zk_up m1 1 for 12m then stale",
+            "zk_up m2 1 for 12m then stale",
+            "zk_up m3 1 for 2m then 0 for 10m then stale",
+            "up x 1 for 12m then 0",
+        ])
+        .quiet(Warning, "a voter", &["zk_serving m3 1 for 5m then 0"])
+        .quiet(Warning, "a restart", &[
+            "zk_serving m3 1 for 10m then 0 for 1m then 1",
+            "zk_server_state{state=\"observer\"} m3 1 for 10m then 0 for 1m then 1",
+            "zk_server_state{state=\"follower\"} m3 0",
+        ])
+        .quiet(Warning, "an observer that became a voter and died", &[
+            "zk_serving m3 1 for 7m then 0",
+            "zk_server_state{state=\"observer\"} m3 1 for 4m then 0",
+            "zk_server_state{state=\"follower\"} m3 0 for 4m then 1 for 3m then 0",
+        ]),
+        condition(
+            "MemberReadOnly",
+            Unit::State,
+            state("read-only").or_held("ZooKeeperMemberReadOnly", Keys::Member, "zk_server_state"),
+        )
             .critical(None, Span::minutes(1), "A ZooKeeper member is cut off from the quorum and serves only reads.")
-            .source("HariSekhon's check_zookeeper: isro other than rw is critical; 1 minute rides over an election")
+            .source("HariSekhon's check_zookeeper: isro other than rw is critical; 1 minute outlasts an election")
             .says(
                 "<who> has been read-only for over <for>: it does not reach a majority of the voters, and what it serves may be old.",
-                "First check the network from <host> to the quorum and election ports of the others: nc -vz OTHER 2888; nc -vz OTHER 3888 - and what the others say: <ask-all isro>",
+                "First see what the others say: <info> - then check the network from <host> to their quorum and election ports: nc -vz OTHER 2888; nc -vz OTHER 3888",
             )
             .means(
                 "readonlymode.enabled is set and the member is partitioned from the majority.",
@@ -97,22 +229,31 @@ pub(super) fn conditions() -> Vec<Condition> {
             )
             .so(
                 "Treat it as a lost voter, and its answers as stale.",
-                "Mend the network or bring the other voters back; it joins by itself.",
+                "Repair the network or bring the other voters back; it joins without a restart.",
             )
             .fires(Critical, "m3", "a minority that serves reads", &["zk_server_state{state=\"read-only\"} m3 1"])
+            .fires(Critical, "m3", "it was read-only before the exporter went", &[
+                "zk_server_state{state=\"read-only\"} m3 1 for 4m then stale",
+                "zk_up m1 1 for 4m then stale",
+                "zk_up m2 1 for 4m then stale",
+                "zk_up m3 1 for 4m then stale",
+                "up x 1 for 4m then 0",
+            ])
             .quiet(Critical, "half a minute of it", &[
                 "zk_server_state{state=\"read-only\"} m3 0 for 5m then 1 for 30s then 0",
             ]),
         condition(
             "StandaloneInEnsemble",
             Unit::State,
-            state("standalone").and(series("zk_ensemble_members").last(MEMORY).of_ensemble().gt(1.0)),
+            state("standalone")
+                .and(series("zk_ensemble_members").last(MEMORY).of_ensemble().gt(1.0))
+                .or_held("ZooKeeperStandaloneInEnsemble", Keys::Member, "zk_server_state"),
         )
         .critical(None, Span::minutes(2), "A member of a ZooKeeper ensemble runs alone, with data of its own.")
         .source("HariSekhon's check_zookeeper: standalone in an ensemble is critical: a split brain in waiting")
         .says(
             "<who> runs as a standalone server, but the ensemble has several members: clients that reach it read and write data that no other member has.",
-            "First stop it, so that no more writes go astray: systemctl stop zookeeper on <host> - then compare its zoo.cfg: it has no server.N lines, or only its own.",
+            "First make sure of it: <info> - then stop it, so that no more writes go astray: systemctl stop zookeeper on <host> - and compare its zoo.cfg: it has no server.N lines, or only its own.",
         )
         .means(
             "It was started without the server.N lines of the ensemble, or it is another server under this address.",
@@ -120,151 +261,19 @@ pub(super) fn conditions() -> Vec<Condition> {
         )
         .so(
             "Stop it at once; what was written to it has to be looked through by hand.",
-            "Put its zoo.cfg and myid right, move its version-2 aside, start it: it copies everything from the leader.",
+            "Correct its zoo.cfg and myid, move its version-2 aside, start it: it copies everything from the leader.",
         )
         .fires(Critical, "m3", "a standalone server among three", &["zk_server_state{state=\"standalone\"} m3 1"])
+        .fires(Critical, "m3", "it ran alone before the exporter went", &[
+            "zk_server_state{state=\"standalone\"} m3 1 for 4m then stale",
+            "zk_up m1 1 for 4m then stale",
+            "zk_up m2 1 for 4m then stale",
+            "zk_up m3 1 for 4m then stale",
+            "up x 1 for 4m then 0",
+        ])
         .quiet(Critical, "a standalone server that is meant to be one", &[
             "zk_server_state{state=\"standalone\"} m3 1",
             "zk_ensemble_members e 1",
-        ]),
-        condition(
-            "QuorumLost",
-            Unit::State,
-            has_quorum()
-                .max(Span::minutes(1))
-                .of_ensemble()
-                .eq(0.0)
-                .and(series("zk_ensemble_members_up").last(MEMORY).of_ensemble().gt(0.0))
-                .unless(followed()),
-        )
-        .critical(None, Span::minutes(1), "A ZooKeeper ensemble has no quorum.")
-        .source("etcd waits 3 minutes for the same; ZooKeeper refuses every write at once, so 1 minute")
-        .says(
-            "ensemble <ensemble> has had no leader with a majority in sync for over <for>: it takes no writes, and most clients cannot connect. Members:<states>",
-            "first bring back any voter that is down, a majority is enough. Ask all of them: <ask-all srvr>",
-        )
-        .means(
-            "No majority of the voters has agreed on a leader.",
-            "Nothing can be written; everything that coordinates through this ensemble stands still.",
-        )
-        .so(
-            "Wake who you must: this is the outage. Do not touch the server lists under pressure.",
-            "Bring back the voters that are easiest to bring back; mend the election ports (3888).",
-        )
-        .fires(Critical, "e", "one of three is left and says so", &[
-            "zk_ensemble_has_quorum e 1 for 2m then 0",
-            "zk_server_state{state=\"leader\"} m1 0",
-            "zk_server_state{state=\"follower\"} m2 0",
-            "zk_server_state{state=\"follower\"} m3 0",
-            "zk_ensemble_members_up e 1",
-        ])
-        .quiet(Critical, "an election of half a minute", &[
-            "zk_ensemble_has_quorum e 1 for 4m then 0 for 30s then 1",
-        ])
-        .quiet(Critical, "followers of a silent leader are another alarm", &["zk_ensemble_has_quorum e 0"])
-        .quiet(Critical, "nobody up is another alarm", &[
-            "zk_ensemble_has_quorum e 0",
-            "zk_ensemble_members_up e 0",
-            "zk_server_state{state=\"leader\"} m1 0",
-            "zk_server_state{state=\"follower\"} m2 0",
-            "zk_server_state{state=\"follower\"} m3 0",
-        ]),
-        condition(
-            "EnsembleUnreachable",
-            Unit::State,
-            series("zk_ensemble_members_up").last(MEMORY).of_ensemble().eq(0.0),
-        )
-        .critical(None, Span::minutes(1), "No member of a ZooKeeper ensemble answers.")
-        .source("no restart takes all members at once; 1 minute rides over a network that blinks")
-        .says(
-            "no member of ensemble <ensemble> has given the exporter an answer for over <for>. Either all are down, or the exporter's way to them is cut.",
-            "First ask from another host than the exporter's: <ask-all srvr> - if they answer there, the exporter's network, DNS or firewall is at fault; if not, this is a full outage: start the members, a majority first.",
-        )
-        .means(
-            "Every member is dead or unreachable from the exporter.",
-            "If they are down, everything that coordinates through this ensemble stands still; if not, you are blind.",
-        )
-        .so(
-            "Find out within a minute which of the two it is: an outage, or blindness.",
-            "Start a majority of the members; or mend the exporter's network, DNS, TLS or whitelist.",
-        )
-        .fires(Critical, "e", "no member answers", &["zk_ensemble_members_up e 3 for 1m then 0"])
-        .quiet(Critical, "one still does", &["zk_ensemble_members_up e 1"]),
-        condition(
-            "QuorumMarginZero",
-            Unit::Count,
-            series("zk_ensemble_quorum_margin")
-                .max(Span::minutes(2))
-                .of_ensemble()
-                .le(LIMIT)
-                .and(has_quorum().max(Span::minutes(2)).of_ensemble().eq(1.0))
-                .and(voters()),
-        )
-        .warning(0.0, Span::minutes(1), "One more failure stops a ZooKeeper ensemble.")
-        .source("margin = voters in sync - majority; 0 means that the next loss stops all writes. The best of 2 minutes must be 0, so that a rolling restart does not raise it and an election does not end it")
-        .says(
-            "the voters in sync of ensemble <ensemble> have been only <value> more than a majority for over <for>: the loss of another one stops all writes. Not serving:<down>.",
-            "First stop all maintenance on this ensemble, then bring the missing voter back; see what the leader counts: <ask-all mntr> | grep -E '==|quorum_size|synced_'",
-        )
-        .means(
-            "Just enough voters are in sync for a majority.",
-            "Nothing yet; a reboot, a deployment or a slow disk on one more voter is an outage.",
-        )
-        .so(
-            "No maintenance on this ensemble until the voter is back.",
-            "Bring the missing voter back, replace it under its id, or take it out with reconfig -remove.",
-        )
-        .fires(Warning, "e", "two of three in sync", &["zk_ensemble_quorum_margin e 1 for 2m then 0"])
-        .quiet(Warning, "a rolling restart", &["zk_ensemble_quorum_margin e 1 for 4m then 0 for 90s then 1"])
-        .quiet(Warning, "a standalone server has no margin", &[
-            "zk_ensemble_quorum_margin e 0",
-            "zk_ensemble_voters e 1",
-        ])
-        .quiet(Warning, "a lost quorum is another alarm", &[
-            "zk_ensemble_quorum_margin e -1",
-            "zk_ensemble_has_quorum e 0",
-        ]),
-        condition(
-            "EnsembleUnwatched",
-            Unit::State,
-            seen_by_the_lost()
-                .by(Agg::Group, Keys::Ensemble)
-                .unless_on(Keys::Ensemble, series("zk_up"))
-                .or(Expr::AbsentEnsembles(watched)),
-        )
-        .critical(None, Span::minutes(3), "Nobody watches a ZooKeeper ensemble any more.")
-        .source("3 minutes are several scrapes and ride over the restart of an exporter; kube-prometheus waits as long")
-        .says(
-            "Prometheus has had no figures of ensemble <ensemble> for over <for>: the exporter that watched it is gone or not scraped. No other alarm of this ensemble can fire, and none that has ended need be over.",
-            "First look at Prometheus' targets page for the exporter; then on its host: systemctl status zookeeper-exporter; journalctl -u zookeeper-exporter -n 50",
-        )
-        .means(
-            "The ensemble was watched within the last hour, or stands in the configuration, and no exporter reports it now.",
-            "The ensemble may be well; nobody would know if it were not.",
-        )
-        .so(
-            "Look at the ensemble by hand until it is watched again.",
-            "Start the exporter, mend the scrape configuration or service discovery.",
-        )
-        .fires(Critical, "e", "the only exporter is gone", &[
-            "up x 1 for 3m then 0",
-            "zk_up m1 1 for 3m then stale",
-            "zk_up m2 1 for 3m then stale",
-            "zk_up m3 1 for 3m then stale",
-        ])
-        .quiet(Critical, "another exporter watches it still", &[
-            "up x 1 for 3m then 0",
-            "up x@2 1",
-            "zk_up m1 1 for 3m then stale",
-            "zk_up m2 1 for 3m then stale",
-            "zk_up m3 1 for 3m then stale",
-            "zk_up m1@2 1",
-        ])
-        .quiet(Critical, "an exporter that restarts", &["up x 1 for 4m then 0 for 1m then 1"])
-        .quiet(Critical, "an ensemble taken out of the configuration", &[
-            "zk_up m1 1 for 2m then stale",
-            "zk_up m2 1 for 2m then stale",
-            "zk_up m3 1 for 2m then stale",
         ]),
         condition(
             "MemberRestarting",
@@ -289,28 +298,5 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_received_bytes_total m1 +600/m for 15m then 0 for 1m then +600/m for 14m then 0 for 1m then +600/m for 14m then 0 for 1m then +600/m",
         ])
         .quiet(Warning, "one restart", &["zk_received_bytes_total m1 +600/m for 30m then 0 for 1m then +600/m"]),
-        condition(
-            "EnsembleEvenSize",
-            Unit::Count,
-            series("zk_ensemble_voters").last(MEMORY).of_ensemble().eq(2.0)
-                .or(series("zk_ensemble_voters").last(MEMORY).of_ensemble().eq(4.0))
-                .or(series("zk_ensemble_voters").last(MEMORY).of_ensemble().eq(6.0)),
-        )
-        .warning(None, Span::hours(1), "A ZooKeeper ensemble has an even number of voters.")
-        .off()
-        .source("an even number adds a member that can fail and no failure that can be borne (ZooKeeper's administrator's guide); off, since nothing is wrong tonight")
-        .says(
-            "ensemble <ensemble> has <value> voters: it bears no more failures than with one less.",
-            "First see the configured voters: <ask-all conf> | grep -E '==|^server'",
-        )
-        .means("The number of voters is even.", "One more machine that can fail, without a failure more that can be borne.")
-        .so(
-            "Add a voter or make one an observer at the next occasion.",
-            "reconfig -add or -remove (3.5 and later), or the server lines of all members and a rolling restart.",
-        )
-        .fires(Warning, "e", "two voters", &["zk_ensemble_voters e 2"])
-        .fires(Warning, "e", "four voters", &["zk_ensemble_voters e 4"])
-        .fires(Warning, "e", "six voters", &["zk_ensemble_voters e 6"])
-        .quiet(Warning, "seven voters", &["zk_ensemble_voters e 7"]),
     ]
 }

@@ -1,9 +1,11 @@
 //! Whether the watcher itself is well.
 
 use super::super::build::{LIMIT, series};
-use super::super::condition::Severity::{Info, Warning};
+use super::super::condition::Severity::{Critical, Info, Warning};
 use super::super::condition::{Condition, Group, Unit};
-use super::super::expr::{Agg, Expr, Keys, Span};
+use super::super::expr::{Agg, Expr, Keys, Selector, Span};
+use super::super::trouble::watched;
+use super::super::watch::{UNSEEN, WATCH};
 use super::MEMORY;
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
@@ -13,13 +15,115 @@ fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
 pub(super) fn conditions() -> Vec<Condition> {
     let five = Span::minutes(5);
     vec![
+        Condition::new(
+            "EnsembleUnwatched",
+            Group::Availability,
+            Unit::State,
+            series(WATCH)
+                .eq(1.0)
+                .by(Agg::Group, Keys::Ensemble)
+                .unless_on(Keys::Ensemble, watched())
+                .or(Expr::AbsentEnsembles(Selector { name: "zk_up", labels: Vec::new() })),
+        )
+        .critical(None, Span::minutes(3), "No exporter watches a ZooKeeper ensemble any more.")
+        .source("3 minutes are several scrapes and outlast the restart of an exporter; kube-prometheus waits as long")
+        .says(
+            "Prometheus has had no figures of ensemble <ensemble> for over <for>: the exporter that watched it is gone, not scraped, or reaches no member that another one reached. No new alarm of this ensemble can fire, and none that fires can end.",
+            "First look at Prometheus' targets page for the exporter; then on its host: systemctl status zookeeper-exporter; journalctl -u zookeeper-exporter -n 50",
+        )
+        .means(
+            "The ensemble was watched, or is in the configuration, and no exporter that reaches it reports it now.",
+            "The ensemble may be well; if it is not, no alert will say so.",
+        )
+        .so(
+            "Look at the ensemble by hand until it is watched again.",
+            "Start the exporter, repair the scrape configuration or service discovery. If the ensemble was given up: see docs/alerts.md.",
+        )
+        .fires(Critical, "e", "the only exporter is gone", &[
+            "up x 1 for 3m then 0",
+            "zk_up m1 1 for 3m then stale",
+            "zk_up m2 1 for 3m then stale",
+            "zk_up m3 1 for 3m then stale",
+        ])
+        .fires(Critical, "e", "its target is gone", &[
+            "up x 1 for 3m then stale",
+            "zk_up m1 1 for 3m then stale",
+            "zk_up m2 1 for 3m then stale",
+            "zk_up m3 1 for 3m then stale",
+        ])
+        .fires(Critical, "e", "no member could be asked", &[
+            "zk_up m1 1 for 3m then stale",
+            "zk_up m2 1 for 3m then stale",
+            "zk_up m3 1 for 3m then stale",
+            "zk_ensemble_members e 3",
+        ])
+        .fires(Critical, "e", "the only exporter left reaches no member that the other one reached", &[
+            "up x 1",
+            "up x@2 1 for 12m then 0",
+            "zk_up m1 0",
+            "zk_up m2 0",
+            "zk_up m3 0",
+            "zk_up m1@2 1 for 12m then stale",
+            "zk_up m2@2 1 for 12m then stale",
+            "zk_up m3@2 1 for 12m then stale",
+        ])
+        .quiet(Critical, "the new exporter of a roll-out does not have the ensemble", &[
+            "up x 1 for 7m then stale",
+            "zk_up m1 1 for 7m then stale",
+            "zk_up m2 1 for 7m then stale",
+            "zk_up m3 1 for 7m then stale",
+            "zk_ensemble_members e 3 for 7m then stale",
+            "up x@2 absent for 6m then 1",
+            "zk_exporter_build_info{version=\"1.0.0\"} x@2 absent for 6m then 1",
+            "zk_up{ensemble=\"b\",member=\"zk-9:2181\"} x@2 absent for 6m then 1",
+        ])
+        .fires(Critical, "e", "an older exporter of the same job has other ensembles", &[
+            "up x 1 for 7m then stale",
+            "zk_up m1 1 for 7m then stale",
+            "zk_up m2 1 for 7m then stale",
+            "zk_up m3 1 for 7m then stale",
+            "zk_ensemble_members e 3 for 7m then stale",
+            "up x@2 1",
+            "zk_exporter_build_info{version=\"1.0.0\"} x@2 1",
+            "zk_up{ensemble=\"b\",member=\"zk-9:2181\"} x@2 1",
+        ])
+        .quiet(Critical, "a probe that was taken out of the service discovery", &[
+            "up x 1 for 7m then stale",
+            "zk_exporter_build_info{version=\"1.0.0\"} x absent",
+            "zk_up m1 1 for 7m then stale",
+            "zk_up m2 1 for 7m then stale",
+            "zk_up m3 1 for 7m then stale",
+            "zk_ensemble_members e 3 for 7m then stale",
+            "up x@2 1",
+            "zk_up{ensemble=\"b\",member=\"zk-9:2181\"} x@2 1",
+        ])
+        .quiet(Critical, "another exporter watches it still", &[
+            "up x 1 for 3m then 0",
+            "up x@2 1",
+            "zk_up m1 1 for 3m then stale",
+            "zk_up m2 1 for 3m then stale",
+            "zk_up m3 1 for 3m then stale",
+            "zk_up m1@2 1",
+        ])
+        .quiet(Critical, "an exporter that restarts", &[
+            "up x 1 for 4m then 0 for 1m then 1",
+            "zk_up m1 1 for 4m then stale for 1m then 1",
+            "zk_up m2 1 for 4m then stale for 1m then 1",
+            "zk_up m3 1 for 4m then stale for 1m then 1",
+        ])
+        .quiet(Critical, "an ensemble taken out of the configuration", &[
+            "zk_up m1 1 for 2m then stale",
+            "zk_up m2 1 for 2m then stale",
+            "zk_up m3 1 for 2m then stale",
+            "zk_ensemble_members e 3 for 2m then stale",
+        ]),
         condition(
             "ExporterDown",
             Unit::State,
             series("up")
                 .by(Agg::Max, Keys::Target)
                 .eq(0.0)
-                .and_on(Keys::Target, series("zk_exporter_build_info").last(Span::hours(24))),
+                .and_on(Keys::Target, series(WATCH).eq(1.0)),
         )
         .warning(None, five, "An exporter of ZooKeeper metrics is down.")
         .source("Strimzi waits 3 minutes; if no other exporter watches the same ensembles, ZooKeeperEnsembleUnwatched is the alarm")
@@ -28,10 +132,49 @@ pub(super) fn conditions() -> Vec<Condition> {
             "First on its host: systemctl status zookeeper-exporter; journalctl -u zookeeper-exporter -n 50; curl -s http://<instance>/-/healthy",
         )
         .means("The exporter does not run, or Prometheus does not reach it.", "Its ensembles are watched by one exporter less, or by none.")
-        .so("None tonight, as long as another exporter watches.", "Start it; mend the network or its TLS and password settings (web configuration).")
+        .so("None tonight, as long as another exporter watches.", "Start it; repair the network or its TLS and password settings (web configuration).")
         .fires(Warning, "x", "it does not answer", &["up x 1 for 3m then 0"])
         .quiet(Warning, "a restart", &["up x 1 for 4m then 0 for 1m then 1"])
-        .quiet(Warning, "a target that is no exporter of ours", &["up x 0", "zk_exporter_build_info{version=\"1.0.0\"} x absent"]),
+        .quiet(Warning, "a target that is no exporter of ours", &[
+            "up x 0",
+            "zk_up m1 absent",
+            "zk_up m2 absent",
+            "zk_up m3 absent",
+            "zk_ensemble_members e absent",
+        ]),
+        condition(
+            "ExporterBlind",
+            Unit::Count,
+            series(UNSEEN).eq(1.0).by(Agg::Sum, Keys::EnsembleOfTarget),
+        )
+        .warning(None, five, "An exporter does not reach ZooKeeper members that another exporter reaches.")
+        .source("answered in less than half of 10 minutes, while another exporter had answers in 90 % of them; 5 minutes more, since one exporter still watches")
+        .says(
+            "the exporter <who> gets no answers from <value> member(s) of ensemble <ensemble> that another exporter reaches. Alone, it would not watch them; no alarm about them follows from what it reports.",
+            "First ask from its host: <info> - then its firewall, NetworkPolicy, DNS and certificates: curl -s http://<instance>/metrics | grep zk_scrape_failure",
+        )
+        .means(
+            "The network, a firewall or a certificate is between this exporter and the members.",
+            "Those members are watched by one exporter less.",
+        )
+        .so("None tonight, as long as the other exporter runs; do not restart that one.", "Open the way from this exporter to the members' client ports.")
+        .fires(Warning, "x ensemble=a", "it reaches one member less than another", &[
+            "zk_up m1 0",
+            "zk_up m1@2 1",
+            "zk_up m2@2 1",
+            "up x@2 1",
+        ])
+        .quiet(Warning, "a member that no exporter reaches", &["zk_up m1 0", "zk_up m1@2 0", "up x@2 1"])
+        .quiet(Warning, "a member that died", &[
+            "zk_up m1 1 for 5m then 0",
+            "zk_up m1@2 1 for 5m then 0",
+            "up x@2 1",
+        ])
+        .quiet(Warning, "it reaches it again", &[
+            "zk_up m1 1 for 2m then 0 for 3m then 1",
+            "zk_up m1@2 1",
+            "up x@2 1",
+        ]),
         condition(
             "ExporterOverloaded",
             Unit::Count,

@@ -1,10 +1,9 @@
 //! Who leads, and how often that changes.
 
-use super::super::build::{LIMIT, mean, series, series_with};
-use super::super::condition::Severity::{Critical, Warning};
+use super::super::build::{LIMIT, mean, series};
+use super::super::condition::Severity::Warning;
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Agg, Expr, Keys, Span};
-use super::MEMORY;
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
     Condition::new(name, Group::Leadership, unit, expr)
@@ -13,58 +12,6 @@ fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
 pub(super) fn conditions() -> Vec<Condition> {
     let quarter = Span::minutes(15);
     vec![
-        condition(
-            "MultipleLeaders",
-            Unit::Count,
-            series("zk_ensemble_leaders").last(MEMORY).of_ensemble().gt(1.0),
-        )
-        .critical(None, Span::minutes(1), "A ZooKeeper ensemble has more than one leader.")
-        .source("1 minute, since two scrapes may meet one hand-over; an old leader of a lower epoch with nobody in sync is not counted")
-        .says(
-            "<value> members of ensemble <ensemble> have said for over <for> that they lead: clients may see two truths. Members:<states>",
-            "first stop the one in the smaller half; compare epochs and followers: <ask-all srvr> | grep -E '==|Zxid|Mode'",
-        )
-        .means(
-            "Two halves each hold what they take for a majority: configurations differ, or two ensembles share one name here.",
-            "Writes of the two sides contradict each other; one side's will be lost.",
-        )
-        .so(
-            "Stop one side now; which one, the epoch and the number of followers tell.",
-            "Make the server lines and myid of all members equal; let the stopped side sync from the other.",
-        )
-        .fires(Critical, "e", "two leaders", &["zk_ensemble_leaders e 2"])
-        .quiet(Critical, "a hand-over", &["zk_ensemble_leaders e 1 for 4m then 2 for 30s then 1"]),
-        condition(
-            "LeaderSilent",
-            Unit::State,
-            series("zk_ensemble_has_quorum").max(Span::minutes(1)).of_ensemble().eq(0.0).and(
-                series_with("zk_server_state", "state", "follower|observer").last(Span::minutes(1)).of_ensemble().eq(1.0),
-            ),
-        )
-        .critical(None, Span::minutes(1), "Followers follow a leader that does not answer.")
-        .source("a paused leader keeps its followers for syncLimit ticks, 10 s by default; 1 minute is well beyond")
-        .says(
-            "members of ensemble <ensemble> say that they follow, but for over <for> no member has answered as their leader with a majority in sync: either it hangs, and no write succeeds, or only the exporter cannot reach it. Members:<states>",
-            "first try a write: zkCli.sh -server MEMBER create /zookeeper-exporter-test x - if that hangs, stop the silent leader's process (kill -9 is right for a hung JVM), and the others elect a new one.",
-        )
-        .means(
-            "The leader hangs (a long garbage collection, a stopped process, a stuck disk), or it leads and does not answer the exporter.",
-            "If it hangs, no write of the whole ensemble succeeds while every follower looks healthy.",
-        )
-        .so(
-            "Decide by a test write whether the leader hangs or only its port is closed to you.",
-            "End the hung process; or open its client port and whitelist to the exporter.",
-        )
-        .fires(Critical, "e", "the leader is paused for longer than the followers should bear", &[
-            "zk_ensemble_has_quorum e 1 for 2m then 0",
-            "zk_server_state{state=\"leader\"} m1 0",
-        ])
-        .quiet(Critical, "a pause of half a minute", &["zk_ensemble_has_quorum e 1 for 4m then 0 for 30s then 1"])
-        .quiet(Critical, "nobody follows: the quorum is lost", &[
-            "zk_ensemble_has_quorum e 0",
-            "zk_server_state{state=\"follower\"} m2 0",
-            "zk_server_state{state=\"follower\"} m3 0",
-        ]),
         condition(
             "FrequentElections",
             Unit::Count,

@@ -11,6 +11,7 @@ mod exporter;
 mod jvm;
 mod latency;
 mod leadership;
+mod quorum;
 mod replication;
 mod requests;
 mod security;
@@ -26,6 +27,7 @@ const MEMORY: Span = Span::minutes(5);
 static CONDITIONS: LazyLock<Vec<Condition>> = LazyLock::new(|| {
     let groups = [
         availability::conditions(),
+        quorum::conditions(),
         leadership::conditions(),
         replication::conditions(),
         latency::conditions(),

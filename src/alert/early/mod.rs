@@ -99,14 +99,19 @@ impl RecordGroup {
             out.push_str(&format!("    interval: {interval}\n"));
         }
         out.push_str("    rules:\n");
-        for record in &self.records {
-            out.push_str(&format!("      - record: {}\n        expr: |\n", record.name));
-            record.expr.lines().for_each(|line| out.push_str(&format!("          {line}\n")));
-            if !record.labels.is_empty() {
-                out.push_str("        labels:\n");
-                for (name, value) in &record.labels {
-                    out.push_str(&format!("          {name}: {}\n", quoted(value)));
-                }
+        self.records.iter().for_each(|record| record.write(out));
+    }
+}
+
+impl Record {
+    /// The rule as a rule file of Prometheus has it.
+    pub(super) fn write(&self, out: &mut String) {
+        out.push_str(&format!("      - record: {}\n        expr: |\n", self.name));
+        self.expr.lines().for_each(|line| out.push_str(&format!("          {line}\n")));
+        if !self.labels.is_empty() {
+            out.push_str("        labels:\n");
+            for (name, value) in &self.labels {
+                out.push_str(&format!("          {name}: {}\n", quoted(value)));
             }
         }
     }

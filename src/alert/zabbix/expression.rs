@@ -7,10 +7,12 @@
 use super::TEMPLATE;
 use super::item::Items;
 use super::shape::{
-    first, grows, has_extreme, is_of_member, is_up, limited, names_ensemble, of_the_lost, quotient, source, tells_time,
+    first, grows, has_extreme, is_held, is_of_member, is_recorded, is_trouble, is_unwatched, is_up, limited, quotient,
+    source, tells_time,
 };
 use crate::alert::expr::{Agg, Cmp, Expr, Fold, Keys, Op, Selector, Set, Span};
 use crate::alert::promql::number;
+use crate::alert::trouble::{CHANGES, GOOD_SHARE, Trouble, WINDOW};
 
 /// Older than this is no value any more, as in Prometheus.
 const STALE: Span = Span::minutes(5);
@@ -23,6 +25,8 @@ pub(super) struct Writer<'w> {
     pub(super) limit: &'w str,
     /// How long it must hold.
     pub(super) hold: Span,
+    /// Whether it is part of another trigger, which must not become too long: then the bare state is enough.
+    pub(super) brief: bool,
     /// Where the items that it looks at are noted.
     pub(super) items: &'w mut Items,
 }
@@ -58,17 +62,22 @@ impl Writer<'_> {
     /// Something that is so or not; `denied` where it stands behind `not`.
     fn holds(&mut self, expr: &Expr, denied: bool) -> Result<String, Reason> {
         match expr {
-            Expr::Sets(Set::Or, _, left, right) if matches!(**right, Expr::AbsentEnsembles(_)) => {
+            // The last value of an item outlives a missing page, and configured ensembles are not known to the template.
+            Expr::Sets(Set::Or, _, left, right) if is_held(right) || matches!(**right, Expr::AbsentEnsembles(_)) => {
                 self.holds(left, denied)
             }
+            // There is one exporter, the host, and nothing that another one sees.
+            Expr::Sets(Set::And | Set::Unless, _, left, right) if is_recorded(right) => self.holds(left, denied),
+            Expr::Sets(Set::Unless, ..) if is_unwatched(expr) => Ok(self.unwatched()),
+            Expr::Sets(Set::And | Set::Unless, _, left, _) if self.brief && is_trouble(left) => {
+                self.holds(left, denied)
+            }
+            Expr::Trouble(trouble) => self.trouble(trouble, denied),
             Expr::Sets(set, keys, left, right) => {
                 let one = self.holds(left, denied)?;
                 let bracketed =
                     if matches!(**left, Expr::Sets(Set::Or, ..)) { format!("({one})") } else { one.clone() };
-                // Of the exporter itself there is one, and it is the host.
-                let of_exporter = matches!(&**right, Expr::Window(Fold::Last, one, _) if !names_ensemble(one));
                 match set {
-                    Set::And if of_exporter => Ok(one),
                     Set::And => {
                         let other = self.part(right, *keys, denied)?;
                         Ok(both(&bracketed, &other))
@@ -83,14 +92,29 @@ impl Writer<'_> {
                     }
                 }
             }
-            Expr::By(Agg::Group, keys, inner) => {
-                let (inner, lost) = of_the_lost(inner).map_or((&**inner, false), |inner| (inner, true));
-                let there = self.part(inner, Some(*keys), denied)?;
-                Ok(if lost { both(&there, &self.gone()) } else { there })
-            }
+            Expr::By(Agg::Group, keys, inner) => self.part(inner, Some(*keys), denied),
             Expr::Compare(cmp, left, right) => self.compare(*cmp, left, right, denied),
             _ => Err("needs a rule that always fires, which Zabbix does not want"),
         }
+    }
+
+    /// A spell, or a share of the window with changes in it.
+    fn trouble(&mut self, trouble: &Trouble, denied: bool) -> Result<String, Reason> {
+        let flag = Expr::Series(trouble.flag.clone()).by(Agg::Max, trouble.keys);
+        let spell = self.compare(Cmp::Eq, &flag, &Expr::Number(trouble.bad), denied)?;
+        if trouble.recorded.is_none() || self.brief {
+            return Ok(spell);
+        }
+        let key = self.items.number(self.rule, trouble.keys, Agg::Max, &trouble.flag);
+        let item = format!("/{TEMPLATE}/{key},{WINDOW}");
+        Ok(format!("(({spell}) or (avg({item})<={GOOD_SHARE} and changecount({item})>={CHANGES}))"))
+    }
+
+    /// The page is gone, and with it the ensemble.
+    fn unwatched(&mut self) -> String {
+        let selector = Selector { name: "zk_up", labels: Vec::new() };
+        let key = self.items.number(self.rule, Keys::Ensemble, Agg::Max, &selector);
+        both(&self.gone(), &format!("nodata(/{TEMPLATE}/{key},{})=1", self.hold))
     }
 
     /// One side of a set; a bare series means that there is one.
@@ -115,17 +139,6 @@ impl Writer<'_> {
     fn compare(&mut self, cmp: Cmp, left: &Expr, right: &Expr, denied: bool) -> Result<String, Reason> {
         if is_up(left) {
             return Ok(if *right == Expr::Number(0.0) { self.gone() } else { negation(&self.gone()) });
-        }
-        if let Expr::By(agg, keys, inner) = left
-            && let Some(inner) = of_the_lost(inner)
-        {
-            let left = Expr::By(*agg, *keys, Box::new(inner.clone()));
-            let gone = self.gone();
-            // What came last stands: there is nothing newer to look at.
-            let hold = std::mem::take(&mut self.hold);
-            let compared = self.compare(cmp, &left, right, denied);
-            self.hold = hold;
-            return Ok(both(&compared?, &gone));
         }
         let (above, below) = quotient(left)?;
         let mut low = match cmp {
@@ -229,9 +242,10 @@ impl Writer<'_> {
             return Err("is told of each canary, of an ensemble or of a member, which one discovery rule cannot");
         }
         let key = self.items.number(self.rule, of, agg, selector);
-        let at = |window: Span, function: &str, more: &str| match look {
-            Look::At(Span(0)) | Look::Low | Look::High => format!("{function}(/{TEMPLATE}/{key},{window}{more})"),
-            Look::At(ago) => format!("{function}(/{TEMPLATE}/{key},{window}:now-{ago}{more})"),
+        let before = if let Expr::WindowAgo(_, _, _, before) = leaf { *before } else { Span(0) };
+        let at = |window: Span, function: &str, more: &str| match Span(before.0 + ago(look).0) {
+            Span(0) => format!("{function}(/{TEMPLATE}/{key},{window}{more})"),
+            ago => format!("{function}(/{TEMPLATE}/{key},{window}:now-{ago}{more})"),
         };
         let extreme = |window: Span| {
             let function = if look == Look::Low { "min" } else { "max" };
@@ -248,7 +262,7 @@ impl Writer<'_> {
             Expr::Series(_) => (newest(ago(look)), STALE),
             Expr::Window(Fold::Last, _, window) => (newest(ago(look)), *window),
             Expr::Window(Fold::Min | Fold::Max, _, window) if far => (extreme(*window), *window),
-            Expr::Window(fold, _, window) => {
+            Expr::Window(fold, _, window) | Expr::WindowAgo(fold, _, window, _) => {
                 let text = match fold {
                     Fold::Avg => at(*window, "avg", ""),
                     Fold::Max => at(*window, "max", ""),
@@ -256,9 +270,11 @@ impl Writer<'_> {
                     Fold::Rate => at(*window, "rate", ""),
                     Fold::Increase => format!("{}*{}", at(*window, "rate", ""), window.0),
                     Fold::Resets => at(*window, "changecount", ",\"dec\""),
+                    Fold::Changes => at(*window, "changecount", ""),
+                    Fold::Low => at(*window, "percentile", ",10"),
                     Fold::Last => newest(ago(look)),
                 };
-                (text, *window)
+                (text, Span(before.0 + window.0))
             }
             Expr::Past(_, span) => (newest(Span(span.0 + ago(look).0)), STALE),
             Expr::Predict(_, window, ahead) => (at(*window, "forecast", &format!(",{ahead}")), *window),

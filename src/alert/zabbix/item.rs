@@ -15,7 +15,9 @@ pub(super) const fn macros(keys: Keys) -> &'static [(&'static str, &'static str)
         Keys::Certificate => &[("ensemble", "{#ENSEMBLE}"), ("member", "{#MEMBER}"), ("subject", "{#SUBJECT}")],
         Keys::Znode => &[("ensemble", "{#ENSEMBLE}"), ("path", "{#PATH}")],
         // Of what rules record, nothing is on the page.
-        Keys::Target | Keys::Nothing | Keys::Indicator | Keys::Objective | Keys::Resource => &[],
+        Keys::Target | Keys::EnsembleOfTarget | Keys::Nothing | Keys::Indicator | Keys::Objective | Keys::Resource => {
+            &[]
+        }
     }
 }
 
@@ -80,7 +82,9 @@ pub(super) const fn rule_name(rule: Keys) -> &'static str {
         Keys::Member | Keys::MemberOfTarget | Keys::Canary => "2 members",
         Keys::Certificate => "3 certificates",
         Keys::Znode => "4 znodes",
-        Keys::Target | Keys::Nothing | Keys::Indicator | Keys::Objective | Keys::Resource => "0 exporter",
+        Keys::Target | Keys::EnsembleOfTarget | Keys::Nothing | Keys::Indicator | Keys::Objective | Keys::Resource => {
+            "0 exporter"
+        }
     }
 }
 

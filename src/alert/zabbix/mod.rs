@@ -17,10 +17,12 @@ use self::words::{Words, macro_name, sentence};
 use self::yaml::{Node, text, texts, uuid};
 use super::condition::{Condition, Severity};
 use super::conditions;
+use super::early;
 use super::expr::{Agg, Keys, Selector};
 use super::inhibit::silences;
 use super::rules::{Deployment, LeftOut, RUNBOOKS, RuleFile};
 use super::thresholds::{InForce, Thresholds};
+use super::watch;
 
 /// The name of the template.
 pub(crate) const TEMPLATE: &str = "ZooKeeper by zookeeper-exporter";
@@ -291,13 +293,15 @@ fn trigger(
     deployment: &Deployment,
 ) -> Result<Trigger, &'static str> {
     let (condition, severity) = (level.condition, level.level.severity);
-    if condition.samples().iter().any(|name| name.contains(':')) {
+    let samples = condition.samples();
+    let only_watch = !samples.is_empty() && samples.iter().all(|name| watch::is_recorded(name));
+    if only_watch || samples.iter().any(|name| early::is_recorded(name)) {
         return Err("needs the recording rules of Prometheus");
     }
     let rule = rule_of(&condition.expr);
     let context = (!macros(rule).is_empty()).then_some("{#ENSEMBLE}");
     let limit = macro_name(condition, short_of(severity), context);
-    let mut writer = Writer { rule, limit: &limit, hold: level.hold, items };
+    let mut writer = Writer { rule, limit: &limit, hold: level.hold, brief: false, items };
     let mut expression = writer.write(&condition.expr)?;
     let value = writer.value(&condition.expr);
     if is_switched(level) {
@@ -314,8 +318,11 @@ fn trigger(
             && !macros(elsewhere).is_empty()
             && other.condition.name != "EnsembleUnwatched"
         {
-            let mut writer = Writer { rule, limit: "", hold: other.hold, items: &mut *items };
-            if let Ok(worse) = writer.write(&other.condition.expr) {
+            let mut writer = Writer { rule, limit: "", hold: other.hold, brief: true, items: &mut *items };
+            // A lost quorum and a silent leader are one state here.
+            if let Ok(worse) = writer.write(&other.condition.expr)
+                && !expression.contains(&worse)
+            {
                 expression = format!("({expression}) and not ({worse})");
             }
         }

@@ -3,6 +3,7 @@
 use super::expression::Reason;
 use crate::alert::expr::{Agg, Cmp, Expr, Fold, Keys, Op, Selector, Set};
 use crate::alert::promql::family_of;
+use crate::alert::watch;
 use crate::catalogue::Scope;
 
 /// The rule for a condition: counters of members that only grow cannot be joined before their growth is known.
@@ -46,19 +47,33 @@ pub(super) fn is_up(expr: &Expr) -> bool {
     }
 }
 
-/// `X unless on (job, instance) up == 1`: gives X.
-pub(super) fn of_the_lost(expr: &Expr) -> Option<&Expr> {
+/// What an alarm is held by in Prometheus while no page comes.
+pub(super) fn is_held(expr: &Expr) -> bool {
     match expr {
-        Expr::Sets(Set::Unless, Some(Keys::Target), left, right) => match &**right {
-            Expr::Compare(Cmp::Eq, up, _) if is_up(up) => Some(left),
-            _ => None,
-        },
-        _ => None,
+        Expr::Held(_) => true,
+        Expr::Math(_, left, _) => is_held(left),
+        _ => false,
     }
 }
 
-pub(super) fn names_ensemble(selector: &Selector) -> bool {
-    family_of(selector.name).is_none_or(|family| family.scope != Scope::Exporter || family.labels.contains(&"ensemble"))
+/// A state over time, with what else must be so.
+pub(super) fn is_trouble(expr: &Expr) -> bool {
+    match expr {
+        Expr::Trouble(_) => true,
+        Expr::Sets(Set::And | Set::Unless, _, left, _) => is_trouble(left),
+        _ => false,
+    }
+}
+
+/// What only the recording rules of who watches know.
+pub(super) fn is_recorded(expr: &Expr) -> bool {
+    let all = expr.selectors();
+    !all.is_empty() && all.iter().all(|selector| watch::is_recorded(selector.name))
+}
+
+/// Ensembles that were watched, and of which no page comes.
+pub(super) fn is_unwatched(expr: &Expr) -> bool {
+    matches!(expr, Expr::Sets(Set::Unless, Some(Keys::Ensemble), left, _) if is_recorded(left))
 }
 
 pub(super) fn tells_time(expr: &Expr) -> bool {
@@ -75,6 +90,9 @@ pub(super) fn has_extreme(expr: &Expr, low: bool) -> bool {
         Expr::Number(_) | Expr::Limit | Expr::Series(_) | Expr::Window(Fold::Last, ..) => true,
         Expr::Math(Op::Sub, left, right) => has_extreme(left, low) && has_extreme(right, !low),
         Expr::By(_, _, inner) => has_extreme(inner, low),
+        Expr::Sets(Set::And | Set::Or, None, leaf, now) if leaf.selectors() == now.selectors() => {
+            has_extreme(leaf, low)
+        }
         Expr::Window(Fold::Min, ..) => low,
         Expr::Window(Fold::Max, ..) => !low,
         _ => false,
@@ -110,6 +128,8 @@ pub(super) fn source(agg: Agg, keys: Keys, inner: &Expr) -> Result<(Agg, Keys, &
     match inner {
         Expr::By(Agg::Sum, Keys::MemberOfTarget, leaf) => Ok((Agg::Sum, keys, leaf)),
         Expr::By(Agg::Max, Keys::Member, leaf) if keys == Keys::Ensemble => Ok((agg, keys, leaf)),
+        // A window of series that a page has now, or of their newest values where it is empty.
+        Expr::Sets(Set::And | Set::Or, None, leaf, now) if leaf.selectors() == now.selectors() => Ok((agg, keys, leaf)),
         Expr::By(..) | Expr::Math(..) | Expr::Compare(..) | Expr::Sets(..) => {
             Err("reckons with series before they are joined")
         }

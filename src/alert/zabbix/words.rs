@@ -59,6 +59,7 @@ impl Words<'_> {
                 _ => "ensemble {#ENSEMBLE}".to_owned(),
             },
             "value" => self.value(),
+            "info" | "stat" => format!("zookeeper-exporter {placeholder} --config.file FILE --ensemble {{#ENSEMBLE}}"),
             "limit" => match self.condition.unit {
                 // Longer ones are written with a suffix.
                 Unit::Seconds if self.short => format!("{} s", self.limit),

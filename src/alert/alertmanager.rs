@@ -1,0 +1,52 @@
+//! A configuration for Alertmanager: routes, and the inhibitions of the one table, with the labels that the rules keep.
+
+use super::inhibit::{INHIBITIONS, Targets};
+use super::rules::Deployment;
+
+/// A whole, valid file whose receivers lead nowhere yet.
+#[must_use]
+pub fn configuration(deployment: &Deployment) -> String {
+    let labels = |names: &[&str]| {
+        let kept = deployment.keep_labels.iter().map(String::as_str).filter(|kept| !names.contains(kept));
+        format!("[{}]", kept.chain(names.iter().copied()).collect::<Vec<_>>().join(", "))
+    };
+    let mut out = format!(
+        "# Written by `zookeeper-exporter rules --format alertmanager`. Fill in the receivers, or copy group_by and\n\
+         # inhibit_rules into your file: every label that the rules keep is in them, so that ensembles of one name in two\n\
+         # clusters are told apart. Check it with: amtool check-config FILE\n\
+         route:\n  receiver: warning\n  group_by: {}\n  routes:\n    \
+         - matchers: [alertname = ZooKeeperWatchdog]\n      receiver: watchdog\n      group_wait: 0s\n      \
+         group_interval: 1m\n      repeat_interval: 5m\n    \
+         - matchers: [severity = critical]\n      receiver: critical\n      group_by: {}\n      group_wait: 10s\n      \
+         group_interval: 1m\n      repeat_interval: 1h\n\
+         inhibit_rules:\n",
+        labels(&["ensemble", "alertname"]),
+        labels(&["ensemble"]),
+    );
+    out.push_str(&format!(
+        "  - source_matchers: [severity = critical]\n    target_matchers: [severity = warning]\n    equal: {}\n",
+        labels(&["alertname", "ensemble", "member"]),
+    ));
+    for rule in INHIBITIONS {
+        let target = match rule.targets {
+            Targets::Named(names) => named(names),
+            Targets::Warnings => "severity = warning".to_owned(),
+        };
+        out.push_str(&format!(
+            "  - source_matchers: ['{}']\n    target_matchers: ['{target}']\n    equal: {}\n",
+            named(rule.sources),
+            labels(rule.equal),
+        ));
+    }
+    out.push_str("receivers:\n  - name: critical\n  - name: warning\n  - name: watchdog\n");
+    out
+}
+
+/// A matcher for alerts by the names of their conditions.
+fn named(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("ZooKeeper{name}")).collect();
+    match &names[..] {
+        [one] => format!("alertname = {one}"),
+        several => format!("alertname =~ \"{}\"", several.join("|")),
+    }
+}

@@ -1,0 +1,119 @@
+//! Who watches: recording rules that carry a state forward, so that an alarm about a missing exporter does not end before
+//! it is over.
+//!
+//! Every state below is 1, and has one last sample 0 when it ends: a window over it ([`CARRIED`] long, which outlives a
+//! restart of Prometheus) then finds the 0. Without that sample it would find an older 1.
+//!
+//! - [`WATCH`]: an exporter reports an ensemble, or did and has been missing since. It ends when the ensemble leaves the
+//!   configuration: its target answers without it, or its target is gone and another took its place. For exporters that
+//!   serve `/metrics` that is a new one of the same job; for `/probe`, where a target is an ensemble, any other of the job.
+//! - [`UNSEEN`]: an exporter gets no answers from a member that another exporter reaches, until it gets some.
+//! - [`OBSERVER`]: a member is an observer, or was one and has not served as anything else since.
+
+use super::condition::Condition;
+use super::early::Record;
+use super::expr::Expr;
+use super::promql::{Ensembles, Setting, promql};
+use super::trouble::Trouble;
+
+/// Which target reports which ensemble.
+pub const WATCH: &str = "target:zk_watch:bool";
+/// Which target misses which member.
+pub const UNSEEN: &str = "target:zk_unseen:bool";
+/// Which member is an observer.
+pub const OBSERVER: &str = "member:zk_observer:bool";
+/// Whether a member serves, by the exporters that are believed.
+pub const SERVING: &str = "member:zk_serving:max";
+/// Whether an ensemble has a quorum, by the exporters that are believed.
+pub const HAS_QUORUM: &str = "ensemble:zk_has_quorum:max";
+
+/// How long Prometheus may be away without forgetting a state.
+const CARRIED: &str = "1h";
+
+/// Series that the recording rules of this module write: name and meaning.
+pub const RECORDED: &[(&str, &str)] = &[
+    (WATCH, "1 for each ensemble that a target reports, or reported and should still; 0 once when it left"),
+    (UNSEEN, "1 for each member that a target does not reach and another does; 0 once when that is over"),
+    (OBSERVER, "1 for each observer, a dead one included; 0 once when it is none any more"),
+    (SERVING, "whether the member serves, by the exporters that reach it"),
+    (HAS_QUORUM, "whether the ensemble has a quorum, by the exporters that reach some member"),
+];
+
+/// Whether a recording rule of this module writes series of this name.
+#[must_use]
+pub fn is_recorded(name: &str) -> bool {
+    RECORDED.iter().any(|(recorded, _)| *recorded == name)
+}
+
+/// The recording rules; they stand before the alerts in their group, so that these see them without delay.
+#[must_use]
+pub fn records(conditions: &[Condition], keep: &[String]) -> Vec<Record> {
+    let with = |names: &str| [names].into_iter().chain(keep.iter().map(String::as_str)).collect::<Vec<_>>().join(", ");
+    let member = with("ensemble, member");
+    let (ensemble, job) = (with("ensemble"), with("job"));
+    let (pair, target) = (with("ensemble, member, job, instance"), with("job, instance"));
+    let of_target = with("ensemble, job, instance");
+    let record = |name, expr: String| Record { name, expr, labels: Vec::new() };
+    let watch = format!(
+        "group by ({of_target}) (zk_up or zk_ensemble_members)\n\
+         or\n\
+         (last_over_time({WATCH}[{CARRIED}]) == 1 and on ({target}) up == 0)\n\
+         or\n\
+         (\n  \
+           last_over_time({WATCH}[{CARRIED}]) == 1\n  \
+           unless on ({target}) up\n  \
+           unless on ({ensemble}) zk_up\n  \
+           unless on ({job}) (zk_up unless on ({target}) last_over_time(zk_exporter_build_info[{CARRIED}] offset 5m))\n\
+         )\n\
+         or\n\
+         0 * (last_over_time({WATCH}[{CARRIED}]) == 1)"
+    );
+    // Ten minutes of the one beside ten minutes of the other: a member that dies lowers both alike.
+    let unseen = format!(
+        "group by ({pair}) (\n  \
+           avg_over_time(zk_up[10m]) < 0.5\n  \
+           and last_over_time(zk_up[5m] offset 10m)\n  \
+           and zk_up\n  \
+           and on ({member}) max by ({member}) (avg_over_time(zk_up[10m]) and zk_up) > 0.9\n\
+         )\n\
+         or\n\
+         (last_over_time({UNSEEN}[{CARRIED}]) == 1 and on ({pair}) avg_over_time(zk_up[10m]) < 0.5)\n\
+         or\n\
+         0 * (last_over_time({UNSEEN}[{CARRIED}]) == 1)"
+    );
+    let observer = format!(
+        "group by ({member}) (zk_server_state{{state=\"observer\"}} == 1)\n\
+         or\n\
+         (\n  \
+           last_over_time({OBSERVER}[{CARRIED}]) == 1\n  \
+           unless on ({member}) zk_serving == 1\n  \
+           and on ({member}) last_over_time(zk_up[10m])\n\
+         )\n\
+         or\n\
+         0 * (last_over_time({OBSERVER}[{CARRIED}]) == 1)"
+    );
+    let mut all = vec![record(WATCH, watch), record(UNSEEN, unseen), record(OBSERVER, observer)];
+    let setting = Setting { limit: f64::NAN, keep, ensembles: Ensembles::All, configured: &[] };
+    for (name, _) in RECORDED {
+        let of_this = |trouble: &&Trouble| trouble.recorded == Some(name);
+        let troubles = conditions.iter().flat_map(|condition| troubles(&condition.expr));
+        if let Some(trouble) = troubles.collect::<Vec<_>>().into_iter().find(of_this) {
+            all.push(record(name, promql(&trouble.joined(), &setting)));
+        }
+    }
+    all
+}
+
+/// Every [`Trouble`] in an expression.
+fn troubles(expr: &Expr) -> Vec<&Trouble> {
+    match expr {
+        Expr::Trouble(trouble) => vec![trouble],
+        Expr::By(_, _, inner) => troubles(inner),
+        Expr::Math(_, left, right) | Expr::Compare(_, left, right) | Expr::Sets(_, _, left, right) => {
+            let mut all = troubles(left);
+            all.extend(troubles(right));
+            all
+        }
+        _ => Vec::new(),
+    }
+}
