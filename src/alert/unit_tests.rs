@@ -70,7 +70,7 @@ pub fn of_condition(condition: &Condition, rules: &str, cases: &[Case]) -> Strin
         let at = moment(condition, case.severity);
         let story = if case.fires.is_some() { "fires" } else { "stays quiet" };
         let (alert, severity) = (condition.alert(), case.severity.text());
-        out.push_str(&format!("  - name: '{alert} ({severity}) {story}: {}'\n", case.why));
+        out.push_str(&format!("  - name: '{alert} ({severity}) {story}: {}'\n", case.why.replace('\'', "''")));
         out.push_str(&format!("    interval: {step}\n    input_series:\n"));
         for (series, values) in series_of(condition, case) {
             out.push_str(&format!("      - {{series: '{series}', values: '{}'}}\n", phases(&values, at, step)));

@@ -89,7 +89,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_up m3 1 for 4m then stale",
             "zk_ensemble_members e 3 for 4m then stale",
         ])
-        .quiet(Critical, "it answers again, while one command reached the exporter's limit", &[
+        .quiet(Critical, "it answers again, while one command reached a limit of the exporter", &[
             "zk_up m1 0 for 4m then 1",
             "zk_scrape_failure{word=\"mntr\",reason=\"limit\"} m1 absent for 4m then 1",
         ])
