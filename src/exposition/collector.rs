@@ -115,13 +115,12 @@ impl Families {
     /// The members of each ensemble whose own metrics are left out; `None` for none.
     fn omitted(&self) -> impl Iterator<Item = (Head<'_>, Option<u64>)> + Clone {
         let mut whole = self.whole;
-        let omitted = self.report.ensembles.iter().map(move |ensemble| {
+        self.report.ensembles.iter().map(move |ensemble| {
             let members = ensemble.members.len();
             let omitted = members.saturating_sub(whole);
             whole = whole.saturating_sub(members);
             (Head::of_ensemble(&ensemble.name), Some(omitted as u64).filter(|omitted| *omitted > 0))
-        });
-        omitted
+        })
     }
 
     /// How many items there are.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
@@ -64,6 +64,16 @@ pub(super) struct Admission {
     pace: Arc<Pace>,
 }
 
+/// There is no share for a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Overloaded;
+
+impl IntoResponse for Overloaded {
+    fn into_response(self) -> Response {
+        try_again("too many responses in flight, try again later\n")
+    }
+}
+
 /// The share of one response, given back when dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
@@ -80,7 +90,7 @@ impl Admission {
     }
 
     /// A share for a report of so many members, or the answer that there is none.
-    pub(super) async fn admit(self: &Arc<Self>, members: usize, deadline: &Deadline) -> Result<Permit, Response> {
+    pub(super) async fn admit(self: &Arc<Self>, members: usize, deadline: &Deadline) -> Result<Permit, Overloaded> {
         let bytes = members.saturating_mul(self.member_bytes.load(Ordering::Relaxed));
         let share = self.share(bytes, members);
         let share = match Arc::clone(&self.shares).try_acquire_many_owned(share) {
@@ -90,7 +100,7 @@ impl Admission {
                 let acquired = Arc::clone(&self.shares).acquire_many_owned(share);
                 let acquired = timeout_at(deadline.admit_by(), acquired).await;
                 // The semaphore is never closed.
-                acquired.ok().and_then(Result::ok).ok_or_else(overloaded)?
+                acquired.ok().and_then(Result::ok).ok_or(Overloaded)?
             }
         };
         Ok(Permit { admission: Arc::clone(self), share })
@@ -108,7 +118,7 @@ impl Admission {
 
 impl Permit {
     /// Corrects the share to the real bytes of a report of so many members.
-    pub(super) fn count_report(&mut self, members: usize, bytes: usize) -> Result<(), Response> {
+    pub(super) fn count_report(&mut self, members: usize, bytes: usize) -> Result<(), Overloaded> {
         if let Some(each) = bytes.checked_div(members) {
             let known = &self.admission.member_bytes;
             // A short report says little about the next one.
@@ -119,26 +129,22 @@ impl Permit {
     }
 
     /// Corrects the share to the real bytes that a response holds whose text is written.
-    pub(super) fn count(&mut self, bytes: usize) -> Result<(), Response> {
+    pub(super) fn count(&mut self, bytes: usize) -> Result<(), Overloaded> {
         self.resize(self.admission.share(bytes, 0))
     }
 
-    fn resize(&mut self, needed: u32) -> Result<(), Response> {
+    fn resize(&mut self, needed: u32) -> Result<(), Overloaded> {
         let needed = needed as usize;
         let held = self.share.num_permits();
         if let Some(more) = needed.checked_sub(held).filter(|more| *more > 0) {
             let more = u32::try_from(more).unwrap_or(u32::MAX);
             let more = Arc::clone(&self.admission.shares).try_acquire_many_owned(more);
-            self.share.merge(more.map_err(|_| overloaded())?);
+            self.share.merge(more.map_err(|_| Overloaded)?);
         } else {
             drop(self.share.split(held - needed));
         }
         Ok(())
     }
-}
-
-fn overloaded() -> Response {
-    try_again("too many responses in flight, try again later\n")
 }
 
 #[cfg(test)]
@@ -172,7 +178,7 @@ mod tests {
             held.push(admission.admit(100_000, &deadline("10")).await.expect("three of any size"));
         }
         let begun = Instant::now();
-        let refused = admission.admit(100_000, &deadline("0.8")).await.expect_err("a fourth");
+        let refused = admission.admit(100_000, &deadline("0.8")).await.expect_err("a fourth").into_response();
         assert_eq!(refused.status(), 503);
         assert!(refused.headers().contains_key("retry-after"));
         assert!(begun.elapsed() >= Duration::from_millis(190), "it waits half of its time: {:?}", begun.elapsed());

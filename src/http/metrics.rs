@@ -15,7 +15,7 @@ use prometheus_client::collector::Collector;
 use tokio::time::Instant;
 
 use super::App;
-use super::admission::Permit;
+use super::admission::{Overloaded, Permit};
 use super::body::Whole;
 use super::deadline::Deadline;
 use super::encoding::accepts_gzip;
@@ -35,7 +35,7 @@ pub(super) async fn metrics(
     State(app): State<Arc<App>>,
     Extension(deadline): Extension<Deadline>,
     headers: HeaderMap,
-) -> Result<Response, Response> {
+) -> Result<Response, Overloaded> {
     let running = app.current.get();
     let members = running.scraper.members();
     let permit = app.budgets.scrapes.admit(members, &deadline).await?;
@@ -58,7 +58,7 @@ pub(super) async fn page(
     headers: &HeaderMap,
     deadline: &Deadline,
     mut permit: Permit,
-) -> Result<Response, Response> {
+) -> Result<Response, Overloaded> {
     let (names, pace) = (app.names, Arc::clone(&app.budgets.pace));
     let accepted = negotiate(header(headers, &ACCEPT));
     let gzip = accepts_gzip(headers);
@@ -73,7 +73,7 @@ pub(super) async fn page(
             let page = Page::new(report, own, names, accepted.format);
             Writer::new(page, gzip, begun, answer_by, pace, permit)
         };
-        let writer = renderer.run(begin).await.ok_or_else(failed)?;
+        let Some(writer) = renderer.run(begin).await else { return Ok(failed()) };
         (Body::new(Flow::new(writer, renderer, deadline.expires())), gzip)
     } else {
         let begun = Instant::now();
@@ -81,7 +81,7 @@ pub(super) async fn page(
         let mut text = String::with_capacity(expected);
         if let Err(error) = page.write(&mut text, usize::MAX) {
             tracing::error!(%error, "cannot write the page");
-            return Err(failed());
+            return Ok(failed());
         }
         let coded = gzip && text.len() > WORTH_COMPRESSING;
         let bytes = if coded { compress(text.as_bytes()) } else { text.into_bytes() };

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::admission::Overloaded;
 use super::body::Whole;
 use super::deadline::Deadline;
 use super::encoding::accepts_gzip;
@@ -50,12 +51,18 @@ const RESOLVE: Duration = Duration::from_secs(5);
 enum Failed {
     Refused(Refusal),
     /// There is no memory for its report.
-    Overloaded(Response),
+    Overloaded,
 }
 
 impl From<Refusal> for Failed {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<Overloaded> for Failed {
+    fn from(Overloaded: Overloaded) -> Self {
+        Self::Overloaded
     }
 }
 
@@ -68,7 +75,7 @@ pub(super) async fn probe(
 ) -> Response {
     let asked = answer(&app, query.as_deref().unwrap_or(""), &headers, &deadline).await;
     asked.unwrap_or_else(|failed| match failed {
-        Failed::Overloaded(response) => response,
+        Failed::Overloaded => Overloaded.into_response(),
         Failed::Refused((status, line)) => {
             // A message quotes what was sent, which may hold line breaks.
             (status, PLAIN, text::line(&line, MAX_REFUSAL) + "\n").into_response()
@@ -81,17 +88,17 @@ async fn answer(app: &App, query: &str, headers: &HeaderMap, deadline: &Deadline
     let running = app.current.get();
     let params = ProbeParams::read(query)?;
     let members = params.members(&running);
-    let mut permit = app.budgets.probes.admit(members, deadline).await.map_err(Failed::Overloaded)?;
+    let mut permit = app.budgets.probes.admit(members, deadline).await?;
     let ask_by = app.budgets.pace.ask_by(deadline, members, accepts_gzip(headers));
     let transcript = Arc::new(Transcript::default());
     let debug = params.debug.then(|| Arc::clone(&transcript));
     let report = Arc::new(ask(&running, &params, ask_by, debug).await?);
     if params.debug {
         let explained = explain(&transcript, &report, begun).into_bytes();
-        permit.count(explained.len()).map_err(Failed::Overloaded)?;
+        permit.count(explained.len())?;
         return Ok((PLAIN, Body::new(Whole::new(explained, permit))).into_response());
     }
-    page(app, report, None, headers, deadline, permit).await.map_err(Failed::Overloaded)
+    Ok(page(app, report, None, headers, deadline, permit).await?)
 }
 
 impl ProbeParams {

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::App;
+use super::admission::Overloaded;
 use super::body::Whole;
 use super::deadline::Deadline;
 use crate::config::{Config, EnsembleConfig};
@@ -38,7 +39,7 @@ struct Labels<'c> {
 pub(super) async fn sd(
     State(app): State<Arc<App>>,
     Extension(deadline): Extension<Deadline>,
-) -> Result<Response, Response> {
+) -> Result<Response, Overloaded> {
     let running = app.current.get();
     let mut permit = app.budgets.status.admit(running.scraper.members(), &deadline).await?;
     // Strings and lists alone: writing them cannot fail.

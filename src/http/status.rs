@@ -17,7 +17,7 @@ use maud::{DOCTYPE, Markup, html};
 use tokio::time::Instant;
 
 use super::App;
-use super::admission::Permit;
+use super::admission::{Overloaded, Permit};
 use super::body::Whole;
 use super::deadline::Deadline;
 use crate::alert::rules::RUNBOOKS;
@@ -54,7 +54,7 @@ const HEADERS: [(HeaderName, &str); 5] = [
 pub(super) async fn fleet(
     State(app): State<Arc<App>>,
     Extension(deadline): Extension<Deadline>,
-) -> Result<Response, Response> {
+) -> Result<Response, Overloaded> {
     let (running, deadline) = (app.current.get(), deadline.within(ANSWER_TIMEOUT));
     let members = running.scraper.members();
     let permit = app.budgets.status.admit(members, &deadline).await?;
@@ -68,7 +68,7 @@ pub(super) async fn ensemble(
     State(app): State<Arc<App>>,
     Extension(deadline): Extension<Deadline>,
     Path(name): Path<String>,
-) -> Result<Response, Response> {
+) -> Result<Response, Overloaded> {
     let (running, deadline) = (app.current.get(), deadline.within(ANSWER_TIMEOUT));
     let Some(members) = running.scraper.members_of(&name) else { return Ok(unknown(&name)) };
     let permit = app.budgets.status.admit(members, &deadline).await?;
@@ -94,11 +94,11 @@ async fn html_of(
     members: usize,
     report: Report,
     page: impl FnOnce(&Report) -> Markup + Send + 'static,
-) -> Result<Response, Response> {
+) -> Result<Response, Overloaded> {
     permit.count_report(members, report.bytes())?;
     let make = move || page(&report).into_string().into_bytes();
     let page = if members > FEW_MEMBERS { app.budgets.renderer.run(make).await } else { Some(make()) };
-    let page = page.ok_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())?;
+    let Some(page) = page else { return Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response()) };
     permit.count(page.capacity())?;
     Ok((HEADERS, Body::new(Whole::new(page, permit))).into_response())
 }

@@ -102,7 +102,7 @@ impl Web {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let web = Arc::clone(&self);
-            let looked = spawn_blocking(move || web.look(seen)).await;
+            let looked = spawn_blocking(move || web.look(&seen)).await;
             let changed = match looked {
                 Ok((stamp, changed)) => {
                     seen = stamp;
@@ -134,10 +134,10 @@ impl Web {
     }
 
     /// How the files are now, and what they say if they have changed and were already so at the look before.
-    fn look(&self, before: Stamp) -> (Stamp, Option<Result<WebState, ConfigError>>) {
+    fn look(&self, before: &Stamp) -> (Stamp, Option<Result<WebState, ConfigError>>) {
         let current = self.current();
         let now = current.stamp.now();
-        if now == current.stamp || now != before {
+        if now == current.stamp || now != *before {
             return (now, None);
         }
         let state = self.read().and_then(|state| match (state.removes(&current), &self.file) {

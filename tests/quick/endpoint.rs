@@ -378,7 +378,7 @@ fn no_half_written_file_opens_the_page() {
     let right = basic("prometheus", "secret");
     let open = || exporter.get("/-/healthy", &[]).status == 200;
     let path = folder.path().join("web.yml");
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     for part in ["", "\n", "# users\n", "http_server_config: {}\n", "basic_auth_users:\n", "basic_auth_users: {}\n"] {
         let before = exporter.log().matches("would remove the users").count();
         std::fs::write(&path, part).unwrap();
