@@ -141,22 +141,34 @@ own! {
         "Voters that serve clients: as leader, follower, read-only or standalone";
     /// Voters in sync with the leader.
     EnsembleVotersSynced: Gauge "zk_ensemble_voters_synced" [] in Ensemble,
-        "Voters in sync, the leader included: what the leader says, less voters that did not answer as leader or follower, but a majority as long as the leader says that it has one; 0 without a leader in sight. A lower bound as seen from the exporter; absent where the leader is not among the members asked, or may be one that the exporter could not ask";
+        "Voters in sync, the leader included: what the leader says, less voters that did not answer as leader or follower, but a majority as long as the leader says that it has one; 0 without a leader in sight. A lower bound as seen from the exporter; absent where the exporter cannot know. Behind a leader that is not seen (zk_ensemble_leader_state) it is what the followers prove";
     /// How many voters make a decision.
     EnsembleMajority: Gauge "zk_ensemble_majority" [] in Ensemble,
-        "Voters that must be in sync for any write: half of zk_ensemble_voters, rounded down, plus 1";
+        "Voters that must be in sync for any write: half of zk_ensemble_voters, rounded down, plus 1; absent where groups and weights decide";
     /// How many voters may still fail.
     EnsembleQuorumMargin: Gauge "zk_ensemble_quorum_margin" [] in Ensemble,
-        "Voters in sync beyond the majority: with 0 one more failure stops the ensemble, below 0 it has stopped or is out of our sight. Always 0 for a standalone server: alert only where zk_ensemble_voters > 1";
+        "Failures of voters that the quorum survives, whichever they hit: voters in sync beyond the majority, or what groups and weights allow. With 0 one more failure stops the ensemble, below 0 it has stopped or is out of the exporter's sight. Always 0 for a standalone server: alert only where zk_ensemble_voters > 1";
     /// Whether writes are possible.
     EnsembleHasQuorum: Gauge "zk_ensemble_has_quorum" [] in Ensemble,
-        "1 if a member answers as leader and the voters it reports in sync, itself included, are a majority; 1 for a standalone server that serves; absent where the leader is not among the members asked, or may be one that the exporter could not ask";
+        "1 if a member answers as leader and the voters it reports in sync, itself included, are a majority; 1 for a standalone server that serves. 0 means that no quorum answers the exporter: it is lost, or out of its sight. Absent where the exporter cannot know: see zk_ensemble_leader_state and zk_ensemble_quorum_unsupported";
     /// Who leads, in number.
     EnsembleLeaders: Gauge "zk_ensemble_leaders" [] in Ensemble,
-        "Members that lead; 1 is healthy, 0 for a standalone server. An old leader of a lower epoch that was cut off or has just been resumed does not count: it can decide nothing";
+        "Members of the ensemble that lead; 1 is healthy, 0 for a standalone server. An old leader of a lower epoch that was cut off or has just been resumed does not count: it can decide nothing";
     /// Who leads, by name.
     EnsembleLeaderInfo: Info "zk_ensemble_leader" ["member"] in Ensemble,
-        "The member that leads";
+        "The member that leads; also the one that says that it does not serve while all others follow, so that no other can be their leader (leaderServes=no, or for a moment one that has just stepped down)";
+    /// Whether the leader is seen.
+    EnsembleLeaderState: Gauge "zk_ensemble_leader_state" ["state"] in Ensemble,
+        "1 for one of four states, 0 for the others: seen (a member answers as leader, or stands alone), hidden (members follow a leader that does not answer as one and that nothing speaks against: it serves no clients, is not asked, or they have followed it for longer than syncLimit), silent (members follow a leader that does not answer, for no longer than syncLimit yet), none (no member leads or follows)";
+    /// Members of another ensemble.
+    EnsembleForeignMembers: Gauge "zk_ensemble_foreign_members" [] in Ensemble,
+        "Listed members that belong to another ensemble by their membership; 0 is healthy, more is a mistake in the exporter's configuration. They count in no other figure of the ensemble but zk_ensemble_members and zk_ensemble_members_up";
+    /// Members that are listed twice.
+    EnsembleDuplicateMembers: Gauge "zk_ensemble_duplicate_members" [] in Ensemble,
+        "Listed members that are a server which is already listed under another address; 0 is healthy";
+    /// Voters that are not watched.
+    EnsembleVotersNotAsked: Gauge "zk_ensemble_voters_not_asked" [] in Ensemble,
+        "Voters of the membership in force that are not among the members asked: the name is gone from DNS, the address changed, or it is not listed; 0 is healthy. Absent where no membership is known, and where one member alone is asked";
     /// Versions.
     EnsembleDistinctVersions: Gauge "zk_ensemble_distinct_versions" [] in Ensemble,
         "Different ZooKeeper versions among the members that answer; 1 is healthy, more is a rolling upgrade or a forgotten member";
@@ -169,9 +181,9 @@ own! {
     /// Epochs.
     EnsembleDistinctEpochs: Gauge "zk_ensemble_distinct_epochs" [] in Ensemble,
         "Different epochs among leaders, followers and observers that answer; 1 is healthy, 2 is normal for a moment after an election; absent without a leader. A follower counts to the leader's epoch until that has its first transaction";
-    /// Quorums that are no majority of heads.
+    /// Quorums that cannot be computed.
     EnsembleQuorumUnsupported: Gauge "zk_ensemble_quorum_unsupported" [] in Ensemble,
-        "1 if the ensemble has hierarchical quorums (groups and weights): zk_ensemble_majority, zk_ensemble_quorum_margin and zk_ensemble_has_quorum are then absent";
+        "1 if the ensemble decides by means that the exporter cannot compute: a leader that goes on without a majority for longer than syncLimit (oraclePath), or groups that fit no rule; zk_ensemble_quorum_margin and zk_ensemble_has_quorum are then absent";
     /// Members whose own metrics were left out of the page.
     EnsembleMembersOmitted: Gauge "zk_ensemble_members_omitted" [] in Ensemble,
         "Members whose own metrics (all that mntr says) are left out of this page, because they could not be written within the scrape timeout; absent while nothing is left out. Raise scrape_timeout, choose metrics: essential, or scrape /probe for each ensemble";

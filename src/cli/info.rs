@@ -12,7 +12,7 @@ use super::table::{Table, clean};
 use crate::config::Word;
 use crate::scrape::{EnsembleReport, MemberReport, Report};
 use crate::text;
-use crate::verdict::{Verdict, findings, judge};
+use crate::verdict::{LeaderState, Verdict, findings, judge};
 use crate::wire::Reason;
 
 const EXAMPLES: &str = "\
@@ -58,6 +58,8 @@ struct EnsembleInfo<'r> {
     quorum_margin: Option<i64>,
     has_quorum: Option<bool>,
     leader: Option<&'r str>,
+    leader_state: &'static str,
+    voters_not_asked: Option<usize>,
     findings: Vec<FindingInfo>,
     members: Vec<MemberInfo<'r>>,
     membership: Option<MembershipInfo<'r>>,
@@ -78,6 +80,7 @@ struct MemberInfo<'r> {
     state: &'static str,
     votes: bool,
     stranger: bool,
+    duplicate_of: Option<&'r str>,
     version: Option<&'r str>,
     source: Option<&'static str>,
     epoch: Option<u64>,
@@ -103,8 +106,9 @@ struct MembershipInfo<'r> {
 #[derive(Serialize)]
 struct ServerInfo<'r> {
     server_id: &'r str,
-    host: &'r str,
-    quorum_port: u16,
+    host: Option<&'r str>,
+    quorum_port: Option<u16>,
+    addresses: Vec<String>,
     role: &'static str,
     client: Option<String>,
 }
@@ -138,22 +142,25 @@ fn describe<'r>(ensemble: &'r EnsembleReport, verdict: &'r Verdict) -> EnsembleI
         quorum_margin: quorum.margin(),
         has_quorum: quorum.has_quorum(),
         leader: verdict.leader.map(name),
+        leader_state: verdict.leader_state.text(),
+        voters_not_asked: verdict.not_asked.as_ref().map(|not_asked| not_asked.count),
         findings: findings
             .map(|finding| FindingInfo { level: finding.level.text(), text: finding.text, guide: finding.guide })
             .collect(),
-        members: ensemble.members.iter().enumerate().map(|(place, member)| of_member(place, member, verdict)).collect(),
+        members: (0..ensemble.members.len()).map(|place| of_member(place, ensemble, verdict)).collect(),
         membership: verdict.membership_of(ensemble).map(|membership| MembershipInfo {
             version: format!("{:x}", membership.version),
-            hierarchical: membership.hierarchical,
+            hierarchical: membership.hierarchy.is_some(),
             servers: membership
                 .servers
                 .iter()
                 .map(|server| ServerInfo {
                     server_id: &server.id,
-                    host: &server.host,
-                    quorum_port: server.quorum_port,
+                    host: server.addresses.first().map(|(host, _)| host.as_str()),
+                    quorum_port: server.addresses.first().map(|(_, port)| *port),
+                    addresses: server.places(),
                     role: role(server.voter),
-                    client: server.client.as_ref().map(|(host, port)| format!("{host}:{port}")),
+                    client: server.client_place(),
                 })
                 .collect(),
         }),
@@ -174,7 +181,9 @@ fn describe<'r>(ensemble: &'r EnsembleReport, verdict: &'r Verdict) -> EnsembleI
     }
 }
 
-fn of_member<'r>(place: usize, member: &'r MemberReport, verdict: &Verdict) -> MemberInfo<'r> {
+fn of_member<'r>(place: usize, ensemble: &'r EnsembleReport, verdict: &Verdict) -> MemberInfo<'r> {
+    let member = &ensemble.members[place];
+    let duplicate = verdict.duplicates.iter().find(|(duplicate, _)| *duplicate == place);
     let settings = |conf: &'r std::sync::Arc<crate::scrape::reading::SeenConf>| {
         conf.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     };
@@ -185,6 +194,7 @@ fn of_member<'r>(place: usize, member: &'r MemberReport, verdict: &Verdict) -> M
         state: member.state.text(),
         votes: verdict.votes[place],
         stranger: verdict.strangers.contains(&place),
+        duplicate_of: duplicate.map(|(_, other)| &*ensemble.members[*other].name),
         version: member.identity.as_ref().map(|identity| identity.version.as_str()),
         source: member.identity.as_ref().map(|identity| identity.source.text()),
         epoch: member.epoch(),
@@ -228,10 +238,14 @@ fn text(report: &Report, style: Style) -> String {
 pub(super) fn summary(ensemble: &EnsembleReport, verdict: &Verdict) -> String {
     let quorum = &verdict.quorum;
     let mut text = format!("{}: ", ensemble.name);
-    let _ = match quorum.synced {
-        Some(synced) => write!(text, "{synced} of {} voters in sync", quorum.voters),
-        None if verdict.any_unknown => write!(text, "{} voters, not all could be asked: exporter limit", quorum.voters),
-        None => write!(text, "{} voters, the leader is not among the members asked", quorum.voters),
+    let _ = match (quorum.synced, verdict.leader_state) {
+        (Some(synced), LeaderState::Seen) => write!(text, "{synced} of {} voters in sync", quorum.voters),
+        (Some(synced), _) => write!(text, "{synced} of {} voters seen in sync", quorum.voters),
+        (None, _) if verdict.any_unknown => {
+            write!(text, "{} voters, not all could be asked: exporter limit", quorum.voters)
+        }
+        (None, LeaderState::Hidden) => write!(text, "{} voters, the leader is not seen", quorum.voters),
+        (None, _) => write!(text, "{} voters, the quorum is not known", quorum.voters),
     };
     if let Some(majority) = quorum.majority() {
         let _ = write!(text, ", majority {majority}");
@@ -247,13 +261,15 @@ pub(super) fn summary(ensemble: &EnsembleReport, verdict: &Verdict) -> String {
 
 fn members(ensemble: &EnsembleReport, verdict: &Verdict) -> Table {
     let mut table = Table::new(&["MEMBER", "ID", "STATE", "VOTES", "VERSION", "EPOCH", "ZXID", "LAG", "FAILED"]);
-    for (place, member) in ensemble.members.iter().enumerate() {
-        let info = of_member(place, member, verdict);
+    for place in 0..ensemble.members.len() {
+        let info = of_member(place, ensemble, verdict);
         let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
         let failed: Vec<String> =
             info.failures.iter().map(|failure| format!("{}:{}", failure.word, failure.reason)).collect();
         let votes = if info.stranger {
             "stranger"
+        } else if info.duplicate_of.is_some() {
+            "duplicate"
         } else if info.votes {
             "yes"
         } else {
@@ -277,14 +293,13 @@ fn members(ensemble: &EnsembleReport, verdict: &Verdict) -> Table {
 /// The membership, the settings all have in common, and those that differ.
 fn configuration(out: &mut String, ensemble: &EnsembleReport, verdict: &Verdict, style: Style) {
     if let Some(membership) = verdict.membership_of(ensemble) {
-        let mut table = Table::new(&["SERVER", "HOST", "QUORUM PORT", "ROLE", "CLIENTS"]);
+        let mut table = Table::new(&["SERVER", "QUORUM ADDRESS", "ROLE", "CLIENTS"]);
         for server in &membership.servers {
             table.row(vec![
                 server.id.clone(),
-                server.host.clone(),
-                server.quorum_port.to_string(),
+                server.place(),
                 role(server.voter).to_owned(),
-                server.client.as_ref().map(|(host, port)| format!("{host}:{port}")).unwrap_or_default(),
+                server.client_place().unwrap_or_default(),
             ]);
         }
         let _ = writeln!(out, "\n{}", style.strong(&format!("membership, version {:x}", membership.version)));

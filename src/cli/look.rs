@@ -80,9 +80,14 @@ pub(super) fn run<T>(work: impl Future<Output = T>) -> Result<T, UsageError> {
     Ok(done)
 }
 
-/// Asks everybody once.
+/// Asks the members there are. Where the members come from what servers state, those that are written are asked for it
+/// first, and only the present members are reported.
 pub(super) async fn ask(scraper: &Arc<Scraper>) -> Report {
-    scraper.scrape(Instant::now() + PATIENCE).await
+    let report = scraper.scrape(Instant::now() + PATIENCE).await;
+    if scraper.has_moved_on(&report) {
+        return scraper.scrape(Instant::now() + PATIENCE).await;
+    }
+    report
 }
 
 /// 0 if of every ensemble somebody answered, else 1.

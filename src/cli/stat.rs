@@ -1,7 +1,9 @@
 //! `zookeeper-exporter stat`: what each member does, from two looks.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -78,19 +80,23 @@ impl Stat {
 /// The counters of all members at one moment.
 struct Marks {
     taken: Instant,
-    members: Vec<Vec<Mark>>,
+    /// By name: members may come and go between two looks.
+    members: Vec<Vec<(Arc<str>, Mark)>>,
 }
 
 impl Marks {
     fn of(report: &Report) -> Self {
-        let members = report.ensembles.iter().map(|ensemble| ensemble.members.iter().map(Mark::of).collect()).collect();
-        Self { taken: Instant::now(), members }
+        let of_member = |member: &MemberReport| (Arc::clone(&member.name), Mark::of(member));
+        let members = report.ensembles.iter().map(|ensemble| ensemble.members.iter().map(of_member).collect());
+        Self { taken: Instant::now(), members: members.collect() }
     }
 
     fn since(&self, earlier: &Self) -> Vec<Vec<Pace>> {
         let seconds = self.taken.duration_since(earlier.taken).as_secs_f64();
-        let of_ensemble = |(now, before): (&Vec<Mark>, &Vec<Mark>)| {
-            now.iter().zip(before).map(|(now, before)| now.since(before, seconds)).collect()
+        let of_ensemble = |(now, before): (&Vec<(Arc<str>, Mark)>, &Vec<(Arc<str>, Mark)>)| {
+            let before: BTreeMap<&str, &Mark> = before.iter().map(|(name, mark)| (&**name, mark)).collect();
+            let since = |(name, now): &(Arc<str>, Mark)| before.get(&**name).map(|before| now.since(before, seconds));
+            now.iter().map(|now| since(now).unwrap_or_default()).collect()
         };
         self.members.iter().zip(&earlier.members).map(of_ensemble).collect()
     }

@@ -1,13 +1,14 @@
 //! Where a member listens: `host:port`, `host` with the default port, or `[v6]:port`.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// ZooKeeper's default client port.
 pub const DEFAULT_PORT: u16 = 2181;
 
-/// A host and a port as written; the host is resolved at each scrape, not here.
+/// A host and a port, the host in its one canonical form (see [`canonical`]) and resolved at each scrape, not here. Two
+/// texts that mean one address are equal, and so is their text as a label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
     host: String,
@@ -15,7 +16,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// An address of parts that somebody else wrote; an IPv6 address without its brackets.
+    /// An address of parts that a member or resolver gave; an IPv6 address without its brackets.
     ///
     /// # Errors
     /// When the host can be none.
@@ -23,10 +24,7 @@ impl Address {
         if port == 0 {
             return Err(BadAddress::Port(host.into()));
         }
-        if host.parse::<std::net::IpAddr>().is_ok() || is_host(host) {
-            return Ok(Self { host: host.into(), port });
-        }
-        Err(BadAddress::Host(host.into()))
+        canonical(host).map(|host| Self { host, port }).ok_or_else(|| BadAddress::Host(host.into()))
     }
 
     /// The name or number of the host, without the brackets of an IPv6 address.
@@ -40,6 +38,37 @@ impl Address {
     pub fn port(&self) -> u16 {
         self.port
     }
+}
+
+/// The one form of a host: a number as the standard library writes it, an IPv4 number inside an IPv6 one as IPv4, a name
+/// in lower case and without its final dot. `None` for what is no host.
+#[must_use]
+pub fn canonical(host: &str) -> Option<String> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Some(ip.to_canonical().to_string());
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    is_host(name).then(|| name.to_ascii_lowercase())
+}
+
+/// Whether two canonical hosts are one: equal, or the one name the beginning of the other up to a dot, as a search
+/// domain completes it.
+#[must_use]
+pub fn is_same_host(one: &str, other: &str) -> bool {
+    let begins = |short: &str, long: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('.'));
+    one == other || (begins(one, other) || begins(other, one)) && !is_number(one) && !is_number(other)
+}
+
+/// Whether a host is an address and no name.
+#[must_use]
+pub fn is_number(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok()
+}
+
+/// Whether a host is the address by which a server names itself when it listens everywhere.
+#[must_use]
+pub fn is_wildcard(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified())
 }
 
 impl From<SocketAddr> for Address {
@@ -58,7 +87,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Why a text is no address; the message says what to write.
+/// Why a text is not an address, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddress {
     /// Nothing there.
@@ -70,6 +99,11 @@ pub enum BadAddress {
     /// A host that can be no host name.
     #[error("`{0}` has no valid host name; write HOST:PORT, for example zk-1:2181 or [::1]:2181")]
     Host(String),
+    /// `zk-1:2181/kafka`, or a URL.
+    #[error(
+        "`{0}` has a path: a chroot belongs to clients, the exporter asks servers; write HOST:PORT, for example zk-1:2181"
+    )]
+    Path(String),
     /// An IPv6 address without brackets.
     #[error("`{0}` looks like an IPv6 address; write it in brackets, for example [{0}]:2181")]
     Bare6(String),
@@ -81,6 +115,9 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, BadAddress> {
         if text.is_empty() {
             return Err(BadAddress::Empty);
+        }
+        if text.contains('/') {
+            return Err(BadAddress::Path(text.into()));
         }
         let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, rest)) => {
@@ -94,20 +131,21 @@ impl FromStr for Address {
                 (host, port)
             }
             None if text.parse::<std::net::Ipv6Addr>().is_ok() => return Err(BadAddress::Bare6(text.into())),
-            None => {
-                let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
-                if !is_host(host) {
-                    return Err(BadAddress::Host(text.into()));
-                }
-                (host, port)
-            }
+            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
         };
         let port = match port {
             None => DEFAULT_PORT,
-            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or_else(|| BadAddress::Port(text.into()))?,
+            Some(port) => number(port).ok_or_else(|| BadAddress::Port(text.into()))?,
         };
-        Ok(Self { host: host.into(), port })
+        let host = canonical(host).ok_or_else(|| BadAddress::Host(text.into()))?;
+        Ok(Self { host, port })
     }
+}
+
+/// A port from 1 to 65535, of digits alone.
+fn number(port: &str) -> Option<u16> {
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    port.parse().ok().filter(|port| digits && *port > 0)
 }
 
 /// Letters, digits, `-`, `_` and `.`: what a resolver or `/etc/hosts` may know (RFC 1123, and `_` as seen in the field).
@@ -115,6 +153,7 @@ fn is_host(host: &str) -> bool {
     !host.is_empty()
         && host.len() <= 253
         && !host.starts_with(['-', '.'])
+        && !host.ends_with('.')
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
@@ -131,6 +170,12 @@ mod tests {
             ("127.0.0.1:2182", "127.0.0.1:2182"),
             ("[::1]:2181", "[::1]:2181"),
             ("[fe80::1]", "[fe80::1]:2181"),
+            // Other spellings of one address have one text.
+            ("[0:0:0:0:0:0:0:1]:2181", "[::1]:2181"),
+            ("[FD00:0000::00AB]:2181", "[fd00::ab]:2181"),
+            ("[::ffff:10.0.0.1]:2181", "10.0.0.1:2181"),
+            ("ZK-1.Example.COM.:2181", "zk-1.example.com:2181"),
+            ("localhost.", "localhost:2181"),
         ] {
             assert_eq!(text.parse::<Address>().map(|address| address.to_string()), Ok(shown.to_owned()), "{text}");
         }
@@ -145,12 +190,30 @@ mod tests {
             ("zk-1:99999", BadAddress::Port("zk-1:99999".into())),
             ("zk-1:2181:x", BadAddress::Port("zk-1:2181:x".into())),
             (":2181", BadAddress::Host(":2181".into())),
-            ("http://zk-1:2181", BadAddress::Port("http://zk-1:2181".into())),
+            ("http://zk-1:2181", BadAddress::Path("http://zk-1:2181".into())),
+            ("zk-1:2181/kafka", BadAddress::Path("zk-1:2181/kafka".into())),
+            ("zk-1:+2181", BadAddress::Port("zk-1:+2181".into())),
+            ("zk-1..:2181", BadAddress::Host("zk-1..:2181".into())),
+            (".:2181", BadAddress::Host(".:2181".into())),
             ("zk 1:2181", BadAddress::Host("zk 1:2181".into())),
             ("::1", BadAddress::Bare6("::1".into())),
             ("[zk]:2181", BadAddress::Host("[zk]:2181".into())),
         ] {
             assert_eq!(text.parse::<Address>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_search_domain_completes_is_the_same_host() {
+        for (one, other, same) in [
+            ("zk-1", "zk-1.example.com", true),
+            ("zk-0.zk-hs", "zk-0.zk-hs.ns.svc.cluster.local", true),
+            ("zk-1", "zk-10.example.com", false),
+            ("zk-1.a", "zk-1.b", false),
+            ("10.0", "10.0.0.1", false),
+            ("10.0.0.1", "10.0.0.1", true),
+        ] {
+            assert_eq!((is_same_host(one, other), is_same_host(other, one)), (same, same), "{one} {other}");
         }
     }
 }

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use address::{Address, BadAddress, DEFAULT_PORT};
+pub use address::{Address, BadAddress, DEFAULT_PORT, canonical, is_number, is_same_host, is_wildcard};
 pub use alerts::{AlertSetting, Alerts, LevelSetting, Located};
 pub use choice::Choice;
 pub use discovery::Discovery;
@@ -86,7 +86,7 @@ pub struct Module {
     pub commands: Vec<Word>,
     /// TLS to the members; `None` for plain TCP.
     pub tls: Option<TlsConfig>,
-    /// Who is asked where `mntr` is refused.
+    /// Who is asked where `mntr` is refused, or its member says that it serves no clients.
     pub admin: Option<AdminUrl>,
     /// Which families stand on the page.
     pub metrics: Choice,

@@ -82,7 +82,7 @@ pub(super) struct Module {
     pub(super) commands: Option<Spanned<Vec<Spanned<String>>>>,
     /// Speak TLS to the members (`secureClientPort`); `{}` for the system's CAs and no certificate of one's own.
     pub(super) tls: Option<RawTls>,
-    /// The AdminServer to ask where `mntr` is refused, `http://{host}:8080`.
+    /// The AdminServer to ask where `mntr` is refused or answered with "not serving" (`leaderServes=no`), `http://{host}:8080`.
     pub(super) admin: Option<Spanned<String>>,
     /// The families on the page: `all` (the default), `essential` (what alerts and main dashboards need), or a list of
     /// patterns for their names. What the exporter says itself is always there.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Member;
 
@@ -14,6 +15,23 @@ pub struct Known {
     pub observers: BTreeSet<Arc<str>>,
     /// The number of voters, as the member of the newest epoch had it in `zk_quorum_size`.
     pub quorum_size: Option<u64>,
+    /// How long members have followed a leader while none answered and no further member fell silent.
+    pub unseen: Option<Duration>,
+    /// How long the leader has gone on leading while it counts fewer than a majority.
+    pub short: Option<Duration>,
+    /// The member that led last.
+    pub leader: Option<LastLeader>,
+}
+
+/// The leader of an epoch; every epoch has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastLeader {
+    /// The member.
+    pub member: Arc<str>,
+    /// The epoch.
+    pub epoch: u64,
+    /// It says that it serves no clients: all others follow, so it must be the leader (`leaderServes=no`).
+    pub serves_no_clients: bool,
 }
 
 impl Known {
@@ -21,7 +39,7 @@ impl Known {
     #[must_use]
     pub fn of<'m>(members: impl IntoIterator<Item = &'m Member>) -> Self {
         let observers = members.into_iter().filter(|member| member.observer).map(|member| Arc::clone(&member.name));
-        Self { observers: observers.collect(), quorum_size: None }
+        Self { observers: observers.collect(), ..Self::default() }
     }
 
     /// Forgets members that are no longer there.

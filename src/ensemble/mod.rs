@@ -1,12 +1,14 @@
 //! Who is to be asked: ensembles and their members as they are now.
 
+mod hierarchy;
 mod known;
 mod membership;
 mod roster;
 
 use std::sync::Arc;
 
-pub use known::Known;
+pub use hierarchy::Hierarchy;
+pub use known::{Known, LastLeader};
 pub use membership::{Membership, Server};
 pub use roster::{REACH_OF_NAMES, Roster, Told, by_addresses, by_membership};
 
@@ -32,6 +34,8 @@ pub struct Member {
     pub name: Arc<str>,
     /// Where it listens.
     pub address: Address,
+    /// Other addresses of the same server, asked where the first does not answer.
+    pub others: Vec<Address>,
     /// It is known to be an observer: no voter.
     pub observer: bool,
     /// The name that its certificate must have, where it is not the host of its address.
@@ -59,7 +63,14 @@ impl From<&MemberConfig> for Member {
 
 impl From<Address> for Member {
     fn from(address: Address) -> Self {
-        Self { name: address.to_string().into(), address, observer: false, host: None, reach: Reach::Configured }
+        Self {
+            name: address.to_string().into(),
+            address,
+            others: Vec::new(),
+            observer: false,
+            host: None,
+            reach: Reach::Configured,
+        }
     }
 }
 

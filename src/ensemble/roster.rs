@@ -1,10 +1,10 @@
 //! The present members of an ensemble, made of what a resolver or a member of it said. Pure.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::{Member, Membership, Server};
-use crate::config::{Address, Reach};
+use crate::config::{Address, Reach, is_wildcard};
 
 /// A membership and who told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,11 +119,14 @@ impl Place<'_> {
         if let Some((_, member)) = known.iter().find(|(id, _)| *id == server.id) {
             return Some(member.clone());
         }
-        if is_wildcard(&server.host) {
+        if server.addresses.iter().any(|(host, _)| is_wildcard(host)) {
             // A server that names itself so is the one that told.
             return (server.id == told.id).then(|| self.discovered(told.by.host(), told.by.port())).flatten();
         }
-        self.discovered(&server.host, port)
+        // Of several addresses the first is the name of the member, whichever of them answers.
+        let mut usable = server.addresses.iter().filter_map(|(host, _)| self.discovered(host, port));
+        let member = usable.next()?;
+        Some(Member { others: usable.map(|other| other.address).collect(), ..member })
     }
 
     /// A member by an address that another member told: only a configured one may be anywhere.
@@ -138,10 +141,6 @@ impl Place<'_> {
 
 fn reach_of(configured: &[Member]) -> Reach {
     Reach::of_discovered(configured.iter().map(|member| &member.address))
-}
-
-fn is_wildcard(host: &str) -> bool {
-    host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified())
 }
 
 #[cfg(test)]

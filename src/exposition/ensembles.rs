@@ -6,11 +6,11 @@ use super::collector::Sink;
 use crate::catalogue::Own;
 use crate::reply::Number;
 use crate::scrape::EnsembleReport;
-use crate::verdict::Verdict;
+use crate::verdict::{LeaderState, Verdict};
 use crate::wire::Limit;
 
 /// The families of an ensemble.
-pub(super) const OWN: [Own; 17] = [
+pub(super) const OWN: [Own; 21] = [
     Own::EnsembleMembers,
     Own::EnsembleMembersUp,
     Own::LimitedMembers,
@@ -23,6 +23,10 @@ pub(super) const OWN: [Own; 17] = [
     Own::EnsembleHasQuorum,
     Own::EnsembleLeaders,
     Own::EnsembleLeaderInfo,
+    Own::EnsembleLeaderState,
+    Own::EnsembleForeignMembers,
+    Own::EnsembleDuplicateMembers,
+    Own::EnsembleVotersNotAsked,
     Own::EnsembleDistinctVersions,
     Own::EnsembleDistinctConfigs,
     Own::EnsembleDistinctQuorumSizes,
@@ -57,12 +61,19 @@ pub(super) fn visit(own: Own, report: &EnsembleReport, verdict: &Verdict, sink: 
         Own::EnsembleLeaderInfo => verdict
             .leaders
             .iter()
+            .chain(verdict.suspect.iter().filter(|suspect| !verdict.leaders.contains(suspect)))
             .try_for_each(|place| sink(&[("member", &report.members[*place].name)], Number::Int(1))),
+        Own::EnsembleLeaderState => LeaderState::ALL.into_iter().try_for_each(|state| {
+            sink(&[("state", state.text())], Number::Int(i64::from(state == verdict.leader_state)))
+        }),
+        Own::EnsembleForeignMembers => plain(Some(number(size(verdict.foreign.len())))),
+        Own::EnsembleDuplicateMembers => plain(Some(number(size(verdict.duplicates.len())))),
+        Own::EnsembleVotersNotAsked => plain(verdict.not_asked.as_ref().map(|not_asked| number(size(not_asked.count)))),
         Own::EnsembleDistinctVersions => plain(verdict.drift.versions.map(size).map(number)),
         Own::EnsembleDistinctConfigs => plain(verdict.drift.configs.map(size).map(number)),
         Own::EnsembleDistinctQuorumSizes => plain(verdict.drift.quorum_sizes.map(size).map(number)),
         Own::EnsembleDistinctEpochs => plain(verdict.drift.epochs.map(size).map(number)),
-        Own::EnsembleQuorumUnsupported => plain(Some(Number::Int(i64::from(quorum.hierarchical)))),
+        Own::EnsembleQuorumUnsupported => plain(Some(Number::Int(i64::from(quorum.unsupported)))),
         _ => Ok(()),
     }
 }

@@ -78,7 +78,9 @@ fn series(member: &MemberReport) -> (Vec<(String, Labels, Number)>, u64) {
                 all.push((PEER_STATE.into(), info("state", state), flag(true)));
             }
             _ => {
-                let Some(value) = Number::parse(entry.value) else { continue };
+                let fits = |value: &Number| !value.is_wrapped() && !value.as_f64().is_infinite();
+                let value = Number::parse(entry.value).filter(fits);
+                let Some(value) = value else { continue };
                 let labels = entry.labels.into_iter().flat_map(mntr::labels);
                 // A map: a reply may repeat a label, a series may not.
                 let labels: BTreeMap<_, _> = labels.map(|(name, value)| (label_name(name), value.to_owned())).collect();

@@ -24,22 +24,42 @@ pub struct Conf<'a> {
     pub settings: Vec<(&'a str, &'a str)>,
     /// The membership, in the order of the reply.
     pub servers: Vec<Server<'a>>,
+    /// Lines of the membership beyond the first 1000.
+    pub servers_over_cap: usize,
     /// The version of the dynamic configuration, written in hexadecimal.
     pub version: Option<u64>,
-    /// The membership has groups or weights (`QuorumHierarchical`).
-    pub hierarchical: bool,
+    /// `group.N=`: a number, and the ids of the servers in the group, separated by colons (`QuorumHierarchical`).
+    pub groups: Vec<(&'a str, &'a str)>,
+    /// `weight.N=`: a server id, and its weight.
+    pub weights: Vec<(&'a str, &'a str)>,
 }
 
-/// A membership larger than this is no membership.
+/// More servers than this are counted and not read.
 const MAX_SERVERS: usize = 1000;
 
-/// The largest `conf` of any release has some twenty settings.
-const MAX_SETTINGS: usize = 64;
+/// The largest `conf` of any release has some twenty settings; Keeper's has about a hundred.
+const MAX_SETTINGS: usize = 256;
+
+/// Keys of which a `conf` has one: of ZooKeeper, `ClickHouse` Keeper, `RaftKeeper`.
+const KEYS: [&str; 5] = ["clientPort", "server_id", "my_id", "tcp_port", "tcp_port_secure"];
+
+/// A key that comes within so many lines makes a reply a `conf`.
+const MAX_HEAD_LINES: usize = 16;
 
 /// What kind of reply this is.
 #[must_use]
 pub fn recognised(text: &str) -> Recognised {
-    recognise(text, |text| text.starts_with("clientPort="))
+    recognise(text, |text| {
+        let mut head = text.lines().take(MAX_HEAD_LINES).map_while(setting).peekable();
+        head.peek().is_some() && head.any(|(name, _)| KEYS.contains(&name))
+    })
+}
+
+/// `name=value`, where the name can be one.
+fn setting(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once('=')?;
+    let named = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
+    (named && !name.is_empty()).then_some((name, value))
 }
 
 /// Reads a reply. The last line has no line break in any release.
@@ -51,26 +71,36 @@ pub fn parse(text: &str) -> Conf<'_> {
         if let Some(id) = name.strip_prefix("server.") {
             if conf.servers.len() < MAX_SERVERS {
                 conf.servers.push(Server { id, spec: value });
+            } else {
+                conf.servers_over_cap += 1;
             }
             continue;
         }
-        match name {
-            "version" => conf.version = u64::from_str_radix(value, 16).ok(),
-            _ if name.starts_with("group.") || name.starts_with("weight.") => conf.hierarchical = true,
-            _ => {
-                if conf.settings.len() < MAX_SETTINGS {
-                    conf.settings.push((name, value));
-                }
-            }
+        if name == "version" {
+            conf.version = u64::from_str_radix(value, 16).ok();
+        } else if let Some(group) = name.strip_prefix("group.") {
+            push(&mut conf.groups, MAX_SERVERS, (group, value));
+        } else if let Some(server) = name.strip_prefix("weight.") {
+            push(&mut conf.weights, MAX_SERVERS, (server, value));
+        } else {
+            push(&mut conf.settings, MAX_SETTINGS, (name, value));
         }
         match name {
             "serverId" => conf.server_id = Some(value),
+            // Keeper writes -1 where it is none of a cluster.
+            "server_id" | "my_id" if !value.starts_with('-') => conf.server_id = Some(value),
             "peerType" => conf.peer_type = Some(value),
             "maxClientCnxns" => conf.max_client_connections = Some(value),
             _ => {}
         }
     }
     conf
+}
+
+fn push<'a>(list: &mut Vec<(&'a str, &'a str)>, cap: usize, item: (&'a str, &'a str)) {
+    if list.len() < cap {
+        list.push(item);
+    }
 }
 
 #[cfg(test)]
@@ -85,6 +115,22 @@ mod tests {
         assert_eq!((conf.server_id, conf.peer_type), (Some("4"), Some("1")));
         assert_eq!(conf.servers[1], Server { id: "4", spec: "127.0.0.1:3:4:observer;0.0.0.0:2181" });
         assert_eq!(conf.settings, [("clientPort", "25004"), ("serverId", "4"), ("peerType", "1")]);
-        assert_eq!((conf.version, conf.hierarchical), (Some(0), false));
+        assert_eq!((conf.version, conf.groups.len()), (Some(0), 0));
+    }
+
+    #[test]
+    fn keeper_and_raftkeeper_have_a_conf_too() {
+        for (text, id) in [
+            ("server_id=1\nenable_ipv6=true\ntcp_port=9181\n", Some("1")),
+            ("enable_ipv6=true\ntcp_port=9181\n", None),
+            ("server_id=-1\ntcp_port=9181\n", None),
+            ("my_id=7\nport=2181\nhost=raft-1\n", Some("7")),
+            ("clientPort=2181\nserverId=3\n", Some("3")),
+        ] {
+            assert_eq!((recognised(text), parse(text).server_id), (Recognised::Answer, id), "{text}");
+        }
+        for text in ["a=b\nc=d\n", "HTTP/1.1 400 Bad Request\r\nclientPort=1\r\n", "<a href=x>\nserver_id=1\n"] {
+            assert_eq!(recognised(text), Recognised::Garbage, "{text}");
+        }
     }
 }

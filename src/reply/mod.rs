@@ -1,9 +1,10 @@
-//! Pure parsers of what a member answers, one file per word; total on any bytes, no I/O.
+//! Pure parsers of what a member answers, one file per command; total on any bytes, no I/O.
 //!
-//! A parser gives untyped entries: key, labels, value as text. What they mean stands in the
-//! catalogue, and `scrape` joins the two.
+//! A parser gives untyped entries: key, labels, value as text. The catalogue knows what they mean, and `scrape` joins
+//! the two.
 
 pub mod conf;
+pub mod digits;
 pub mod mntr;
 pub mod monitor;
 pub mod number;
@@ -18,7 +19,8 @@ pub use number::Number;
 pub enum Recognised {
     /// The answer to the word.
     Answer,
-    /// `This ZooKeeper instance is not currently serving requests` (`AbstractFourLetterCommand`).
+    /// `This ZooKeeper instance is not currently serving requests` (`AbstractFourLetterCommand`), or the same without a
+    /// name (`ClickHouse` Keeper, `RaftKeeper`).
     NotServing,
     /// `<word> is not executed because it is not in the whitelist.` (`NopCommand`).
     NotAllowed,
@@ -28,7 +30,8 @@ pub enum Recognised {
     Garbage,
 }
 
-const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests";
+/// What ZooKeeper says between `This ` and this is its own name; Keeper and RaftKeeper name nothing.
+const NOT_SERVING: &str = "instance is not currently serving requests";
 const NOT_ALLOWED: &str = "is not executed because it is not in the whitelist.";
 
 /// Reads bytes as text; 3.4 to 3.6 write the JVM's own charset, so bad UTF-8 is replaced.
@@ -44,7 +47,7 @@ fn recognise(text: &str, is_answer: impl FnOnce(&str) -> bool) -> Recognised {
         Recognised::Empty
     } else if is_answer(text) {
         Recognised::Answer
-    } else if text.starts_with(NOT_SERVING) {
+    } else if says_not_serving(text) {
         Recognised::NotServing
     } else if text.lines().next().is_some_and(|line| line.ends_with(NOT_ALLOWED)) {
         Recognised::NotAllowed
@@ -53,11 +56,26 @@ fn recognise(text: &str, is_answer: impl FnOnce(&str) -> bool) -> Recognised {
     }
 }
 
-/// `3.9.3` of `3.9.3-c26634f…, built on 2024-10-17 23:21 UTC`.
+/// Whether a text begins with the sentence of a member that serves no clients.
+fn says_not_serving(text: &str) -> bool {
+    let sentence = text.strip_prefix("This ").and_then(|rest| rest.lines().next());
+    sentence.and_then(|line| line.find(NOT_SERVING)).is_some_and(|at| at <= MAX_PRODUCT_BYTES)
+}
+
+/// No product has a longer name.
+const MAX_PRODUCT_BYTES: usize = 32;
+
+/// `3.9.3` of `3.9.3-c26634f…, built on 2024-10-17 23:21 UTC`, and `v2.0.5` of `RaftKeeper v2.0.5-0123…`.
 #[must_use]
 pub fn short_version(full: &str) -> &str {
-    let end = full.find(['-', ',', ' ']).unwrap_or(full.len());
-    &full[..end]
+    let begins = |word: &&str| {
+        let digits = word.strip_prefix('v').unwrap_or(word);
+        digits.starts_with(|c: char| c.is_ascii_digit())
+    };
+    // Other products may put their own name first.
+    let product = full.split(' ').next().unwrap_or(full);
+    let word = if begins(&product) { product } else { full.split(' ').nth(1).filter(begins).unwrap_or(product) };
+    word.split(['-', ',']).next().unwrap_or(word)
 }
 
 /// The numbers of a version such as `3.9.3`; `None` where it does not begin with `X.Y`.
@@ -85,10 +103,31 @@ mod tests {
                 Some((3, 6, 3)),
             ),
             ("v23.3.1.2823-lts-46e85357ce2da2a99f56ee83a079e892d7ec3726", "v23.3.1.2823", None),
+            ("RaftKeeper v2.0.5-0123456789abcdef, built on 2024-04-15 17:19:43 CST", "v2.0.5", None),
+            ("RaftKeeper v2.0.5", "v2.0.5", None),
+            ("RaftKeeper", "RaftKeeper", None),
             ("", "", None),
         ] {
             assert_eq!(short_version(full), short);
             assert_eq!(release(full), numbers);
+        }
+    }
+
+    #[test]
+    fn a_member_that_does_not_serve_says_so_in_three_products() {
+        let kind = |text: &str| recognise(text, |_| false);
+        for text in [
+            "This ZooKeeper instance is not currently serving requests\n",
+            "This instance is not currently serving requests",
+            "This RaftKeeper instance is not currently serving requests\r\n",
+        ] {
+            assert_eq!(kind(text), Recognised::NotServing, "{text}");
+        }
+        for text in [
+            "The leader is not currently serving requests.",
+            "This page says: no\ninstance is not currently serving requests",
+        ] {
+            assert_eq!(kind(text), Recognised::Garbage, "{text}");
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::mntr::Entry;
-use super::{NOT_SERVING, Recognised};
+use super::{Recognised, says_not_serving};
 
 /// The members of the JSON object, in their order, each value as the text it has in `mntr`.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ pub fn as_mntr(body: &str) -> (Recognised, Cow<'_, str>) {
     let nothing = |recognised| (recognised, Cow::Borrowed(""));
     match parse(body) {
         Ok(monitor) if monitor.signed => match monitor.error() {
-            Some(error) if error.starts_with(NOT_SERVING) => nothing(Recognised::NotServing),
+            Some(error) if says_not_serving(error) => nothing(Recognised::NotServing),
             Some(_) => nothing(Recognised::Garbage),
             None => (Recognised::Answer, Cow::Owned(monitor.lines())),
         },

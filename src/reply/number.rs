@@ -12,6 +12,9 @@ pub enum Number {
 /// 2^53: up to here every whole `f64` is exact.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
+/// 2^63; `i64::MAX` is rounded to it.
+const WRAPPED: f64 = 9_223_372_036_854_775_808.0;
+
 impl Number {
     /// Reads a number; `None` for text, `null` and the empty string.
     #[must_use]
@@ -47,6 +50,13 @@ impl Number {
             Self::Int(value) => value as f64,
             Self::Float(value) => value,
         }
+    }
+
+    /// Whether it is a count or time from 2^63 up, which none is: an unsigned number that fell below zero, or Java's
+    /// largest `long` in the place of nothing.
+    #[must_use]
+    pub fn is_wrapped(self) -> bool {
+        self.as_f64() >= WRAPPED
     }
 
     /// The value as a number of things; `None` where it is negative, broken or no number.
@@ -111,5 +121,15 @@ mod tests {
         assert_eq!(Number::Int(44).over(1000), Number::Float(0.044));
         assert_eq!(Number::Float(486.0).over(1), Number::Int(486));
         assert_eq!(Number::Int(i64::MAX).over(1), Number::Int(i64::MAX));
+    }
+
+    #[test]
+    fn numbers_from_2_to_the_63_up_are_wrapped() {
+        for text in ["18446744073709551615", "9223372036854775808", "9223372036854775807", "1.8446744073709552E19"] {
+            assert!(Number::parse(text).is_some_and(Number::is_wrapped), "{text}");
+        }
+        for text in ["0", "-1", "-9223372036854775808", "9223372036854770000", "9.2E18", "NaN"] {
+            assert!(Number::parse(text).is_some_and(|number| !number.is_wrapped()), "{text}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `srvr`: the one word that every release allows, and the only text source of the zxid.
+//! `srvr`: the one command that every release allows, and the only text source of the zxid.
 
 use super::mntr::Entry;
 use super::{Recognised, recognise};
@@ -40,13 +40,14 @@ pub fn parse(text: &str) -> Srvr<'_> {
     let mut srvr = Srvr::default();
     for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
         let Some((name, value)) = line.trim_end_matches('\r').split_once(": ") else { continue };
-        match name {
+        // RaftKeeper and older Keepers write `Sent : 2`.
+        match name.trim_end() {
             "Latency min/avg/max" => srvr.latency = triple(value),
             "Received" => srvr.received = Some(value),
             "Sent" => srvr.sent = Some(value),
             "Connections" => srvr.connections = Some(value),
             "Outstanding" => srvr.outstanding = Some(value),
-            "Zxid" => srvr.zxid = value.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok()),
+            "Zxid" => srvr.zxid = zxid(value),
             "Mode" => srvr.mode = Some(value),
             "Node count" => srvr.node_count = Some(value),
             "Proposal sizes last/min/max" => srvr.proposal_sizes = triple(value),
@@ -84,6 +85,13 @@ impl<'a> Srvr<'a> {
         .into_iter()
         .filter_map(|(key, value)| Some(Entry::new(key, value?)))
     }
+}
+
+/// `0x1000004cf`, or decimal as `RaftKeeper` and older Keepers write it.
+fn zxid(text: &str) -> Option<u64> {
+    let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |hex| (hex, 16));
+    // The standard library takes a plus sign.
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u64::from_str_radix(digits, radix).ok()).flatten()
 }
 
 type Triple<'a> = (&'a str, &'a str, &'a str);
@@ -142,5 +150,17 @@ Proposal sizes last/min/max: 36/36/889
         let srvr = parse(cut);
         assert_eq!((srvr.mode, srvr.node_count), (Some("leader"), None));
         assert!(!is_whole(&srvr));
+    }
+
+    #[test]
+    fn reads_raftkeeper() {
+        let srvr = parse("RaftKeeper version: RaftKeeper v2.0.5\nSent : 60406965\nZxid: 4960740637\n");
+        assert_eq!(
+            (srvr.version, srvr.sent, srvr.zxid),
+            (Some("RaftKeeper v2.0.5"), Some("60406965"), Some(4_960_740_637))
+        );
+        for text in ["", "0x", "0x-1", "-1", "+1", "0x+1", "0X5", "99999999999999999999", "a1"] {
+            assert_eq!(zxid(text), None, "{text}");
+        }
     }
 }

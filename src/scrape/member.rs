@@ -68,7 +68,7 @@ impl Asked {
         let mut found = match &self.place {
             Found::At(addresses) => return Ok(addresses.clone()),
             Found::Lost(failure) => return Err(failure.clone()),
-            Found::ByName => wire::resolve(&self.member.address, deadline).await?,
+            Found::ByName => self.resolved(deadline).await?,
         };
         // What is left are the addresses that are connected to: the name is not resolved again.
         found.retain(|address| self.member.reach.allows(address.ip()));
@@ -78,6 +78,24 @@ impl Asked {
             return Err(Failure::new(Reason::Dns, detail));
         }
         Ok(found)
+    }
+
+    /// All addresses of the member, those of the first name first; each name has its share of the time.
+    async fn resolved(&self, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
+        let names = 1 + self.member.others.len();
+        let (mut found, mut last) = (Vec::new(), None);
+        for (tried, address) in std::iter::once(&self.member.address).chain(&self.member.others).enumerate() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let shares = u32::try_from(names - tried).unwrap_or(u32::MAX);
+            match wire::resolve(address, Instant::now() + left / shares).await {
+                Ok(addresses) => found.extend(addresses),
+                Err(failure) => last = last.or(Some(failure)),
+            }
+        }
+        match last {
+            Some(failure) if found.is_empty() => Err(failure),
+            _ => Ok(found),
+        }
     }
 
     /// The name that its certificate must have.
@@ -106,16 +124,19 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Asked, terms: Terms<'_>)
             }
         }
     };
+    let who = Who { ensemble: &ensemble.name, member: &member.name };
     let mut told = false;
     let asked_conf = |heard: &&Heard| heard.failure.as_ref().is_none_or(|failure| failure.limit.is_none());
     if let Some(heard) = replies.conf.as_ref().filter(asked_conf) {
         // A member that is cut off from the quorum leaves the membership out of its `conf`.
         let conf = heard.conf().filter(|conf| conf.membership.is_some() || !replies.is_read_only());
+        if let Some(conf) = conf {
+            memory.note_unreadable(who, conf);
+        }
         memory.remember_conf(terms.begun, asked.head_start, conf);
         told = conf.is_some();
     }
-    let who = Who { ensemble: &ensemble.name, member: &member.name };
-    if replies.admin_stands_in() {
+    if replies.admin_stands_in() && replies.mntr.as_ref().is_some_and(Heard::is_refused) {
         memory.note_admin(who);
     }
     let failures_total = memory.note(who, replies.failures());
@@ -144,11 +165,12 @@ async fn words(ensemble: &Ensemble, asked: &Asked, addresses: &[SocketAddr], ter
     let mntr = ask(Word::Mntr, wanted(Word::Mntr));
     let srvr = ask(Word::Srvr, wanted(Word::Srvr));
     let conf = ask(Word::Conf, wanted(Word::Conf) && memory.conf_is_due(Instant::now()));
-    // Only where `mntr` is refused: the AdminServer costs the member more than the word does.
+    // Only where `mntr` says nothing of a member that may well lead (`leaderServes=no`): the AdminServer costs the member
+    // more than the command does.
     let figures = async {
         let mntr = mntr.await;
-        let refused = mntr.as_ref().is_some_and(Heard::is_refused) && terms.client.has_admin();
-        let monitor = ask(Word::Monitor, refused).await;
+        let says_nothing = mntr.as_ref().is_some_and(|heard| heard.is_refused() || heard.is_not_serving());
+        let monitor = ask(Word::Monitor, says_nothing && terms.client.has_admin()).await;
         (mntr, monitor)
     };
     if memory.conf().and_then(|conf| conf.max_client_connections).is_some_and(is_few) {

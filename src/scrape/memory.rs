@@ -17,6 +17,9 @@ use crate::wire::{Failure, Reason};
 /// `conf` walks the data directory of the server: once a minute is enough for what hardly changes.
 const CONF_EVERY: Duration = Duration::from_mins(1);
 
+/// A line of the log names no more servers than this.
+const MAX_LOGGED: usize = 10;
+
 /// Bounded: one entry a word and reason.
 #[derive(Debug)]
 pub(super) struct Memory {
@@ -89,6 +92,25 @@ impl Memory {
     /// Notes that it was asked in the scrape that began then. One that was not keeps its place before the others.
     pub(super) fn note_asked(&self, begun: Instant, silent: bool) {
         self.lock().priority = Priority { silent, asked: Some(begun) };
+    }
+
+    /// Tells the log, once for each of its forms, of a membership with lines that cannot be read.
+    pub(super) fn note_unreadable(&self, who: Who<'_>, seen: &SeenConf) {
+        let ids = |conf: &SeenConf| -> Vec<String> {
+            conf.membership.iter().flat_map(|membership| membership.unreadable()).map(str::to_owned).collect()
+        };
+        let unreadable = ids(seen);
+        let is_known = self.conf().is_some_and(|known| ids(&known) == unreadable);
+        if !unreadable.is_empty() && !is_known && !self.quiet {
+            let Who { ensemble, member } = who;
+            let servers: Vec<&str> = unreadable.iter().take(MAX_LOGGED).map(|id| crate::text::cut(id)).collect();
+            tracing::warn!(
+                ensemble,
+                member,
+                servers = servers.join(","),
+                "membership lines cannot be read; each is counted as a server of unknown address"
+            );
+        }
     }
 
     /// Whether `conf` may be asked again.

@@ -2,6 +2,8 @@
 
 mod again;
 mod beyond;
+mod dual_stack;
+mod leader_watch;
 mod limiter;
 mod log_budget;
 mod member;
@@ -31,7 +33,7 @@ pub use samples::{Cell, Dropped, Samples};
 pub use shown::Shown;
 pub use transcript::Transcript;
 
-use crate::config::{Config, Limits, Module, Reach};
+use crate::config::{Config, Discovery, Limits, Module, Reach};
 use crate::ensemble::{self, Ensemble, Member};
 use crate::wire::{Client, Failure};
 use limiter::ConnectionLimiter;
@@ -232,6 +234,19 @@ impl Scraper {
         // Of one scrape, totals are no totals.
         Arc::make_mut(&mut report).members.iter_mut().for_each(|member| member.failures_total.clear());
         Some(Report { ensembles: vec![report] })
+    }
+
+    /// Whether members come from what servers state, so that who is to be asked is known only after a first scrape.
+    #[must_use]
+    pub fn follows_memberships(&self) -> bool {
+        self.targets.iter().any(|target| target.ensemble.discovery == Discovery::Conf)
+    }
+
+    /// Whether the next scrape asks other members than this report has.
+    #[must_use]
+    pub fn has_moved_on(&self, report: &Report) -> bool {
+        let cap = self.limits.members_per_ensemble;
+        self.targets.iter().zip(&report.ensembles).any(|(target, ensemble)| target.asks_others(ensemble, cap))
     }
 
     /// The members of a configured ensemble as they are now, for a look at it that changes nothing.

@@ -39,16 +39,9 @@ pub struct SeenConf {
 
 impl From<Conf<'_>> for SeenConf {
     fn from(conf: Conf<'_>) -> Self {
-        let membership = Membership::from_conf(&conf).map(|mut membership| {
-            for server in &mut membership.servers {
-                server.id = text::fact(&server.id);
-                server.host = text::fact(&server.host);
-            }
-            membership
-        });
         Self {
             settings: conf.settings.iter().map(|(name, value)| (text::fact(name), text::fact(value))).collect(),
-            membership,
+            membership: Membership::from_conf(&conf),
             server_id: text::fact(conf.server_id.unwrap_or_default()),
             peer_type: match conf.peer_type {
                 Some("0") => Some("participant"),
@@ -177,6 +170,12 @@ impl Heard {
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.recognised == Recognised::NotAllowed
+    }
+
+    /// The member says that it serves no clients.
+    #[must_use]
+    pub fn is_not_serving(&self) -> bool {
+        self.recognised == Recognised::NotServing
     }
 
     /// A whole answer.

@@ -197,6 +197,15 @@ impl Questions {
             }
         }
         self.take_panics();
+        let mut settled = None;
+        if !present.names.is_empty() {
+            self.shared.change(|all| settled = self.target.settle(&present, all, &mut told, &hidden));
+        }
+        // The other addresses of a name are no members that could tell a membership.
+        let present = settled.map_or(present, |settled| {
+            hidden.clear();
+            Arc::new(settled)
+        });
         self.ask_again(&present).await;
         self.shared.change(|all| self.target.learn(all, &present, &told, &hidden));
     }

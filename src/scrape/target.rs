@@ -1,15 +1,18 @@
 //! An ensemble, who its present members are, and what is remembered of it between scrapes, bounded.
 
+mod resolved;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Places;
 use super::beyond::Beyond;
+use super::dual_stack::{self, Families};
+use super::leader_watch::LeaderWatch;
 use super::log_budget::LogBudget;
 use super::member::{Asked, Found};
 use super::memory::Memory;
@@ -18,9 +21,9 @@ use super::round::{self, Round};
 use super::samples::Samples;
 use super::shown::Shown;
 use crate::config::{Address, Discovery, Reach};
-use crate::ensemble::{Ensemble, Known, Member, REACH_OF_NAMES, Roster, Told, by_addresses, by_membership};
+use crate::ensemble::{Ensemble, Known, Member, REACH_OF_NAMES, Roster, Told, by_membership};
 use crate::text;
-use crate::wire::{self, Client, Failure};
+use crate::wire::Client;
 
 /// An ensemble that is asked.
 #[derive(Debug)]
@@ -54,6 +57,10 @@ struct Remembered {
     names: BTreeMap<Arc<str>, Resolved>,
     /// Voters and learners, as the members count them: when these change, the membership may have.
     crowd: Option<(Option<u64>, Option<u64>)>,
+    /// Of names with addresses of both families, which one has the members.
+    families: Families,
+    /// How long no leader is seen.
+    watch: LeaderWatch,
     /// Nobody answered last time.
     deserted: bool,
     /// Members left out so far: over the cap, unusable.
@@ -78,8 +85,11 @@ const STALE: Duration = Duration::from_mins(5);
 pub(super) struct Present {
     /// The members, in the order of the page.
     pub(super) asked: Vec<Asked>,
-    /// Members written that are no members now; asked for the membership while no member answers.
+    /// Members written that are no members now, asked for the membership while no member answers; or the other addresses
+    /// of the names below.
     pub(super) hidden: Vec<Asked>,
+    /// Names with addresses of both families.
+    pub(super) names: Vec<dual_stack::Name>,
 }
 
 /// What one of them answered, and whether it told its `conf` this time.
@@ -140,6 +150,14 @@ impl Target {
         self.roster(&self.lock(), cap).map_or(self.ensemble.members.len(), |roster| roster.members.len())
     }
 
+    /// Whether the membership that is known now has other members than a report.
+    pub(super) fn asks_others(&self, report: &EnsembleReport, cap: usize) -> bool {
+        self.roster(&self.lock(), cap).is_some_and(|roster| {
+            let asked = report.members.iter().map(|member| &member.name);
+            !roster.members.iter().map(|member| &member.name).eq(asked)
+        })
+    }
+
     /// How many members were left out so far: over the cap, with an unusable address.
     pub(super) fn dropped(&self) -> (u64, u64) {
         self.lock().dropped
@@ -172,7 +190,7 @@ impl Target {
                 Some(Err(failure)) => Found::Lost(failure.clone()),
             };
             let seeds = self.ensemble.members.iter().map(|member| (member.clone(), at(member)));
-            return Present { asked: self.asked(&mut remembered, seeds.collect()), hidden: Vec::new() };
+            return Present { asked: self.asked(&mut remembered, seeds.collect()), ..Present::default() };
         };
         remembered.dropped.0 += roster.over_cap;
         remembered.dropped.1 += roster.unusable;
@@ -190,7 +208,7 @@ impl Target {
                 sent: OnceLock::new(),
             }));
         }
-        Present { asked, hidden }
+        Present { asked, hidden, ..Present::default() }
     }
 
     /// The members by the membership, where there is one that decides.
@@ -200,52 +218,6 @@ impl Target {
         let known: Vec<_> = self.ensemble.members.iter().filter_map(id).collect();
         let roster = by_membership(told, &known, &self.ensemble.members, self.ensemble.module.tls.is_some(), cap);
         (!roster.members.is_empty()).then_some(roster)
-    }
-
-    /// The addresses of all names as members; a name that has none is a member that fails.
-    async fn resolved(&self, deadline: Instant, cap: usize) -> Present {
-        let now = Instant::now();
-        // A resolver that hangs leaves the members half of the time.
-        let until = now + deadline.saturating_duration_since(now) / 2;
-        let mut looks = JoinSet::new();
-        for (place, name) in self.ensemble.members.iter().enumerate() {
-            let fresh = |found: &Resolved| now.duration_since(found.at) < FRESH;
-            if !self.lock().names.get(&name.name).is_some_and(fresh) {
-                let address = name.address.clone();
-                looks.spawn(async move { (place, wire::resolve_all(&address, until).await) });
-            }
-        }
-        let mut lost: BTreeMap<usize, Failure> = BTreeMap::new();
-        while let Some(look) = looks.join_next().await {
-            let Ok((place, found)) = look else { continue };
-            let name = Arc::clone(&self.ensemble.members[place].name);
-            match found {
-                Ok(addresses) => {
-                    self.lock().names.insert(name, Resolved { at: now, addresses });
-                }
-                Err(failure) => {
-                    lost.insert(place, failure);
-                }
-            }
-        }
-        let mut remembered = self.lock();
-        let names = &self.ensemble.members;
-        remembered.names.retain(|name, found| {
-            now.duration_since(found.at) < STALE && names.iter().any(|member| member.name == *name)
-        });
-        let addresses = |name: &Member| remembered.names.get(&name.name).map(|found| found.addresses.clone());
-        let found: Vec<_> = names.iter().filter_map(|name| Some((name.clone(), addresses(name)?))).collect();
-        let roster = by_addresses(&found, cap);
-        remembered.dropped.0 += roster.over_cap;
-        remembered.dropped.1 += roster.unusable;
-        let at = |member: Member| {
-            let ip = member.address.host().parse().ok();
-            let place = ip.map_or(Found::ByName, |ip| Found::At(vec![SocketAddr::new(ip, member.address.port())]));
-            (member, place)
-        };
-        let mut members: Vec<_> = roster.members.into_iter().map(at).collect();
-        members.extend(lost.into_iter().map(|(place, failure)| (names[place].clone(), Found::Lost(failure))));
-        Present { asked: self.asked(&mut remembered, members), hidden: Vec::new() }
     }
 
     /// What is remembered of a member. Of one that is asked once, nothing will be.
@@ -311,6 +283,7 @@ impl Target {
             };
         }
         known.quorum_size = report.quorum_size().or(known.quorum_size);
+        self.lock().watch.note(&mut known, report, Instant::now());
         report.known = known.clone();
         report.samples = self.beyond.as_ref().map(|beyond| beyond.samples()).unwrap_or_default();
         let mut remembered = self.lock();

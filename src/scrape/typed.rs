@@ -20,11 +20,12 @@ pub struct Facts {
     pub observer_master: Option<String>,
 }
 
+/// Keys that are counters of other things in Keeper and RaftKeeper: there `snap_count` counts snapshots that were made,
+/// not snapshots that were sent to followers.
+const ANOTHER_MEANING: [&str; 1] = ["snap_count"];
+
 /// Unknown keys beyond this many in one reply are dropped and counted: they are somebody's mistake or attack.
 pub const MAX_UNKNOWN: usize = 500;
-
-/// Limits from 2^63 up mean that there is none (ClickHouse Keeper writes 2^64 - 1).
-const NO_LIMIT: f64 = 9_223_372_036_854_775_808.0;
 
 /// Types every entry of a reply of so many lines; a line that is no entry is counted as lost.
 ///
@@ -60,11 +61,19 @@ struct Typing {
 impl Typing {
     fn entry(&mut self, entry: Entry<'_>) {
         match self.lookups.next(entry.key) {
+            Some((Meaning::Sample(_), _)) if ANOTHER_MEANING.contains(&entry.key) && self.is_keepers() => {
+                self.unknown(entry);
+            }
             Some((Meaning::Sample(slot), name)) => self.sample(entry, slot, name),
             Some((Meaning::Fact(fact), _)) => self.fact(fact, entry.value),
             Some((Meaning::Derivable, _)) => {}
             None => self.unknown(entry),
         }
+    }
+
+    /// Whether the version, which comes first, is that of another product.
+    fn is_keepers(&self) -> bool {
+        self.facts.version.as_deref().is_some_and(|version| release(version).is_none())
     }
 
     fn fact(&mut self, fact: Fact, value: &str) {
@@ -113,11 +122,18 @@ impl Typing {
 
     fn unknown(&mut self, entry: Entry<'_>) {
         let Some(number) = Number::parse(entry.value) else {
-            self.collector.drop(Dropped::NotANumber, 1);
+            // A word such as `zookeeper` is no figure that was lost.
+            if !is_word(entry.value) {
+                self.collector.drop(Dropped::NotANumber, 1);
+            }
             return;
         };
         if number.as_f64().is_infinite() {
             self.collector.drop(Dropped::NotFinite, 1);
+            return;
+        }
+        if number.is_wrapped() {
+            self.collector.drop(Dropped::Impossible, 1);
             return;
         }
         self.unknown += 1;
@@ -150,13 +166,19 @@ fn label<'t>(text: Option<&'t str>, name: &str) -> &'t str {
     found.map_or("", |(_, value)| value)
 }
 
+/// Whether a value is a text that nobody takes for a number: `zookeeper`, `true`, `none yet`.
+fn is_word(value: &str) -> bool {
+    value.starts_with(char::is_alphabetic) && !value.contains(|c: char| c.is_numeric())
+}
+
 fn is_sentinel(sentinel: Sentinel, number: Number) -> bool {
     // The Prometheus dialect writes -1.0.
     let minus_one = number.over(1) == Number::Int(-1);
     match sentinel {
         Sentinel::None => false,
         Sentinel::MinusOne => minus_one,
-        Sentinel::Limit => minus_one || number.as_f64() >= NO_LIMIT,
+        // ClickHouse Keeper writes 2^64 - 1 where there is no limit.
+        Sentinel::Limit => minus_one || number.is_wrapped(),
     }
 }
 
@@ -165,6 +187,9 @@ fn unfit(slot: Slot, number: Number) -> Option<Dropped> {
     let value = number.as_f64();
     if value.is_infinite() {
         return Some(Dropped::NotFinite);
+    }
+    if number.is_wrapped() {
+        return Some(Dropped::Impossible);
     }
     let counts = slot.kind == Kind::Counter || matches!(slot.part, Part::Sum | Part::Count);
     let never_negative = counts || slot.kind == Kind::Summary;

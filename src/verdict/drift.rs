@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::kin::{is_wildcard, same};
+use super::membership_groups::is_same;
+use crate::config::{is_same_host, is_wildcard};
 use crate::ensemble::Membership;
 use crate::scrape::{EnsembleReport, MemberReport, State};
 
@@ -54,18 +55,19 @@ pub(super) const MAX_DIFFERENCES: usize = 40;
 pub(super) const COMMON: [&str; 6] =
     ["tickTime", "initLimit", "syncLimit", "minSessionTimeout", "maxSessionTimeout", "maxClientCnxns"];
 
-/// Compares all members.
-pub(super) fn between(report: &EnsembleReport) -> Drift {
+/// Compares all members. Those of another ensemble differ in their configuration alone: the rest is their own affair.
+pub(super) fn between(report: &EnsembleReport, foreign: &[usize]) -> Drift {
     let members = &report.members;
-    let versions =
-        members.iter().filter_map(|member| member.identity.as_ref()).map(|identity| identity.version.as_str());
-    let sizes = members.iter().filter_map(|member| member.count("quorum_size"));
+    let own: Vec<&MemberReport> =
+        (0..members.len()).filter(|place| !foreign.contains(place)).map(|place| &members[place]).collect();
+    let versions = own.iter().filter_map(|member| member.identity.as_ref()).map(|identity| identity.version.as_str());
+    let sizes = own.iter().filter_map(|member| member.count("quorum_size"));
     let (configs, differences) = configurations(members);
     Drift {
         versions: distinct(versions),
         configs,
         quorum_sizes: distinct(sizes),
-        epochs: distinct(epochs(members).into_iter()),
+        epochs: distinct(epochs(&own).into_iter()),
         differences,
     }
 }
@@ -78,9 +80,9 @@ fn distinct<T: Ord>(all: impl Iterator<Item = T>) -> Option<usize> {
 /// The epochs of those that take part; none without a leader in sight, since a member that follows shows the epoch of
 /// its last transaction, which may be the one before. For the same reason a leader whose epoch has no transaction yet
 /// shares it with its followers.
-fn epochs(members: &[MemberReport]) -> Vec<u64> {
+fn epochs(members: &[&MemberReport]) -> Vec<u64> {
     let takes_part = |member: &&MemberReport| matches!(member.state, State::Leader | State::Follower | State::Observer);
-    let taking = || members.iter().filter(takes_part);
+    let taking = || members.iter().copied().filter(takes_part);
     if !taking().any(|member| member.state == State::Leader) {
         return Vec::new();
     }
@@ -130,7 +132,7 @@ fn memberships(members: &[MemberReport]) -> Vec<Column<'_>> {
         members.iter().map(|member| member.conf.as_ref().and_then(|conf| conf.membership.as_ref())).collect();
     let Some(first) = stated.iter().copied().flatten().next() else { return Vec::new() };
     let agrees = |(member, stated): (&MemberReport, Option<&Membership>)| match stated {
-        Some(stated) => same(first, stated),
+        Some(stated) => is_same(first, stated),
         None => member.state != State::Standalone,
     };
     if members.iter().zip(stated.iter().copied()).all(agrees) {
@@ -154,13 +156,37 @@ fn memberships(members: &[MemberReport]) -> Vec<Column<'_>> {
         .collect();
     for id in ids.into_iter().take(MAX_DIFFERENCES) {
         let place = |membership: &&Membership| {
-            let server = membership.servers.iter().find(|server| server.id == id)?;
-            (!is_wildcard(&server.host)).then(|| Cow::Owned(format!("{}:{}", server.host, server.quorum_port)))
+            let server = membership.server(id)?;
+            let says_where = !server.addresses.iter().any(|(host, _)| is_wildcard(host));
+            says_where.then(|| Cow::Owned(server.place()))
         };
-        let values = stated.iter().map(|stated| stated.as_ref().and_then(place)).collect();
+        let mut values: Vec<Option<Cow<'_, str>>> =
+            stated.iter().map(|stated| stated.as_ref().and_then(place)).collect();
+        write_alike(&mut values);
         columns.push(Column { key: format!("server.{id}").into(), values });
     }
     columns
+}
+
+/// Writes a host as the first member does that means the same one.
+fn write_alike(values: &mut [Option<Cow<'_, str>>]) {
+    let mut written: Vec<Cow<'_, str>> = Vec::new();
+    for value in values.iter_mut().flatten() {
+        match written.iter().find(|other| *other == value || is_same_place(other, value)) {
+            Some(same) => *value = same.clone(),
+            None if written.len() < MAX_DIFFERENCES => written.push(value.clone()),
+            None => {}
+        }
+    }
+}
+
+/// Whether two lists of `host:port` mean the same addresses.
+fn is_same_place(one: &str, other: &str) -> bool {
+    let alike = |(one, other): (&str, &str)| {
+        let parts = one.rsplit_once(':').zip(other.rsplit_once(':'));
+        parts.is_some_and(|((host, port), (other, same))| port == same && is_same_host(host, other))
+    };
+    one.split('|').count() == other.split('|').count() && one.split('|').zip(other.split('|')).all(alike)
 }
 
 /// `1 2 3 4:observer`.

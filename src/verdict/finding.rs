@@ -2,9 +2,10 @@
 
 use std::slice;
 
-use super::{Verdict, VotersSource};
+use super::Verdict;
 use crate::config::Word;
 use crate::scrape::{EnsembleReport, MemberReport, State};
+use crate::text::line;
 use crate::wire::Reason;
 
 /// How bad it is.
@@ -44,14 +45,16 @@ pub struct Finding {
 /// Fewer transactions behind the leader are not worth a word: about a second of a busy ensemble. The alert has the same.
 pub const LAG_WORTH_A_WARNING: u32 = 1000;
 
+/// A finding names no more servers than this.
+const MAX_SHOWN: usize = 5;
+
 /// Beyond this part of an epoch the forced election is near. The alert has the same.
 pub const EPOCH_NEARLY_USED: f64 = 0.9;
 
-const NO_LEADER: &str = "docs/runbooks/ZooKeeperQuorumLost.md";
-const MARGIN: &str = "docs/runbooks/ZooKeeperQuorumMarginZero.md";
 const OVERLOADED: &str = "docs/runbooks/ZooKeeperExporterOverloaded.md";
-const DOWN: &str = "docs/runbooks/ZooKeeperMemberDown.md";
+pub(super) const DOWN: &str = "docs/runbooks/ZooKeeperMemberDown.md";
 const NOT_SERVING: &str = "docs/runbooks/ZooKeeperMemberNotServing.md";
+const ANOTHER: &str = "docs/verdicts.md#another-ensemble";
 
 /// Everything that is wrong, the worst first.
 #[must_use]
@@ -60,6 +63,7 @@ pub fn findings(report: &EnsembleReport, verdict: &Verdict) -> Vec<Finding> {
     found.unknown();
     found.quorum();
     found.leaders();
+    found.membership();
     for place in 0..report.members.len() {
         found.member(place);
     }
@@ -68,27 +72,23 @@ pub fn findings(report: &EnsembleReport, verdict: &Verdict) -> Vec<Finding> {
     found.all
 }
 
-struct Found<'r> {
-    report: &'r EnsembleReport,
-    verdict: &'r Verdict,
+pub(super) struct Found<'r> {
+    pub(super) report: &'r EnsembleReport,
+    pub(super) verdict: &'r Verdict,
     all: Vec<Finding>,
 }
 
 impl Found<'_> {
-    fn add(&mut self, level: Level, guide: &'static str, text: String) {
+    pub(super) fn add(&mut self, level: Level, guide: &'static str, text: String) {
         self.all.push(Finding { level, text, guide });
     }
 
-    fn name(&self, place: usize) -> &str {
+    pub(super) fn name(&self, place: usize) -> &str {
         &self.report.members[place].name
     }
 
     fn names(&self, places: &[usize]) -> String {
         places.iter().map(|place| self.name(*place)).collect::<Vec<_>>().join(", ")
-    }
-
-    fn count(&self, state: State) -> usize {
-        self.report.members.iter().filter(|member| member.state == state).count()
     }
 
     /// Members that the exporter could not ask, for reasons of its own.
@@ -112,82 +112,14 @@ impl Found<'_> {
         self.add(Level::Warning, OVERLOADED, text);
     }
 
-    fn quorum(&mut self) {
-        let (members, up) = (self.report.members.len(), self.verdict.members_up);
-        let quorum = self.verdict.quorum;
-        let (voters, followers) = (quorum.voters, self.count(State::Follower));
-        if up == 0 && self.verdict.any_unknown {
-            return;
-        }
-        if up == 0 {
-            let why = reasons(&self.report.members);
-            let text = match members {
-                1 => format!("{} does not answer{why}, and nobody else is asked.", self.name(0)),
-                _ => format!(
-                    "None of the {members} members answers{why}: the ensemble is down, or the exporter is cut off from it."
-                ),
-            };
-            self.add(Level::Critical, DOWN, text);
-            return;
-        }
-        if quorum.hierarchical {
-            let text = "Quorums are by groups and weights: whether there is one cannot be told by counting heads.";
-            self.add(Level::Notice, "docs/verdicts.md#hierarchical-quorums", text.into());
-        } else if quorum.synced.is_none() && self.verdict.any_unknown {
-            // Said already: the leader may be one of those that were not asked.
-        } else if quorum.synced.is_none() {
-            let text =
-                format!("Fewer members are asked than the {voters} that vote, and the leader is not among them.");
-            self.add(Level::Notice, "docs/verdicts.md#leader-not-asked", text);
-        } else if let (Some(false), Some(majority)) = (quorum.has_quorum(), quorum.majority()) {
-            let synced = quorum.synced.unwrap_or(0);
-            let text = match self.verdict.leader {
-                Some(leader) => format!(
-                    "No quorum: {} leads with {synced} of {voters} voters in sync, {majority} are needed. No write succeeds.",
-                    self.name(leader)
-                ),
-                None if followers > 0 => format!(
-                    "The leader does not answer, and {} still. Until it answers or they give it up{}, no write succeeds.",
-                    plural(followers, "follower follows it", "followers follow it"),
-                    self.patience(),
-                ),
-                None => format!(
-                    "No member leads: an election is under way, or fewer than {majority} of {voters} voters reach each \
-                     other. No write succeeds."
-                ),
-            };
-            self.add(Level::Critical, NO_LEADER, text);
-        } else if quorum.margin() == Some(0) && voters > 1 {
-            let synced = quorum.synced.unwrap_or(0);
-            let text =
-                format!("{synced} of {voters} voters are in sync, just enough: one more failure stops the ensemble.");
-            self.add(Level::Warning, MARGIN, text);
-        }
-        if voters > 1 && voters % 2 == 0 && quorum.source != VotersSource::Configuration {
-            let text =
-                format!("{voters} voters survive no more failures than {} would; add or remove one.", voters - 1);
-            self.add(Level::Notice, "docs/runbooks/ZooKeeperEnsembleEvenSize.md", text);
-        }
-    }
-
-    /// How long followers wait for a silent leader, where their `conf` is known.
-    fn patience(&self) -> String {
-        let setting = |member: &MemberReport, key: &str| {
-            let conf = member.conf.as_ref()?;
-            conf.settings.iter().find(|(name, _)| name == key)?.1.parse::<u64>().ok()
-        };
-        let patience = self
-            .report
-            .members
-            .iter()
-            .find_map(|member| setting(member, "tickTime")?.checked_mul(setting(member, "syncLimit")?));
-        patience.map_or_else(String::new, |millis| format!(" (syncLimit: {} s)", millis.div_ceil(1000)))
-    }
-
     fn leaders(&mut self) {
         let verdict = self.verdict;
         if verdict.leaders.len() > 1 {
-            let text = format!("{} lead at once: {}.", verdict.leaders.len(), self.names(&verdict.leaders));
+            let text = format!(
+                "{} lead at once: {}. Compare their data and epochs before anything is stopped.",
+                verdict.leaders.len(),
+                self.names(&verdict.leaders)
+            );
             self.add(Level::Critical, "docs/runbooks/ZooKeeperMultipleLeaders.md", text);
         }
         for place in &verdict.stale_leaders {
@@ -204,25 +136,92 @@ impl Found<'_> {
         }
     }
 
+    /// Where the list of members and the membership differ.
+    fn membership(&mut self) {
+        let verdict = self.verdict;
+        if verdict.mixed {
+            let own: Vec<usize> =
+                (0..self.report.members.len()).filter(|place| !verdict.strangers.contains(place)).collect();
+            let text = format!(
+                "The list has members of two ensembles: {} and {}. What is said here is of the first, which is listed \
+                 first. Correct the list; nothing needs to be stopped.",
+                self.names(&own),
+                self.names(&verdict.foreign)
+            );
+            self.add(Level::Critical, ANOTHER, text);
+        }
+        for (place, other) in &verdict.duplicates {
+            let text = format!(
+                "{} is {} once more: one server is listed twice, and counted once. Remove one of the two.",
+                self.name(*place),
+                self.name(*other)
+            );
+            self.add(Level::Warning, "docs/verdicts.md#one-server-twice", text);
+        }
+        if let Some(not_asked) = verdict.not_asked.as_ref().filter(|not_asked| not_asked.count > 0) {
+            let shown: Vec<String> = not_asked
+                .servers
+                .iter()
+                .take(MAX_SHOWN)
+                .map(|(id, place)| format!("server {} ({})", line(id, 40), line(place, 80)))
+                .collect();
+            let of = if not_asked.servers.len() > not_asked.count { "some of " } else { "" };
+            let text = format!(
+                "{} not asked: {of}{}. Its name is gone, its address changed, or it is not listed.",
+                plural(not_asked.count, "voter of the membership is", "voters of the membership are"),
+                shown.join(", ")
+            );
+            self.add(Level::Warning, "docs/verdicts.md#voters-not-asked", text);
+        }
+        let Some(membership) = verdict.membership_of(self.report) else { return };
+        let unreadable: Vec<String> = membership.unreadable().take(MAX_SHOWN).map(|id| line(id, 40)).collect();
+        if !unreadable.is_empty() {
+            let text = format!(
+                "The membership has lines that cannot be read: server.{}. Each is counted as a server of unknown address.",
+                unreadable.join(", server.")
+            );
+            self.add(Level::Warning, "docs/verdicts.md#unreadable-membership", text);
+        }
+        if membership.servers_over_cap > 0 {
+            let text = format!(
+                "The membership has {} servers more than the exporter reads; each is counted as a voter.",
+                membership.servers_over_cap
+            );
+            self.add(Level::Warning, "docs/verdicts.md#unreadable-membership", text);
+        }
+    }
+
     fn member(&mut self, place: usize) {
         let member = &self.report.members[place];
         let name = &member.name;
-        let alone = self.verdict.strangers.contains(&place) && member.state == State::Standalone;
-        let votes = if self.verdict.votes[place] { "" } else { " It has no vote." };
+        let foreign = self.verdict.foreign.contains(&place);
+        let alone = self.verdict.strangers.contains(&place) && !foreign;
+        let is_duplicate = self.verdict.duplicates.iter().any(|(duplicate, _)| *duplicate == place);
+        let votes = if self.verdict.votes[place] || is_duplicate { "" } else { " It has no vote." };
+        let why = reasons(slice::from_ref(member));
         match member.state {
             State::NoAnswer if member.up => {
-                let text = format!("{name} does not say what it does{}.", reasons(slice::from_ref(member)));
+                let text = format!("{name} does not say what it does{why}.");
                 self.add(Level::Warning, "docs/runbooks/ZooKeeperMntrMissing.md", text);
             }
-            State::NoAnswer if self.verdict.members_up > 0 || self.verdict.any_unknown => {
-                self.add(
-                    Level::Critical,
-                    DOWN,
-                    format!("{name} does not answer{}.{votes}", reasons(slice::from_ref(member))),
+            State::NoAnswer
+                if (self.verdict.members_up > 0 || self.verdict.any_unknown) && member.connect.is_some() =>
+            {
+                let text = format!(
+                    "{name} accepts connections but does not answer{why}: it loads its data, is paused, or is overloaded.{votes}"
                 );
+                self.add(Level::Critical, DOWN, text);
             }
+            State::NoAnswer if self.verdict.members_up > 0 || self.verdict.any_unknown => {
+                self.add(Level::Critical, DOWN, format!("{name} does not answer{why}.{votes}"));
+            }
+            // Its own finding says what it may be.
+            State::NotServing if self.verdict.suspect == Some(place) => {}
             State::NotServing => {
-                self.add(Level::Critical, NOT_SERVING, format!("{name} runs but serves no clients.{votes}"));
+                let text = format!(
+                    "{name} runs but serves no clients: it looks for a leader, loads its data, or cannot sync.{votes}"
+                );
+                self.add(Level::Critical, NOT_SERVING, text);
             }
             State::ReadOnly => {
                 let text = format!("{name} is cut off from the quorum and serves reads only, which may be old.");
@@ -234,24 +233,34 @@ impl Found<'_> {
             }
             _ => {}
         }
-        if self.verdict.strangers.contains(&place) && !alone {
-            let text = format!("{name} belongs to another ensemble by its membership; it is not counted here.");
-            self.add(Level::Critical, "docs/verdicts.md#another-ensemble", text);
+        if foreign && !self.verdict.mixed {
+            let text = format!(
+                "{name} belongs to another ensemble by its membership; it is not counted here. Correct the list."
+            );
+            self.add(Level::Critical, ANOTHER, text);
         }
         if let Some(lag) = self.verdict.lags[place].filter(|lag| *lag > u64::from(LAG_WORTH_A_WARNING)) {
             let text = format!("{name} is {lag} transactions behind the leader.");
             self.add(Level::Warning, "docs/runbooks/ZooKeeperZxidLag.md", text);
         }
-        let refused = member.failures.contains(&(Word::Mntr, Reason::NotAllowed));
-        if refused && member.state.serves() {
+        self.refusals(member, &why);
+    }
+
+    fn refusals(&mut self, member: &MemberReport, why: &str) {
+        const MNTR_MISSING: &str = "docs/runbooks/ZooKeeperMntrMissing.md";
+        let name = &member.name;
+        let refuses = |word: Word| member.failures.contains(&(word, Reason::NotAllowed));
+        if !member.state.serves() {
+            return;
+        }
+        if refuses(Word::Mntr) {
             let text = format!("{name} refuses mntr: only what srvr says is known of it.");
-            self.add(Level::Warning, "docs/runbooks/ZooKeeperMntrMissing.md", text);
-        } else if member.state.serves() && !member.complete && !member.failures.is_empty() {
-            self.add(
-                Level::Warning,
-                "docs/runbooks/ZooKeeperMntrMissing.md",
-                format!("{name}: not all was read{}.", reasons(slice::from_ref(member))),
-            );
+            self.add(Level::Warning, MNTR_MISSING, text);
+        } else if refuses(Word::Srvr) {
+            let text = format!("{name} refuses srvr: its zxid, epoch and lag are not known.");
+            self.add(Level::Notice, MNTR_MISSING, text);
+        } else if !member.complete && !member.failures.is_empty() {
+            self.add(Level::Warning, MNTR_MISSING, format!("{name}: not all was read{why}."));
         }
     }
 
@@ -286,7 +295,7 @@ impl Found<'_> {
 }
 
 /// ` (connect)`: the reasons of what failed, each once.
-fn reasons(members: &[MemberReport]) -> String {
+pub(super) fn reasons(members: &[MemberReport]) -> String {
     let failures = members.iter().flat_map(|member| &member.failures);
     let mut reasons: Vec<&str> = failures.map(|(_, reason)| reason.text()).collect();
     reasons.sort_unstable();
@@ -294,6 +303,6 @@ fn reasons(members: &[MemberReport]) -> String {
     if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) }
 }
 
-fn plural(number: usize, one: &str, many: &str) -> String {
+pub(super) fn plural(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }

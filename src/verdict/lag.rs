@@ -1,19 +1,19 @@
 //! How far members are behind the leader, and the epoch from its end.
 
-use super::kin::Kin;
+use super::membership_groups::Groups;
 use crate::scrape::{EnsembleReport, State};
 
 /// Transactions in one epoch: the low half of a zxid.
 const EPOCH: f64 = 4_294_967_296.0;
 
 /// One entry a member. Only within the leader's epoch: transactions of two epochs cannot be counted.
-pub(super) fn behind(report: &EnsembleReport, kin: &Kin<'_>, leader: Option<usize>) -> Vec<Option<u64>> {
+pub(super) fn behind(report: &EnsembleReport, groups: &Groups<'_>, leader: Option<usize>) -> Vec<Option<u64>> {
     let leading =
         leader.and_then(|place| Some((place, report.members[place].epoch()?, report.members[place].sequence()?)));
     let lag = |place: usize| {
         let (leader, epoch, sequence) = leading?;
         let member = &report.members[place];
-        let follows = matches!(member.state, State::Follower | State::Observer) && kin.is_ours(place);
+        let follows = matches!(member.state, State::Follower | State::Observer) && groups.is_judged(place);
         if place == leader {
             Some(0)
         } else if follows {

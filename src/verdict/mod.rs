@@ -1,22 +1,26 @@
 //! What follows from the members of an ensemble taken together, and no single member can say. Pure.
 //!
-//! Whatever is said here is seen from the exporter: a member that does not answer may be well, and a
-//! leader that is not asked leads all the same. Numbers of voters in sync are therefore lower bounds.
+//! All of it is seen from the exporter: a member that does not answer may be well, and a leader that is not asked leads
+//! all the same. Numbers of voters in sync are therefore lower bounds, and what is out of sight has no number.
 
 mod drift;
 mod finding;
-mod kin;
+mod in_force;
 mod lag;
 mod leaders;
+mod membership_groups;
 mod pace;
 mod quorum;
+mod quorum_findings;
+mod same_server;
 
 pub use drift::{Difference, Drift};
 pub use finding::{EPOCH_NEARLY_USED, Finding, LAG_WORTH_A_WARNING, Level, findings};
+pub use leaders::LeaderState;
 pub use pace::{Mark, Pace};
 pub use quorum::{Quorum, VotersSource};
 
-use kin::Kin;
+use membership_groups::Groups;
 
 use crate::ensemble::Membership;
 use crate::scrape::{EnsembleReport, State};
@@ -30,14 +34,27 @@ pub struct Verdict {
     pub any_unknown: bool,
     /// Voters, majority, margin.
     pub quorum: Quorum,
-    /// Those that lead: one is healthy, none for a standalone server.
+    /// Those that lead this ensemble: one is healthy, none for a standalone server.
     pub leaders: Vec<usize>,
     /// The leader of this ensemble: of several, that of the newest epoch.
     pub leader: Option<usize>,
-    /// Those that call themselves leader and are none: cut off or just resumed, of a lower epoch.
+    /// Whether the leader is seen.
+    pub leader_state: LeaderState,
+    /// The one member that can be the leader that is not seen: it says that it does not serve.
+    pub suspect: Option<usize>,
+    /// Those that call themselves leader and cannot be: cut off or just resumed, of a lower epoch.
     pub stale_leaders: Vec<usize>,
     /// Members that belong to another ensemble by their membership, or serve alone.
     pub strangers: Vec<usize>,
+    /// Of these, the members of another ensemble.
+    pub foreign: Vec<usize>,
+    /// Another ensemble has as many members in the list: which one is meant is not known.
+    pub mixed: bool,
+    /// Members that are a server that is listed already, each with the member that is counted in its place.
+    pub duplicates: Vec<(usize, usize)>,
+    /// Voters of the membership in force that are not among the members; `None` where no membership is known, and where
+    /// one member alone is asked.
+    pub not_asked: Option<NotAsked>,
     /// One entry a member: whether it votes, as far as is known.
     pub votes: Vec<bool>,
     /// One entry a member: transactions behind the leader, in the leader's epoch.
@@ -48,11 +65,20 @@ pub struct Verdict {
     pub drift: Drift,
 }
 
+/// Voters that the membership in force names and that are not asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAsked {
+    /// How many.
+    pub count: usize,
+    /// Id and address of those that it can be: of more than `count`, some may be members that say nothing.
+    pub servers: Vec<(String, String)>,
+}
+
 impl Verdict {
     /// The membership in force: the newest that a member of this ensemble states.
     #[must_use]
     pub fn membership_of<'r>(&self, report: &'r EnsembleReport) -> Option<&'r Membership> {
-        Kin::of(report).membership
+        Groups::of(report).membership
     }
 
     /// Whether members of one ensemble must agree in a setting of `conf`.
@@ -65,22 +91,36 @@ impl Verdict {
 /// Judges an ensemble by one scrape and what is remembered of earlier ones.
 #[must_use]
 pub fn judge(report: &EnsembleReport) -> Verdict {
-    let kin = Kin::of(report);
-    let leading = leaders::find(report, &kin);
-    let quorum = quorum::count(report, &kin, &leading);
-    let lags = lag::behind(report, &kin, leading.leader);
+    let groups = Groups::of(report);
+    let leading = leaders::find(report, &groups);
+    let quorum = quorum::count(report, &groups, &leading);
+    let lags = lag::behind(report, &groups, leading.leader);
     let sequence = leading.leader.and_then(|leader| report.members[leader].sequence());
+    let strangers = groups.strangers();
+    let foreign: Vec<usize> =
+        strangers.iter().copied().filter(|place| report.members[*place].state != State::Standalone).collect();
+    let duplicates = groups.same_as.iter().enumerate().filter_map(|(place, other)| Some((place, (*other)?)));
+    let not_asked = groups.not_asked.as_ref().filter(|_| report.members.len() > 1).map(|servers| NotAsked {
+        count: groups.not_asked_count,
+        servers: servers.iter().map(|server| (server.id.clone(), server.place())).collect(),
+    });
     Verdict {
         members_up: report.members.iter().filter(|member| member.up).count(),
         any_unknown: report.members.iter().any(|member| member.state == State::Unknown),
         quorum,
         leaders: leading.leaders,
         leader: leading.leader,
+        leader_state: leading.state,
+        suspect: leading.suspect,
         stale_leaders: leading.stale,
-        strangers: kin.strangers(),
-        votes: kin.votes,
+        duplicates: duplicates.collect(),
+        mixed: groups.tied && !foreign.is_empty(),
+        drift: drift::between(report, &foreign),
+        strangers,
+        foreign,
+        not_asked,
+        votes: groups.votes,
         lags,
         epoch_used: sequence.map(lag::part_of_an_epoch),
-        drift: drift::between(report),
     }
 }

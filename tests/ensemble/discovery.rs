@@ -1,7 +1,7 @@
 //! Members that come and go: the membership of a real ensemble followed, and the answers of a DNS server that change.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -96,7 +96,7 @@ fn observers_are_known_as_such() {
 }
 
 /// What the server answers now; `None`: there is no such name.
-type Answer = Arc<Mutex<Option<Vec<Ipv4Addr>>>>;
+type Answer = Arc<Mutex<Option<Vec<IpAddr>>>>;
 
 /// A DNS server that knows one name. Ends with the process.
 fn dns(address: Ipv4Addr, answer: Answer) {
@@ -107,17 +107,23 @@ fn dns(address: Ipv4Addr, answer: Answer) {
             let Some(end) = question[12..read].iter().position(|byte| *byte == 0).map(|end| 12 + end + 5) else {
                 continue;
             };
-            let wants_a = question[end - 4..end - 2] == [0, 1];
+            let family = question[end - 3];
             let known = answer.lock().unwrap().clone();
-            let addresses = known.clone().filter(|_| wants_a).unwrap_or_default();
+            let octets = |address: IpAddr| match (address, family) {
+                (IpAddr::V4(ip), 1) => Some(ip.octets().to_vec()),
+                (IpAddr::V6(ip), 28) => Some(ip.octets().to_vec()),
+                _ => None,
+            };
+            let addresses: Vec<Vec<u8>> = known.iter().flatten().copied().filter_map(octets).collect();
             let mut reply = question[..2].to_vec();
             reply.extend([0x81, if known.is_some() { 0x80 } else { 0x83 }, 0, 1, 0]);
             reply.push(u8::try_from(addresses.len()).unwrap());
             reply.extend([0; 4]);
             reply.extend(&question[12..end]);
             for address in addresses {
-                reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
-                reply.extend(address.octets());
+                let length = u8::try_from(address.len()).unwrap();
+                reply.extend([0xc0, 12, 0, family, 0, 1, 0, 0, 0, 0, 0, length]);
+                reply.extend(address);
             }
             let _ = socket.send_to(&reply, from);
         }
@@ -128,7 +134,7 @@ fn dns(address: Ipv4Addr, answer: Answer) {
 fn every_address_of_a_name_is_a_member_and_a_vanished_name_is_no_silence() {
     let ensemble = Ensemble::start(&["--members", "3"]);
     let all = ensemble.members();
-    let ip = |member: &String| member.rsplit_once(':').unwrap().0.parse::<Ipv4Addr>().unwrap();
+    let ip = |member: &String| member.rsplit_once(':').unwrap().0.parse::<IpAddr>().unwrap();
     let port = all[0].rsplit_once(':').unwrap().1;
     let answer: Answer = Arc::new(Mutex::new(Some(vec![ip(&all[1]), ip(&all[0])])));
     let server = Ipv4Addr::new(127, 53, u8::try_from(std::process::id() % 250).unwrap(), 1);
@@ -164,4 +170,24 @@ fn every_address_of_a_name_is_a_member_and_a_vanished_name_is_no_silence() {
     assert!(all[1..].iter().all(|member| page.value("zk_up", &[("member", member)]) == Some(1.0)));
     *answer.lock().unwrap() = Some(all.iter().map(ip).collect());
     followed(&exporter, &all);
+
+    // Each server has an IPv6 address too, at which it does not listen: each is one member, and none is down.
+    let ipv6 = (1..=3).map(|id: u16| IpAddr::from([0xfd00, 0xdead, 0, 0, 0, 0, 0, id]));
+    *answer.lock().unwrap() = Some(all.iter().map(ip).chain(ipv6).collect());
+    // An answer of the resolver is kept for 5 s.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(12) {
+        let page = scrape(&exporter, Duration::from_secs(3));
+        assert_eq!(members(&page), all.iter().cloned().collect());
+        assert!(all.iter().all(|member| page.value("zk_up", &[("member", member)]) == Some(1.0)));
+        assert_eq!(
+            (page.value("zk_ensemble_leaders", &[]), page.value("zk_ensemble_voters_not_asked", &[])),
+            (Some(1.0), Some(0.0))
+        );
+    }
+    // The address of one leaves the name: its voter is not asked any more.
+    *answer.lock().unwrap() = Some(all[..2].iter().map(ip).collect());
+    followed(&exporter, &all[..2]);
+    let page = scrape(&exporter, Duration::from_secs(3));
+    assert_eq!(page.value("zk_ensemble_voters_not_asked", &[]), Some(1.0));
 }

@@ -16,6 +16,7 @@ mod discovery;
 mod example;
 mod fallback;
 mod faults;
+mod legal;
 mod live;
 mod prometheus;
 mod readme;

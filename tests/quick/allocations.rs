@@ -40,5 +40,6 @@ fn writing_a_page_allocates_nothing_per_sample() {
     };
     write();
     let counted = measure(write);
-    assert!(counted.count_total < 60, "{} allocations", counted.count_total);
+    // The verdict on the ensemble has some tens; three members have 2 000 samples.
+    assert!(counted.count_total < 120, "{} allocations", counted.count_total);
 }

@@ -39,22 +39,29 @@ probe:
 ## Discovery
 
 - `static`: the members are those written.
-- `dns`: every A and AAAA address of the names written is a member, `IP:PORT`. Names are resolved again at each scrape (an
-  answer is kept for 5 s). A name that does not resolve stands on the page as a member that fails with the reason `dns`; its
+- `dns`: every address of the names written is a member, `IP:PORT`. Names are resolved again at each scrape (an
+  answer is kept for 5 s). Where a name has both A and AAAA addresses, each server is one member: at the family that answers,
+  of two the IPv4 one; the other family is asked too until every address of the first answers. A name that does not resolve stands on the page as a member that fails with the reason `dns`; its
   last addresses are asked for five more minutes. TLS expects the name in certificates.
 - `conf`: the members written are asked first. Any of them tells the membership in `conf` (ZooKeeper 3.5 and later, the word
   in the whitelist); its servers are the members from then on, observers known as such. A server is asked where the
   membership sends its clients; where it names no host, at the address under which the server of that id was reached, else
-  at its quorum host; without a port, and always with TLS, at the port of the member that told. The newest version told by a
+  at its quorum host; without a port, and always with TLS, at the port of the member that told. Of several quorum addresses
+  (`a:2888:3888|b:2888:3888`) the first is the name of the member, and the next one is asked where it cannot be connected to. The newest version told by a
   member that serves wins. It is remembered while the ensemble is down; then the members written are asked beside it for
   another. A server that joins or leaves is seen within a minute, mostly at the second scrape. Write members or a headless
   service, not a balancer.
 
 A member found this way is trusted as far as its ensemble is: whoever can reconfigure that can have the exporter connect to
-hosts of his choice and send them four letters. Addresses of loopback and link-local networks are left out, unless the member
-that told them is asked at such an address itself, and so is what a name leads to in a link-local network. At most
+hosts of his choice and send them four letters, but not around the exporter: link-local, multicast and unspecified addresses
+are left out, and loopback unless all members written are on loopback ([security.md](security.md)). At most
 `--limit.members-per-ensemble` members are asked. `zk_exporter_dropped_members_total{ensemble,reason}` counts what was left
 out.
+
+## Addresses
+
+One address has one text, on the page, in the file and in flags: names in lower case and without a final dot, IPv6 addresses in
+their short form, IPv4 addresses inside IPv6 ones as IPv4. Two members that are equal in this form are refused.
 
 ## What members share
 
@@ -84,7 +91,8 @@ timeout and is then answered with 503. Three pages may always be under way.
 
 `/probe` asks configured and discovered members, and nobody else unless `probe.allow` says so. A network allows what a target
 resolves to: all of its addresses must be within allowed networks, and exactly these are connected to. A pattern allows a
-name wherever it leads, but for loopback and link-local addresses, which only a network allows. What is refused is answered
+name wherever it leads, but for addresses around the exporter ([security.md](security.md)), which only a network allows. A
+discovered member may be asked, within the same bounds as in a scrape. What is refused is answered
 with 403 and the line to add.
 
 ## Metrics

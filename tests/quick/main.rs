@@ -29,6 +29,7 @@ mod golden;
 mod host;
 mod hostile;
 mod large;
+mod legal;
 mod limits;
 mod lint;
 mod looks;

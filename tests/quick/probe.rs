@@ -131,7 +131,7 @@ fn bad_parameters_are_told_in_one_line() {
         ("?target=zk-1:port", "no valid port"),
         ("?target=zk-1,zk-1:2181", "listed twice"),
         ("?target=,", "the member address is empty"),
-        ("?target=http://zk-1:2181", "no valid port"),
+        ("?target=http://zk-1:2181", "has a path"),
         ("?target=zk-1&ensemble=my%20prod", "ensemble: `my prod` is no ensemble name"),
         ("?target=zk%0A1", "no valid host name"),
         ("?target=%", "not well encoded"),

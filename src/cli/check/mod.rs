@@ -206,7 +206,7 @@ impl Check {
     }
 
     async fn told(&self, source: &Source, thresholds: &Thresholds, alerts: &Alerts) -> Told {
-        let time = self.timeout.saturating_sub(RESERVE);
+        let time = source.discover(self.timeout.saturating_sub(RESERVE)).await;
         let each = if self.interval.is_zero() { time } else { time.saturating_sub(self.interval) / 2 };
         let begun = Instant::now();
         let first = match source.page(each).await {
@@ -228,7 +228,9 @@ impl Check {
             Some((second, between)) => Scrapes { now: second, before: Some((&first, *between)), time },
             None => Scrapes { now: &first, before: None, time },
         };
-        let of = Of { ensembles: &self.ensemble, member: self.member.as_deref() };
+        let member =
+            self.member.as_ref().map(|member| member.parse().map_or(member.clone(), |at: Address| at.to_string()));
+        let of = Of { ensembles: &self.ensemble, member: member.as_deref() };
         match &self.metric {
             None => whole(thresholds, scrapes, of, alerts.runbooks.as_deref().unwrap_or(rules::RUNBOOKS)),
             Some(metric) => {
@@ -250,6 +252,19 @@ fn limits() -> Result<Limits, UsageError> {
 }
 
 impl Source {
+    /// Finds the present members, where they come from what servers state, and gives the time that is left.
+    async fn discover(&self, time: Duration) -> Duration {
+        match self {
+            Self::Members(scraper) if scraper.follows_memberships() => {
+                let begun = Instant::now();
+                // Two more scrapes may follow.
+                scraper.scrape(begun + time / 3).await;
+                time.saturating_sub(begun.elapsed())
+            }
+            _ => time,
+        }
+    }
+
     async fn page(&self, time: Duration) -> Result<Page, String> {
         match self {
             Self::Members(scraper) => {

@@ -1,0 +1,183 @@
+//! Quorums by groups and weights (`QuorumHierarchical`): a majority of the groups, each by a majority of its weight.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The groups of a membership.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// Server id and weight of each voter, group by group; groups without weight are left out, as `ZooKeeper` does.
+    groups: Vec<Vec<(String, u64)>>,
+    /// Every voter is in exactly one group, and every weight is a number.
+    sound: bool,
+}
+
+impl Hierarchy {
+    /// The groups (`group.N=1:2:3`) and weights (`weight.ID=2`, 1 where there is none) of these voters.
+    #[must_use]
+    pub fn new(groups: &[(String, String)], weights: &[(String, String)], voters: &BTreeSet<&str>) -> Self {
+        let mut sound = true;
+        let mut weight_of: BTreeMap<&str, u64> = voters.iter().map(|id| (*id, 1)).collect();
+        for (id, weight) in weights {
+            match weight.parse() {
+                Ok(weight) => drop(weight_of.insert(id, weight)),
+                Err(_) => sound = false,
+            }
+        }
+        let mut found: BTreeMap<&str, Vec<(String, u64)>> = BTreeMap::new();
+        let mut grouped = BTreeSet::new();
+        for (group, ids) in groups {
+            for id in ids.split(':') {
+                // Only voters ever acknowledge; another server in a group has weight only if it is given some.
+                let Some(weight) = weight_of.get(id) else { continue };
+                sound &= grouped.insert(id);
+                found.entry(group).or_default().push((id.to_owned(), *weight));
+            }
+        }
+        sound &= voters.iter().all(|id| grouped.contains(id));
+        let groups = found.into_values().filter(|members| total(members) > 0).collect();
+        Self { groups, sound }
+    }
+
+    /// How many servers beyond a quorum these are: the failures that the quorum survives, whichever servers they hit;
+    /// negative for how many more it takes. `None` where the groups cannot be computed.
+    #[must_use]
+    pub fn margin(&self, synced: &BTreeSet<&str>) -> Option<i64> {
+        if !self.sound || self.groups.is_empty() {
+            return None;
+        }
+        let needed = self.groups.len() / 2 + 1;
+        let (mut breaks, mut lacks) = (Vec::new(), Vec::new());
+        for members in &self.groups {
+            let half = total(members) / 2;
+            let weights = |wanted: bool| {
+                let of = members.iter().filter(|(id, _)| synced.contains(id.as_str()) == wanted);
+                let mut weights: Vec<u64> = of.map(|(_, weight)| *weight).collect();
+                weights.sort_unstable_by(|one, other| other.cmp(one));
+                weights
+            };
+            let present = weights(true);
+            let mut sum = present.iter().fold(0_u64, |sum, weight| sum.saturating_add(*weight));
+            if sum > half {
+                let lost = present.iter().take_while(|weight| {
+                    let holds = sum > half;
+                    sum = sum.saturating_sub(**weight);
+                    holds
+                });
+                breaks.push(lost.count());
+            } else {
+                let more = weights(false);
+                let more = more.iter().take_while(|weight| {
+                    let lacks = sum <= half;
+                    sum = sum.saturating_add(**weight);
+                    lacks
+                });
+                lacks.push(more.count());
+            }
+        }
+        breaks.sort_unstable();
+        lacks.sort_unstable();
+        let sum = |costs: &[usize]| i64::try_from(costs.iter().sum::<usize>()).ok();
+        match breaks.len().checked_sub(needed) {
+            // So many groups must lose their majority until no quorum is left.
+            Some(spare) => Some(sum(&breaks[..=spare])? - 1),
+            None => Some(-sum(&lacks[..needed - breaks.len()])?),
+        }
+    }
+}
+
+fn total(members: &[(String, u64)]) -> u64 {
+    members.iter().fold(0, |sum, (_, weight)| sum.saturating_add(*weight))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hierarchy(groups: &[&str], weights: &[(u64, u64)]) -> (Hierarchy, BTreeSet<String>) {
+        let text = |number: &dyn std::fmt::Display| number.to_string();
+        let voters: BTreeSet<String> = groups.iter().flat_map(|ids| ids.split(':')).map(str::to_owned).collect();
+        let groups: Vec<_> =
+            groups.iter().enumerate().map(|(number, ids)| (text(&number), (*ids).to_owned())).collect();
+        let weights: Vec<_> = weights.iter().map(|(id, weight)| (text(id), text(weight))).collect();
+        (Hierarchy::new(&groups, &weights, &voters.iter().map(String::as_str).collect()), voters)
+    }
+
+    #[test]
+    fn a_majority_of_groups_each_by_its_majority() {
+        let (nine, _) = hierarchy(&["1:2:3", "4:5:6", "7:8:9"], &[]);
+        for (synced, margin) in [
+            ("1 2 3 4 5 6 7 8 9", 3),
+            ("1 2 4 5", 0),
+            ("1 2 3 4 5 6", 1),
+            ("1 2 3 4", -1),
+            ("1 4 7", -2),
+            ("1 2 3", -2),
+            ("", -4),
+        ] {
+            assert_eq!(nine.margin(&synced.split_whitespace().collect()), Some(margin), "{synced}");
+        }
+        // One server outweighs its group; a group without weight decides nothing.
+        let (weighted, _) = hierarchy(&["1:2:3", "4"], &[(1, 10), (4, 0)]);
+        assert_eq!(weighted.margin(&["1"].into()), Some(0));
+        assert_eq!(weighted.margin(&["2", "3", "4"].into()), Some(-1));
+    }
+
+    #[test]
+    fn what_zookeeper_would_refuse_is_not_computed() {
+        let voters: BTreeSet<&str> = ["1", "2"].into();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        for (groups, weights) in [
+            (vec![pair("1", "1")], vec![]),
+            (vec![pair("1", "1:2"), pair("2", "2")], vec![]),
+            (vec![pair("1", "1:2")], vec![pair("1", "-1")]),
+            (vec![], vec![pair("1", "1")]),
+        ] {
+            assert_eq!(Hierarchy::new(&groups, &weights, &voters).margin(&voters), None, "{groups:?} {weights:?}");
+        }
+    }
+
+    proptest! {
+        /// The margin says what trying every set of failures says.
+        #[test]
+        fn the_margin_is_what_trying_all_failures_gives(
+            group_of in proptest::collection::vec(0..3_usize, 1..8),
+            weights in proptest::collection::vec(0..4_u64, 8),
+            mask in any::<u8>(),
+        ) {
+            let mut groups = vec![Vec::new(); 3];
+            for (id, group) in group_of.iter().enumerate() {
+                groups[*group].push(id.to_string());
+            }
+            let texts: Vec<String> = groups.iter().filter(|ids| !ids.is_empty()).map(|ids| ids.join(":")).collect();
+            let given: Vec<_> = (0..group_of.len()).map(|id| (id as u64, weights[id])).collect();
+            let (made, voters) = hierarchy(&texts.iter().map(String::as_str).collect::<Vec<_>>(), &given);
+            let ids: Vec<&str> = voters.iter().map(String::as_str).collect();
+            let set = |mask: usize| -> BTreeSet<&str> {
+                ids.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, id)| *id).collect()
+            };
+            // `QuorumHierarchical.containsQuorum`.
+            let holds = |mask: usize| {
+                let weight = |id: &str| weights[id.parse::<usize>().unwrap()];
+                let of = |ids: &Vec<String>, set: &BTreeSet<&str>| -> u64 {
+                    ids.iter().filter(|id| set.contains(id.as_str())).map(|id| weight(id)).sum()
+                };
+                let all: BTreeSet<&str> = ids.iter().copied().collect();
+                let weighty: Vec<_> = groups.iter().filter(|ids| of(ids, &all) > 0).collect();
+                let majorities = weighty.iter().filter(|ids| of(ids, &set(mask)) > of(ids, &all) / 2).count();
+                majorities > weighty.len() / 2
+            };
+            let full = (1_usize << ids.len()) - 1;
+            let synced = usize::from(mask) & full;
+            let count = |mask: usize| i64::from(mask.count_ones());
+            let expected = if holds(synced) {
+                (0..=synced).filter(|rest| rest & !synced == 0 && !holds(*rest)).map(|rest| count(synced) - count(rest)).min().map(|lost| lost - 1)
+            } else {
+                (0..=full).filter(|more| synced & !more == 0 && holds(*more)).map(|more| count(synced) - count(more)).max()
+            };
+            // Without any weight there is no quorum to be had, and nothing is said.
+            prop_assert_eq!(made.margin(&set(synced)), expected);
+        }
+    }
+}

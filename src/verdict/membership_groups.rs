@@ -1,0 +1,317 @@
+//! Which of the listed members belong together: one ensemble, another one, or one server twice; and which of them vote.
+//!
+//! Everything is decided by what members state in `conf`. A member that states nothing is taken at the operator's word.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::in_force::InForce;
+use super::same_server::is_same_server;
+use crate::config::{is_number, is_same_host, is_wildcard};
+use crate::ensemble::{Membership, Server};
+use crate::scrape::{EnsembleReport, MemberReport, State};
+
+/// More different memberships than this are not compared: a healthy ensemble has one.
+const MAX_MEMBERSHIPS: usize = 16;
+
+/// The members of one ensemble, told from those that were listed by mistake.
+#[derive(Debug)]
+pub(super) struct Groups<'r> {
+    /// One entry a member: the number of the ensemble it belongs to by its membership.
+    group: Vec<usize>,
+    /// The number of the ensemble that is judged.
+    judged: usize,
+    /// Another ensemble has as many members in the list.
+    pub(super) tied: bool,
+    /// One entry a member: it votes, as far as is known. A duplicate does not.
+    pub(super) votes: Vec<bool>,
+    /// One entry a member: its server id in the membership in force, where it is known.
+    pub(super) ids: Vec<Option<&'r str>>,
+    /// One entry a member: the member that is the same server and is counted in its place.
+    pub(super) same_as: Vec<Option<usize>>,
+    /// The membership of the newest configuration version.
+    pub(super) membership: Option<&'r Membership>,
+    /// The voters of the membership that are not among the members.
+    pub(super) not_asked: Option<Vec<&'r Server>>,
+    /// Of these, at most so many: members that say nothing may be some of them.
+    pub(super) not_asked_count: usize,
+    /// The one listed server serves alone.
+    pub(super) standalone: bool,
+}
+
+impl<'r> Groups<'r> {
+    pub(super) fn of(report: &'r EnsembleReport) -> Self {
+        let members = &report.members;
+        let (different, stated) = different(members);
+        let groups = groups(&different);
+        let group: Vec<Option<usize>> = stated.iter().map(|stated| stated.map(|number| groups[number])).collect();
+        let (judged, tied) = biggest(&group);
+        let membership = newest(members, &different, &stated, &groups, judged);
+        let same_as = same_servers(members, &group);
+        let standalone = {
+            let mut servers = (0..members.len()).filter(|place| same_as[*place].is_none());
+            let first = servers.next();
+            first.is_some_and(|place| members[place].state == State::Standalone) && servers.next().is_none()
+        };
+        // A member that serves alone among others belongs to no ensemble.
+        let alone = |member: &MemberReport| member.state == State::Standalone && !standalone;
+        let group: Vec<usize> = members
+            .iter()
+            .zip(group)
+            .enumerate()
+            .map(
+                |(place, (member, group))| {
+                    if alone(member) { MAX_MEMBERSHIPS + place } else { group.unwrap_or(judged) }
+                },
+            )
+            .collect();
+        let force = membership.map(|membership| InForce::new(membership, &different, &groups, judged));
+        let mut found = Self {
+            group,
+            judged,
+            tied,
+            votes: vec![false; members.len()],
+            ids: vec![None; members.len()],
+            same_as,
+            membership,
+            not_asked: None,
+            not_asked_count: 0,
+            standalone,
+        };
+        let counted: Vec<usize> = (0..members.len()).filter(|place| found.is_counted(*place)).collect();
+        match &force {
+            Some(force) => found.by_membership(report, force, &counted),
+            None => counted.iter().for_each(|place| found.votes[*place] = votes_unlisted(report, *place)),
+        }
+        found
+    }
+
+    /// Who votes by the membership in force, and which of its voters are not among the members.
+    fn by_membership(&mut self, report: &'r EnsembleReport, force: &InForce<'r>, counted: &[usize]) {
+        let members = &report.members;
+        for place in counted {
+            self.ids[*place] = force.id(&members[*place]);
+        }
+        // Where all known servers are listed by the names of the membership, a name that it lacks is of no server in it.
+        let named_alike = counted.iter().any(|place| self.ids[*place].is_some())
+            && counted.iter().all(|place| self.ids[*place].is_none() || force.is_named_so(&members[*place]));
+        let mut unknown = 0;
+        for place in counted {
+            let member = &members[*place];
+            self.votes[*place] = match (member.state, self.ids[*place]) {
+                (State::Leader, _) => true,
+                (State::Observer, _) => false,
+                (_, Some(id)) => force.membership.server(id).is_some_and(|server| server.voter),
+                // A server that was taken out, or is not in yet, has no vote; nor has one that moved elsewhere.
+                (_, None) if states_membership(member) => false,
+                (_, None) if named_alike && force.has_no_such_host(member) => false,
+                (_, None) => votes_unlisted(report, *place),
+            };
+            unknown += usize::from(self.votes[*place] && self.ids[*place].is_none());
+        }
+        // One that serves alone was listed as a voter: it is missing, not out of sight.
+        unknown += (0..members.len()).filter(|place| self.serves_alone(members, *place)).count();
+        let known: BTreeSet<&str> = self.ids.iter().flatten().copied().collect();
+        let missing = |server: &&Server| server.voter && !known.contains(server.id.as_str());
+        let missing: Vec<&Server> = force.membership.servers.iter().filter(missing).collect();
+        self.not_asked_count = (missing.len() + force.membership.servers_over_cap).saturating_sub(unknown);
+        self.not_asked = Some(missing);
+    }
+
+    /// Whether a member belongs to the ensemble that is judged.
+    pub(super) fn is_judged(&self, place: usize) -> bool {
+        self.group[place] == self.judged
+    }
+
+    /// Whether a member stands for a server of the ensemble that is judged.
+    pub(super) fn is_counted(&self, place: usize) -> bool {
+        self.is_judged(place) && self.same_as[place].is_none()
+    }
+
+    /// Whether a member serves alone, although it is listed among others.
+    pub(super) fn serves_alone(&self, members: &[MemberReport], place: usize) -> bool {
+        !self.is_judged(place) && members[place].state == State::Standalone
+    }
+
+    /// The members that do not belong.
+    pub(super) fn strangers(&self) -> Vec<usize> {
+        (0..self.group.len()).filter(|place| !self.is_judged(*place)).collect()
+    }
+}
+
+pub(super) fn states_membership(member: &MemberReport) -> bool {
+    member.conf.as_ref().is_some_and(|conf| conf.membership.is_some())
+}
+
+/// Whether a member votes that no membership knows.
+fn votes_unlisted(report: &EnsembleReport, place: usize) -> bool {
+    let member = &report.members[place];
+    match member.state {
+        State::Leader => true,
+        State::Observer => false,
+        _ => {
+            !report.known.observers.contains(&member.name)
+                && member.conf.as_ref().is_none_or(|conf| conf.peer_type != Some("observer"))
+        }
+    }
+}
+
+/// The different memberships that are stated, and which of them each member states.
+fn different(members: &[MemberReport]) -> (Vec<&Membership>, Vec<Option<usize>>) {
+    let mut different: Vec<&Membership> = Vec::new();
+    let stated = members.iter().map(|member| {
+        let membership = member.conf.as_ref()?.membership.as_ref()?;
+        let known = different.iter().position(|other| is_same(other, membership));
+        if known.is_none() && different.len() < MAX_MEMBERSHIPS {
+            different.push(membership);
+            return Some(different.len() - 1);
+        }
+        known
+    });
+    let stated = stated.collect();
+    (different, stated)
+}
+
+/// The same servers in the same roles, whatever way their hosts are written. Where clients connect is left out: a server
+/// knows only its own.
+pub(super) fn is_same(one: &Membership, other: &Membership) -> bool {
+    let alike = |(one, other): (&Server, &Server)| {
+        let address = |((host, port), (other, same)): (&(String, u16), &(String, u16))| {
+            port == same && (is_same_host(host, other) || is_wildcard(host) && is_wildcard(other))
+        };
+        one.id == other.id
+            && one.voter == other.voter
+            && one.addresses.len() == other.addresses.len()
+            && one.addresses.iter().zip(&other.addresses).all(address)
+    };
+    one.version == other.version
+        && one.hierarchy == other.hierarchy
+        && one.servers.len() == other.servers.len()
+        && one.servers.iter().zip(&other.servers).all(alike)
+}
+
+/// Memberships that share a server are of one ensemble: the number of the ensemble of each.
+fn groups(different: &[&Membership]) -> Vec<usize> {
+    let mut group: Vec<usize> = (0..different.len()).collect();
+    for later in 1..different.len() {
+        for earlier in 0..later {
+            if share_a_server(different[earlier], different[later]) {
+                let (from, to) = (group[later], group[earlier]);
+                group.iter_mut().filter(|number| **number == from).for_each(|number| *number = to);
+            }
+        }
+    }
+    group
+}
+
+/// Whether two memberships may be of one ensemble: they have a server in common, or nothing speaks against it.
+///
+/// Each server may write hosts in its own way: short or long names, numbers, and `0.0.0.0` for itself. Names against
+/// numbers and against `0.0.0.0` say nothing; two ids that both know by comparable hosts must agree somewhere.
+fn share_a_server(one: &Membership, other: &Membership) -> bool {
+    let (ours, theirs) = (KnownHosts::of(one), KnownHosts::of(other));
+    if ours.meets(&theirs) {
+        return true;
+    }
+    let common_ids = one.servers.iter().any(|server| theirs.ids.contains(server.id.as_str()));
+    let comparable = |one: &Kinds, other: &Kinds| one.names && other.names || one.numbers && other.numbers;
+    if !common_ids {
+        return !comparable(&ours.all, &theirs.all);
+    }
+    !ours.of_id.iter().any(|(id, kinds)| theirs.of_id.get(id).is_some_and(|other| comparable(kinds, other)))
+}
+
+/// By which hosts a membership knows its servers.
+#[derive(Default)]
+struct KnownHosts<'m> {
+    ids: BTreeSet<&'m str>,
+    whole: BTreeSet<(&'m str, u16)>,
+    /// The beginnings of names, up to each dot.
+    short: BTreeSet<(&'m str, u16)>,
+    of_id: BTreeMap<&'m str, Kinds>,
+    all: Kinds,
+}
+
+/// What kinds of hosts there are.
+#[derive(Clone, Copy, Default)]
+struct Kinds {
+    names: bool,
+    numbers: bool,
+}
+
+impl<'m> KnownHosts<'m> {
+    fn of(membership: &'m Membership) -> Self {
+        let mut found = Self::default();
+        for server in &membership.servers {
+            found.ids.insert(&server.id);
+            for (host, port) in server.addresses.iter().filter(|(host, _)| !is_wildcard(host)) {
+                found.whole.insert((host, *port));
+                let numeric = is_number(host);
+                for kinds in [&mut found.all, found.of_id.entry(&server.id).or_default()] {
+                    kinds.names |= !numeric;
+                    kinds.numbers |= numeric;
+                }
+                if !numeric {
+                    let dots = host.match_indices('.').take(MAX_DOTS).map(|(dot, _)| (&host[..dot], *port));
+                    found.short.extend(dots);
+                }
+            }
+        }
+        found
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        !self.whole.is_disjoint(&other.whole)
+            || !self.short.is_disjoint(&other.whole)
+            || !self.whole.is_disjoint(&other.short)
+    }
+}
+
+/// A host name with more parts is compared by its first ones.
+const MAX_DOTS: usize = 16;
+
+/// The ensemble of most members, of two the one that is listed first; and whether there are two.
+fn biggest(group: &[Option<usize>]) -> (usize, bool) {
+    let size = |number: usize| group.iter().filter(|group| **group == Some(number)).count();
+    let first = |number: usize| group.iter().position(|group| *group == Some(number));
+    let all: BTreeSet<usize> = group.iter().flatten().copied().collect();
+    let judged = all.iter().copied().max_by_key(|number| (size(*number), Reverse(first(*number)))).unwrap_or(0);
+    let tied = all.iter().any(|number| *number != judged && size(*number) == size(judged));
+    (judged, tied)
+}
+
+/// The membership in force: the newest version; of two, the one the leader states, else the one most members state.
+fn newest<'r>(
+    members: &[MemberReport],
+    different: &[&'r Membership],
+    stated: &[Option<usize>],
+    groups: &[usize],
+    judged: usize,
+) -> Option<&'r Membership> {
+    let ours = (0..different.len()).filter(|number| groups[*number] == judged);
+    let newest = ours.max_by_key(|number| {
+        let by =
+            || members.iter().zip(stated).filter(|(_, stated)| **stated == Some(*number)).map(|(member, _)| member);
+        let led = by().filter(|member| member.state == State::Leader).map(MemberReport::epoch).max();
+        (different[*number].version, led, by().count(), Reverse(*number))
+    });
+    newest.map(|number| different[number])
+}
+
+/// For each member, the member that is the same server and is counted in its place: the one that is doing most, of two
+/// the first.
+fn same_servers(members: &[MemberReport], group: &[Option<usize>]) -> Vec<Option<usize>> {
+    let mut order: Vec<usize> = (0..members.len()).collect();
+    let rank = |member: &MemberReport| (!member.state.serves(), !member.up);
+    order.sort_by_key(|place| (rank(&members[*place]), *place));
+    let mut same_as = vec![None; members.len()];
+    let mut counted: Vec<usize> = Vec::with_capacity(members.len());
+    for place in order {
+        let same = |other: &usize| group[*other] == group[place] && is_same_server(&members[*other], &members[place]);
+        match counted.iter().copied().find(same) {
+            Some(other) => same_as[place] = Some(other),
+            None => counted.push(place),
+        }
+    }
+    same_as
+}

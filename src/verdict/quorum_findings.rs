@@ -1,0 +1,186 @@
+//! What is wrong with the quorum, in words that are no more certain than what is seen.
+
+use super::finding::{DOWN, Found, Level, plural, reasons};
+use super::leaders::patience;
+use super::{LeaderState, VotersSource};
+use crate::scrape::{MemberReport, State};
+
+const NO_LEADER: &str = "docs/runbooks/ZooKeeperQuorumLost.md";
+const MARGIN: &str = "docs/runbooks/ZooKeeperQuorumMarginZero.md";
+const HIDDEN: &str = "docs/verdicts.md#hidden-leader";
+
+impl Found<'_> {
+    pub(super) fn quorum(&mut self) {
+        let quorum = self.verdict.quorum;
+        if self.verdict.members_up == 0 {
+            self.nobody();
+            return;
+        }
+        match self.verdict.leader_state {
+            LeaderState::Seen => self.led(),
+            LeaderState::Hidden => self.hidden(),
+            LeaderState::Silent => self.silent(),
+            LeaderState::None => self.unled(),
+        }
+        let voters = quorum.voters;
+        if voters > 1 && voters % 2 == 0 && quorum.source != VotersSource::Configuration && !quorum.hierarchical {
+            let text =
+                format!("{voters} voters survive no more failures than {} would; add or remove one.", voters - 1);
+            self.add(Level::Notice, "docs/runbooks/ZooKeeperEnsembleEvenSize.md", text);
+        }
+    }
+
+    fn nobody(&mut self) {
+        let members = &self.report.members;
+        let why = reasons(members);
+        if self.verdict.any_unknown {
+            return;
+        }
+        let text = match members.len() {
+            1 => format!("{} does not answer{why}, and no other member is asked.", self.name(0)),
+            number => format!(
+                "None of the {number} members answers{why}: the ensemble is down, or the exporter is cut off from it."
+            ),
+        };
+        self.add(Level::Critical, DOWN, text);
+    }
+
+    /// A leader answers.
+    fn led(&mut self) {
+        let quorum = self.verdict.quorum;
+        let Some(leader) = self.verdict.leader.map(|place| self.name(place).to_owned()) else { return };
+        let (voters, synced) = (quorum.voters, quorum.synced.unwrap_or(0));
+        let needed = quorum.majority().map_or_else(String::new, |majority| format!("; {majority} are needed"));
+        let counted = quorum.counted.unwrap_or(synced);
+        if quorum.undecided {
+            let text = format!(
+                "{leader} leads with {counted} of {voters} voters in sync{needed}: an oracle decides (oraclePath), or it \
+                 is about to step down."
+            );
+            self.add(Level::Warning, "docs/verdicts.md#a-leader-without-a-majority", text);
+            return;
+        }
+        match quorum.margin() {
+            None if quorum.unsupported => {
+                let text = "The groups and weights of the membership fit no rule of ZooKeeper: whether there is a quorum \
+                            cannot be computed.";
+                self.add(Level::Notice, "docs/verdicts.md#hierarchical-quorums", text.into());
+            }
+            None if self.verdict.any_unknown => {}
+            None => {
+                let text = format!("Fewer members are asked than the {voters} that vote: the quorum is not known.");
+                self.add(Level::Notice, "docs/verdicts.md#leader-not-asked", text);
+            }
+            Some(margin) if margin < 0 && quorum.counted.is_some() => {
+                let what = if quorum.hierarchical { "no majority of the groups" } else { "fewer than a majority" };
+                let text = format!(
+                    "No quorum: {leader} leads with {counted} of {voters} voters in sync{needed}. While it counts {what}, \
+                     its writes do not succeed."
+                );
+                self.add(Level::Critical, NO_LEADER, text);
+            }
+            Some(margin) if margin < 0 => {
+                let text = format!(
+                    "No majority answers the exporter: {leader} leads, and {synced} of {voters} voters are seen in \
+                     sync{needed}. The others are down, or out of the exporter's sight."
+                );
+                self.add(Level::Critical, NO_LEADER, text);
+            }
+            Some(0) if voters > 1 && counted > synced => {
+                let text = format!(
+                    "{synced} of {voters} voters are seen in sync, just enough: one more failure may stop the ensemble. \
+                     The leader itself counts {counted}."
+                );
+                self.add(Level::Warning, MARGIN, text);
+            }
+            Some(0) if voters > 1 => {
+                let text = format!(
+                    "{synced} of {voters} voters are in sync, just enough: one more failure stops the ensemble."
+                );
+                self.add(Level::Warning, MARGIN, text);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Members follow a leader that nothing speaks against.
+    fn hidden(&mut self) {
+        let quorum = self.verdict.quorum;
+        let text = match (self.verdict.suspect, self.verdict.leader) {
+            (Some(suspect), Some(_)) => format!(
+                "{} leads and serves no clients (leaderServes=no): the others have followed a leader for longer than they \
+                 would follow one that hangs, and no other member can be it. With `admin:` in its module its figures are \
+                 read too.",
+                self.name(suspect)
+            ),
+            (Some(suspect), None) => format!(
+                "{} says that it serves no clients while the others follow a leader: it leads with leaderServes=no, or has \
+                 stepped down just now{}.",
+                self.name(suspect),
+                self.patience()
+            ),
+            (None, _) if self.verdict.any_unknown => return,
+            (None, _) if quorum.incomplete => format!(
+                "Fewer members are asked than the {} that vote, and the leader is not among them.",
+                quorum.voters
+            ),
+            (None, _) => format!(
+                "No member answers as leader, but {} one: it is out of the exporter's sight.",
+                plural(self.following(), "member follows", "members follow")
+            ),
+        };
+        let guide = if quorum.incomplete { "docs/verdicts.md#leader-not-asked" } else { HIDDEN };
+        self.add(Level::Notice, guide, text);
+        if let (Some(0), Some(synced)) = (quorum.margin(), quorum.synced) {
+            let text = format!(
+                "{synced} of {} voters are seen in sync, just enough: one more failure may stop the ensemble.",
+                quorum.voters
+            );
+            self.add(Level::Warning, MARGIN, text);
+        }
+    }
+
+    /// Members follow a leader that may hang.
+    fn silent(&mut self) {
+        let text = format!(
+            "The leader does not answer, and {} it still. If it hangs, no write succeeds until they give it up{}; it may \
+             also be out of the exporter's sight alone.",
+            plural(self.following(), "member follows", "members follow"),
+            self.patience(),
+        );
+        self.add(Level::Critical, "docs/runbooks/ZooKeeperLeaderSilent.md", text);
+    }
+
+    /// No member leads or follows.
+    fn unled(&mut self) {
+        let quorum = self.verdict.quorum;
+        if quorum.margin().is_none() {
+            // Said already: the leader may be one of those that were not asked.
+            return;
+        }
+        let answering = (0..self.report.members.len())
+            .filter(|place| self.verdict.votes[*place] && self.report.members[*place].up)
+            .count();
+        let needed = match quorum.majority() {
+            Some(majority) => format!("fewer than {majority} of {} voters reach each other", quorum.voters),
+            None => "no majority of the groups is complete".to_owned(),
+        };
+        let text = format!(
+            "No quorum answers the exporter: {}, and none leads or follows. An election is under way, {needed}, or the \
+             others serve out of the exporter's sight.",
+            plural(answering, "voter answers", "voters answer")
+        );
+        self.add(Level::Critical, NO_LEADER, text);
+    }
+
+    fn following(&self) -> usize {
+        let follows = |member: &&MemberReport| matches!(member.state, State::Follower | State::Observer);
+        self.report.members.iter().filter(follows).count()
+    }
+
+    /// How long followers wait for a silent leader, where their `conf` is known.
+    fn patience(&self) -> String {
+        patience(&self.report.members)
+            .map_or_else(String::new, |time| format!(" (syncLimit: within {} s)", time.as_millis().div_ceil(1000)))
+    }
+}

@@ -1,0 +1,128 @@
+//! Ensembles that are configured in a rare and legal way, as real servers show them.
+
+use std::time::{Duration, Instant};
+
+use crate::common::Page;
+use crate::common::exporter::{Exporter, run};
+use crate::live::{Ensemble, client, scrape, state, until};
+
+/// `syncLimit` ticks of the quick ensemble, and one.
+const SYNC: Duration = Duration::from_millis(5500);
+
+fn leader_state(page: &Page) -> String {
+    let states =
+        page.series.iter().filter(|(series, value)| series.name == "zk_ensemble_leader_state" && *value == 1.0);
+    let states: Vec<&str> = states.map(|(series, _)| series.label("state")).collect();
+    assert_eq!(states.len(), 1, "{states:?}");
+    states[0].to_owned()
+}
+
+fn of_ensemble(page: &Page, name: &str) -> Option<f64> {
+    page.value(&format!("zk_ensemble_{name}"), &[])
+}
+
+/// Three members whose leader serves no clients, with a plain exporter and one that may ask the AdminServer.
+#[test]
+fn a_leader_that_serves_no_clients_is_no_alarm() {
+    let ensemble = Ensemble::start(&["--members", "3", "--admin", "--no-wait", "--cfg", "leaderServes=no"]);
+    let members = ensemble.members();
+    let plain = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let config = format!(
+        "ensembles: [{{name: prod, members: [{}]}}]\nmodules: {{default: {{timeout: 3s, admin: 'http://{{host}}:28080'}}}}\n",
+        members.join(", ")
+    );
+    std::fs::write(file.path(), config).unwrap();
+    let with_admin = Exporter::start(&["--config.file", file.path().to_str().unwrap()]);
+
+    let followers = |page: &Page| members.iter().filter(|member| state(page, member) == "follower").count();
+    let page = until(&plain, "two followers and a leader that serves nobody", |page| {
+        followers(page) == 2 && members.iter().any(|member| state(page, member) == "not-serving")
+    });
+    let leader = members.iter().find(|member| state(&page, member) == "not-serving").unwrap();
+    // Nothing is known for syncLimit ticks, and nothing false is said; then the followers prove their leader.
+    let begun = Instant::now();
+    let page = until(&plain, "the followers' word", |page| {
+        assert_eq!(leader_state(page), "hidden");
+        assert_ne!(of_ensemble(page, "has_quorum"), Some(0.0));
+        of_ensemble(page, "has_quorum") == Some(1.0)
+    });
+    println!("proven after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < SYNC * 3);
+    assert_eq!((of_ensemble(&page, "voters_synced"), of_ensemble(&page, "quorum_margin")), (Some(3.0), Some(1.0)));
+    assert_eq!(
+        (of_ensemble(&page, "leaders"), page.value("zk_ensemble_leader_info", &[("member", leader)])),
+        (Some(1.0), Some(1.0))
+    );
+    let other = members.iter().find(|member| *member != leader).unwrap();
+    client(other, "zk.create('/written', b'x')");
+
+    let page = until(&with_admin, "the AdminServer's word", |page| state(page, leader) == "leader");
+    assert_eq!(
+        (leader_state(&page).as_str(), of_ensemble(&page, "has_quorum"), of_ensemble(&page, "quorum_margin")),
+        ("seen", Some(1.0), Some(1.0))
+    );
+    assert_eq!(page.value("zk_mntr_complete", &[("member", leader)]), Some(1.0));
+
+    // A look without a memory says what it does not know, and nothing that harms.
+    let output = run(&["info", "--zookeeper", &ensemble.flag("prod")]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("leads with leaderServes=no, or has") && !text.contains("critical") && !text.contains("kill"),
+        "{text}"
+    );
+
+    // A paused leader is told from it by its followers, which give it up.
+    ensemble.run(&["pause", &ensemble.id(leader)]);
+    until(&plain, "the leader silent", |page| {
+        leader_state(page) != "hidden" || of_ensemble(page, "leaders") == Some(0.0)
+    });
+    until(&plain, "another leader, hidden too", |page| {
+        followers(page) == 1
+            && members.iter().filter(|member| *member != leader).any(|member| state(page, member) == "not-serving")
+    });
+    ensemble.run(&["resume", &ensemble.id(leader)]);
+}
+
+#[test]
+fn groups_are_a_quorum_by_groups() {
+    let groups = ["group.1=1:2", "group.2=3:4", "group.3=5"];
+    let mut arguments = vec!["--members", "5"];
+    for line in groups {
+        arguments.extend(["--cfg", line]);
+    }
+    let ensemble = Ensemble::start(&arguments);
+    let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
+    // Two groups of two break by one loss each, the third by one: two losses leave one group.
+    let page = until(&exporter, "all five in sync", |page| of_ensemble(page, "voters_synced") == Some(5.0));
+    assert_eq!(
+        (of_ensemble(&page, "quorum_margin"), of_ensemble(&page, "has_quorum"), of_ensemble(&page, "majority")),
+        (Some(1.0), Some(1.0), None)
+    );
+    assert_eq!(of_ensemble(&page, "quorum_unsupported"), Some(0.0));
+    // Five voters, three of them up: a majority of heads and no quorum of groups.
+    ensemble.run(&["kill", "3"]);
+    let page = until(&exporter, "one group lost", |page| of_ensemble(page, "quorum_margin") == Some(0.0));
+    assert_eq!(of_ensemble(&page, "has_quorum"), Some(1.0));
+    ensemble.run(&["kill", "5"]);
+    let page = until(&exporter, "two groups lost", |page| of_ensemble(page, "has_quorum") == Some(0.0));
+    assert_eq!(of_ensemble(&page, "members_up"), Some(3.0));
+    let page = until(&exporter, "no leader any more", |page| leader_state(page) == "none");
+    assert_eq!(of_ensemble(&page, "has_quorum"), Some(0.0));
+}
+
+#[test]
+fn one_server_under_two_names_is_one_member() {
+    let ensemble = Ensemble::start(&["--members", "3"]);
+    let leader = ensemble.leader();
+    // The same address as one number, which the resolver reads.
+    let (host, port) = leader.rsplit_once(':').unwrap();
+    let number = u32::from(host.parse::<std::net::Ipv4Addr>().unwrap());
+    let exporter = Exporter::start(&["--zookeeper", &format!("{},{number}:{port}", ensemble.flag("prod"))]);
+    for _ in 0..3 {
+        let page = scrape(&exporter, Duration::from_secs(3));
+        assert_eq!((of_ensemble(&page, "leaders"), of_ensemble(&page, "duplicate_members")), (Some(1.0), Some(1.0)));
+        assert_eq!((of_ensemble(&page, "voters_serving"), of_ensemble(&page, "quorum_margin")), (Some(3.0), Some(1.0)));
+        assert_eq!((of_ensemble(&page, "members"), of_ensemble(&page, "voters_not_asked")), (Some(4.0), Some(0.0)));
+    }
+}

@@ -1,0 +1,767 @@
+//! Ensembles that are configured in a way that is rare and legal: each is judged as healthy as it is.
+//!
+//! `tests/legal/NAME/mN` holds what member N answers, rebuilt from public reports and real servers; a member without
+//! replies is down.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use zookeeper_exporter::config::Word;
+use zookeeper_exporter::ensemble::{Known, LastLeader};
+use zookeeper_exporter::exposition::Format;
+use zookeeper_exporter::scrape::reading::Replies;
+use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, Samples, Source, State};
+use zookeeper_exporter::verdict::{Finding, LeaderState, Level, Verdict, findings, judge};
+use zookeeper_exporter::wire::Reason;
+
+use crate::common::exporter::{Exporter, run};
+use crate::common::listeners::nobody;
+use crate::common::replies::heard;
+use crate::common::{member, named_page, page, read_page, root};
+
+/// The members of a folder, named `zk-1:2181` and so on, with texts of their replies exchanged.
+fn members(name: &str, changes: &[(&str, &str)]) -> Vec<MemberReport> {
+    let folder = root().join("tests/legal").join(name);
+    let count = std::fs::read_dir(&folder).unwrap().count();
+    let read = |id: usize, file: &str| {
+        let mut text = std::fs::read_to_string(folder.join(format!("m{id}/{file}.txt"))).ok()?;
+        for (from, to) in changes {
+            text = text.replace(from, to);
+        }
+        Some(text.into_bytes())
+    };
+    let of = |id| {
+        let (mntr, srvr, conf) = (read(id, "mntr"), read(id, "srvr"), read(id, "conf"));
+        member(&format!("zk-{id}:2181"), mntr.as_deref(), srvr.as_deref(), conf.as_deref())
+    };
+    (1..=count).map(of).collect()
+}
+
+fn report(members: Vec<MemberReport>, known: Known) -> EnsembleReport {
+    EnsembleReport { name: "prod".into(), members, known, samples: Samples::default() }
+}
+
+fn judged(members: Vec<MemberReport>) -> (Verdict, Vec<Finding>) {
+    known(members, Known::default())
+}
+
+fn known(members: Vec<MemberReport>, known: Known) -> (Verdict, Vec<Finding>) {
+    let report = report(members, known);
+    let verdict = judge(&report);
+    let found = findings(&report, &verdict);
+    for finding in &found {
+        let text = finding.text.to_lowercase();
+        assert!(!text.contains("kill") && !text.contains("stop one"), "{text}");
+    }
+    (verdict, found)
+}
+
+/// Voters, in sync, margin, has quorum.
+fn numbers(verdict: &Verdict) -> (u64, Option<u64>, Option<i64>, Option<bool>) {
+    let quorum = verdict.quorum;
+    (quorum.voters, quorum.synced, quorum.margin(), quorum.has_quorum())
+}
+
+fn texts(found: &[Finding]) -> Vec<&str> {
+    found.iter().map(|finding| finding.text.as_str()).collect()
+}
+
+fn worst(found: &[Finding]) -> Option<Level> {
+    found.first().map(|finding| finding.level)
+}
+
+fn silent(member: &MemberReport) -> MemberReport {
+    MemberReport { conf: member.conf.clone(), ..MemberReport::silent(Arc::clone(&member.name)) }
+}
+
+fn not_serving(member: &MemberReport) -> MemberReport {
+    MemberReport { up: true, state: State::NotServing, ..silent(member) }
+}
+
+const LONG: Known = Known {
+    observers: std::collections::BTreeSet::new(),
+    quorum_size: None,
+    unseen: Some(Duration::from_mins(2)),
+    short: None,
+    leader: None,
+};
+
+/// What is remembered of member 3, which led this epoch.
+fn led(epoch: u64) -> Option<LastLeader> {
+    Some(LastLeader { member: "zk-3:2181".into(), epoch, serves_no_clients: false })
+}
+
+#[test]
+fn a_leader_that_serves_no_clients_is_not_an_outage() {
+    // Before time has told whether the leader hangs: nothing is known, and nothing is said to fail.
+    let (verdict, found) = judged(members("leader-serves-no", &[]));
+    assert_eq!((verdict.leader_state, verdict.suspect, verdict.leader), (LeaderState::Hidden, Some(2), None));
+    assert_eq!(numbers(&verdict), (3, None, None, None));
+    assert_eq!(worst(&found), Some(Level::Notice), "{found:?}");
+    // After it the followers' word counts.
+    let (verdict, found) = known(members("leader-serves-no", &[]), LONG);
+    assert_eq!(
+        (verdict.leader_state, verdict.leader, verdict.leaders.clone()),
+        (LeaderState::Hidden, Some(2), vec![2])
+    );
+    assert_eq!(numbers(&verdict), (3, Some(3), Some(1), Some(true)));
+    assert_eq!(worst(&found), Some(Level::Notice), "{found:?}");
+    // A follower that is down too is seen as what it is.
+    let mut made = members("leader-serves-no", &[]);
+    made[0] = silent(&made[0]);
+    let hidden = Known { leader: led(5), ..LONG };
+    let (verdict, found) = known(made, hidden);
+    assert_eq!((verdict.leader, numbers(&verdict)), (Some(2), (3, Some(2), Some(0), Some(true))));
+    assert!(texts(&found).iter().any(|text| text.contains("just enough")), "{found:?}");
+}
+
+#[test]
+fn the_admin_server_speaks_for_a_leader_that_serves_no_clients() {
+    let body = br#"{"version":"3.5.9-x, built on 2021","avg_latency":0,"max_latency":0,"min_latency":0,"packets_received":1,
+        "packets_sent":1,"num_alive_connections":1,"outstanding_requests":0,"server_state":"leader","znode_count":5,
+        "watch_count":0,"ephemerals_count":0,"approximate_data_size":27,"open_file_descriptor_count":40,
+        "max_file_descriptor_count":4096,"followers":2,"synced_followers":2,"pending_syncs":0,"command":"monitor","error":null}"#;
+    let refuses = b"This ZooKeeper instance is not currently serving requests\n";
+    let replies = Replies {
+        mntr: Some(heard(Word::Mntr, refuses)),
+        srvr: Some(heard(Word::Srvr, refuses)),
+        monitor: Some(heard(Word::Monitor, body)),
+        ..Replies::default()
+    };
+    let leader = replies.report("zk-3:2181".into(), None);
+    assert_eq!((leader.state, leader.complete, leader.failures.len()), (State::Leader, true, 0));
+    assert_eq!(leader.identity.as_ref().map(|identity| identity.source), Some(Source::AdminServer));
+    let mut made = members("leader-serves-no", &[]);
+    made[2] = leader;
+    let (verdict, found) = judged(made);
+    assert_eq!((verdict.leader_state, numbers(&verdict)), (LeaderState::Seen, (3, Some(3), Some(1), Some(true))));
+    assert_eq!(found, []);
+}
+
+#[test]
+fn a_leader_that_hangs_is_told_from_one_that_is_out_of_sight() {
+    let made = || {
+        let mut made = members("leader-serves-no", &[]);
+        made[2] = MemberReport::silent("zk-3:2181".into());
+        made
+    };
+    // Its followers have not given it up yet: writes may fail.
+    for unseen in [None, Some(Duration::from_secs(4))] {
+        let (verdict, found) = known(made(), Known { unseen, ..Known::default() });
+        assert_eq!(
+            (verdict.leader_state, numbers(&verdict)),
+            (LeaderState::Silent, (3, Some(0), Some(-2), Some(false)))
+        );
+        assert!(found[0].text.contains("If it hangs") && found[0].text.contains("within 6 s"), "{found:?}");
+    }
+    // They follow it for longer than they would follow one that hangs: it leads.
+    let (verdict, found) = known(made(), LONG);
+    assert_eq!((verdict.leader_state, numbers(&verdict)), (LeaderState::Hidden, (3, Some(3), Some(1), Some(true))));
+    assert!(!texts(&found).iter().any(|text| text.contains("write")), "{found:?}");
+    // A follower that has just joined proves nothing.
+    let young = |made: Vec<MemberReport>| -> Vec<MemberReport> {
+        let real = crate::common::fixtures().into_iter().find(|fixture| fixture.name == "3.8.0/follower").unwrap();
+        let text = real.mntr();
+        let mntr = text.lines().map(|line| match line.strip_prefix("zk_uptime\t") {
+            Some(_) => "zk_uptime\t1500\n".to_owned(),
+            None => format!("{line}\n"),
+        });
+        let mntr: String = mntr.collect();
+        made.into_iter()
+            .map(|report| match report.state {
+                State::Follower => {
+                    MemberReport { conf: report.conf, ..member(&report.name, Some(mntr.as_bytes()), None, None) }
+                }
+                _ => report,
+            })
+            .collect()
+    };
+    let (verdict, _) = known(young(made()), LONG);
+    assert_eq!(verdict.leader_state, LeaderState::Silent);
+}
+
+#[test]
+fn of_several_members_that_do_not_serve_the_last_leader_of_the_epoch_leads() {
+    let five = [(
+        "server.3=zk-3:2888:3888:participant;0.0.0.0:2181",
+        "server.3=zk-3:2888:3888:participant;0.0.0.0:2181\nserver.4=zk-4:2888:3888:participant\nserver.5=zk-5:2888:3888:participant",
+    )];
+    let mut made = members("leader-serves-no", &five);
+    let mut third = made[0].clone();
+    third.name = "zk-4:2181".into();
+    let mut conf = (*third.conf.clone().unwrap()).clone();
+    conf.server_id = "4".into();
+    third.conf = Some(Arc::new(conf));
+    made.push(third);
+    made.push(MemberReport { name: "zk-5:2181".into(), ..not_serving(&MemberReport::silent("zk-5:2181".into())) });
+    let (verdict, _) = known(made.clone(), LONG);
+    assert_eq!((verdict.suspect, verdict.leader, numbers(&verdict).3), (None, None, Some(true)));
+    let last = Known { leader: led(5), ..LONG };
+    assert_eq!(known(made.clone(), last).0.leader, Some(2));
+    let earlier = Known { leader: led(4), ..LONG };
+    assert_eq!(known(made.clone(), earlier).0.leader, None, "it led another epoch");
+    // Where leaders serve no clients, the one member that says so beside a dead one leads the next epoch too.
+    made[2] = silent(&made[2]);
+    let usual = |serves_no_clients| Some(LastLeader { member: "zk-3:2181".into(), epoch: 4, serves_no_clients });
+    assert_eq!(known(made.clone(), Known { leader: usual(true), ..LONG }).0.leader, Some(4));
+    assert_eq!(known(made, Known { leader: usual(false), ..LONG }).0.leader, None);
+}
+
+#[test]
+fn an_oracle_may_decide_in_place_of_a_majority() {
+    let (verdict, found) = judged(members("oracle-quorum", &[]));
+    assert_eq!(numbers(&verdict), (2, Some(1), None, None));
+    assert_eq!((verdict.quorum.undecided, verdict.quorum.unsupported, verdict.leader), (true, false, Some(0)));
+    assert!(!texts(&found).iter().any(|text| text.contains("o write succeeds")), "{found:?}");
+    assert!(texts(&found).iter().any(|text| text.contains("oraclePath")), "{found:?}");
+    let lasting = Known { short: Some(Duration::from_mins(1)), ..Known::default() };
+    assert!(known(members("oracle-quorum", &[]), lasting).0.quorum.unsupported);
+    // A leader that has just begun, or is not in broadcast, has no majority yet.
+    for change in
+        [("zk_leader_uptime\t86400000", "zk_leader_uptime\t1500"), ("leading - broadcast", "leading - discovery")]
+    {
+        let (verdict, found) = judged(members("oracle-quorum", &[change]));
+        assert_eq!(numbers(&verdict), (2, Some(1), Some(-1), Some(false)), "{change:?}");
+        assert!(found[0].text.starts_with("No quorum: zk-1:2181 leads with 1 of 2"), "{found:?}");
+    }
+}
+
+#[test]
+fn keeper_says_that_it_does_not_serve_in_its_own_words() {
+    let made = members("keeper-not-serving", &[]);
+    assert_eq!((made[2].up, made[2].state, made[2].failures.len()), (true, State::NotServing, 0));
+    let (verdict, found) = judged(made);
+    assert_eq!(numbers(&verdict), (3, Some(2), Some(0), Some(true)));
+    assert!(texts(&found).iter().any(|text| text.starts_with("zk-3:2181 runs but serves no clients")), "{found:?}");
+}
+
+#[test]
+fn keeper_counts_its_learners_apart() {
+    let (verdict, found) = judged(members("keeper-learner", &[]));
+    assert_eq!(numbers(&verdict), (3, Some(3), Some(1), Some(true)));
+    assert_eq!(found, []);
+}
+
+#[test]
+fn keeper_and_raftkeeper_tell_their_configuration() {
+    for (name, ids) in [("keeper-conf", ["1", "2", "3"]), ("raftkeeper", ["1", "2", "3"])] {
+        let made = members(name, &[]);
+        for (report, id) in made.iter().zip(ids) {
+            let identity = report.identity.as_ref().expect("an identity");
+            assert_eq!((identity.server_id.as_str(), report.failures.len()), (id, 0), "{name}");
+            assert!(report.conf.as_ref().is_some_and(|conf| conf.settings.len() > 3 && conf.membership.is_none()));
+        }
+        let (verdict, found) = judged(made);
+        assert_eq!(numbers(&verdict), (3, Some(3), Some(1), Some(true)), "{name}");
+        assert!(verdict.duplicates.is_empty() && worst(&found).is_none_or(|level| level == Level::Notice), "{found:?}");
+    }
+}
+
+#[test]
+fn raftkeeper_is_read_whole() {
+    let made = members("raftkeeper", &[("zk_in_snapshot", "zk_snap_count\t619\nzk_in_snapshot")]);
+    let versions: Vec<&str> = made.iter().map(|report| &*report.identity.as_ref().unwrap().version).collect();
+    assert_eq!(versions, ["v2.0.5", "v2.0.5", "v2.0.4"]);
+    for report in &made {
+        assert_eq!(report.samples.dropped().len(), 0, "{:?}", report.samples.dropped());
+        assert_eq!((report.epoch(), report.count("snap_count")), (Some(1), None));
+    }
+    let (verdict, _) = judged(made.clone());
+    assert_eq!((verdict.drift.versions, verdict.lags), (Some(2), vec![Some(0); 3]));
+    // Snapshots that it made are not snapshots that it sent.
+    let text = page(&crate::common::report(made), Format::Classic);
+    assert!(text.contains("key=\"snap_count\"} 619") && !text.contains("zk_snaps_total{"), "{text}");
+}
+
+#[test]
+fn a_count_that_fell_below_zero_is_no_sample() {
+    const WRAPPED: [&str; 3] = ["18446744073709551615", "9223372036854775808", "1.8446744073709552E19"];
+    for wrapped in WRAPPED {
+        let change = format!("zk_ephemerals_count\t{wrapped}");
+        let latency = format!("zk_max_latency\t{wrapped}");
+        let own = format!("zk_latest_snapshot_size\t{wrapped}");
+        let changes = [
+            ("zk_ephemerals_count\t3", &*change),
+            ("zk_max_latency\t11", &latency),
+            ("zk_latest_snapshot_size\t0", &own),
+        ];
+        let made = crate::common::report(members("keeper-conf", &changes));
+        for names in [zookeeper_exporter::exposition::Names::Catalogue, zookeeper_exporter::exposition::Names::Mntr] {
+            let text = named_page(&made, names, Format::Classic);
+            let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+            let large: Vec<&str> = text
+                .lines()
+                .filter(|line| !line.starts_with('#') && value(line).is_some_and(|value| value > 9e15))
+                .collect();
+            assert_eq!(large, [""; 0], "{wrapped} {names:?}");
+        }
+        assert!(made.ensembles[0].members.iter().all(|member| !member.samples.dropped().is_empty()), "it is counted");
+    }
+}
+
+#[test]
+fn one_server_under_two_names_is_one() {
+    let (verdict, found) = judged(members("one-server-two-names", &[]));
+    assert_eq!((verdict.leaders.clone(), verdict.duplicates.clone()), (vec![2], vec![(3, 2)]));
+    assert_eq!((numbers(&verdict), verdict.quorum.serving), ((3, Some(3), Some(1), Some(true)), 3));
+    assert_eq!((worst(&found), found.len()), (Some(Level::Warning), 1), "{found:?}");
+    assert!(found[0].text.starts_with("zk-4:2181 is zk-3:2181 once more"), "{found:?}");
+    // It stays one while it is down, and the one that answers is counted.
+    let mut made = members("one-server-two-names", &[]);
+    made[2] = silent(&made[2]);
+    let (verdict, _) = judged(made);
+    assert_eq!((verdict.leader, verdict.duplicates.clone(), numbers(&verdict).1), (Some(3), vec![(2, 3)], Some(3)));
+}
+
+#[test]
+fn two_servers_with_one_id_and_other_figures_are_two() {
+    // The same short names in two networks: other data, another life.
+    let mut made = members("one-server-two-names", &[]);
+    made[3].zxid = Some(9 << 32);
+    assert_eq!(judged(made).0.duplicates, []);
+    // Without a membership (3.4) two ensembles have the same ids.
+    let strip = |report: &MemberReport| {
+        let mut conf = (*report.conf.clone().unwrap()).clone();
+        conf.membership = None;
+        MemberReport { conf: Some(Arc::new(conf)), ..report.clone() }
+    };
+    let made: Vec<MemberReport> = members("one-server-two-names", &[]).iter().map(strip).collect();
+    assert_eq!(judged(made.clone()).0.duplicates, [(3, 2)], "the figures agree");
+    let other = members("one-server-two-names", &[("zk_packets_received\t4168", "zk_packets_received\t99999999")]);
+    let mut mixed = made;
+    mixed[3] = strip(&other[3]);
+    assert_eq!(judged(mixed).0.duplicates, []);
+}
+
+#[test]
+fn without_ids_only_what_cannot_be_two_is_one() {
+    let strip = |report: MemberReport| MemberReport { conf: None, ..report };
+    let made: Vec<MemberReport> = members("one-server-two-names", &[]).into_iter().map(strip).collect();
+    // Both followers have the same figures, and may well be two.
+    assert_eq!(judged(made).0.duplicates, [(3, 2)]);
+    let alone = crate::common::fixtures().into_iter().find(|fixture| fixture.name == "3.8.0/standalone").unwrap();
+    let standalone =
+        |name: &str| member(name, alone.read("mntr.txt").as_deref(), alone.read("srvr.txt").as_deref(), None);
+    let (verdict, found) = judged(vec![standalone("zk:2181"), standalone("10.0.0.1:2181")]);
+    assert_eq!((numbers(&verdict), verdict.duplicates), ((1, Some(1), Some(0), Some(true)), vec![(1, 0)]));
+    assert_eq!((worst(&found), found.len()), (Some(Level::Warning), 1), "{found:?}");
+}
+
+#[test]
+fn hosts_that_are_written_otherwise_are_the_same() {
+    for name in ["upper-case", "trailing-dot", "partial-name"] {
+        let (verdict, found) = judged(members(name, &[]));
+        assert_eq!((verdict.strangers.clone(), verdict.quorum.serving), (vec![], 3), "{name}");
+        assert_eq!(
+            (numbers(&verdict).1, verdict.drift.configs),
+            (Some(3), Some(1)),
+            "{name}: {:?}",
+            verdict.drift.differences
+        );
+        assert_eq!((verdict.lags, verdict.not_asked.map(|not_asked| not_asked.count)), (vec![Some(0); 3], Some(0)));
+        assert_eq!(found, [], "{name}");
+    }
+}
+
+/// Members that state these memberships: `1=a 2=b`, each as the server of its place; the last one leads.
+fn stating(memberships: &[&str]) -> Vec<MemberReport> {
+    let base = members("one-server-two-names", &[]);
+    let last = memberships.len() - 1;
+    let state = |(place, servers): (usize, &&str)| {
+        let lines: String = servers
+            .split_whitespace()
+            .map(|server| {
+                let (id, host) = server.split_once('=').unwrap();
+                format!("server.{id}={host}:2888:3888:participant;0.0.0.0:2181\n")
+            })
+            .collect();
+        let conf = format!(
+            "clientPort=2181\ntickTime=2000\nserverId={}\nsyncLimit=2\npeerType=0\nmembership: \n{lines}version=0",
+            place % 3 + 1
+        );
+        let conf = member("x", None, None, Some(conf.as_bytes())).conf;
+        let from = if place == last { &base[2] } else { &base[0] };
+        MemberReport { name: format!("m{place}:2181").into(), conf, ..from.clone() }
+    };
+    memberships.iter().enumerate().map(state).collect()
+}
+
+#[test]
+fn members_that_call_themselves_0_0_0_0_are_one_ensemble() {
+    for memberships in [
+        ["1=0.0.0.0 2=zk-2", "1=zk-1 2=0.0.0.0"].as_slice(),
+        &["1=[::] 2=zk-2", "1=zk-1 2=[0:0:0:0:0:0:0:0]"],
+        &["1=0.0.0.0 2=zk-2 3=zk-3", "1=zk-1 2=0.0.0.0 3=zk-3", "1=zk-1 2=zk-2 3=0.0.0.0"],
+        &["1=0.0.0.0 2=10.0.0.2 3=10.0.0.3", "1=zk-1 2=0.0.0.0 3=zk-3", "1=zk-1 2=zk-2 3=0.0.0.0"],
+    ] {
+        let (verdict, found) = judged(stating(memberships));
+        assert_eq!((verdict.strangers.clone(), verdict.duplicates.clone()), (vec![], vec![]), "{memberships:?}");
+        assert_eq!(
+            (verdict.quorum.serving, verdict.drift.configs > Some(1)),
+            // Names and numbers are different texts for what may be one host.
+            (memberships.len() as u64, memberships[0].contains("10.")),
+            "{memberships:?} {found:?}"
+        );
+        assert_eq!(verdict.not_asked.map(|not_asked| not_asked.count), Some(0));
+    }
+}
+
+#[test]
+fn two_ensembles_in_one_list_are_told_and_none_is_to_be_stopped() {
+    let ours = "1=zk-1 2=zk-2 3=zk-3";
+    let theirs = "1=kafka-1 2=kafka-2 3=kafka-3";
+    // A clear majority is of one ensemble.
+    let mut made = stating(&[ours, ours, ours, theirs]);
+    made[2] = MemberReport {
+        name: "m2:2181".into(),
+        conf: made[2].conf.clone(),
+        ..members("one-server-two-names", &[])[2].clone()
+    };
+    let (verdict, found) = judged(made.clone());
+    assert_eq!((verdict.foreign.clone(), verdict.mixed, verdict.leaders.clone()), (vec![3], false, vec![2]));
+    assert_eq!(numbers(&verdict), (3, Some(3), Some(1), Some(true)));
+    assert!(found[0].text.starts_with("m3:2181 belongs to another ensemble"), "{found:?}");
+    let text = page(&crate::common::report(made), Format::Classic);
+    assert!(
+        text.contains("zk_ensemble_foreign_members{ensemble=\"prod\"} 1")
+            && text.contains("zk_ensemble_leaders{ensemble=\"prod\"} 1")
+    );
+    assert!(text.contains("zk_ensemble_leader_info{ensemble=\"prod\",member=\"m2:2181\"} 1"), "{text}");
+    assert!(!text.contains("zk_ensemble_leader_info{ensemble=\"prod\",member=\"m3:2181\"}"), "a stranger is named");
+    // As many of each: nobody knows which one is meant.
+    for list in [[ours, ours, theirs, theirs], [theirs, theirs, ours, ours]] {
+        let (verdict, found) = judged(stating(&list));
+        assert_eq!((verdict.foreign, verdict.mixed), (vec![2, 3], true));
+        let told: Vec<&str> = texts(&found).into_iter().filter(|text| text.contains("two ensembles")).collect();
+        assert_eq!(told.len(), 1, "{found:?}");
+        assert!(told[0].contains("m0:2181, m1:2181 and m2:2181, m3:2181"), "{told:?}");
+        assert!(!texts(&found).iter().any(|text| text.contains("belongs to another")), "{found:?}");
+    }
+}
+
+#[test]
+fn a_silent_observer_is_known_by_its_address() {
+    let mut made = members("silent-observer-by-address", &[]);
+    for (place, report) in made.iter_mut().enumerate() {
+        report.name = format!("[::1]:{}", 22181 + place).into();
+    }
+    made[3] = MemberReport::silent("[::1]:22184".into());
+    let (verdict, found) = judged(made.clone());
+    assert_eq!(
+        (verdict.votes.clone(), numbers(&verdict)),
+        (vec![true, true, true, false], (3, Some(3), Some(1), Some(true)))
+    );
+    assert!(texts(&found).iter().any(|text| text.ends_with("It has no vote.")), "{found:?}");
+    // The leader is not listed: nothing is known, and nothing is held against the ensemble.
+    made.remove(2);
+    let (verdict, found) = judged(made);
+    assert_eq!((verdict.leader_state, numbers(&verdict)), (LeaderState::Hidden, (3, None, None, None)));
+    assert!(verdict.not_asked.is_some_and(|not_asked| not_asked.count == 1), "{found:?}");
+}
+
+#[test]
+fn digits_of_any_script_are_ports_and_unreadable_servers_are_voters() {
+    let (verdict, found) = judged(members("digits-of-the-locale", &[]));
+    assert_eq!((numbers(&verdict), found), ((3, Some(3), Some(1), Some(true)), vec![]));
+    let made = members("digits-of-the-locale", &[("127.77.7.3:٢٨٨٣:٣٨٨٣:participant", "zk-3:port:port:participant")]);
+    let (verdict, found) = judged(made);
+    assert_eq!(numbers(&verdict), (3, Some(3), Some(1), Some(true)));
+    assert!(found[0].text.contains("cannot be read: server.3"), "{found:?}");
+}
+
+#[test]
+fn groups_and_weights_are_computed() {
+    // Nine voters in three groups.
+    let servers: String = (1..=9).map(|id| format!("{id}=zk-{id} ")).collect();
+    let grouped = |up: &[usize], leads: usize| {
+        let list = vec![servers.trim(); 9];
+        let base = members("one-server-two-names", &[]);
+        let followers = up.len() - usize::from(up.contains(&leads));
+        let made = stating(&list).into_iter().enumerate().map(|(place, report)| {
+            let id = place + 1;
+            let mut conf = (*report.conf.clone().unwrap()).clone();
+            conf.server_id = id.to_string();
+            let voters = (1..=9).map(|id: usize| id.to_string()).collect::<Vec<_>>();
+            let groups = ["1:2:3", "4:5:6", "7:8:9"].iter().enumerate();
+            let groups: Vec<(String, String)> =
+                groups.map(|(number, ids)| (number.to_string(), (*ids).to_owned())).collect();
+            let hierarchy = zookeeper_exporter::ensemble::Hierarchy::new(
+                &groups,
+                &[],
+                &voters.iter().map(String::as_str).collect(),
+            );
+            conf.membership.as_mut().unwrap().hierarchy = Some(hierarchy);
+            let report =
+                MemberReport { name: format!("zk-{id}:2181").into(), conf: Some(Arc::new(conf)), ..base[0].clone() };
+            if id == leads {
+                let changes = format!("zk_synced_followers\t{followers}\n");
+                let leader = members("one-server-two-names", &[("zk_synced_followers\t2\n", &changes)]);
+                MemberReport { name: report.name, conf: report.conf, ..leader[2].clone() }
+            } else if up.contains(&id) {
+                report
+            } else {
+                silent(&report)
+            }
+        });
+        made.collect::<Vec<_>>()
+    };
+    let all: Vec<usize> = (1..=9).collect();
+    let (verdict, found) = judged(grouped(&all, 9));
+    assert_eq!((numbers(&verdict), verdict.quorum.majority()), ((9, Some(9), Some(3), Some(true)), None));
+    assert_eq!(found, [], "no notice of an even size, or of a majority of heads");
+    // One group lost: the other two decide.
+    let (verdict, _) = judged(grouped(&[4, 5, 6, 7, 8, 9], 9));
+    assert_eq!((numbers(&verdict).2, numbers(&verdict).3), (Some(1), Some(true)));
+    // Five of nine that are no majority of two groups.
+    let (verdict, _) = judged(grouped(&[1, 2, 3, 4, 7], 7));
+    assert_eq!((numbers(&verdict).2, numbers(&verdict).3), (Some(-1), Some(false)));
+    // Two of three groups are gone: what is left serves nobody.
+    let mut made = grouped(&[1, 2, 3], 99);
+    for report in &mut made[..3] {
+        *report = not_serving(report);
+    }
+    let (verdict, found) = judged(made);
+    assert_eq!((numbers(&verdict).2, numbers(&verdict).3), (Some(-4), Some(false)));
+    assert!(found[0].text.starts_with("No quorum answers the exporter: 3 voters answer"), "{found:?}");
+}
+
+#[test]
+fn a_voter_that_is_not_asked_is_told() {
+    let five = "1=zk-1 2=zk-2 3=zk-3 4=zk-4 5=zk-5";
+    let with_ids = |made: Vec<MemberReport>, ids: &[&str]| -> Vec<MemberReport> {
+        let made = made.into_iter().zip(ids).map(|(mut report, id)| {
+            let mut conf = (*report.conf.clone().unwrap()).clone();
+            conf.server_id = (*id).into();
+            report.conf = Some(Arc::new(conf));
+            report
+        });
+        made.collect()
+    };
+    // Pods by their addresses; the address of server 2 has left the name.
+    let mut made = with_ids(stating(&[five; 4]), &["1", "3", "4", "5"]);
+    for (place, report) in made.iter_mut().enumerate() {
+        report.name = format!("10.0.0.{place}:2181").into();
+    }
+    let (verdict, found) = judged(made.clone());
+    let not_asked = verdict.not_asked.clone().expect("a membership is known");
+    assert_eq!((not_asked.count, not_asked.servers), (1, vec![("2".to_owned(), "zk-2:2888".to_owned())]));
+    assert!(texts(&found).iter().any(|text| text.contains("server 2 (zk-2:2888)")), "{found:?}");
+    let text = page(&crate::common::report(made.clone()), Format::Classic);
+    assert!(text.contains("zk_ensemble_voters_not_asked{ensemble=\"prod\"} 1"), "{text}");
+    // One member alone is asked on purpose.
+    let (verdict, found) = judged(made.drain(..1).collect());
+    assert_eq!((verdict.not_asked, texts(&found).iter().any(|text| text.contains("not asked"))), (None, false));
+}
+
+#[test]
+fn the_old_address_of_a_server_that_moved_holds_nothing_back() {
+    // Server 3 went from 10.0.0.3 to 10.0.0.4; the list has the old address.
+    let before = "1=10.0.0.1 2=10.0.0.2 3=10.0.0.3";
+    let now = "1=10.0.0.1 2=10.0.0.2 3=10.0.0.4";
+    let list = |silent_conf: bool| {
+        let mut made = stating(&[now, now, before]);
+        let base = members("one-server-two-names", &[]);
+        for (place, report) in made.iter_mut().enumerate() {
+            report.name = format!("10.0.0.{}:2181", place + 1).into();
+            let mut conf = (*report.conf.clone().unwrap()).clone();
+            conf.membership.as_mut().unwrap().version = if place == 2 { 0 } else { 7 };
+            report.conf = Some(Arc::new(conf));
+        }
+        made[0] = MemberReport { name: made[0].name.clone(), conf: made[0].conf.clone(), ..base[2].clone() };
+        made[2] = silent(&made[2]);
+        if !silent_conf {
+            made[2].conf = None;
+        }
+        made
+    };
+    for silent_conf in [true, false] {
+        let (verdict, found) = judged(list(silent_conf));
+        assert_eq!(numbers(&verdict), (3, Some(3), Some(1), Some(true)), "{silent_conf} {found:?}");
+        assert_eq!(verdict.not_asked.map(|not_asked| not_asked.count), Some(1));
+        assert!(texts(&found).iter().any(|text| text.contains("server 3 (10.0.0.4:2888)")), "{found:?}");
+        assert!(texts(&found).iter().any(|text| text.ends_with("It has no vote.")), "{found:?}");
+    }
+    // A name that says nothing of the address is taken for the server.
+    let mut made = list(false);
+    made[2].name = "third:2181".into();
+    let (verdict, _) = judged(made);
+    assert_eq!((numbers(&verdict).2, verdict.not_asked.map(|not_asked| not_asked.count)), (Some(0), Some(0)));
+}
+
+#[test]
+fn nothing_is_held_against_a_member_that_could_not_be_asked() {
+    let limit = |name: &str| MemberReport {
+        state: State::Unknown,
+        failures: vec![(Word::Mntr, Reason::Limit), (Word::Srvr, Reason::Limit)],
+        ..MemberReport::silent(name.into())
+    };
+    // A follower: the leader's word stays.
+    let mut made = members("one-server-two-names", &[]);
+    made.truncate(3);
+    made[0] = limit("zk-1:2181");
+    let (verdict, found) = judged(made.clone());
+    assert_eq!(numbers(&verdict), (3, Some(3), Some(1), Some(true)));
+    assert_eq!(worst(&found), Some(Level::Warning), "{found:?}");
+    // The leader: nothing is known.
+    made[0] = members("one-server-two-names", &[])[0].clone();
+    made[2] = limit("zk-3:2181");
+    let (verdict, found) = judged(made.clone());
+    assert_eq!((verdict.leader_state, numbers(&verdict)), (LeaderState::Hidden, (3, None, None, None)));
+    assert_eq!(worst(&found), Some(Level::Warning), "{found:?}");
+    made[0] = limit("zk-1:2181");
+    made[1] = not_serving(&made[1]);
+    let (verdict, found) = judged(made);
+    assert_eq!((verdict.leader_state, numbers(&verdict)), (LeaderState::None, (3, None, None, None)));
+    assert!(!texts(&found).iter().any(|text| text.contains("No quorum")), "{found:?}");
+}
+
+#[test]
+fn a_member_that_accepts_and_does_not_answer_is_not_told_to_be_started() {
+    let mut made = members("one-server-two-names", &[]);
+    made.truncate(3);
+    made[0] = MemberReport {
+        connect: Some(Duration::from_millis(1)),
+        failures: vec![(Word::Mntr, Reason::Timeout)],
+        ..silent(&made[0])
+    };
+    let (_, found) = judged(made);
+    assert!(
+        texts(&found).iter().any(|text| text.contains("accepts connections but does not answer (timeout): it loads")),
+        "{found:?}"
+    );
+}
+
+/// Listens at this address and answers each command with the text for it.
+fn listen(address: &str, answers: Vec<(&'static str, String)>) -> String {
+    let listener = TcpListener::bind(address).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut command = [0; 4];
+            let _ = stream.read_exact(&mut command);
+            let answer = answers.iter().find(|(known, _)| known.as_bytes() == command);
+            let _ = stream.write_all(answer.map_or(&[], |(_, answer)| answer.as_bytes()));
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    });
+    address
+}
+
+/// Three servers of a membership at these addresses and one port; the first leads. The lines are of the membership.
+fn ensemble(hosts: &[&str], lines: impl Fn(u16) -> String) -> u16 {
+    let base = root().join("tests/legal/one-server-two-names");
+    let read = |place: usize, file: &str| {
+        let from = if place == 0 { "m3" } else { "m1" };
+        std::fs::read_to_string(base.join(format!("{from}/{file}.txt"))).unwrap()
+    };
+    let free = TcpListener::bind((hosts[0].trim_matches(['[', ']']), 0)).unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    for (place, host) in hosts.iter().enumerate() {
+        let head: String = read(place, "conf")
+            .lines()
+            .filter(|line| !line.starts_with("server.") && !line.starts_with("serverId"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let (before, after) = head.split_once("membership: \n").unwrap();
+        let conf = format!("{before}serverId={}\nmembership: \n{}{}", place + 1, lines(port), after.trim_end());
+        listen(
+            &format!("{host}:{port}"),
+            vec![("mntr", read(place, "mntr")), ("srvr", read(place, "srvr")), ("conf", conf)],
+        );
+    }
+    port
+}
+
+fn config(members: &[String]) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let list: Vec<String> = members.iter().map(|member| format!("'{member}'")).collect();
+    let text = format!(
+        "ensembles:\n  - {{name: prod, members: [{}], discovery: conf}}\nmodules: {{default: {{timeout: 2s}}}}\n",
+        list.join(", ")
+    );
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+fn members_of(text: &str) -> Vec<(String, f64)> {
+    let page = read_page(text, Format::Classic).unwrap();
+    let up = page.series.iter().filter(|(series, _)| series.name == "zk_up");
+    up.map(|(series, value)| (series.label("member").to_owned(), *value)).collect()
+}
+
+#[test]
+fn the_next_address_of_a_server_is_tried() {
+    let hosts = ["127.103.7.1", "127.103.7.2", "127.103.7.3"];
+    let lines = |port: u16| {
+        let line = |id: usize| {
+            format!("server.{id}=127.103.8.{id}:2888:3888|127.103.7.{id}:2888:3888:participant;0.0.0.0:{port}\n")
+        };
+        (1..=3).map(line).collect()
+    };
+    let port = ensemble(&hosts, lines);
+    let file = config(&[format!("127.103.7.1:{port}")]);
+    let exporter = Exporter::start(&["--config.file", file.path().to_str().unwrap()]);
+    exporter.scrape("5");
+    let first = members_of(exporter.scrape("5").text());
+    let expected: Vec<String> =
+        ["127.103.7.1", "127.103.8.2", "127.103.8.3"].iter().map(|host| format!("{host}:{port}")).collect();
+    assert_eq!(first.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), expected);
+    assert!(first.iter().all(|(_, up)| *up == 1.0), "{first:?}\n{}", exporter.log());
+    assert_eq!(members_of(exporter.scrape("5").text()), first, "the labels stay");
+}
+
+#[test]
+fn an_ipv6_seed_keeps_its_label() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        println!("SKIPPED: no IPv6 here");
+        return;
+    }
+    let lines = |port: u16| format!("server.1=[0:0:0:0:0:0:0:1]:2888:3888:participant;[0:0:0:0:0:0:0:1]:{port}\n");
+    let port = ensemble(&["[::1]"], lines);
+    let file = config(&[format!("[0:0:0:0:0:0:0:1]:{port}")]);
+    let exporter = Exporter::start(&["--config.file", file.path().to_str().unwrap()]);
+    for _ in 0..3 {
+        assert_eq!(members_of(exporter.scrape("5").text()), [(format!("[::1]:{port}"), 1.0)]);
+    }
+    assert!(!exporter.log().contains("new leader"), "{}", exporter.log());
+}
+
+#[test]
+fn commands_judge_the_present_members_alone() {
+    let hosts = ["127.103.9.1", "127.103.9.2", "127.103.9.3"];
+    let lines = |port: u16| {
+        let line = |id: usize| format!("server.{id}=127.103.9.{id}:2888:3888:participant;127.103.9.{id}:{port}\n");
+        (1..=3).map(line).collect()
+    };
+    let port = ensemble(&hosts, lines);
+    // A seed that was taken out of the ensemble, and is gone.
+    let removed = nobody();
+    let file = config(&[format!("127.103.9.2:{port}"), removed.clone()]);
+    let file = file.path().to_str().unwrap();
+    for arguments in [&["info"][..], &["stat", "--interval", "100ms"], &["check", "--interval", "100ms"]] {
+        let output = run(&[arguments, &["--config.file", file]].concat());
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!text.contains(&removed), "{arguments:?}: {text}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {text}");
+        if arguments[0] != "check" {
+            assert!(text.contains("3 of 3 voters in sync") && text.contains(&format!("127.103.9.1:{port}")), "{text}");
+        }
+    }
+}
+
+#[test]
+fn equal_members_are_refused_whatever_they_are_written_like() {
+    for (list, shown) in [
+        ("zk-1:2181,ZK-1.:2181", "zk-1:2181"),
+        ("localhost,LOCALHOST:2181", "localhost:2181"),
+        ("[::1]:2181,[0:0:0:0:0:0:0:1]:2181", "[::1]:2181"),
+        ("10.0.0.1:2181,[::ffff:10.0.0.1]:2181", "10.0.0.1:2181"),
+    ] {
+        let output = run(&["info", "--zookeeper", list]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(&format!("member `{shown}` of ensemble `default` is listed twice")), "{list}: {text}");
+    }
+}
