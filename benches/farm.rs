@@ -1,12 +1,14 @@
 //! Stand-in members for measurements of scale: thousands of listeners that answer as one real ensemble did.
 //!
-//! `cargo bench --bench farm -- N` prints the N addresses, one a line and then an empty one, and serves until its
-//! standard input ends, so that it never outlives who started it.
+//! `cargo bench --bench farm -- N [MILLISECONDS|silent]` prints the N addresses, one a line and then an empty one, and serves
+//! until its standard input ends, so that it never outlives who started it. Members answer after that many milliseconds, or
+//! accept and never answer.
 #![allow(missing_docs, reason = "a program, not an interface")]
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "it ends where it cannot go on")]
 
 use std::io::{IsTerminal, Read};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -31,10 +33,25 @@ fn address(number: usize, port: u16) -> SocketAddr {
     SocketAddr::new(Ipv4Addr::new(127, 77, byte(number / 200), byte(number % 200 + 1)).into(), port)
 }
 
-async fn answer(mut stream: TcpStream, replies: [&'static str; 3]) {
+/// How members behave.
+#[derive(Clone, Copy)]
+enum Manner {
+    AnswerAfter(Duration),
+    Silent,
+}
+
+async fn answer(mut stream: TcpStream, replies: [&'static str; 3], manner: Manner) {
     let mut word = [0; 4];
     if stream.read_exact(&mut word).await.is_err() {
         return;
+    }
+    match manner {
+        Manner::AnswerAfter(time) => tokio::time::sleep(time).await,
+        Manner::Silent => {
+            // Until the client hangs up.
+            while stream.read(&mut word).await.is_ok_and(|count| count > 0) {}
+            return;
+        }
     }
     let reply = match &word {
         b"mntr" => replies[0],
@@ -47,7 +64,7 @@ async fn answer(mut stream: TcpStream, replies: [&'static str; 3]) {
     let _ = stream.shutdown().await;
 }
 
-async fn serve(count: usize) {
+async fn serve(count: usize, manner: Manner) {
     let mut port = 0;
     for number in 0..count {
         let listener = TcpListener::bind(address(number, port)).await.expect("a free address of 127.0.0.0/8");
@@ -55,7 +72,7 @@ async fn serve(count: usize) {
         println!("{}", address(number, port));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, ROLES[number % ROLES.len()]));
+                tokio::spawn(answer(stream, ROLES[number % ROLES.len()], manner));
             }
         });
     }
@@ -66,9 +83,14 @@ async fn serve(count: usize) {
 
 fn main() {
     let count = std::env::args().find_map(|argument| argument.parse().ok());
+    let time = std::env::args().filter_map(|argument| argument.parse().ok()).nth(1).unwrap_or(0);
+    let silent = std::env::args().any(|argument| argument == "silent");
+    let manner = if silent { Manner::Silent } else { Manner::AnswerAfter(Duration::from_millis(time)) };
     let Some(count) = count.filter(|_| !std::io::stdin().is_terminal()) else {
-        println!("farm: usage: cargo bench --bench farm -- MEMBERS, with a pipe as standard input");
+        println!(
+            "farm: usage: cargo bench --bench farm -- MEMBERS [MILLISECONDS|silent], with a pipe as standard input"
+        );
         return;
     };
-    Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(serve(count));
+    Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(serve(count, manner));
 }
