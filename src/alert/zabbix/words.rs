@@ -33,8 +33,12 @@ impl Words<'_> {
     /// What is so, with its numbers.
     pub(super) fn event(&self) -> String {
         // What these would name stands beside the problem: the member's own triggers and its items.
-        let says =
-            ["(reason: <reasons>seen by the exporter)", "(reason: <reasons>seen by the exporter", " Members:<states>"];
+        let says = [
+            "(<limits> )",
+            "(reason: <reasons>seen by the exporter)",
+            "(reason: <reasons>seen by the exporter",
+            " Members:<states>",
+        ];
         let mut text = self.condition.says.replace(" Not serving:<down>.", "");
         for part in says {
             text = text.replace(&format!(" {part}"), "").replace(part, "");
