@@ -19,11 +19,63 @@ pub fn series_with(name: &'static str, label: &'static str, value: &'static str)
     Expr::Series(Selector { name, labels: vec![(label, value)] })
 }
 
-/// Mean of a summary in a window: `rate(sum) / rate(count)`, nothing where nothing happened.
+/// Fewer requests a second than this make no mean: 15 in 5 minutes. A handful of slow requests of an idle ensemble
+/// keeps nobody waiting.
+pub const MIN_RATE: f64 = 0.05;
+
+/// Mean of a summary in a window: `rate(sum) / rate(count)`, nothing where less than `min_rate` a second happened.
 #[must_use]
-pub fn mean(sum: &'static str, count: &'static str, window: Span) -> Expr {
-    let happened = series(count).rate(window).gt(0.0);
+pub fn mean(sum: &'static str, count: &'static str, window: Span, min_rate: f64) -> Expr {
+    let happened = series(count).rate(window).gt(min_rate);
     Expr::Math(Op::Div, Box::new(series(sum).rate(window)), Box::new(happened))
+}
+
+/// Growth that goes on: each of the last three periods brought at least half of their mean.
+///
+/// Compared are the lowest values of four periods. A step (clients that move after a failover, one bulk load of less
+/// than a period) raises only one of them, and a wave that is shorter than a period raises none. Counted after the
+/// aggregation, so that a new exporter instance goes on where the old one ended, and has no history of its own to prove.
+#[derive(Clone, Copy, Debug)]
+pub struct Growth {
+    /// What grows.
+    pub name: &'static str,
+    /// What it is aggregated by.
+    pub keys: Keys,
+    /// The length of a period.
+    pub period: Span,
+}
+
+impl Growth {
+    /// The lowest value of a period; 0 is the newest.
+    fn floor(&self, number: u64) -> Expr {
+        let floor = series(self.name).min(self.period);
+        let floor = if number == 0 { floor } else { floor.ago(Span(number * self.period.0)) };
+        // Of two exporters, or of an old and a new one, the lower.
+        let floor = floor.by(Agg::Min, Keys::Member);
+        if self.keys == Keys::Member { floor } else { floor.by(Agg::Max, self.keys) }
+    }
+
+    /// What came between two periods.
+    fn between(&self, newer: u64, older: u64) -> Expr {
+        self.floor(newer) - self.floor(older)
+    }
+
+    /// The value after `ahead`, at the pace of the last three periods.
+    #[must_use]
+    pub fn forecast(&self, ahead: Span) -> Expr {
+        #[expect(clippy::cast_precision_loss, reason = "seconds of some hours")]
+        let part = (3 * self.period.0) as f64 / ahead.0 as f64;
+        series(self.name).by(Agg::Max, self.keys) - self.between(3, 0) / part.into()
+    }
+
+    /// Gates `expr`: only where the growth goes on, and where the value is higher than a day before: a wave that comes
+    /// every day is not.
+    #[must_use]
+    pub fn gate(&self, expr: Expr) -> Expr {
+        let steady = |newer| self.between(newer, newer + 1).gt(self.between(0, 3) / 6.0.into());
+        let before = series(self.name).max(Span::hours(24)).ago(Span(4 * self.period.0)).by(Agg::Max, self.keys);
+        expr.and(steady(0)).and(steady(1)).and(steady(2)).unless(before.ge(series(self.name).by(Agg::Max, self.keys)))
+    }
 }
 
 impl From<f64> for Expr {

@@ -30,8 +30,10 @@ impl Severity {
 pub enum Unit {
     /// A yes or no: there is no number to tell.
     State,
-    /// A number of things.
+    /// A number of things: told whole.
     Count,
+    /// A number that is no count: a measured value, a factor.
+    Number,
     /// Seconds.
     Seconds,
     /// Bytes.
@@ -117,6 +119,8 @@ pub struct Level {
     pub on: bool,
     /// One sentence without a number.
     pub summary: &'static str,
+    /// When it is reached, where that is not the expression of the condition.
+    pub expr: Option<Expr>,
 }
 
 /// Something that can be wrong.
@@ -190,7 +194,7 @@ impl Condition {
     }
 
     fn level(mut self, severity: Severity, limit: Option<f64>, hold: Span, summary: &'static str) -> Self {
-        self.levels.push(Level { severity, limit, hold, on: true, summary });
+        self.levels.push(Level { severity, limit, hold, on: true, summary, expr: None });
         self
     }
 
@@ -213,6 +217,14 @@ impl Condition {
     pub(super) fn off(mut self) -> Self {
         if let Some(level) = self.levels.last_mut() {
             level.on = false;
+        }
+        self
+    }
+
+    /// The level added last is reached by an expression of its own.
+    pub(super) fn when(mut self, expr: Expr) -> Self {
+        if let Some(level) = self.levels.last_mut() {
+            level.expr = Some(expr);
         }
         self
     }

@@ -39,7 +39,12 @@ pub fn runbook_head(condition: &Condition) -> String {
 #[must_use]
 pub fn index() -> String {
     let mut out = String::from(
-        "# Runbooks\n\nOne for each alert. Written from the catalogue in `src/alert`; `UPDATE_GOLDEN=1 cargo test --test quick` writes this page\nand the heads of the runbooks anew.\n",
+        "# Runbooks\n\nOne for each alert. Written from the catalogue in `src/alert`: `UPDATE_GOLDEN=1 cargo test --test quick` rewrites this page\nand the heads of the runbooks.\n\n\
+         - `zookeeper-exporter info --config.file FILE --ensemble E` shows who serves, who leads and the quorum margin. It speaks TLS,\n  \
+         sends passwords and asks the AdminServer where the module says so; `nc` works only on a plaintext port. `nc` wants an IPv6\n  \
+         address without its brackets.\n\
+         - The commands behind `echo` are in the recommended whitelist: `mntr,srvr,conf,cons,wchs,isro`.\n\
+         - Restart a member that serves only while the margin is above 0. At margin 0 the restart of a voter is an outage.\n",
     );
     for group in Group::ALL {
         out.push_str(&format!("\n## {}\n\n| alert | levels | costs |\n|---|---|---|\n", group.name()));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::early::is_recorded;
-use super::expr::{Agg, Cmp, Expr, Fold, Op, Selector, Set};
+use super::expr::{Agg, Cmp, Expr, Fold, Op, Selector, Set, Span};
 use super::page::{Labels, Page};
 use super::watch;
 
@@ -19,12 +19,23 @@ pub struct Scrapes<'p> {
     pub time: f64,
 }
 
+impl Scrapes<'_> {
+    /// The time that they cover: none where there is one.
+    #[must_use]
+    pub fn covers(&self) -> Duration {
+        self.before.map_or(Duration::ZERO, |(_, time)| time)
+    }
+}
+
 /// Why an expression cannot be judged over so few scrapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotJudged {
     /// It needs a second scrape.
     #[error("needs two scrapes")]
     TwoScrapes,
+    /// It counts over a longer time than was observed, and in that it found nothing.
+    #[error("counts over {0}")]
+    Window(Span),
     /// It needs a history of minutes or hours, which only Prometheus has.
     #[error("needs the history that only Prometheus has")]
     History,

@@ -250,6 +250,20 @@ impl Expr {
         }
     }
 
+    /// The longest window in which it counts what grows or changes: a shorter look may find what it wants, but finding
+    /// nothing says nothing. What a gauge shows now is a judgement in itself.
+    #[must_use]
+    pub fn counts_over(&self) -> Span {
+        match self {
+            Self::Window(Fold::Rate | Fold::Increase | Fold::Resets | Fold::Changes, _, window) => *window,
+            Self::By(_, _, inner) => inner.counts_over(),
+            Self::Math(_, left, right) | Self::Compare(_, left, right) | Self::Sets(_, _, left, right) => {
+                left.counts_over().max(right.counts_over())
+            }
+            _ => Span(0),
+        }
+    }
+
     /// The longest time it looks back, the memory of [`Fold::Last`] left aside.
     #[must_use]
     pub fn looks_back(&self) -> Span {

@@ -1,9 +1,12 @@
 //! All conditions judged over one scrape or two: what fires, what is quiet, and what could not be judged, and why.
 
-use super::condition::{Condition, Severity};
+use std::time::Duration;
+
+use super::condition::{Condition, Severity, Unit};
 use super::evaluate::{NotJudged, Scrapes, evaluate};
-use super::page::{Labels, Page};
-use super::text::Words;
+use super::expr::Expr;
+use super::page::Labels;
+use super::text::{Words, without_pipes};
 use super::thresholds::{InForce, Thresholds};
 
 /// One condition that holds for one ensemble, member or certificate.
@@ -28,9 +31,9 @@ pub struct Finding {
 pub struct Judgement {
     /// What fires, worst first. How long it has held (`for`) is not asked: there is no history.
     pub findings: Vec<Finding>,
-    /// Conditions that could not be judged.
+    /// Conditions that could not be judged, each once.
     pub not_judged: Vec<(&'static Condition, NotJudged)>,
-    /// How many conditions were judged.
+    /// How many conditions were judged: those that fire, and those that would be seen if they did.
     pub judged: usize,
 }
 
@@ -38,27 +41,47 @@ impl Thresholds {
     /// Judges every level that is on; `Watchdog` and what is about scrape targets are left to Prometheus.
     #[must_use]
     pub fn judge(&self, scrapes: Scrapes<'_>) -> Judgement {
-        let mut judgement = Judgement::default();
+        let (mut judgement, mut judged) = (Judgement::default(), Vec::new());
         for level in self.levels().iter().rev().filter(|level| level.is_on() && !level.condition.keys().is_outside()) {
             match level.firing(scrapes) {
                 Ok(firing) => {
-                    judgement.judged += 1;
+                    let window = level.expr().counts_over();
+                    if firing.is_empty() && Duration::from_secs(window.0) > scrapes.covers() {
+                        judgement.skip(level.condition, NotJudged::Window(window));
+                    } else if !judged.contains(&level.condition.name) {
+                        judged.push(level.condition.name);
+                    }
                     for (labels, value) in firing {
                         let known = |finding: &Finding| {
                             finding.condition.name == level.condition.name && finding.labels == labels
                         };
                         // Critical comes before its warning here, and says it all.
                         if !judgement.findings.iter().any(known) {
-                            judgement.findings.push(level.finding(labels, value, scrapes.now));
+                            judgement.findings.push(level.finding(labels, value, scrapes));
                         }
                     }
                 }
-                Err(why) => judgement.not_judged.push((level.condition, why)),
+                Err(why) => judgement.skip(level.condition, why),
             }
         }
+        judgement.not_judged.retain(|(condition, _)| !judged.contains(&condition.name));
+        judgement.not_judged.reverse();
+        judgement.judged = judged.len();
         judgement.findings.reverse();
-        judgement.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        // An ensemble that fails explains its members, and not the other way round.
+        judgement.findings.sort_by_key(|finding| {
+            let of_member = finding.condition.keys().names().contains(&"member");
+            (std::cmp::Reverse(finding.severity), of_member)
+        });
         judgement
+    }
+}
+
+impl Judgement {
+    fn skip(&mut self, condition: &'static Condition, why: NotJudged) {
+        if !self.not_judged.iter().any(|(known, _)| known.name == condition.name) {
+            self.not_judged.push((condition, why));
+        }
     }
 }
 
@@ -70,12 +93,18 @@ impl super::expr::Keys {
 }
 
 impl InForce {
+    /// When the level is reached.
+    #[must_use]
+    pub fn expr(&self) -> &Expr {
+        self.level.expr.as_ref().unwrap_or(&self.condition.expr)
+    }
+
     /// For whom the level is reached, with the value.
     ///
     /// # Errors
     /// When it cannot be judged over these scrapes.
     pub fn firing(&self, scrapes: Scrapes<'_>) -> Result<super::evaluate::Vector, NotJudged> {
-        let expr = &self.condition.expr;
+        let expr = self.expr();
         let of = |labels: &Labels| labels.get("ensemble").cloned().unwrap_or_default();
         let mut firing = super::evaluate::Vector::new();
         if let Some(limit) = self.usual {
@@ -93,7 +122,8 @@ impl InForce {
         Ok(firing)
     }
 
-    fn finding(&self, labels: Labels, value: f64, page: &Page) -> Finding {
+    fn finding(&self, labels: Labels, value: f64, scrapes: Scrapes<'_>) -> Finding {
+        let page = scrapes.now;
         let limits: Vec<(String, f64)> =
             self.own.iter().filter_map(|(name, limit)| Some((name.clone(), limit.flatten()?))).collect();
         let words = Words {
@@ -103,8 +133,11 @@ impl InForce {
             limits: &limits,
             hold: self.hold,
         };
-        let says = words.plain(self.condition.says, &labels, value, page);
-        let text = format!("{says} {}", words.plain(self.condition.first, &labels, value, page));
+        let mut says = words.plain(self.condition.says, &labels, value, page);
+        if Duration::from_secs(self.expr().counts_over().0) > scrapes.covers() {
+            says.push_str(&format!(" [observed for {}]", Unit::Seconds.words(scrapes.covers().as_secs_f64())));
+        }
+        let text = format!("{says} {}", words.plain(&without_pipes(self.condition.first), &labels, value, page));
         Finding { condition: self.condition, severity: self.level.severity, labels, value, says, text }
     }
 }

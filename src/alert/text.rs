@@ -1,8 +1,9 @@
 //! The texts of conditions: placeholders become Prometheus' template language in rules, and plain words elsewhere.
 //!
 //! `<who>` names member or ensemble, `<value>` and `<limit>` are numbers in words, `<for>` is how long it has held;
-//! `<ensemble>`, `<member>`, `<subject>`, `<host>`; `<ask WORD>` and `<ask-all WORD>` are commands to paste; `<states>`,
-//! `<reasons>`, `<limits>` and `<down>` list what only a query can tell.
+//! `<share>` is a value that is at most 100 %; `<ensemble>`, `<member>`, `<subject>`, `<host>`; `<info>` and `<stat>` are the
+//! product's own commands, which know TLS, passwords and the AdminServer; `<ask WORD>` asks one member, and works only
+//! where its port is not TLS; `<states>`, `<reasons>`, `<limits>` and `<down>` list what only a query can tell.
 
 use super::condition::Unit;
 use super::expr::{Keys, Span};
@@ -16,6 +17,11 @@ const STATES: &str = r#"{{ range query (printf "max by (member, state) (zk_serve
 const REASONS: &str = r#"{{ range query (printf "group by (reason) (zk_scrape_failure{ensemble=%q,member=%q})" $labels.ensemble $labels.member) | sortByLabel "reason" }}{{ .Labels.reason }} {{ else }}unknown {{ end }}"#;
 const LIMITS: &str = r#"{{ range query (printf "group by (limit) (zk_exporter_limited_members{ensemble=%q})" $labels.ensemble) | sortByLabel "limit" }} {{ .Labels.limit }}{{ else }} unknown{{ end }}"#;
 const DOWN: &str = r#"{{ range query (printf "max by (member) (zk_serving{ensemble=%q}) == 0" $labels.ensemble) | sortByLabel "member" }} {{ .Labels.member }}{{ else }} none of the watched members{{ end }}"#;
+
+/// A count: whole, and with a prefix from a thousand on.
+const COUNT: &str = "{{ if lt $value 1000.0 }}{{ printf \"%.0f\" $value }}{{ else }}{{ $value | humanize }}{{ end }}";
+/// What rates make more than the whole is the whole.
+const SHARE: &str = "{{ if gt $value 1.0 }}100%{{ else }}{{ $value | humanizePercentage }}{{ end }}";
 
 /// What the placeholders of one level stand for.
 #[derive(Clone, Debug)]
@@ -51,11 +57,13 @@ impl Words<'_> {
                 Keys::Nothing => String::new(),
             },
             "value" => match self.unit {
-                Unit::State | Unit::Count => "{{ $value | humanize }}".to_owned(),
+                Unit::State | Unit::Count => COUNT.to_owned(),
+                Unit::Number => "{{ $value | humanize }}".to_owned(),
                 Unit::Seconds => "{{ $value | humanizeDuration }}".to_owned(),
                 Unit::Bytes => "{{ $value | humanize1024 }}B".to_owned(),
                 Unit::Ratio => "{{ $value | humanizePercentage }}".to_owned(),
             },
+            "share" => SHARE.to_owned(),
             "limit" => self.limit_template(),
             "ensemble" => "{{ $labels.ensemble }}".to_owned(),
             "member" => "{{ $labels.member }}".to_owned(),
@@ -74,7 +82,9 @@ impl Words<'_> {
             other => match other.split_once(' ') {
                 Some(("ask", word)) => format!("echo {word} | nc -w 3 {HOST_PORT}"),
                 Some(("ask-all", word)) => {
-                    format!("for m in{MEMBERS}; do echo \"== $m\"; echo {word} | nc -w 3 ${{m%:*}} ${{m##*:}}; done")
+                    format!(
+                        "for m in{MEMBERS}; do echo \"== $m\"; h=${{m%:*}}; h=${{h#[}}; echo {word} | nc -w 3 ${{h%]}} ${{m##*:}}; done"
+                    )
                 }
                 _ => self.plain_word(other),
             },
@@ -117,6 +127,7 @@ impl Words<'_> {
                 Keys::Nothing => String::new(),
             },
             "value" => self.unit.words(value),
+            "share" => self.unit.words(value.min(1.0)),
             "info" | "stat" => own_command(placeholder, &label("ensemble")),
             "limit" => limit.or(self.limit).map(|limit| self.unit.words(limit)).unwrap_or_default(),
             "host" => host.clone(),
@@ -147,7 +158,8 @@ impl Unit {
     #[must_use]
     pub fn words(self, value: f64) -> String {
         match self {
-            Self::State | Self::Count => short(value),
+            Self::State | Self::Count => grouped(value.round()),
+            Self::Number => grouped(value),
             Self::Ratio => format!("{} %", short(value * 100.0)),
             Self::Bytes => {
                 let units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -212,9 +224,29 @@ fn word<'s>(sample: &'s Sample, label: &str) -> &'s str {
     sample.labels.get(label).map_or("", String::as_str)
 }
 
+/// A command without what its output is piped through: to a monitoring system a bar begins the figures.
+pub(super) fn without_pipes(text: &str) -> String {
+    text.split(" - ").map(|part| part.split(" | ").next().unwrap_or(part)).collect::<Vec<_>>().join(" - ")
+}
+
 /// The product's own command for an ensemble of a configuration.
 fn own_command(command: &str, ensemble: &str) -> String {
     format!("zookeeper-exporter {command} --config.file FILE --ensemble {ensemble}")
+}
+
+/// With thousands apart: `5,000,000`.
+fn grouped(value: f64) -> String {
+    let text = short(value);
+    let digits = text.trim_start_matches('-').find('.').unwrap_or(text.trim_start_matches('-').len());
+    let begin = text.len() - text.trim_start_matches('-').len();
+    let mut out = String::with_capacity(text.len() + digits / 3);
+    for (place, character) in text.char_indices() {
+        if place > begin && place < begin + digits && (digits - (place - begin)).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(character);
+    }
+    out
 }
 
 /// At most three decimals, and none that is 0.

@@ -276,7 +276,7 @@ fn changed(
 /// A limit as written, in the unit of its condition.
 fn read_limit(unit: Unit, text: &str) -> Result<f64, String> {
     let (units, example): (&[(&str, f64)], &str) = match unit {
-        Unit::State | Unit::Count => (&[("", 1.0)], "10"),
+        Unit::State | Unit::Count | Unit::Number => (&[("", 1.0)], "10"),
         Unit::Ratio => (&[("", 1.0), ("%", 0.01)], "0.85 or 85%"),
         Unit::Seconds => (
             &[("", 1.0), ("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)],

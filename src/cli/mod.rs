@@ -18,7 +18,6 @@ mod stat;
 mod table;
 mod targets;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::catalogue::catalogue;
 use crate::config::Located;
 use crate::config::choice::fits;
-use out::{Written, one_line, tell};
+use out::{Written, one_line, print, tell};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -149,12 +148,19 @@ fn load(file: &std::path::Path) -> Result<crate::config::Config, crate::config::
 }
 
 fn usage(message: &str) -> ExitCode {
-    tell(message);
-    // A monitoring system reads standard output, and takes 2 for critical.
+    // A monitoring system reads standard output, and takes 2 for critical; a script reads JSON.
     if std::env::args_os().nth(1).is_some_and(|command| command == "check") {
-        let _ = writeln!(std::io::stdout(), "ZOOKEEPER UNKNOWN - {}", one_line(message));
+        let wants_json = |arguments: &[std::ffi::OsString]| match arguments {
+            [flag, value] => flag == "--output" && value == "json",
+            _ => false,
+        };
+        let line: Vec<_> = std::env::args_os().collect();
+        let told = crate::alert::plugin::Told::unknown(one_line(message));
+        let json = line.windows(2).any(wants_json) || line.iter().any(|argument| argument == "--output=json");
+        let _ = print(&if json { told.json() } else { told.nagios(0) });
         return ExitCode::from(UNKNOWN);
     }
+    tell(message);
     ExitCode::from(USAGE)
 }
 

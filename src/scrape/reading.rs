@@ -61,7 +61,7 @@ const MAX_RAW_LINE_BYTES: usize = 2 * text::MAX_TEXT_BYTES;
 
 /// What to write where a word is refused.
 pub(super) const WHITELIST: &str = "add it to the line 4lw.commands.whitelist of its zoo.cfg and restart it, for example \
-    4lw.commands.whitelist=mntr,srvr,conf";
+    4lw.commands.whitelist=mntr,srvr,conf,cons,wchs,isro";
 
 /// One word's reply, recognised and read; its bytes are gone.
 #[derive(Debug)]

@@ -67,6 +67,7 @@ pub fn findings(report: &EnsembleReport, verdict: &Verdict) -> Vec<Finding> {
     for place in 0..report.members.len() {
         found.member(place);
     }
+    found.digests();
     found.drift();
     found.all.sort_by_key(|finding| finding.level);
     found.all
@@ -290,6 +291,21 @@ impl Found<'_> {
             versions.dedup();
             let text = format!("Members run different versions: {}.", versions.join(", "));
             self.add(Level::Notice, "docs/runbooks/ZooKeeperVersionMismatch.md", text);
+        }
+    }
+}
+
+impl Found<'_> {
+    /// A counter that must be zero: one look judges it, for diverged data do not become equal again by themselves.
+    fn digests(&mut self) {
+        for member in &self.report.members {
+            if let Some(count) = member.count("digest_mismatches_count").filter(|count| *count > 0) {
+                let text = format!(
+                    "{} has counted {count} digest mismatch(es) since its start: its data may have diverged from the others'.",
+                    member.name
+                );
+                self.add(Level::Critical, "docs/runbooks/ZooKeeperDigestMismatch.md", text);
+            }
         }
     }
 }

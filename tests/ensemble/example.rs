@@ -173,15 +173,17 @@ fn the_alarm_on_cpu_of_the_document_end_to_end() {
     let _writer = Process::start("/usr/bin/python3", &writer, Path::new(&path("writer.log")));
     let value = |page: &crate::common::Page| page.value("zk_znode_value", &[("path", "/cpu_usage")]);
     until(&exporter, "the value, below the threshold", |page| value(page).is_some_and(|value| value < 90.0));
-    assert!(notifications.lock().unwrap().iter().all(|body| !body.to_string().contains("ZooKeeperZnodeAboveAlarm")));
+    assert!(
+        notifications.lock().unwrap().iter().all(|body| !body.to_string().contains("ZooKeeperZnodeAboveThreshold"))
+    );
 
     let siege = Siege(besiege(&member));
-    arrives(&notifications, "ZooKeeperZnodeAboveAlarm", "critical", "firing", 0);
+    arrives(&notifications, "ZooKeeperZnodeAboveThreshold", "critical", "firing", 0);
     // The kernel's own figure says the same.
     arrives(&notifications, "ZooKeeperCpuBound", "warning", "firing", 0);
     let so_far = notifications.lock().unwrap().len();
     drop(siege);
-    arrives(&notifications, "ZooKeeperZnodeAboveAlarm", "critical", "resolved", so_far);
+    arrives(&notifications, "ZooKeeperZnodeAboveThreshold", "critical", "resolved", so_far);
     arrives(&notifications, "ZooKeeperCpuBound", "warning", "resolved", so_far);
     assert_eq!(client(&member, &["get", "/alarm/cpu_usage"]), "90");
 }

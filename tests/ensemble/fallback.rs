@@ -67,7 +67,7 @@ fn the_default_whitelist_leaves_the_status() {
             .filter(|line| {
                 line.contains(member)
                     && line.contains("refuses `mntr`")
-                    && line.contains("4lw.commands.whitelist=mntr,srvr,conf")
+                    && line.contains("4lw.commands.whitelist=mntr,srvr,conf,cons,wchs,isro")
             })
             .collect();
         assert_eq!(told.len(), 1, "once a member, not once a scrape: {log}");

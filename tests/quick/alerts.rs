@@ -244,7 +244,16 @@ fn the_rules_are_as_the_linters_want_them() {
                 let window = window.split(']').next().unwrap();
                 assert!(!["15s", "30s"].contains(&window), "{name}: {window} is less than two scrapes");
             }
-            let events = ["increase(", "resets(", "rate(", "offset", "zk_leader_uptime_seconds", "vector(1)"];
+            let events = [
+                "increase(",
+                "resets(",
+                "changes(",
+                "rate(",
+                "offset",
+                "zk_leader_uptime_seconds",
+                "zk_max_proposal_size",
+                "vector(1)",
+            ];
             assert!(
                 rule.hold > Span(0) || events.iter().any(|word| rule.expr.contains(word)),
                 "{name} fires at the first glance"
@@ -356,10 +365,58 @@ fn a_page_is_judged_by_the_same_conditions() {
     );
     assert_eq!(found(None, &later), [] as [&str; 0]);
     let slow = found(Some(&well), &slow);
-    assert!(
-        slow.iter().any(|line| line.starts_with("Critical SlowFsync") && line.contains("has taken 2 s")),
-        "{slow:?}"
+    let fsync = slow.iter().find(|line| line.starts_with("Critical SlowFsync")).expect("2 s are critical");
+    assert!(fsync.contains("has taken 2 s") && fsync.contains(" [observed for 10 s]"), "{fsync}");
+    assert!(!fsync.contains(" | "), "a bar begins the figures: {fsync}");
+}
+
+#[test]
+fn what_must_be_zero_is_judged_by_one_look() {
+    let diverged = page("zk_digest_mismatches_total{ensemble=\"a\",member=\"zk-2:2181\"} 13");
+    let judgement = Thresholds::default().judge(Scrapes { now: &diverged, before: None, time: 1.0e9 });
+    let found: Vec<&str> = judgement.findings.iter().map(|finding| finding.condition.name).collect();
+    assert_eq!(found, ["DigestMismatch"]);
+    assert!(judgement.findings[0].text.contains("13 digest mismatch(es)"), "{}", judgement.findings[0].text);
+}
+
+#[test]
+fn what_counts_over_a_longer_time_is_not_judged_and_does_not_count_as_judged() {
+    let well = page("zk_election_time_seconds_count{ensemble=\"a\",member=\"zk-1:2181\"} 1");
+    let judge = |between| {
+        let judgement =
+            Thresholds::default().judge(Scrapes { now: &well, before: Some((&well, between)), time: 1.0e9 });
+        let names: Vec<&str> = judgement.not_judged.iter().map(|(condition, _)| condition.name).collect();
+        (names, judgement.judged)
+    };
+    let (short, judged) = judge(Duration::from_secs(1));
+    for name in ["SlowFsync", "MemberRestarting", "MemberLosesLeader", "FrequentElections", "DataGrowth", "RunsOut"] {
+        assert!(short.contains(&name), "{name} was not judged within a second: {short:?}");
+    }
+    for name in ["MemberDown", "QuorumLost", "OutstandingRequests", "DigestMismatch", "FileDescriptors"] {
+        assert!(!short.contains(&name), "{name} is judged as it stands: {short:?}");
+    }
+    let on =
+        |name: &&str| Thresholds::default().levels().iter().any(|level| level.condition.name == *name && level.is_on());
+    let all = conditions().iter().map(|one| one.name).filter(|name| on(name));
+    let outside = ["Watchdog", "ExporterDown", "ConfigReloadFailed", "ExporterBlind", "SamplesDropped"];
+    assert!(judged + short.len() >= all.filter(|name| !outside.contains(name)).count(), "each is one or the other");
+    let (long, more) = judge(Duration::from_secs(7200));
+    assert!(!long.contains(&"SlowFsync") && !long.contains(&"MemberLosesLeader"), "{long:?}");
+    assert!(long.contains(&"DataGrowth") && more > judged, "{long:?}");
+}
+
+#[test]
+fn an_ensemble_that_fails_comes_before_its_members() {
+    let lost = Page::read(
+        "zk_up{ensemble=\"a\",member=\"zk-1:2181\"} 0\nzk_up{ensemble=\"a\",member=\"zk-2:2181\"} 0\n\
+         zk_up{ensemble=\"a\",member=\"zk-3:2181\"} 1\nzk_serving{ensemble=\"a\",member=\"zk-3:2181\"} 0\n\
+         zk_ensemble_has_quorum{ensemble=\"a\"} 0\nzk_ensemble_members_up{ensemble=\"a\"} 1\n\
+         zk_ensemble_voters{ensemble=\"a\"} 3\n",
     );
+    let judgement = Thresholds::default().judge(Scrapes { now: &lost, before: None, time: 1.0e9 });
+    let names: Vec<&str> = judgement.findings.iter().map(|finding| finding.condition.name).collect();
+    assert_eq!(names.first(), Some(&"QuorumLost"), "{names:?}");
+    assert!(names.contains(&"MemberDown"), "{names:?}");
 }
 
 const ENSEMBLES: &str = "ensembles: [{name: prod, members: [zk-1]}, {name: dev.eu, members: [zk-2]}]\n";
@@ -504,7 +561,7 @@ fn rules_follow_what_the_modules_ask() {
     lacks(all, "ZooKeeperCertificateExpiring", "no module has tls");
     lacks(all, "ZooKeeperCpuBound", "needs host: true");
     lacks(all, "ZooKeeperDiskSpaceLow", "needs host: true");
-    lacks(all, "ZooKeeperZnodeAboveAlarm", "needs znodes:");
+    lacks(all, "ZooKeeperZnodeAboveThreshold", "needs znodes:");
     lacks(all, "ZooKeeperCanaryFailing", "needs canary:");
 }
 

@@ -133,6 +133,36 @@ fn wrong_usage_ends_with_3_and_says_so_on_standard_output() {
 }
 
 #[test]
+fn a_mistake_is_json_where_json_is_asked_for() {
+    for arguments in [
+        &["check", "--output", "json", "--nonsense"][..],
+        &["check", "--output=json", "--config.file", "/nonexistent.yml"],
+        &["check", "--zookeeper", "prod=zk-1", "--ensemble", "dev", "--output", "json"],
+    ] {
+        let output = run(arguments);
+        let said = String::from_utf8(output.stdout).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{said}: {error}"));
+        assert_eq!((&json["status"], output.status.code()), (&"UNKNOWN".into(), Some(3)), "{said}");
+        assert!(output.stderr.is_empty(), "the answer stands in one place: {:?}", String::from_utf8(output.stderr));
+    }
+}
+
+#[test]
+fn one_ensemble_of_a_file_is_checked_though_the_file_has_overrides_for_another() {
+    let (silent, folder) = (Listener::silent(), tempfile::tempdir().unwrap());
+    let file = folder.path().join("ensembles.yml");
+    let text = format!(
+        "ensembles:\n  - {{name: prod, members: ['{0}']}}\n  - {{name: secure, members: ['{0}']}}\n\
+         alerts: {{ensembles: {{prod: {{OutstandingRequests: {{warning: 50}}}}}}}}\n",
+        silent.address
+    );
+    std::fs::write(&file, text).unwrap();
+    let output = run(&["check", "--config.file", file.to_str().unwrap(), "--ensemble", "secure", "--timeout", "3"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("ZOOKEEPER CRITICAL - ") && said.contains("secure") && !said.contains("prod"), "{said}");
+}
+
+#[test]
 fn whoever_does_not_answer_in_time_is_told_within_it() {
     let silent = Listener::silent();
     let begun = std::time::Instant::now();

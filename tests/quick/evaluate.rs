@@ -50,7 +50,14 @@ fn expressions() -> Vec<Expr> {
         asked().rate(WINDOW),
         asked().increase(WINDOW),
         asked().resets(WINDOW),
-        mean("took_sum", "took_count", WINDOW),
+        asked().changes(WINDOW),
+        queue().changes(WINDOW),
+        series_with("asked_total", "kind", "!write"),
+        series_with("asked_total", "kind", "!w.*|.*x"),
+        series_with("asked_total", "kind", "!.*ea.*").resets(WINDOW),
+        mean("took_sum", "took_count", WINDOW, 0.0),
+        mean("took_sum", "took_count", WINDOW, 0.9),
+        mean("took_sum", "took_count", WINDOW, 1.1),
         queue() - room(),
         queue() / room(),
         queue() - 3.0.into(),
@@ -142,10 +149,10 @@ fn two_scrapes_are_judged_as_prometheus_judges_them() {
 fn one_scrape_says_no_rate_and_whatever_a_window_would() {
     let now = page(|one| one.2);
     let scrapes = Scrapes { now: &now, before: None, time: 60.0 };
-    for fold in [Expr::rate, Expr::increase, Expr::resets] {
+    for fold in [Expr::rate, Expr::increase, Expr::resets, Expr::changes] {
         assert!(evaluate(&fold(series("asked_total"), WINDOW), 0.0, scrapes).is_err());
     }
-    for fold in [Expr::avg, Expr::max, Expr::min, Expr::last] {
+    for fold in [Expr::avg, Expr::max, Expr::min, Expr::low, Expr::last] {
         let (folded, plain) = (fold(series("queue"), WINDOW), series("queue"));
         assert_eq!(evaluate(&folded, 0.0, scrapes), evaluate(&plain, 0.0, scrapes));
     }
@@ -160,6 +167,7 @@ fn what_needs_a_history_is_not_judged() {
     for expr in [
         never(),
         series("queue").ago(WINDOW),
+        series("queue").min(WINDOW).ago(WINDOW),
         recorded(),
         recorded().max(WINDOW),
         never().or(recorded()),

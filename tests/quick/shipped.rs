@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use zookeeper_exporter::alert::early::{INDICATORS, RECORDED};
-use zookeeper_exporter::alert::{Condition, conditions, document, watch};
+use zookeeper_exporter::alert::{Condition, Group, conditions, document, watch};
 
 use crate::common::{assert_golden, root};
 
@@ -83,7 +83,7 @@ fn every_alert_has_a_whole_runbook_and_every_runbook_an_alert() {
             let tool = command.split_whitespace().next().unwrap();
             assert!(TOOLS.contains(&tool), "{alert}: `{command}` begins with no command that is known here");
             if let Some(word) = command.strip_prefix("echo ").map(|rest| rest.split_whitespace().next().unwrap()) {
-                assert!(WORDS.contains(&word), "{alert}: ZooKeeper knows no word {word}");
+                assert!(WHITELIST.contains(&word), "{alert}: {word} is not in the recommended whitelist");
             }
         }
     }
@@ -137,9 +137,47 @@ fn every_recording_rule_is_tested_by_its_numbers() {
     }
 }
 
-/// The four-letter words of ZooKeeper that only ask.
-const WORDS: [&str; 14] =
-    ["conf", "cons", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srvr", "stat", "wchc", "wchs"];
+/// The four-letter commands that users are told to allow: what the exporter asks, and what runbooks and alerts need.
+const WHITELIST: [&str; 6] = ["mntr", "srvr", "conf", "cons", "wchs", "isro"];
+
+#[test]
+fn one_whitelist_is_recommended_everywhere_and_it_is_enough_for_every_alert() {
+    let line = WHITELIST.join(",");
+    let mut found = 0;
+    for path in ["README.md", "docs/install.md", "docs/runbooks/ZooKeeperMntrMissing.md", "docker-compose.yml", "src"] {
+        let texts = if path == "src" {
+            vec![read("src/scrape/reading.rs"), read("src/alert/catalogue/exporter.rs")]
+        } else {
+            vec![read(path)]
+        };
+        for text in texts {
+            for key in ["4lw.commands.whitelist=", "ZOO_4LW_COMMANDS_WHITELIST: "] {
+                for told in text.split(key).skip(1) {
+                    found += 1;
+                    let end = told.find(|c: char| !c.is_ascii_lowercase() && c != ',').unwrap_or(told.len());
+                    assert_eq!(&told[..end], line, "{path}");
+                }
+            }
+        }
+    }
+    assert_eq!(found, 6, "a place that recommends a whitelist is gone, or its form has changed");
+    for condition in conditions() {
+        for text in [condition.first, condition.says] {
+            for command in text.split("<ask ").skip(1).map(|rest| rest.split('>').next().unwrap()) {
+                assert!(WHITELIST.contains(&command), "{}: {command}", condition.name);
+            }
+            // Over TLS, and for an IPv6 address, only the product's own commands work.
+            let first_ask = text.find("<ask");
+            let own = text.find("<info>").or_else(|| text.find("<stat>"));
+            if let Some(ask) = first_ask
+                && condition.group != Group::Availability
+                && condition.group != Group::Exporter
+            {
+                assert!(own.is_some_and(|own| own < ask), "{}: the first command is not our own", condition.name);
+            }
+        }
+    }
+}
 
 /// Commands that runbooks may name: of every Linux, of the JDK, of ZooKeeper and its shell, of Prometheus, ours.
 const TOOLS: &[&str] = &[

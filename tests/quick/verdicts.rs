@@ -612,3 +612,19 @@ fn any_mixture_of_members_gives_numbers_that_fit_together() {
         prop_assert_eq!(judge(&report), verdict);
     });
 }
+
+/// `info` and the status page take one look: a counter that must be zero needs no second one.
+#[test]
+fn digest_mismatches_are_reported_after_one_look() {
+    let report = |count: &str| {
+        let changes = [("zk_digest_mismatches_count\t0\n", count)];
+        let members = Made::all_up("3.8.0").with(2, real("3.8.0/follower", 2, &changes)).members;
+        let samples = zookeeper_exporter::scrape::Samples::default();
+        EnsembleReport { samples, name: "prod".into(), members, known: Known::default() }
+    };
+    let about = |finding: &Finding| finding.guide.ends_with("ZooKeeperDigestMismatch.md");
+    let found = wrong(&report("zk_digest_mismatches_count\t13\n"));
+    let finding = found.iter().find(|finding| about(finding)).expect("a finding");
+    assert!(finding.text.starts_with("zk-2:2181 has counted 13 digest mismatch"), "{}", finding.text);
+    assert!(!wrong(&report("zk_digest_mismatches_count\t0\n")).iter().any(about));
+}

@@ -227,6 +227,8 @@ fn every_condition_is_there_or_reported() {
         left_out,
         [
             "ZooKeeperUnavailableTime",
+            "ZooKeeperDataGrowth",
+            "ZooKeeperFileDescriptorsForecast",
             "ZooKeeperWatchdog",
             "ZooKeeperDiskSpaceLow",
             "ZooKeeperCanaryFailing",

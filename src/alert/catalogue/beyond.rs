@@ -3,7 +3,7 @@
 use super::super::build::{LIMIT, series, series_with};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
-use super::super::expr::{Agg, Expr, Keys, Span};
+use super::super::expr::{Agg, Keys, Span};
 
 pub(super) fn conditions() -> Vec<Condition> {
     let (one, five, ten) = (Span::minutes(1), Span::minutes(5), Span::minutes(10));
@@ -22,7 +22,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .critical(0.95, ten, "The process of a ZooKeeper member is CPU-bound.")
         .source("node-mixin 90 % of a host, schema.ai 70 %; of the CPUs that the process may use, and long enough for a snapshot or a sync to be over. Needs the module key host")
         .says(
-            "the process of <who> has used <value> of its CPUs over 5 minutes, for over <for> (limit <limit>).",
+            "the process of <who> has used <share> of its CPUs over 5 minutes, for over <for> (limit <limit>).",
             "First see which threads: top -H -b -n 1 -p $(pgrep -f QuorumPeerMain) | head -20 on <host> - CommitProcWork and NIOWorker are requests, GC threads the heap, C2 the compiler after a start.",
         )
         .means("Requests, TLS or garbage collections take more CPU than the process has.", "Requests queue; pings are answered late, which costs sessions and, on the leader, the leadership.")
@@ -37,9 +37,9 @@ pub(super) fn conditions() -> Vec<Condition> {
             .source("15 %: Strimzi, Kubernetes' KubePersistentVolumeFillingUp; 5 %: node-mixin. Needs the module key host")
             .says(
                 "the disk under a data or log directory of <who> has had only <value> free for over <for> (limit <limit>); a member that cannot write its transaction log stops.",
-                "First see what is in it: on <host>, df -h and du -sh of the directories that <ask conf> names - snapshots and logs pile up where autopurge.purgeInterval is 0.",
+                "First see what is in it: df -h and du -sh of dataDir and dataLogDir on <host> - snapshots and logs pile up where autopurge.purgeInterval is 0.",
             )
-            .means("Snapshots and transaction logs, or somebody else on the same disk, use it up.", "At 0 the member stops, and so will the others, whose disks fill alike.")
+            .means("Snapshots and transaction logs, or other files on the same disk, use it up.", "At 0 the member stops, and so will the others, whose disks fill alike.")
             .so("Make room now: once it is full the member is gone and does not come back by itself.", "Delete old snapshots and logs with zkCleanup.sh -n 3; set autopurge.purgeInterval=24; a larger disk.")
             .fires(Warning, "m2", "a tenth", &[
                 "zk_dir_free_bytes{dir=\"log\"} m2 10",
@@ -69,7 +69,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("Cloudera's ZooKeeper canary; a minute is two rounds at the default interval, so that an election passes. Needs the module key canary")
         .says(
             "the canary of <who> has not managed to make, read, watch, change and remove a znode for over <for>.",
-            "First see where it fails: zk_canary_failures_total{ensemble=\"<ensemble>\"} names operation and error - connect with every operation is no quorum or no network, no_auth the ACL of its path, timeout a disk or a server that hangs; then <ask-all srvr>",
+            "First see where it fails: zk_canary_failures_total{ensemble=\"<ensemble>\"} names operation and error - connect with every operation is no quorum or no network, no_auth the ACL of its path, timeout a disk or a server that hangs; then the state of the members: <info>",
         )
         .means("A real client cannot use it, whatever the members say of themselves: ruok answers imok without a quorum.", "Clients fail as the canary does.")
         .so("Treat it as an outage until another client proves otherwise.", "As the failing operation says; see the other alerts of the ensemble.")
@@ -103,15 +103,17 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_canary_duration_seconds{operation=\"create\"} e 0.02 for 8m then 3 for 1m then 0.02",
         ])
         .quiet(Warning, "connecting, which finds dead members", &["zk_canary_duration_seconds{operation=\"connect\"} e 3"]),
-        Condition::new("ZnodeAboveWarning", Group::Data, Unit::Count, over(values(), threshold("warning")))
+        Condition::new("ZnodeAboveThreshold", Group::Data, Unit::Number, values().gt(threshold("warning")))
             .warning(None, one, "A znode holds a value above the warning threshold of its alarm.")
-            .source("the threshold is what zookeeper-exporter alarm set wrote")
+            .critical(None, one, "A znode holds a value above the critical threshold of its alarm.")
+            .when(values().gt(threshold("critical")))
+            .source("the thresholds are what zookeeper-exporter alarm set wrote")
             .says(
-                "znode <path> of ensemble <ensemble> has held <value>, above the warning threshold of its alarm znode, for over <for>.",
-                "First see both numbers: zookeeper-exporter alarm list",
+                "znode <path> of ensemble <ensemble> has held <value>, above a threshold of its alarm znode, for over <for>.",
+                "First see the value and both thresholds: zookeeper-exporter alarm list --config.file FILE --ensemble <ensemble>",
             )
-            .means("Whoever writes the znode measured more than whoever set the alarm thought well.", "What the znode stands for.")
-            .so("Act before the critical threshold.", "As the owner of the znode says; the threshold is changed with zookeeper-exporter alarm set.")
+            .means("The znode's value exceeds a threshold of its alarm.", "What the znode stands for.")
+            .so("Warning: act before the critical threshold. Critical: the threshold was set to raise an alarm at this value.", "As the owner of the znode says; the thresholds are changed with zookeeper-exporter alarm set.")
             .fires(Warning, "e path=/cpu_usage", "85 over 80", &[
                 "zk_znode_value{path=\"/cpu_usage\"} e 85",
                 "zk_znode_alarm_threshold{path=\"/cpu_usage\",severity=\"warning\"} e 80",
@@ -120,16 +122,7 @@ pub(super) fn conditions() -> Vec<Condition> {
                 "zk_znode_value{path=\"/cpu_usage\"} e 75",
                 "zk_znode_alarm_threshold{path=\"/cpu_usage\",severity=\"warning\"} e 80",
             ])
-            .quiet(Warning, "no alarm is set", &["zk_znode_value{path=\"/cpu_usage\"} e 85"]),
-        Condition::new("ZnodeAboveAlarm", Group::Data, Unit::Count, over(values(), threshold("critical")))
-            .critical(None, one, "A znode holds a value above the critical threshold of its alarm.")
-            .source("the threshold is what zookeeper-exporter alarm set wrote")
-            .says(
-                "znode <path> of ensemble <ensemble> has held <value>, above the critical threshold of its alarm znode, for over <for>.",
-                "First see both numbers: zookeeper-exporter alarm list",
-            )
-            .means("Whoever writes the znode measured more than whoever set the alarm allows.", "What the znode stands for.")
-            .so("Somebody set this threshold to be woken at it.", "As the owner of the znode says; the threshold is changed with zookeeper-exporter alarm set.")
+            .quiet(Warning, "no alarm is set", &["zk_znode_value{path=\"/cpu_usage\"} e 85"])
             .fires(Critical, "e path=/cpu_usage", "95 over 90", &[
                 "zk_znode_value{path=\"/cpu_usage\"} e 95",
                 "zk_znode_alarm_threshold{path=\"/cpu_usage\",severity=\"critical\"} e 90",
@@ -153,18 +146,14 @@ pub(super) fn conditions() -> Vec<Condition> {
             series("zk_znode_failure").by(Agg::Max, Keys::Znode).gt(0.0),
         )
         .warning(None, five, "A watched znode cannot be read.")
-        .source("an alarm on a znode that nobody can read never fires")
+        .source("an alarm on a znode that cannot be read never fires")
         .says(
             "znode <path> of ensemble <ensemble> could not be read as a number for over <for>.",
-            "First see why: zk_znode_failure{path=\"<path>\"} has the reason - no_node: nobody writes it; not_a_number, pointer: what it holds; no_auth: its ACL or the exporter's password; bad_alarm: what the alarm znode holds.",
+            "First see why: zk_znode_failure{path=\"<path>\"} has the reason - no_node: it does not exist; not_a_number, pointer: what it holds; no_auth: its ACL or the exporter's password; bad_alarm: what the alarm znode holds.",
         )
         .means("The value, or the threshold, is not known.", "Its alarm is blind.")
-        .so("Find out whether the writer of the znode has died.", "Restart the writer; mend data, ACL or the module's session: digest_file.")
-        .fires(Warning, "e path=/cpu_usage", "nobody writes it", &["zk_znode_failure{path=\"/cpu_usage\",reason=\"no_node\"} e 1"])
+        .so("Find out whether the writer of the znode has died.", "Restart the writer; correct data, ACL or the module's session: digest_file.")
+        .fires(Warning, "e path=/cpu_usage", "it does not exist", &["zk_znode_failure{path=\"/cpu_usage\",reason=\"no_node\"} e 1"])
         .quiet(Warning, "a moment", &["zk_znode_failure{path=\"/cpu_usage\",reason=\"connect\"} e absent for 5m then 1 for 1m then stale"]),
     ]
-}
-
-fn over(values: Expr, thresholds: Expr) -> Expr {
-    values.gt(thresholds)
 }

@@ -1,9 +1,9 @@
 //! What the ensemble holds: watches, znodes, bytes.
 
-use super::super::build::{LIMIT, series};
+use super::super::build::{Growth, LIMIT, series};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
-use super::super::expr::{Expr, Span};
+use super::super::expr::{Expr, Keys, Span};
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
     Condition::new(name, Group::Data, unit, expr)
@@ -13,6 +13,7 @@ pub(super) fn conditions() -> Vec<Condition> {
     let quarter = Span::minutes(15);
     let least = |name| series(name).min(Span::minutes(5));
     let size = || series("zk_approximate_data_size_bytes");
+    let growth = Growth { name: "zk_approximate_data_size_bytes", keys: Keys::Ensemble, period: Span::minutes(90) };
     vec![
         condition("WatchesHigh", Unit::Count, least("zk_watches").of_member().gt(LIMIT))
             .warning(100_000.0, quarter, "A ZooKeeper member holds very many watches.")
@@ -21,10 +22,10 @@ pub(super) fn conditions() -> Vec<Condition> {
             .source("ZooKeeper's documentation and Elastic say 10000, which Kafka, HBase and Solr hold at rest; ten times that. Set it to twice what is usual with you. Critical is off: three times the warning is judgement, and no two users mean the same")
             .says(
                 "<who> has held at least <value> watches for over <for> (limit <limit>).",
-                "First see how they are spread: <ask wchs> - and who holds them, on a quiet member, for it stops the server for a moment: <ask wchc> | head -50",
+                "First compare the members: <stat> - then how many connections and paths they are: <ask wchs>",
             )
             .means("Clients have set that many watches and not used them up.", "Memory, and a storm of events when a watched node changes.")
-            .so("Talk to the owner of the client that adds them.", "Mend the client; restart it to drop its watches.")
+            .so("Talk to the owner of the client that adds them.", "Correct the client; restart it to drop its watches.")
             .fires(Warning, "m2", "200 thousand", &["zk_watches m2 200000"])
             .fires(Critical, "m2", "400 thousand", &["zk_watches m2 400000"])
             .quiet(Critical, "200 thousand are a warning", &["zk_watches m2 200000"])
@@ -42,13 +43,13 @@ pub(super) fn conditions() -> Vec<Condition> {
             .fires(Warning, "e", "two million", &["zk_znodes m1 2000000"])
             .quiet(Warning, "half a million", &["zk_znodes m1 500000"]),
         condition("DataSizeHigh", Unit::Bytes, least("zk_approximate_data_size_bytes").of_ensemble().gt(LIMIT))
-            .warning(1_073_741_824.0, quarter, "A ZooKeeper ensemble holds very much data.")
+            .warning(1_073_741_824.0, quarter, "A ZooKeeper ensemble holds a lot of data.")
             .critical(3_221_225_472.0, quarter, "A ZooKeeper ensemble holds far too much data.")
             .off()
             .source("ZooKeeper's documentation and Elastic: 1 GiB. Critical is off: what is too much depends on the heap")
             .says(
                 "the tree of ensemble <ensemble> has held at least <value> for over <for> (limit <limit>), all of it in every member's heap.",
-                "First find where it is written: <ask-all mntr> | grep -E '==|sum_.*_write_per_namespace' | sort -k2 -n | tail",
+                "First find where it is written: topk(5, rate(zk_write_per_namespace_bytes_sum{ensemble=\"<ensemble>\"}[1h])) in Prometheus - and how large the trees below are: zkCli.sh -server MEMBER ls -s /PATH",
             )
             .means("All paths and data together have that size.", "The heap fills; snapshots, restarts and syncs take longer.")
             .so("Raise -Xmx before the heap is full, then find the owner.", "Delete or move large data; set a quota: setquota -b BYTES PATH.")
@@ -59,28 +60,39 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "DataGrowth",
             Unit::Bytes,
-            size()
-                .predict(Span::hours(6), Span::hours(24))
-                .of_ensemble()
-                .gt(LIMIT)
-                .and(size().of_ensemble().lt(LIMIT))
-                .and(size().ago(Span::hours(3)).of_ensemble().gt(0.0)),
+            growth.gate(growth.forecast(Span::hours(24)).gt(LIMIT).and(size().of_ensemble().lt(LIMIT))),
         )
         .warning(1_073_741_824.0, Span::minutes(30), "The data of a ZooKeeper ensemble grows towards its limit.")
-        .source("etcd forecasts 4 hours from 4; node-mixin 24 hours from 6, as here, with at least 3 hours seen. The limit is that of DataSizeHigh")
+        .source("etcd forecasts 4 hours from 4; node-mixin 24 hours from 6, as here. Each of the last three periods of 90 minutes must have grown by at least half of their mean, so that one bulk load or a batch that comes and goes makes no forecast, and the size must be above that of the day before. The limit is that of DataSizeHigh")
         .says(
-            "at the pace of the last 6 hours, ensemble <ensemble> holds <value> within a day (limit <limit>).",
-            "First find what grows: <ask-all mntr> | grep -E '==|sum_.*_write_per_namespace' twice, a minute apart.",
+            "at the pace of the last four and a half hours, ensemble <ensemble> holds <value> within a day (limit <limit>).",
+            "First find what grows: topk(5, rate(zk_write_per_namespace_bytes_sum{ensemble=\"<ensemble>\"}[1h])) in Prometheus",
         )
         .means("The tree grows steadily.", "Nothing yet.")
         .so("Find the owner today, not at the limit.", "As under ZooKeeperDataSizeHigh.")
-        .fires(Warning, "e", "100 MiB an hour", &["zk_approximate_data_size_bytes m1 +1747626/m"])
+        .fires(Warning, "e", "100 MiB an hour", &["zk_approximate_data_size_bytes m1 1000000 for 23h then +1747626/m"])
+        .fires(Warning, "e", "100 MiB an hour, seen by one exporter and then by another", &[
+            "zk_approximate_data_size_bytes m1 1000000 for 23h then +1747626/m for 5h then stale",
+            "zk_approximate_data_size_bytes m1@2 absent for 28h then 525000000 for 4m then +1747626/m",
+        ])
         .quiet(Warning, "over the limit already, which is another alarm", &[
-            "zk_approximate_data_size_bytes m1 2147483648 for 1h then +1747626/m",
+            "zk_approximate_data_size_bytes m1 2147483648 for 23h then +1747626/m",
         ])
-        .quiet(Warning, "an hour of filling after the first start", &[
-            "zk_approximate_data_size_bytes m1 absent for 5h then +1747626/m",
+        .quiet(Warning, "three hours of filling after the first start", &[
+            "zk_approximate_data_size_bytes m1 absent for 27h then +1747626/m",
         ])
-        .quiet(Warning, "1 MiB an hour", &["zk_approximate_data_size_bytes m1 +17476/m"]),
+        .quiet(Warning, "1 MiB an hour", &["zk_approximate_data_size_bytes m1 1000000 for 23h then +17476/m"])
+        .quiet(Warning, "a load that has ended", &[
+            "zk_approximate_data_size_bytes m1 1000000 for 24h then +2500000/m for 4h then 600000000",
+        ])
+        .quiet(Warning, "two loads with a pause", &[
+            "zk_approximate_data_size_bytes m1 1000000 for 23h then +2500000/m for 155m then 388000000 for 2h then +2500000/m",
+        ])
+        .quiet(Warning, "a load that began four hours ago", &[
+            "zk_approximate_data_size_bytes m1 60000000 for 1575m then +3000000/m",
+        ])
+        .quiet(Warning, "as much as it was yesterday", &[
+            "zk_approximate_data_size_bytes m1 1000000000 for 9h then 1000000 for 14h then +1747626/m",
+        ]),
     ]
 }

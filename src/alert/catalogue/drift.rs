@@ -22,9 +22,9 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("1 hour lets a rolling upgrade end; kubernetes-mixin waits 15 minutes")
         .says(
             "the members of ensemble <ensemble> have run <value> different versions of ZooKeeper for over <for>.",
-            "First see which: <ask-all srvr> | grep -E '==|version'",
+            "First see which: <info>",
         )
-        .means("A rolling upgrade was not finished, or a member was forgotten.", "Nothing at once; new features stay off, and a mixed ensemble is tested less than any other.")
+        .means("A rolling upgrade was not finished, or a member was forgotten.", "Nothing at once; new features stay off, and mixed versions are tested less.")
         .so("Finish the upgrade.", "Upgrade the rest, observers and followers first, the leader last.")
         .fires(Warning, "e", "two versions", &["zk_ensemble_distinct_versions e 2"])
         .quiet(Warning, "a rolling upgrade of half an hour", &["zk_ensemble_distinct_versions e 1 for 20m then 2 for 30m then 1"]),
@@ -37,10 +37,10 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("Alertmanager's own mixin waits 20 minutes for the same; compared is what must be equal everywhere")
         .says(
             "the members of ensemble <ensemble> have had <value> different configurations for over <for>, by what must be equal everywhere: tickTime, initLimit, syncLimit, session time-outs, maxClientCnxns, membership.",
-            "First compare: zookeeper-exporter info shows which keys differ; or <ask-all conf> | grep -vE 'clientPort|dataDir|dataLog|serverId'",
+            "First see which keys differ: <info>",
         )
         .means("zoo.cfg or the dynamic configuration of the members differ.", "Limits and time-outs depend on the member a client happens to reach; different memberships can cost the quorum.")
-        .so("Make them equal before the next restart makes the difference count.", "Roll out one zoo.cfg and restart one member at a time; a different membership version: look at the member's quorum connection.")
+        .so("Make them equal before the next restart makes the difference count.", "Roll out one zoo.cfg and restart one member at a time, while the margin is above 0; a different membership version: look at the member's quorum connection.")
         .fires(Warning, "e", "two configurations", &["zk_ensemble_distinct_configs e 2"])
         .quiet(Warning, "a rolling change of ten minutes", &["zk_ensemble_distinct_configs e 1 for 10m then 2 for 10m then 1"]),
         distinct(
@@ -52,10 +52,10 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("10 minutes let a reconfiguration end; members that disagree can form two majorities")
         .says(
             "the members of ensemble <ensemble> have given <value> different numbers of voters for over <for>: two majorities are possible.",
-            "First compare: <ask-all mntr> | grep -E '==|quorum_size' - and the lists behind it: <ask-all conf> | grep -E '==|^server'",
+            "First see which members differ: <info> - then compare the server lines of their zoo.cfg and dynamic configuration.",
         )
         .means("The server lists of the members differ.", "A part of the ensemble can elect a leader that the rest does not know.")
-        .so("No restart and no election until the lists are equal.", "Make the server lines equal on all members; restart those that were wrong, one at a time.")
+        .so("No restart and no election until the lists are equal.", "Make the server lines equal on all members; restart those that were wrong, one at a time, while the margin is above 0.")
         .fires(Warning, "e", "two opinions", &["zk_ensemble_distinct_quorum_sizes e 2"])
         .quiet(Warning, "a reconfiguration", &["zk_ensemble_distinct_quorum_sizes e 1 for 8m then 2 for 2m then 1"]),
     ]

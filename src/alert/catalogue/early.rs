@@ -20,7 +20,7 @@ pub(super) fn conditions() -> Vec<Condition> {
                 "First see which indicator leads: member:zk_warning:score{ensemble=\"<ensemble>\",member=\"<member>\"} in Prometheus - 50 % is its warning limit; its own alert has the next step.",
             )
             .means("One indicator has reached its warning limit, or several are near theirs at once.", "Nothing yet; the alerts of the single indicators follow.")
-            .so("Use the lead: look while it still works.", "As under the alert of the indicator that leads.")
+            .so("Look while it still works.", "As under the alert of the indicator that leads.")
             .fires(Warning, "m2", "seven tenths", &["member:zk_risk:noisy_or m2 0.7"])
             .quiet(Warning, "a fifth", &["member:zk_risk:noisy_or m2 0.2"])
             .quiet(Warning, "a moment", &["member:zk_risk:noisy_or m2 0 for 4m then 0.9 for 1m then 0"]),
@@ -32,7 +32,7 @@ pub(super) fn conditions() -> Vec<Condition> {
                 "First see which members carry it: member:zk_risk:noisy_or{ensemble=\"<ensemble>\"} in Prometheus, then which indicators: member:zk_warning:score{ensemble=\"<ensemble>\"}",
             )
             .means("Several voters are on their way to a fault, or one is while no other may fail.", "Nothing yet; a loss of the quorum is nearer than usual.")
-            .so("No maintenance and no restarts now, unless they mend the cause.", "Bring missing members back first; then as under the alerts of the indicators that lead.")
+            .so("No maintenance and no restarts now, unless they remove the cause.", "Bring missing members back first; then as under the alerts of the indicators that lead.")
             .fires(Warning, "e", "eight tenths", &["ensemble:zk_risk:noisy_or e 0.8"])
             .quiet(Warning, "three tenths", &["ensemble:zk_risk:noisy_or e 0.3"]),
         condition(
@@ -49,7 +49,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "the indicator <indicator> of <who> has been above nearly all of its last day (detection <value>, limit <limit>) for over <for>, and it is on its way to its warning limit.",
             "First compare it with yesterday: member:zk_indicator:value{ensemble=\"<ensemble>\",member=\"<member>\",indicator=\"<indicator>\"} in Prometheus - then ask what changed: a new client, more load, a neighbour on the disk.",
         )
-        .means("The figure is higher than in the day before by far more than it varies.", "Nothing yet.")
+        .means("The figure is higher than in the day before by far more than it varies. File descriptors, connections and watches are left out for a day after a member restarted or was away, since clients stay where they moved.", "Nothing yet.")
         .so("Find out what changed, while the change is fresh.", "Undo the change, or accept it: after a day it is what is usual.")
         .fires(Warning, "m1 indicator=fsync", "four deviations, half of the limit", &[
             "member:zk_detection:probability{indicator=\"fsync\"} m1 0.99",
@@ -71,9 +71,9 @@ pub(super) fn conditions() -> Vec<Condition> {
                 .lt(LIMIT),
         )
         .warning(86_400.0, Span::minutes(30), "Something that a ZooKeeper ensemble cannot do without runs out within a day.")
-        .source("node-mixin's NodeFilesystemSpaceFillingUp: a line through 6 hours, a day ahead, from a level on; here 30 %. File descriptors and the size of the data have forecasts of their own")
+        .source("node-mixin's NodeFilesystemSpaceFillingUp: a line through 6 hours, a day ahead, from a level on; here 30 %, and growth in each of the last three periods of 90 minutes, above the level of the day before. File descriptors and the size of the data have forecasts of their own")
         .says(
-            "at the pace of the last 6 hours, <resource> of ensemble <ensemble> is used up in <value> (limit <limit>).",
+            "at the pace of the last hours, <resource> of ensemble <ensemble> is used up in <value> (limit <limit>).",
             "First see at which member, and how far it is: member:zk_forecast:seconds{ensemble=\"<ensemble>\",resource=\"<resource>\"} in Prometheus - then as the runbook says for <resource>.",
         )
         .means("A disk, a heap, the tree, the watches or the transaction numbers of the epoch fill up steadily.", "Nothing yet.")
@@ -83,60 +83,74 @@ pub(super) fn conditions() -> Vec<Condition> {
         .quiet(Warning, "file descriptors have an alert of their own", &["member:zk_forecast:seconds{resource=\"file_descriptors\"} m2 3600"]),
         condition(
             "OutageBudgetBurn",
-            Unit::Count,
+            Unit::Number,
             available("ensemble:zk_budget_burn:avg1h")
                 .gt(LIMIT)
                 .and(available("ensemble:zk_budget_burn:avg5m").gt(LIMIT))
+                .and(series_with(MISSED, "objective", "availability").changes(Span::hours(1)).of_ensemble().ge(3.0))
                 .and(series_with(SEEN, "objective", "availability").ago(Span::minutes(30)).of_ensemble()),
         )
-        .warning(7.2, Span::minutes(2), "A ZooKeeper ensemble is without a quorum now and then.")
-        .critical(14.4, Span::minutes(2), "A ZooKeeper ensemble is without a quorum again and again.")
+        .warning(7.2, Span::minutes(2), "A ZooKeeper ensemble keeps losing its quorum.")
+        .critical(14.4, Span::minutes(2), "A ZooKeeper ensemble keeps losing its quorum, for much of the time.")
         .off()
-        .source("Google's SRE workbook: 14.4 times over an hour and five minutes spends the budget of 30 days in two, half of it in four; the objective is a quorum 99.9 % of the time. Critical is off: an outage that lasts has its own alarm already. Slow writes get nobody up: their budget has a warning alone")
+        .source("Google's SRE workbook: 14.4 times over an hour and five minutes spends the budget of 30 days in two, half of it in four; the objective is a quorum 99.9 % of the time. Critical is off: an outage that lasts has its own alarm already, so at least two separate losses of the quorum within the hour are wanted. The budget of slow writes has a warning alone")
         .says(
-            "ensemble <ensemble> uses up the outages of a month <value> times too fast, over an hour and still (limit <limit>): a quorum is missing for some moments again and again.",
-            "First see whether it is again and again: ensemble:zk_objective_missed:bool{ensemble=\"<ensemble>\",objective=\"availability\"} in Prometheus over the last hour - then who leads and who is missing: <ask-all srvr> | grep -E '==|Zxid|Mode'",
+            "ensemble <ensemble> has lost its quorum at least twice within the last hour, and was without it in the last 5 minutes as well: together <value> times the outage that its objective allows (limit <limit>).",
+            "First see who leads and who is missing: <info> - then when it was: ensemble:zk_objective_missed:bool{ensemble=\"<ensemble>\",objective=\"availability\"} in Prometheus over the last hour",
         )
-        .means("The ensemble loses its quorum repeatedly, each time perhaps too shortly for the alarm of that.", "Every write fails while it lasts; clients lose sessions each time.")
+        .means("The ensemble loses its quorum repeatedly, each time perhaps too shortly for the alarm of that.", "Writes wait or fail while it lasts; clients lose sessions each time.")
         .so("Treat it as an outage that has not ended.", "As under ZooKeeperQuorumLost and ZooKeeperFrequentElections.")
         .fires(Critical, "e", "a tenth of the time", &[
+            "ensemble:zk_objective_missed:bool{objective=\"availability\"} e 0 for 20m then 1 for 4m then 0 for 9m then 1 for 2m then 0",
+            "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 100",
+            "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 100",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e 0",
+        ])
+        .quiet(Critical, "one outage alone, which has an alarm of its own", &[
+            "ensemble:zk_objective_missed:bool{objective=\"availability\"} e 0 for 20m then 1 for 4m then 0",
             "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 100",
             "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 100",
             "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e 0",
         ])
         .quiet(Critical, "it is over", &[
+            "ensemble:zk_objective_missed:bool{objective=\"availability\"} e 0 for 20m then 1 for 4m then 0 for 9m then 1 for 2m then 0",
             "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 100",
             "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 0",
             "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e 0",
         ])
         .fires(Warning, "e", "a hundredth of the time", &[
+            "ensemble:zk_objective_missed:bool{objective=\"availability\"} e 0 for 20m then 1 for 4m then 0 for 9m then 1 for 2m then 0",
             "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 10",
             "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 10",
             "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e 0",
         ])
         .quiet(Warning, "it is over", &[
+            "ensemble:zk_objective_missed:bool{objective=\"availability\"} e 0 for 20m then 1 for 4m then 0 for 9m then 1 for 2m then 0",
             "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 10",
             "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 0",
             "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e 0",
         ])
         .quiet(Critical, "a hundredth of the time is a warning", &[
+            "ensemble:zk_objective_missed:bool{objective=\"availability\"} e 0 for 20m then 1 for 4m then 0 for 9m then 1 for 2m then 0",
             "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 10",
             "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 10",
             "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e 0",
         ])
         .quiet(Warning, "a young Prometheus", &[
+            "ensemble:zk_objective_missed:bool{objective=\"availability\"} e 0 for 20m then 1 for 4m then 0 for 9m then 1 for 2m then 0",
             "ensemble:zk_budget_burn:avg1h{objective=\"availability\"} e 10",
             "ensemble:zk_budget_burn:avg5m{objective=\"availability\"} e 10",
-            "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e absent for 20m then 0",
+            "ensemble:zk_budget_burn:ratio_thinned{objective=\"availability\"} e absent for 50m then 0",
         ])
-        .quiet(Critical, "slow writes get nobody up", &[
+        .quiet(Critical, "slow writes are a warning alone", &[
+            "ensemble:zk_objective_missed:bool{objective=\"write_latency\"} e 0 for 20m then 1 for 4m then 0 for 9m then 1 for 2m then 0",
             "ensemble:zk_budget_burn:avg1h{objective=\"write_latency\"} e 100",
             "ensemble:zk_budget_burn:avg5m{objective=\"write_latency\"} e 100",
             "ensemble:zk_budget_burn:ratio_thinned{objective=\"write_latency\"} e 0",
         ]),
         condition(
             "BudgetBurn",
-            Unit::Count,
+            Unit::Number,
             burns("ensemble:zk_budget_burn:avg6h", "ensemble:zk_budget_burn:avg30m", 6.0, Span::hours(3))
                 .or(burns("ensemble:zk_budget_burn:avg1d", "ensemble:zk_budget_burn:avg2h", 3.0, Span::hours(12)))
                 .or(burns("ensemble:zk_budget_burn:avg3d", "ensemble:zk_budget_burn:avg6h", 1.0, Span::hours(36))),
@@ -144,10 +158,10 @@ pub(super) fn conditions() -> Vec<Condition> {
         .warning(None, quarter, "A ZooKeeper ensemble uses up the budget of an objective too fast.")
         .source("Google's SRE workbook: 6 times over 6 hours and 30 minutes, 3 times over a day and 2 hours, once over 3 days and 6 hours. The objectives: a quorum 99.9 % of the time; for 99.5 % of it a mean write within the warning limit of ZooKeeperSlowWrites (Elastic's objective is 99.5 %)")
         .says(
-            "the budget of the objective <objective> of ensemble <ensemble> burns <value> times as fast as it may, and goes on doing so.",
+            "the budget of the objective <objective> of ensemble <ensemble> has burned <value> times as fast as it may, over hours and in the last ones as well.",
             "First see when: ensemble:zk_objective_missed:bool{ensemble=\"<ensemble>\",objective=\"<objective>\"} in Prometheus over a day - and what is left: ensemble:zk_budget_left:ratio30d{ensemble=\"<ensemble>\"}",
         )
-        .means("Outages or slow writes, each perhaps small, add up to more than the objective allows.", "Clients notice by now and then; the objective of the month will be missed.")
+        .means("Outages or slow writes, each perhaps small, add up to more than the objective allows.", "Clients have noticed by now; at this pace the objective of the month is missed.")
         .so("Give the cause time this week, before new features.", "write_latency: as under ZooKeeperSlowWrites. availability: as under ZooKeeperFrequentElections.")
         .fires(Warning, "e objective=write_latency", "6 hours", &[
             "ensemble:zk_budget_burn:avg30m{objective=\"write_latency\"} e 7",
@@ -212,6 +226,9 @@ fn burns(long: &'static str, short: &'static str, times: f64, seen: Span) -> Exp
     let then = series(SEEN).ago(seen).by(Agg::Max, Keys::Objective);
     of(long).gt(times).and(of(short).gt(times)).and(then)
 }
+
+/// 1 while an objective is missed.
+const MISSED: &str = "ensemble:zk_objective_missed:bool";
 
 /// Is there from the first evaluation on.
 const SEEN: &str = "ensemble:zk_budget_burn:ratio_thinned";

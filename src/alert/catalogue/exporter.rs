@@ -211,7 +211,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("since 3.5.3 ZooKeeper allows only srvr unless 4lw.commands.whitelist says more")
         .says(
             "<who> serves clients, but for over <for> mntr could not be read whole (reason: <reasons>seen by the exporter): most rules cannot fire for it.",
-            "First ask it: <ask mntr> | head -3 - if it says that mntr is not in the whitelist, add to zoo.cfg: 4lw.commands.whitelist=mntr,srvr,conf,isro,ruok and restart this member alone; or name the AdminServer in the exporter's module: admin: http://{host}:8080",
+            "First ask it: <ask mntr> | head -3 - if it says that mntr is not in the whitelist, add to zoo.cfg: 4lw.commands.whitelist=mntr,srvr,conf,cons,wchs,isro and restart this member alone; or name the AdminServer in the exporter's module: admin: http://{host}:8080",
         )
         .means("mntr is not whitelisted, or its answer is cut or comes too late.", "Latency, disk, connections and the like of this member are not watched; whether it runs and serves still is.")
         .so("Plan the restart; until then this member is half blind.", "Whitelist mntr, or let the exporter use the AdminServer.")

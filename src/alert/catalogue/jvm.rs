@@ -1,9 +1,12 @@
 //! The Java process: heap, pauses, file descriptors, threads.
 
-use super::super::build::{LIMIT, series, series_with};
+use super::super::build::{Growth, LIMIT, series, series_with};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Agg, Expr, Keys, Span};
+
+/// Collectors whose time is work beside the running threads, not a pause.
+const CONCURRENT: &str = "!.* Cycles|.*Concurrent.*|ZGC|GPGC New|GPGC Old";
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
     Condition::new(name, Group::Jvm, unit, expr)
@@ -13,6 +16,7 @@ pub(super) fn conditions() -> Vec<Condition> {
     let (five, ten) = (Span::minutes(5), Span::minutes(10));
     let open = || series("zk_open_file_descriptors");
     let most = || series("zk_max_file_descriptors").of_member();
+    let growth = Growth { name: "zk_open_file_descriptors", keys: Keys::Member, period: Span::minutes(30) };
     vec![
         condition(
             "FileDescriptors",
@@ -24,13 +28,13 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("Elastic 80 %, Zabbix 85 %; the absolute 300 of ZooKeeper's documentation is no use")
         .says(
             "<who> has used <value> of its file descriptors for over <for> (limit <limit>); without one it can neither accept a client nor open a log file.",
-            "First see what they are: ls -l /proc/$(pgrep -f QuorumPeerMain)/fd | grep -c socket on <host> - then whose: <ask cons> | sed 's/^ *\\/\\(.*\\):[0-9]*\\[.*/\\1/' | sort | uniq -c | sort -rn | head",
+            "First see whether they are connections: <stat> - then whose: <ask cons> | sed 's/^ *\\/\\(.*\\):[0-9]*\\[.*/\\1/' | sort | uniq -c | sort -rn | head",
         )
         .means(
             "Connections of clients, seldom files, use up what the process may open (nofile).",
             "At the end it refuses clients, and cannot roll its transaction log: it stops.",
         )
-        .so("Find the client that leaks now; a restart of the member only moves it to the next one.", "Restart the client; raise LimitNOFILE of the service and restart the member.")
+        .so("Find the client that leaks now; a restart of the member only moves it to the next one.", "Restart the client; raise LimitNOFILE of the service, and restart the member while the margin is above 0.")
         .fires(Warning, "m2", "85 percent", &["zk_open_file_descriptors m2 850", "zk_max_file_descriptors m2 1000"])
         .fires(Critical, "m2", "98 percent", &["zk_open_file_descriptors m2 980", "zk_max_file_descriptors m2 1000"])
         .quiet(Warning, "half", &["zk_open_file_descriptors m2 500", "zk_max_file_descriptors m2 1000"])
@@ -41,26 +45,48 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "FileDescriptorsForecast",
             Unit::Ratio,
-            (open().predict(Span::hours(1), Span::hours(4)).of_member() / most())
-                .gt(LIMIT)
-                .and((open().of_member() / most()).gt(0.3))
-                .and(open().ago(Span::minutes(30)).of_member().gt(0.0)),
+            growth.gate((growth.forecast(Span::hours(4)) / most()).gt(LIMIT)),
         )
         .warning(1.0, Span::minutes(15), "A ZooKeeper member will run out of file descriptors within hours.")
-        .source("four hours ahead, as etcd's forecast of its database; the floor of 30 % keeps small numbers quiet")
+        .source("four hours ahead, as etcd's forecast of its database. Each of the last three half hours must have grown by at least half of their mean, so that clients that moved after a failover make no forecast, and the number must be above that of the day before")
         .says(
-            "at the pace of the last hour, <who> needs <value> of its file descriptors in four hours.",
-            "First find the client that leaks: <ask cons> | sed 's/^ *\\/\\(.*\\):[0-9]*\\[.*/\\1/' | sort | uniq -c | sort -rn | head",
+            "at the pace of the last one and a half hours, <who> needs <value> of its file descriptors in four hours.",
+            "First see whether they are connections: <stat> - then the client that leaks: <ask cons> | sed 's/^ *\\/\\(.*\\):[0-9]*\\[.*/\\1/' | sort | uniq -c | sort -rn | head",
         )
         .means("The number of open connections or files grows steadily.", "Nothing yet.")
         .so("Find the leak in the hours that are left.", "As under ZooKeeperFileDescriptors.")
-        .fires(Warning, "m2", "300 an hour", &["zk_open_file_descriptors m2 +5/m", "zk_max_file_descriptors m2 1000"])
-        .quiet(Warning, "a quarter so far", &["zk_open_file_descriptors m2 +3.5/m", "zk_max_file_descriptors m2 1000"])
-        .quiet(Warning, "the clients of a member that has just started", &[
-            "zk_open_file_descriptors m2 absent for 55m then 300 for 1m then +20/m",
+        .fires(Warning, "m2", "120 an hour", &[
+            "zk_open_file_descriptors m2 300 for 23h then +2/m",
             "zk_max_file_descriptors m2 1000",
         ])
-        .quiet(Warning, "it stands still", &["zk_open_file_descriptors m2 500", "zk_max_file_descriptors m2 1000"]),
+        .quiet(Warning, "the clients of a member that started an hour ago", &[
+            "zk_open_file_descriptors m2 absent for 25h then +6/m",
+            "zk_max_file_descriptors m2 1000",
+        ])
+        .quiet(Warning, "it stands still", &[
+            "zk_open_file_descriptors m2 500",
+            "zk_max_file_descriptors m2 1000",
+        ])
+        .quiet(Warning, "clients that moved here an hour ago", &[
+            "zk_open_file_descriptors m2 340 for 25h then 510",
+            "zk_max_file_descriptors m2 1000",
+        ])
+        .quiet(Warning, "growth that has ended", &[
+            "zk_open_file_descriptors m2 300 for 23h then +4/m for 2h then 780",
+            "zk_max_file_descriptors m2 1000",
+        ])
+        .quiet(Warning, "growth with a pause", &[
+            "zk_open_file_descriptors m2 300 for 23h then +4/m for 110m then 740 for 35m then +4/m",
+            "zk_max_file_descriptors m2 1000",
+        ])
+        .quiet(Warning, "growth of less than one and a half hours", &[
+            "zk_open_file_descriptors m2 300 for 1495m then +4/m",
+            "zk_max_file_descriptors m2 1000",
+        ])
+        .quiet(Warning, "as many as yesterday", &[
+            "zk_open_file_descriptors m2 300 for 5h then 900 for 1h then 300 for 17h then +2/m",
+            "zk_max_file_descriptors m2 1000",
+        ]),
         condition(
             "JvmPauses",
             Unit::Ratio,
@@ -69,26 +95,26 @@ pub(super) fn conditions() -> Vec<Condition> {
         .warning(0.05, five, "The Java process of a ZooKeeper member pauses.")
         .source("5 % of the time; recorded only with jvm.pause.monitor=true, which is off unless set. One pause of syncLimit * tickTime costs the leadership")
         .says(
-            "the whole process of <who> has stood still for <value> of the time over 5 minutes, for over <for> (limit <limit>).",
+            "the whole process of <who> has stood still for <share> of the time over 5 minutes, for over <for> (limit <limit>).",
             "First see what it was: grep 'Detected pause' in its log on <host> names the collector - a pause without a collection is the host: swapping (vmstat 5 3) or stolen CPU (top, column st).",
         )
         .means("Garbage collections, swapping or a host without CPU stop every thread.", "Requests wait; a long pause ends sessions, and a leader's its leadership.")
-        .so("Move the leader away from this member if it leads.", "Raise the heap (-Xmx) if it is full, turn swap off, give the host CPU.")
+        .so("If it leads and the margin is above 0, move the leader: restart this member.", "Raise the heap (-Xmx) if it is full, turn swap off, give the host CPU.")
         .fires(Warning, "m1", "6 seconds a minute", &["zk_jvm_pause_time_seconds_sum m1 +6/m"])
         .quiet(Warning, "half a second a minute", &["zk_jvm_pause_time_seconds_sum m1 +0.5/m"]),
         condition(
             "GarbageCollection",
             Unit::Ratio,
-            series("zk_jvm_gc_collection_seconds_sum")
+            series_with("zk_jvm_gc_collection_seconds_sum", "gc", CONCURRENT)
                 .rate(five)
                 .by(Agg::Sum, Keys::MemberOfTarget)
                 .of_member()
                 .gt(LIMIT),
         )
-        .warning(0.1, five, "A ZooKeeper member spends much time on garbage collection.")
-        .source("Huawei's ALM-13003: 5 s a minute is a major alarm; 6 s here. Needs the Prometheus provider (exportJvmInfo)")
+        .warning(0.1, five, "A ZooKeeper member pauses for garbage collection much of the time.")
+        .source("Huawei's ALM-13003: 5 s a minute is a major alarm; 6 s here. Counted are collectors that pause the process: the cycles of ZGC and Shenandoah and other concurrent work do not. Needs the Prometheus provider (exportJvmInfo)")
         .says(
-            "<who> has spent <value> of the time on garbage collection over 5 minutes, for over <for> (limit <limit>).",
+            "<who> has paused for garbage collection for <share> of the time over 5 minutes, for over <for> (limit <limit>).",
             "First see how full the heap is: jstat -gcutil $(pgrep -f QuorumPeerMain) 1000 5 on <host> - column O is the old generation.",
         )
         .means("The heap is too small for what is in it, or a client makes much garbage.", "Requests wait for the collector; sessions end with long collections.")
@@ -97,7 +123,17 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_jvm_gc_collection_seconds_sum{gc=\"G1 Young Generation\"} m1 +4/m",
             "zk_jvm_gc_collection_seconds_sum{gc=\"G1 Old Generation\"} m1 +5/m",
         ])
-        .quiet(Warning, "one second a minute", &["zk_jvm_gc_collection_seconds_sum{gc=\"G1 Young Generation\"} m1 +1/m"]),
+        .fires(Warning, "m1", "long pauses of ZGC", &[
+            "zk_jvm_gc_collection_seconds_sum{gc=\"ZGC Pauses\"} m1 +9/m",
+            "zk_jvm_gc_collection_seconds_sum{gc=\"ZGC Cycles\"} m1 +9/m",
+        ])
+        .quiet(Warning, "one second a minute", &["zk_jvm_gc_collection_seconds_sum{gc=\"G1 Young Generation\"} m1 +1/m"])
+        .quiet(Warning, "cycles of collectors that do not pause", &[
+            "zk_jvm_gc_collection_seconds_sum{gc=\"ZGC Major Cycles\"} m1 +20/m",
+            "zk_jvm_gc_collection_seconds_sum{gc=\"ZGC Major Pauses\"} m1 +0.1/m",
+            "zk_jvm_gc_collection_seconds_sum{gc=\"Shenandoah Cycles\"} m2 +20/m",
+            "zk_jvm_gc_collection_seconds_sum{gc=\"ConcurrentMarkSweep\"} m3 +20/m",
+        ]),
         condition(
             "HeapHigh",
             Unit::Ratio,
@@ -140,26 +176,40 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("Grafana's jvm-observ-lib: 2 minutes. Needs the Prometheus provider (exportJvmInfo)")
         .says(
             "<value> threads of <who> have waited for each other for over <for>; they will never go on.",
-            "First keep the evidence: jstack $(pgrep -f QuorumPeerMain) on <host> into a file - then restart this member alone.",
+            "First keep the evidence: jstack $(pgrep -f QuorumPeerMain) on <host> into a file - then restart this member alone, once the margin is above 0: <info>",
         )
         .means("A bug: threads hold what the others wait for.", "What they did is not done any more; it may look healthy otherwise.")
-        .so("Restart this member, if the margin allows it.", "Keep the thread dump, restart the member, report the bug.")
+        .so("Restart this member, if the margin allows it.", "Keep the thread dump, restart the member while the margin is above 0, report the bug.")
         .fires(Warning, "m3", "two", &["zk_jvm_threads_deadlocked m3 2"])
         .quiet(Warning, "none", &["zk_jvm_threads_deadlocked m3 0"]),
         condition(
             "UnrecoverableErrors",
             Unit::Count,
-            series("zk_unrecoverable_errors_total").increase(Span::hours(1)).of_member().gt(0.0),
+            series("zk_unrecoverable_errors_total")
+                .increase(Span::hours(1))
+                .of_member()
+                .gt(0.0)
+                .and(series("zk_serving").max(Span::minutes(2)).of_member().eq(0.0)),
         )
-        .warning(None, Span(0), "A thread that a ZooKeeper member cannot do without has died.")
-        .source("ZooKeeperCriticalThread: the server shuts down after it; any one counts, held for an hour")
+        .warning(None, Span::minutes(1), "A ZooKeeper member does not serve after one of its threads died.")
+        .source("ZooKeeperCriticalThread: the server shuts down after it. A pause of the process ends such a thread as well (3.8: SendAckRequestProcessor), and the member is in sync again a moment later: only one that does not serve any more counts")
         .says(
-            "<value> thread(s) of <who> that it cannot do without died within the last hour; it is going down, or has become useless.",
-            "First read why: grep -A 20 'Severe unrecoverable error' in its log on <host> - most often a full disk or an OutOfMemoryError.",
+            "<who> does not serve, and within the last hour <value> thread(s) that it cannot do without died of an error: that is the likely cause.",
+            "First see whether it is back in sync, and then nothing is to be done: <info> - else read why: grep -A 20 'Severe unrecoverable error' in its log on <host>; most often a full disk or an OutOfMemoryError.",
         )
-        .means("The thread that writes the log, commits or leads died of an error.", "The member is about to be lost.")
-        .so("Count it as lost; mend the cause, then restart it.", "Free the disk or raise the heap; restart it.")
-        .fires(Warning, "m1", "one", &["zk_unrecoverable_errors_total m1 0 for 30m then 1"])
-        .quiet(Warning, "an old one", &["zk_unrecoverable_errors_total m1 1"]),
+        .means("The thread that writes the log, commits or leads died of an error, and the member has not come back.", "The member is lost until the cause is gone; the ensemble bears one failure less.")
+        .so("Is it in sync again? Then nothing. Else free the disk or the heap first, and start it again only then.", "Free the disk or raise the heap, then start it. Restart no member that is in sync, least of all at margin 0.")
+        .fires(Warning, "m1", "one, and it does not serve any more", &[
+            "zk_unrecoverable_errors_total m1 0 for 30m then 1 for 20m then stale",
+            "zk_serving m1 1 for 50m then 0",
+        ])
+        .quiet(Warning, "one, and it serves: the process was paused", &[
+            "zk_unrecoverable_errors_total m1 0 for 50m then 1",
+            "zk_serving m1 1 for 49m then 0 for 1m then 1",
+        ])
+        .quiet(Warning, "an old one of a member that is down", &[
+            "zk_unrecoverable_errors_total m1 1",
+            "zk_serving m1 0",
+        ]),
     ]
 }

@@ -3,7 +3,7 @@
 use super::super::build::{LIMIT, series};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
-use super::super::expr::{Expr, Span};
+use super::super::expr::{Agg, Expr, Keys, Span};
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
     Condition::new(name, Group::Requests, unit, expr)
@@ -11,6 +11,7 @@ fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
 
 pub(super) fn conditions() -> Vec<Condition> {
     let (five, ten) = (Span::minutes(5), Span::minutes(10));
+    let largest = || series("zk_max_proposal_size_bytes");
     vec![
         condition(
             "OutstandingRequests",
@@ -22,13 +23,13 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("warning 10: Zabbix, Strimzi, Confluent, Elastic and HariSekhon agree. Critical 100: a member stops reading from busy clients at globalOutstandingLimit / (members - 1), which is 500 for three and 166 for seven, so a limit above that would never be reached")
         .says(
             "<value> requests have waited at <who> on average of 5 minutes, for over <for> (limit <limit>).",
-            "First see whether it waits for the disk or for others: <ask mntr> | grep -E 'outstanding|fsynctime|quorum_ack' - then who sends so much: <ask cons> | sed 's/.*\\/\\([^:]*\\):.*recved=\\([0-9]*\\).*/\\2 \\1/' | sort -rn | head",
+            "First see whether it waits for the disk or for others: <stat> - then who sends so much: <ask cons> | sed 's/.*\\/\\([^:]*\\):.*recved=\\([0-9]*\\).*/\\2 \\1/' | sort -rn | head",
         )
         .means(
             "More requests come in than the member finishes: a slow disk, lost followers, a pause, or a client that floods.",
             "Every client of this member waits; at its limit it reads from no busy client any more.",
         )
-        .so("Decide between the cause on the server (disk, followers) and the client that floods.", "Mend the disk or bring followers back; stop or slow the client.")
+        .so("Decide between the cause on the server (disk, followers) and the client that floods.", "Relieve the disk or bring followers back; stop or slow the client.")
         .fires(Warning, "m1", "fifty", &["zk_outstanding_requests m1 50"])
         .fires(Critical, "m1", "the plateau of three members", &["zk_outstanding_requests m1 502"])
         .quiet(Warning, "a burst", &["zk_outstanding_requests m1 0 for 12m then 400 for 15s then 0"])
@@ -42,7 +43,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("counts only where throttledOpWaitTime is set: each one is a client call that failed")
         .says(
             "<who> has refused <value> requests within 10 minutes because they had waited longer than throttledOpWaitTime.",
-            "First see what they waited for: <ask mntr> | grep -E 'outstanding|throttle|fsynctime'",
+            "First see what they waited for: <stat>",
         )
         .means("The request throttler holds requests back, and some for so long that they are refused.", "Clients get errors.")
         .so("Take load away, or raise requestThrottleLimit if the member has room.", "As under ZooKeeperOutstandingRequests.")
@@ -57,9 +58,9 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("a dropped request is a failed call; the throttler drops those whose client is gone or which are too old")
         .says(
             "<who> has thrown away <value> requests within 10 minutes: their clients were gone, or they had waited too long.",
-            "First look at its queue and its disk: <ask mntr> | grep -E 'outstanding|stale|fsynctime'",
+            "First look at its queue and its disk: <stat>",
         )
-        .means("Requests wait so long that nobody wants the answer any more.", "Clients time out and ask again, which adds to the load.")
+        .means("Requests wait so long that their clients have given up.", "Clients time out and ask again, which adds to the load.")
         .so("Treat it as overload.", "As under ZooKeeperOutstandingRequests.")
         .fires(Warning, "m2", "five a minute", &["zk_stale_requests_dropped_total m2 +5/m"])
         .quiet(Warning, "long ago", &["zk_stale_requests_dropped_total m2 9"]),
@@ -72,7 +73,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("largeRequestMaxBytes is exceeded: the request is refused and its connection closed")
         .says(
             "<who> has rejected <value> large requests within 10 minutes: together they were over largeRequestMaxBytes.",
-            "First see who sends them: grep 'rejecting large request\\|Large request' in the log on <host>; <ask cons> lists the clients.",
+            "First see who sends them: grep -i 'large request' in the log on <host> | tail -20",
         )
         .means("Clients write large znodes, many at a time.", "Their calls fail and their connections are closed.")
         .so("Talk to the owner of the client.", "Split the data; ZooKeeper is for kilobytes.")
@@ -81,17 +82,16 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "LargeProposal",
             Unit::Bytes,
-            series("zk_max_proposal_size_bytes")
+            largest()
                 .of_member()
                 .gt(LIMIT)
-                .unless(series("zk_max_proposal_size_bytes").ago(Span::hours(1)).of_member().gt(LIMIT))
-                .or(series("zk_last_proposal_size_bytes").max(Span::hours(1)).of_member().gt(LIMIT)),
+                .and((largest().of_member() - largest().min(Span::hours(1)).by(Agg::Min, Keys::Member)).gt(0.0)),
         )
         .warning(838_860.0, Span(0), "A write to ZooKeeper came close to the largest packet it takes.")
-        .source("80 % of jute.maxbuffer, which is 1048575 bytes unless set; one that is larger breaks the connection between leader and follower. The largest is remembered for the whole leadership, so only one of the last hour counts")
+        .source("80 % of jute.maxbuffer, which is 1048575 bytes unless set; one that is larger breaks the connection between leader and follower. ZooKeeper remembers the largest for the whole leadership, so it counts only where it was seen to rise within the last hour")
         .says(
-            "the largest write that leader <member> of ensemble <ensemble> has proposed within the last hour had <value> (limit <limit>); one above jute.maxbuffer (1 MiB unless set) breaks the connections to the followers.",
-            "First find the namespace that takes such writes: <ask mntr> | grep max_.*_write_per_namespace - and its owner.",
+            "within the last hour leader <member> of ensemble <ensemble> has proposed its largest write so far, <value> (limit <limit>); one above jute.maxbuffer (1 MiB unless set) breaks the connections to the followers.",
+            "First find the subtree that takes such writes: topk(5, rate(zk_write_per_namespace_bytes_sum{ensemble=\"<ensemble>\"}[1h])) in Prometheus - and its owner.",
         )
         .means(
             "A client writes a very large znode, or a multi() of very many operations.",
@@ -99,11 +99,16 @@ pub(super) fn conditions() -> Vec<Condition> {
         )
         .so("Talk to the owner of the client before it grows further.", "Split the znode or the multi(); or raise jute.maxbuffer on all servers and clients alike.")
         .fires(Warning, "m1", "900 kB", &["zk_max_proposal_size_bytes m1 1000 for 62m then 900000"])
-        .fires(Warning, "m1", "900 kB once more", &[
-            "zk_max_proposal_size_bytes m1 900000",
-            "zk_last_proposal_size_bytes m1 100 for 30m then 900000 for 1m then 100",
+        .fires(Warning, "m1", "900 kB, and an exporter that was away", &[
+            "zk_max_proposal_size_bytes m1 1000 for 20m then stale for 25m then 900000",
         ])
-        .quiet(Warning, "one of long ago", &["zk_max_proposal_size_bytes m1 900000"])
+        .quiet(Warning, "one of days ago, at the first scrape and after a gap", &[
+            "zk_max_proposal_size_bytes m1 absent for 10m then 900000 for 20m then stale for 25m then 900000",
+        ])
+        .quiet(Warning, "one of days ago, seen by a new exporter", &[
+            "zk_max_proposal_size_bytes m1 900000 for 40m then stale",
+            "zk_max_proposal_size_bytes m1@2 absent for 41m then 900000",
+        ])
         .quiet(Warning, "100 kB", &["zk_max_proposal_size_bytes m1 100000"]),
     ]
 }

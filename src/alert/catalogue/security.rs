@@ -44,7 +44,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             series("zk_auth_failed_total").increase(ten).of_member().gt(LIMIT),
         )
         .warning(5.0, Span(0), "Clients fail to log in to a ZooKeeper member.")
-        .source("judgement: more than 5 within 10 minutes is more than somebody who mistyped")
+        .source("judgement: more than 5 within 10 minutes is more than a mistyped password")
         .says(
             "<value> clients have failed to log in at <who> within 10 minutes (limit <limit>).",
             "First see who and why: grep -iE 'auth.*fail|Failed to authenticate' in the log on <host> | tail -20",

@@ -15,10 +15,16 @@ pub struct Indicator {
     pub condition: &'static str,
     /// Whether a start makes it high by itself (cold caches, clients that come back): then the restart gate holds it.
     pub cold: bool,
+    /// Whether it rises for good when clients move here from another member.
+    pub moves: bool,
 }
 
 const fn of(name: &'static str, group: &'static str, condition: &'static str, cold: bool) -> Indicator {
-    Indicator { name, group, condition, cold }
+    Indicator { name, group, condition, cold, moves: false }
+}
+
+const fn moving(indicator: Indicator) -> Indicator {
+    Indicator { moves: true, ..indicator }
 }
 
 /// Every indicator.
@@ -34,9 +40,9 @@ pub const INDICATORS: &[Indicator] = &[
     of("cpu", "load", "CpuBound", true),
     of("zxid_lag", "replication", "ZxidLag", true),
     of("pending_syncs", "replication", "PendingSyncs", true),
-    of("file_descriptors", "connections", "FileDescriptors", false),
-    of("connections", "connections", "ConnectionsHigh", false),
-    of("watches", "data", "WatchesHigh", false),
+    moving(of("file_descriptors", "connections", "FileDescriptors", false)),
+    moving(of("connections", "connections", "ConnectionsHigh", false)),
+    moving(of("watches", "data", "WatchesHigh", false)),
     of("znodes", "data", "ZnodesHigh", false),
     of("data_size", "data", "DataSizeHigh", false),
 ];

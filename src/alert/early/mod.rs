@@ -75,7 +75,7 @@ pub const RECORDED: &[(&str, &str)] = &[
     ("ensemble:zk_budget_left:ratio30d", "what is left of the budget of 30 days: 1 is all, below 0 is overspent"),
     (
         "member:zk_forecast:seconds",
-        "seconds until a resource is used up, if it goes on; absent where it does not grow or is below 30 %",
+        "seconds until a resource is used up, if it goes on; absent where it does not grow steadily, is below 30 %, or was as high the day before",
     ),
 ];
 

@@ -64,25 +64,34 @@ pub(super) fn groups(used: &[InUse], by: &By) -> Vec<RecordGroup> {
     ]
 }
 
-/// Where a straight line through the last hours reaches the limit, in seconds from now.
+/// When a resource reaches its limit, if it goes on growing as in the last three periods.
 struct Line<'l> {
     resource: &'l str,
+    /// The value now.
     value: String,
-    slope: String,
-    history: String,
+    /// The value a day before the periods began: what was as high yesterday is a wave, not a growth.
+    before: Option<String>,
+    /// The lowest values of four periods, the newest first.
+    floors: [String; 4],
+    /// Seconds of three periods.
+    spell: u32,
     limit: String,
-    /// What makes the line a lie.
-    unless: Option<String>,
 }
 
 impl Line<'_> {
-    /// With its guards: it rises, it has gone a part of the way, it was there before, nothing began anew.
+    /// With its guards: it has gone a part of the way, and each of the three periods brought at least half of their mean,
+    /// which a step does not (`alert::build::Growth` is the same for alerts).
     fn record(self, by: &By) -> Record {
-        let Self { resource, value, slope, history, limit, unless } = self;
-        let mut expr =
-            format!("clamp_min(({limit} - {value}) / ({slope} > 0), 0)\nand\n{value} > 0.3 * {limit}\nand\n{history}");
-        if let Some(unless) = unless {
-            expr = format!("{expr}\nunless on ({})\n{unless}", by.member);
+        let Self { resource, value, before, floors: [now, one, two, three], spell, limit } = self;
+        let steady = |newer: &str, older: &str| format!("\nand\n{newer} - {older} > ({now} - {three}) / 6");
+        let mut expr = format!(
+            "clamp_min(({limit} - {value}) * {spell} / ({now} - {three}), 0)\nand\n{value} > 0.3 * {limit}{}{}{}",
+            steady(&now, &one),
+            steady(&one, &two),
+            steady(&two, &three)
+        );
+        if let Some(before) = before {
+            expr = format!("{expr}\nunless\n{before} >= {value}");
         }
         // Without the label of the indicator.
         let inner: String = expr.lines().map(|line| format!("  {line}\n")).collect();
@@ -92,20 +101,44 @@ impl Line<'_> {
     }
 }
 
+/// How long the periods are that a forecast is made of: their minutes, and those of the four of them.
+struct Periods {
+    minutes: u32,
+}
+
+impl Periods {
+    /// Written with `of`, which takes a window and its offset.
+    fn floors(&self, of: impl Fn(&str, &str) -> String) -> [String; 4] {
+        let window = format!("{}m", self.minutes);
+        [0, 1, 2, 3].map(|number| match number * self.minutes {
+            0 => of(&window, ""),
+            ago => of(&window, &format!(" offset {ago}m")),
+        })
+    }
+
+    fn day_before(&self) -> String {
+        format!("[1d] offset {}m", 4 * self.minutes)
+    }
+
+    const fn spell(&self) -> u32 {
+        3 * 60 * self.minutes
+    }
+}
+
 fn forecasts(used: &[InUse], by: &By) -> Vec<Record> {
     let member = &by.member;
-    let began = |window: &str| Some(format!("max by ({member}) (resets(zk_uptime_seconds[{window}])) > 0"));
     let mut all = Vec::new();
-    // Indicator, window, what must have been seen, whether the process holds it.
+    let hours = Periods { minutes: 90 };
+    // Indicator, and periods.
     let rows = [
-        ("file_descriptors", "1h", "[15m] offset 30m", true),
-        ("heap", "6h", "[1h] offset 3h", true),
-        ("disk_space", "6h", "[1h] offset 3h", false),
-        ("data_size", "6h", "[1h] offset 3h", false),
-        ("znodes", "6h", "[1h] offset 3h", false),
-        ("watches", "6h", "[1h] offset 3h", true),
+        ("file_descriptors", Periods { minutes: 30 }),
+        ("heap", Periods { minutes: 90 }),
+        ("disk_space", Periods { minutes: 90 }),
+        ("data_size", Periods { minutes: 90 }),
+        ("znodes", Periods { minutes: 90 }),
+        ("watches", Periods { minutes: 90 }),
     ];
-    for (name, window, seen, of_process) in rows {
+    for (name, periods) in rows {
         debug_assert!(INDICATORS.iter().any(|indicator| indicator.name == name));
         let Some(InUse { limits, .. }) = used.iter().find(|one| one.indicator.name == name) else { continue };
         // What is a part of something ends at the whole; what has no end of its own, at the warning limit.
@@ -114,11 +147,11 @@ fn forecasts(used: &[InUse], by: &By) -> Vec<Record> {
             let of = format!("{VALUE}{}", matched(ensembles, &[("indicator", name)]));
             Line {
                 resource: name,
-                slope: format!("deriv({of}[{window}])"),
-                history: format!("last_over_time({of}{seen})"),
+                before: Some(format!("max_over_time({of}{})", periods.day_before())),
+                floors: periods.floors(|window, ago| format!("min_over_time({of}[{window}]{ago})")),
+                spell: periods.spell(),
                 value: of,
                 limit: if is_part { "1".to_owned() } else { number(*nu) },
-                unless: if of_process { began(window) } else { None },
             }
             .record(by)
         };
@@ -129,28 +162,31 @@ fn forecasts(used: &[InUse], by: &By) -> Vec<Record> {
             all.push(record);
         }
     }
+    // Joined before they are compared, so that a new exporter instance goes on where the old one ended.
     let of = |name: &str| format!("max by ({member}) ({name})");
-    let most = of("zk_max_file_descriptors");
+    let floors =
+        |name: &str| hours.floors(|window, ago| format!("min by ({member}) (min_over_time({name}[{window}]{ago}))"));
     all.push(
         // Each connection is a file descriptor, and files use some too.
         Line {
             resource: "connections",
             value: of("zk_open_file_descriptors"),
-            slope: of("deriv(zk_num_alive_connections[6h])"),
-            history: of("last_over_time(zk_num_alive_connections[1h] offset 3h)"),
-            limit: most,
-            unless: began("6h"),
+            before: Some(of(&format!("max_over_time(zk_open_file_descriptors{})", hours.day_before()))),
+            floors: floors("zk_num_alive_connections"),
+            spell: hours.spell(),
+            limit: of("zk_max_file_descriptors"),
         }
         .record(by),
     );
     all.push(
+        // A new epoch begins at 0, and is no wave.
         Line {
             resource: "zxid",
             value: of("zk_zxid_sequence"),
-            slope: of("deriv(zk_zxid_sequence[6h])"),
-            history: of("last_over_time(zk_zxid_sequence[1h] offset 3h)"),
+            before: None,
+            floors: floors("zk_zxid_sequence"),
+            spell: hours.spell(),
             limit: "4294967296".to_owned(),
-            unless: Some(format!("max by ({member}) (resets(zk_zxid_sequence[6h])) > 0")),
         }
         .record(by),
     );

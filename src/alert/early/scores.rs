@@ -149,9 +149,20 @@ fn baselines(used: &[InUse]) -> Vec<Record> {
 }
 
 fn detection(by: &By) -> Record {
+    let of = |matcher: &str| {
+        format!(
+            "1 / (1 + exp(-({VALUE}{matcher} - member:zk_indicator:mean1d) / member:zk_indicator:sigma1d))\nunless on ({})\nmember:zk_restarted:group15m",
+            by.member
+        )
+    };
+    let moving: Vec<&str> = INDICATORS.iter().filter(|one| one.moves).map(|one| one.name).collect();
+    let moving = moving.join("|");
+    // Clients that moved stay where they are: what is usual has changed with the restart of another member.
     let expr = format!(
-        "1 / (1 + exp(-({VALUE} - member:zk_indicator:mean1d) / member:zk_indicator:sigma1d))\nunless on ({})\nmember:zk_restarted:group15m",
-        by.member
+        "(\n{}\n)\nor\n(\n{}\nunless on ({})\nlast_over_time(member:zk_restarted:group15m[1d])\n)",
+        of(&format!("{{indicator!~\"{moving}\"}}")),
+        of(&format!("{{indicator=~\"{moving}\"}}")),
+        by.ensemble
     );
     Record { name: "member:zk_detection:probability", expr, labels: Vec::new() }
 }

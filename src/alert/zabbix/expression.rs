@@ -151,7 +151,7 @@ impl Writer<'_> {
         if denied {
             low = low.map(|low| !low);
         }
-        let looks = self.looks(left, &above, below.as_ref(), low);
+        let looks = self.looks(left, &above, below.as_ref().map(|(below, _)| below), low);
         let mut gates = Vec::new();
         let mut said = Vec::new();
         let sign = match cmp {
@@ -166,7 +166,7 @@ impl Writer<'_> {
             let against = self.number(right, look, &mut gates)?;
             match &below {
                 None => said.push(format!("{value}{sign}{against}")),
-                Some(below) => {
+                Some((below, least)) => {
                     let opposite = match look {
                         Look::At(_) => look,
                         Look::Low => Look::High,
@@ -174,7 +174,7 @@ impl Writer<'_> {
                     };
                     let below = self.number(below, opposite, &mut gates)?;
                     // Written without a division, which fails at 0.
-                    said.push(format!("{below}>0 and {value}{sign}{against}*{below}"));
+                    said.push(format!("{below}>{} and {value}{sign}{against}*{below}", number(*least)));
                 }
             }
         }
@@ -304,7 +304,7 @@ impl Writer<'_> {
         let now = Look::At(Span(0));
         let value = self.number(&above, now, &mut gates).ok()?;
         let text = match below {
-            Some(below) => format!("{value}/{}", self.number(&below, now, &mut gates).ok()?),
+            Some((below, _)) => format!("{value}/{}", self.number(&below, now, &mut gates).ok()?),
             None => value,
         };
         Some(text.replace(&format!("/{TEMPLATE}/"), "/{HOST.HOST}/"))

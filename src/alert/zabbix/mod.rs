@@ -286,6 +286,9 @@ const fn priority(trigger: &Trigger) -> &'static str {
     }
 }
 
+/// Zabbix takes no longer expression.
+const MAX_EXPRESSION_BYTES: usize = 2048;
+
 fn trigger(
     level: &InForce,
     levels: &[&InForce],
@@ -302,8 +305,8 @@ fn trigger(
     let context = (!macros(rule).is_empty()).then_some("{#ENSEMBLE}");
     let limit = macro_name(condition, short_of(severity), context);
     let mut writer = Writer { rule, limit: &limit, hold: level.hold, brief: false, items };
-    let mut expression = writer.write(&condition.expr)?;
-    let value = writer.value(&condition.expr);
+    let mut expression = writer.write(level.expr())?;
+    let value = writer.value(level.expr());
     if is_switched(level) {
         let on = macro_name(condition, &format!("{}.ON", short_of(severity)), context);
         expression = format!("{on}=1 and ({expression})");
@@ -320,12 +323,15 @@ fn trigger(
         {
             let mut writer = Writer { rule, limit: "", hold: other.hold, brief: true, items: &mut *items };
             // A lost quorum and a silent leader are one state here.
-            if let Ok(worse) = writer.write(&other.condition.expr)
+            if let Ok(worse) = writer.write(other.expr())
                 && !expression.contains(&worse)
             {
                 expression = format!("({expression}) and not ({worse})");
             }
         }
+    }
+    if expression.len() >= MAX_EXPRESSION_BYTES {
+        return Err("is longer than the 2048 bytes that Zabbix takes");
     }
     let short = level.level.limit.is_none_or(|limit| limit < 3600.0);
     let words = Words { condition, rule, hold: level.hold, limit: &limit, short, value: value.as_deref() };

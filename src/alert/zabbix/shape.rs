@@ -99,23 +99,26 @@ pub(super) fn has_extreme(expr: &Expr, low: bool) -> bool {
     }
 }
 
-/// A quotient in its two parts; the divisor is absent where it is a number.
-pub(super) fn quotient(expr: &Expr) -> Result<(Expr, Option<Expr>), Reason> {
+/// A quotient in its two parts, with what the divisor must be above; absent where the divisor is a number.
+pub(super) fn quotient(expr: &Expr) -> Result<(Expr, Option<(Expr, f64)>), Reason> {
     match expr {
         Expr::Math(Op::Div, _, below) if matches!(**below, Expr::Number(_)) => Ok((expr.clone(), None)),
-        Expr::Math(Op::Div, above, below) => Ok(((**above).clone(), Some((**below).clone()))),
+        Expr::Math(Op::Div, above, below) => Ok(((**above).clone(), Some(((**below).clone(), 0.0)))),
         Expr::By(agg, keys, inner) => match &**inner {
             Expr::Math(Op::Div, above, below) => {
                 let several = |one: &&Selector| family_of(one.name).is_some_and(|family| !family.labels.is_empty());
                 if inner.selectors().iter().any(several) {
                     return Err("divides the series of one directory or collector each before they are joined");
                 }
-                let below = match &**below {
-                    Expr::Compare(Cmp::Gt, below, zero) if **zero == Expr::Number(0.0) => below,
-                    other => other,
+                let (below, least) = match &**below {
+                    Expr::Compare(Cmp::Gt, below, least) => match **least {
+                        Expr::Number(least) => (&**below, least),
+                        _ => return Err("divides by what is compared with other series"),
+                    },
+                    other => (other, 0.0),
                 };
                 let by = |part: &Expr| Expr::By(*agg, *keys, Box::new(part.clone()));
-                Ok((by(above), Some(by(below))))
+                Ok((by(above), Some((by(below), least))))
             }
             _ => Ok((expr.clone(), None)),
         },
@@ -127,7 +130,11 @@ pub(super) fn quotient(expr: &Expr) -> Result<(Expr, Option<Expr>), Reason> {
 pub(super) fn source(agg: Agg, keys: Keys, inner: &Expr) -> Result<(Agg, Keys, &Expr), Reason> {
     match inner {
         Expr::By(Agg::Sum, Keys::MemberOfTarget, leaf) => Ok((Agg::Sum, keys, leaf)),
-        Expr::By(Agg::Max, Keys::Member, leaf) if keys == Keys::Ensemble => Ok((agg, keys, leaf)),
+        Expr::By(Agg::Max | Agg::Min, Keys::Member, leaf) if keys == Keys::Ensemble => Ok((agg, keys, leaf)),
+        // An item that joins the members of an ensemble holds those that answer.
+        Expr::Sets(Set::And, Some(Keys::Member), left, right) if matches!(**right, Expr::By(..)) => {
+            source(agg, keys, left)
+        }
         // A window of series that a page has now, or of their newest values where it is empty.
         Expr::Sets(Set::And | Set::Or, None, leaf, now) if leaf.selectors() == now.selectors() => Ok((agg, keys, leaf)),
         Expr::By(..) | Expr::Math(..) | Expr::Compare(..) | Expr::Sets(..) => {

@@ -62,7 +62,7 @@ impl Words<'_> {
                 Keys::Target => "{HOST.NAME}".to_owned(),
                 _ => "ensemble {#ENSEMBLE}".to_owned(),
             },
-            "value" => self.value(),
+            "value" | "share" => self.value(),
             "info" | "stat" => format!("zookeeper-exporter {placeholder} --config.file FILE --ensemble {{#ENSEMBLE}}"),
             "limit" => match self.condition.unit {
                 // Longer ones are written with a suffix.
@@ -88,7 +88,7 @@ impl Words<'_> {
     fn value(&self) -> String {
         let Some(value) = self.value else { return "{ITEM.LASTVALUE1}".to_owned() };
         let (scaled, unit) = match self.condition.unit {
-            Unit::State | Unit::Count | Unit::Ratio => (value.to_owned(), ""),
+            Unit::State | Unit::Count | Unit::Number | Unit::Ratio => (value.to_owned(), ""),
             Unit::Bytes => (format!("({value})/1048576"), " MiB"),
             Unit::Seconds if value.contains("now()") => (format!("({value})/86400"), " days"),
             Unit::Seconds => (value.to_owned(), " s"),
@@ -122,7 +122,7 @@ pub(super) fn described(condition: &Condition, severity: &str) -> String {
         Unit::Seconds => ", in seconds or with a suffix such as d",
         Unit::Bytes => ", in bytes or with a suffix such as M",
         Unit::Ratio => ", as a fraction of 1",
-        Unit::State | Unit::Count => "",
+        Unit::State | Unit::Count | Unit::Number => "",
     };
     format!("Limit of {} ({severity}){unit}.", condition.alert())
 }

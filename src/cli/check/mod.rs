@@ -130,26 +130,8 @@ impl Check {
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
         // What failed stands in the answer; a log on standard error would only be lost.
         start_log(LogLevel::Error, LogFormat::Text);
-        if self.interval + RESERVE >= self.timeout {
-            return Err(UsageError(format!(
-                "--timeout {} leaves no time beside --interval {}; write a longer timeout or a shorter interval",
-                seconds(self.timeout),
-                seconds(self.interval)
-            )));
-        }
-        let config = self.config()?;
-        let mut alerts = config.as_ref().map(|config| config.alerts.clone()).unwrap_or_default();
-        alerts.settings.extend(self.threshold.iter().cloned());
-        let names: Vec<String> =
-            config.iter().flat_map(|config| &config.ensembles).map(|one| one.name.clone()).collect();
-        let thresholds = Thresholds::new(&alerts, &names)?;
-        let source = self.source(config)?;
-        let told = look::run(async {
-            match timeout(self.timeout, self.told(&source, &thresholds, &alerts)).await {
-                Ok(told) => told,
-                Err(_) => Told::unknown(format!("no answer within {} (--timeout)", seconds(self.timeout))),
-            }
-        })?;
+        // What is wrong with the configuration is the answer, in the form that was asked for.
+        let told = self.judged().unwrap_or_else(|error| Told::unknown(error.to_string()));
         let text = match self.output {
             Output::Nagios => told.nagios(self.verbose),
             Output::Json => told.json(),
@@ -158,6 +140,35 @@ impl Check {
         // Whoever reads the exit code alone closes the pipe.
         let lost = print(&text) == Written::Failed;
         Ok(ExitCode::from(if lost { UNKNOWN } else { told.status.code() }))
+    }
+
+    fn judged(&self) -> Result<Told, UsageError> {
+        if self.interval + RESERVE >= self.timeout {
+            return Err(UsageError(format!(
+                "--timeout {} leaves no time beside --interval {}; write a longer timeout or a shorter interval",
+                seconds(self.timeout),
+                seconds(self.interval)
+            )));
+        }
+        let mut config = self.config()?;
+        let mut alerts = config.as_ref().map(|config| config.alerts.clone()).unwrap_or_default();
+        alerts.settings.extend(self.threshold.iter().cloned());
+        // Thresholds may name every ensemble of the file, whichever of them is asked.
+        let names: Vec<String> =
+            config.iter().flat_map(|config| &config.ensembles).map(|one| one.name.clone()).collect();
+        let thresholds = Thresholds::new(&alerts, &names)?;
+        if let Some(config) = &mut config
+            && !self.ensemble.is_empty()
+        {
+            config.ensembles.retain(|ensemble| self.ensemble.contains(&ensemble.name));
+        }
+        let source = self.source(config)?;
+        look::run(async {
+            match timeout(self.timeout, self.told(&source, &thresholds, &alerts)).await {
+                Ok(told) => told,
+                Err(_) => Told::unknown(format!("no answer within {} (--timeout)", seconds(self.timeout))),
+            }
+        })
     }
 
     /// The configuration; none where only a page is judged.
@@ -186,9 +197,6 @@ impl Check {
                 let known = known.join(", ");
                 return Err(UsageError(format!("--ensemble: there is no ensemble `{name}`; write one of {known}")));
             }
-        }
-        if !self.ensemble.is_empty() {
-            config.ensembles.retain(|ensemble| self.ensemble.contains(&ensemble.name));
         }
         // What a page leaves out to save series must be judged all the same.
         for ensemble in &mut config.ensembles {
