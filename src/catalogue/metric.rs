@@ -63,7 +63,7 @@ impl Unit {
 /// What the variable part of a key (or a label of the Prometheus dialect) becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
-    /// The first path component of a znode: `{namespace}`.
+    /// The first path component of a znode: `{znode_root}`.
     Namespace,
     /// A server id: `{peer}`.
     Peer,
@@ -78,7 +78,7 @@ impl Label {
     #[must_use]
     pub const fn names(self) -> &'static [&'static str] {
         match self {
-            Self::Namespace => &["namespace"],
+            Self::Namespace => &["znode_root"],
             Self::Peer => &["peer"],
             Self::Op => &["op"],
             Self::Same(names) => names,

@@ -1,20 +1,12 @@
-//! The limits of alerts, for colours; and the query that draws those in force as lines.
+//! The limits of alerts that are in force, as the exporter has them on its page: `zk_alert_threshold`. Never as numbers.
 
 use super::panel::Target;
-use crate::alert::{Severity, conditions};
-
-/// Warning and critical limit of an alert, as far as it has them.
-pub(super) fn of(alert: &str) -> (Option<f64>, Option<f64>) {
-    let condition = conditions().iter().find(|condition| condition.name == alert);
-    let limit = |severity| condition.and_then(|condition| condition.level_of(severity)?.limit);
-    (limit(Severity::Warning), limit(Severity::Critical))
-}
 
 /// A line for each level of an alert.
 pub(super) fn lines(alert: &str) -> Target {
     Target {
         expr: format!(
-            r#"max by (ensemble, severity) (zk_alert_threshold{{job=~"$job",ensemble=~"$ensemble|",alert="ZooKeeper{alert}"}})"#
+            r#"max by (ensemble, severity) (zk_alert_threshold{{J,ensemble=~"$ensemble|",alert="ZooKeeper{alert}"}})"#
         ),
         legend: "{{severity}} limit {{ensemble}}",
         right: None,
@@ -22,7 +14,19 @@ pub(super) fn lines(alert: &str) -> Target {
     }
 }
 
-/// The warning limit of an alert; infinite where it has none, so that nothing ever reaches it.
-pub(super) fn warning(alert: &str) -> f64 {
-    of(alert).0.unwrap_or(f64::INFINITY)
+/// The warning limit of an alert for each ensemble: its own, or else that of all.
+pub(super) fn warning(alert: &str) -> String {
+    let limit = |ensemble: &str| {
+        format!(r#"zk_alert_threshold{{J,alert="ZooKeeper{alert}",severity="warning",ensemble{ensemble}}}"#)
+    };
+    format!(
+        r#"(max by (ensemble) ({}) or group by (ensemble) (zk_ensemble_members{{E}}) * on (cluster) group_left () max by (cluster) ({}))"#,
+        limit(r#"=~"$ensemble",ensemble!="""#),
+        limit(r#"="""#),
+    )
+}
+
+/// The part of the way to the warning limit of an alert that a figure has gone: 1 is at the limit.
+pub(super) fn part(expr: &str, alert: &str) -> String {
+    format!("{expr} / on (ensemble) group_left () {}", warning(alert))
 }

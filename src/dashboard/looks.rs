@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::grafana::{Step, Thresholds};
-use super::limits;
 use super::panel::{Axis, Look, Paint, Unit};
 
 /// Grafana's name of the kind of panel.
@@ -108,15 +107,13 @@ pub(super) fn thresholds_above(paint: &Paint, well: &str) -> Thresholds {
     let steps = match paint {
         Paint::Plain => vec![step("text", None)],
         Paint::Words(_) => vec![step("green", None)],
-        Paint::From(list) | Paint::Falling(list) => {
-            let first = if matches!(paint, Paint::From(_)) { well } else { "red" };
+        Paint::From(list) | Paint::Falling(list) | Paint::FromOrWords(list, _) => {
+            let first = if matches!(paint, Paint::Falling(_)) { "red" } else { well };
             let rest = list.iter().map(|(value, color)| step(color, Some(*value)));
             std::iter::once(step(first, None)).chain(rest).collect()
         }
-        Paint::Alert(alert) => {
-            let (warning, critical) = limits::of(alert);
-            let rest = [(warning, "orange"), (critical, "red")];
-            let rest = rest.into_iter().filter_map(|(value, color)| Some(step(color, Some(value?))));
+        Paint::Part(list) => {
+            let rest = list.iter().map(|(value, color)| step(color, Some(*value)));
             std::iter::once(step(well, None)).chain(rest).collect()
         }
     };
@@ -125,7 +122,7 @@ pub(super) fn thresholds_above(paint: &Paint, well: &str) -> Thresholds {
 
 /// Words instead of numbers.
 pub(super) fn mappings(paint: &Paint) -> Vec<Value> {
-    let Paint::Words(words) = paint else { return Vec::new() };
+    let (Paint::Words(words) | Paint::FromOrWords(_, words)) = paint else { return Vec::new() };
     let options: serde_json::Map<String, Value> = words
         .iter()
         .enumerate()

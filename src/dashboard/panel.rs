@@ -42,8 +42,10 @@ pub enum Paint {
     From(Vec<(f64, &'static str)>),
     /// Red, and from each number on another colour: for what must not fall.
     Falling(Vec<(f64, &'static str)>),
-    /// At the limits of this alert.
-    Alert(&'static str),
+    /// Green, and from each part of a limit on another colour.
+    Part(&'static [(f64, &'static str)]),
+    /// As [`Self::From`], with words and colours for some values.
+    FromOrWords(Vec<(f64, &'static str)>, &'static [(i32, &'static str, &'static str)]),
     /// Each value has a word and a colour.
     Words(&'static [(i32, &'static str, &'static str)]),
 }

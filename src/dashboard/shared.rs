@@ -13,7 +13,7 @@ pub(super) fn data_source() -> DataSource {
     DataSource { kind: "prometheus".into(), uid: "${datasource}".into() }
 }
 
-/// Data source, job, ensemble, member; each choice narrows the next.
+/// Data source, job, cluster, ensemble, member; each choice narrows the next.
 pub(super) fn variables() -> List<Variable> {
     let source = Variable {
         name: "datasource".into(),
@@ -31,7 +31,7 @@ pub(super) fn variables() -> List<Variable> {
         sort: None,
         hide: 0,
     };
-    let chosen = |name: &str, label: &str, description: &str, selector: &str| {
+    let chosen = |name: &str, label: &str, description: &str, selector: &str, all: &str| {
         let definition = format!("label_values(zk_scrape_duration_seconds{selector}, {name})");
         Variable {
             name: name.into(),
@@ -44,7 +44,7 @@ pub(super) fn variables() -> List<Variable> {
             refresh: 2,
             multi: true,
             include_all: true,
-            all_value: Some(".+".into()),
+            all_value: Some(all.into()),
             current: json!({"text": "All", "value": "$__all"}),
             sort: Some(1),
             hide: 0,
@@ -52,9 +52,29 @@ pub(super) fn variables() -> List<Variable> {
     };
     let list = vec![
         source,
-        chosen("job", "Job", "The scrape job of the exporter.", ""),
-        chosen("ensemble", "Ensemble", "Ensembles by their name in the exporter's configuration.", r#"{job=~"$job"}"#),
-        chosen("member", "Member", "Members by their address.", r#"{job=~"$job",ensemble=~"$ensemble"}"#),
+        chosen("job", "Job", "The scrape job of the exporter.", "", ".+"),
+        // Matches what has no such label, too.
+        chosen(
+            "cluster",
+            "Cluster",
+            "The label cluster of the targets, where they have one.",
+            r#"{job=~"$job"}"#,
+            ".*",
+        ),
+        chosen(
+            "ensemble",
+            "Ensemble",
+            "Ensembles by their name in the exporter's configuration.",
+            r#"{job=~"$job",cluster=~"$cluster"}"#,
+            ".+",
+        ),
+        chosen(
+            "member",
+            "Member",
+            "Members by their address.",
+            r#"{job=~"$job",cluster=~"$cluster",ensemble=~"$ensemble"}"#,
+            ".+",
+        ),
     ];
     List { list }
 }
@@ -125,8 +145,8 @@ pub(super) fn links() -> Vec<DashboardLink> {
     }]
 }
 
-/// Time, data source and job as they are, for a link that chooses something else.
-const KEPT: &str = "${__url_time_range}&${datasource:queryparam}&${job:queryparam}";
+/// Time, data source, job and cluster as they are, for a link that chooses something else.
+const KEPT: &str = "${__url_time_range}&${datasource:queryparam}&${job:queryparam}&${cluster:queryparam}";
 
 /// From a row or a series to the overview of its ensemble.
 pub(super) fn to_ensemble(ensemble: &str) -> DataLink {

@@ -15,7 +15,7 @@ def filled(text, variables):
 
 
 def everything():
-    return {"job": ".+", "ensemble": ".+", "member": ".+"}
+    return {"job": ".+", "cluster": ".*", "ensemble": ".+", "member": ".+"}
 
 
 def has_number(result):

@@ -79,8 +79,9 @@ fn every_rule_notices() {
     let breaks: &[(&str, Break)] = &[
         ("template-datasource-rule", |d| d.templating.list[0].name = "prometheus".into()),
         ("template-job-rule", |d| d.templating.list[1].multi = false),
-        ("template-instance-rule", |d| d.templating.list[3].all_value = None),
-        ("template-ensemble-rule", |d| d.templating.list[2].label = String::new()),
+        ("template-instance-rule", |d| d.templating.list[4].all_value = None),
+        ("template-cluster-rule", |d| d.templating.list[2].all_value = Some(".+".into())),
+        ("template-ensemble-rule", |d| d.templating.list[3].label = String::new()),
         ("template-label-promql-rule", |d| d.templating.list[1].definition = Some("label_values(zk_up{, job)".into())),
         ("template-on-time-change-reload-rule", |d| d.templating.list[2].refresh = 1),
         ("panel-datasource-rule", |d| d.panels[1].datasource.as_mut().unwrap().uid = "abc".into()),
@@ -98,6 +99,9 @@ fn every_rule_notices() {
         ("target-ensemble-rule", |d| d.panels[1].targets[0].expr = "zk_up{job=~\"$job\",member=~\"$member\"}".into()),
         ("target-instance-rule", |d| {
             d.panels[1].targets[0].expr = "zk_up{job=~\"$job\",ensemble=~\"$ensemble\"}".into();
+        }),
+        ("target-cluster-rule", |d| {
+            d.panels[1].targets[0].expr = "zk_up{job=~\"$job\",ensemble=~\"$ensemble\",member=~\"$member\"}".into();
         }),
         ("target-counter-agg-rule", |d| {
             d.panels[1].targets[0].expr =

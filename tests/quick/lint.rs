@@ -14,6 +14,7 @@ pub const RULES: &[&str] = &[
     "template-job-rule",
     "template-instance-rule",
     "template-ensemble-rule",
+    "template-cluster-rule",
     "template-label-promql-rule",
     "template-on-time-change-reload-rule",
     "panel-datasource-rule",
@@ -26,6 +27,7 @@ pub const RULES: &[&str] = &[
     "target-rate-interval-rule",
     "target-job-rule",
     "target-ensemble-rule",
+    "target-cluster-rule",
     "target-instance-rule",
     "target-counter-agg-rule",
     "target-family-rule",
@@ -138,17 +140,19 @@ fn variables(list: &[Variable], report: &mut Report) {
         variable.kind == "datasource" && variable.name == "datasource" && variable.label == "Data source"
     });
     report.check("template-datasource-rule", source, || "no variable of the data source".into());
-    for (rule, name, label) in [
-        ("template-job-rule", "job", "Job"),
-        ("template-ensemble-rule", "ensemble", "Ensemble"),
-        ("template-instance-rule", "member", "Member"),
+    for (rule, name, label, all) in [
+        ("template-job-rule", "job", "Job", ".+"),
+        // Matches series without the label, too.
+        ("template-cluster-rule", "cluster", "Cluster", ".*"),
+        ("template-ensemble-rule", "ensemble", "Ensemble", ".+"),
+        ("template-instance-rule", "member", "Member", ".+"),
     ] {
         let sound = list.iter().any(|variable| {
             variable.name == name
                 && variable.label == label
                 && variable.kind == "query"
                 && variable.multi
-                && variable.all_value.as_deref() == Some(".+")
+                && variable.all_value.as_deref() == Some(all)
                 && variable.datasource.as_ref().is_some_and(|source| source.uid == "${datasource}")
         });
         report.check(rule, sound, || format!("the variable {name}"));
@@ -247,6 +251,7 @@ fn selector(panel: &Panel, selected: &Selected, recorded: &BTreeSet<String>, rep
         return report.check("target-family-rule", false, || format!("{} is no family", place()));
     };
     report.check("target-job-rule", selected.has("job", "$job"), place);
+    report.check("target-cluster-rule", selected.has("cluster", "$cluster"), place);
     // The exporter speaks of itself without an ensemble, and its limits hold for all where they name none.
     let ensemble = selected.has("ensemble", "$ensemble") || selected.has("ensemble", "$ensemble|");
     report.check("target-ensemble-rule", ensemble || scope == Scope::Exporter, place);

@@ -34,6 +34,7 @@ mod limits;
 mod lint;
 mod looks;
 mod monitor;
+mod panels;
 mod probe;
 mod properties;
 mod reload;

@@ -104,20 +104,17 @@ fn ranking() -> Vec<Panel> {
         top("Slowest writes", Unit::Seconds, mean("zk_updatelatency_seconds"))
             .asks("Who is slowest?")
             .bad("Red: past the limit of the alert.", "Its dashboard: follow the link.")
-            .paint(Paint::Alert("SlowWrites"))
             .missing(SINCE_3_6),
         top("Slowest fsync", Unit::Seconds, mean("zk_fsynctime_seconds"))
             .asks("Whose disk is slowest?")
             .bad("Red: past the limit of the alert.", "That host's disk.")
-            .paint(Paint::Alert("SlowFsync"))
             .missing(SINCE_3_6),
         top("Most connections", Unit::Count, gauge("zk_num_alive_connections"))
             .asks("Who has most clients?")
             .bad("One has nearly all.", "Name all members in connect strings."),
-        top("Farthest behind", Unit::Count, gauge("zk_zxid_lag"))
+        top("Largest zxid lag", Unit::Count, gauge("zk_zxid_lag"))
             .asks("Who lags most?")
             .bad("Past the limit of the alert.", "Its disk and network.")
-            .paint(Paint::Alert("ZxidLag"))
             .missing("No data: no leader to compare with."),
     ]
 }

@@ -75,7 +75,7 @@ fn table() -> Panel {
     let columns = vec![
         Column::new("Quorum", Unit::Count, ensemble_gauge("zk_ensemble_has_quorum")).paint(parts::YES),
         Column::new(
-            "May still fail",
+            "Quorum margin",
             Unit::Count,
             // A standalone server has no margin to lose, and negative margins are no quorum at all.
             format!(
@@ -91,13 +91,12 @@ fn table() -> Panel {
         Column::new("Members", Unit::Count, ensemble_gauge("zk_ensemble_members")),
         Column::new("Alarms", Unit::Count, alerts("critical")).paint(Paint::From(vec![(1.0, "red")])),
         Column::new("Warnings", Unit::Count, alerts("warning")).paint(Paint::From(vec![(1.0, "orange")])),
-        Column::new("Slowest write", Unit::Seconds, of_ensemble(mean("zk_updatelatency_seconds")))
-            .paint(Paint::Alert("SlowWrites")),
+        Column::new("Slowest write", Unit::Seconds, of_ensemble(mean("zk_updatelatency_seconds"))),
     ];
     Panel::table("Ensembles", &[("ensemble", "Ensemble")], columns)
         .asks("Which ensemble is in danger, and how near to stopping is it?")
         .bad(
-            "Quorum NO: nobody can write. May still fail 0 (orange): the next failure stops it. Up below Members: \
+            "Quorum NO: nobody can write. Quorum margin 0 (orange): the next failure stops it. Up below Members: \
              somebody is missing. An empty cell: standalone, or not known without a leader.",
             "Follow the link on its name: the overview shows which member it is.",
         )

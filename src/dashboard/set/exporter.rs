@@ -89,7 +89,7 @@ fn cost() -> Vec<Panel> {
     vec![
         Panel::curves("Samples a scrape", Unit::Count)
             .asks("How much does Prometheus store?")
-            .bad("Grows without new members: namespaces or peers in labels.", "metrics: essential, or a list, in the module.")
+            .bad("Grows without new members: top-level znodes or peers in labels.", "metrics: essential, or a list, in the module.")
             .query("max by (job, instance) (scrape_samples_scraped{J} and on (job, instance) zk_exporter_build_info{J})", "{{instance}}")
             .size(6, 7),
         Panel::curves("CPU", Unit::Count)

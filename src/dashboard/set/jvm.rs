@@ -3,7 +3,7 @@
 use super::parts;
 use crate::dashboard::board::Board;
 use crate::dashboard::panel::{Panel, Unit};
-use crate::dashboard::query::{busy, gauge, happened, of_host, of_member};
+use crate::dashboard::query::{OfHost, busy, gauge, happened, of_host, of_member};
 
 /// Most of it comes from one source.
 const PROVIDER: &str =
@@ -134,7 +134,7 @@ fn host() -> Vec<Panel> {
             .asks("How busy is the disk?")
             .bad("Near 100 %: somebody else writes, or it is too slow.", "iostat and iotop on the host.")
             .missing(NODE)
-            .query(of_host("rate(node_disk_io_time_seconds_total[$__rate_interval])"), "{{member}}")
+            .query(of_host(OfHost::Largest, "rate(node_disk_io_time_seconds_total[$__rate_interval])"), "{{member}}")
             .between(0.0, 1.0)
             .size(6, 7),
         Panel::curves("CPU of the host", Unit::Ratio)
@@ -142,7 +142,10 @@ fn host() -> Vec<Panel> {
             .bad("Near 100 %: ZooKeeper waits for its turn.", "Who else runs there? ZooKeeper wants a host of its own.")
             .missing(NODE)
             .query(
-                of_host(r#"1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[$__rate_interval]))"#),
+                of_host(
+                    OfHost::Largest,
+                    r#"1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[$__rate_interval]))"#,
+                ),
                 "{{member}}",
             )
             .between(0.0, 1.0)
@@ -152,7 +155,10 @@ fn host() -> Vec<Panel> {
             .bad("Anything but 0: pauses of seconds follow.", "Less heap, or more memory; swapoff.")
             .missing(NODE)
             .query(
-                of_host("rate(node_vmstat_pswpin[$__rate_interval]) + rate(node_vmstat_pswpout[$__rate_interval])"),
+                of_host(
+                    OfHost::Largest,
+                    "rate(node_vmstat_pswpin[$__rate_interval]) + rate(node_vmstat_pswpout[$__rate_interval])",
+                ),
                 "{{member}}",
             )
             .size(6, 7),

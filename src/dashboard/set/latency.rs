@@ -19,23 +19,29 @@ pub(super) fn board() -> Board {
 }
 
 fn now() -> Vec<Panel> {
-    let worst = |title, summary: &str, alert| {
+    let worst = |title, summary: &str| {
         Panel::number(title, Unit::Seconds)
             .query(of_ensemble(mean(summary)), "{{ensemble}}")
-            .paint(Paint::Alert(alert))
             .missing(SINCE_3_6)
             .size(6, 4)
     };
     vec![
-        worst("Slowest write", "zk_updatelatency_seconds", "SlowWrites")
+        worst("Slowest write", "zk_updatelatency_seconds")
             .asks("How long does a write take at the slowest member now?")
-            .bad("Orange or red: past the limits of the alert.", "See fsync beside it, then the row Why."),
-        worst("Slowest read", "zk_readlatency_seconds", "SlowReads")
+            .bad(
+                "More than the dashed lines below: past the limits of the alert.",
+                "See fsync beside it, then the row Why.",
+            ),
+        worst("Slowest read", "zk_readlatency_seconds")
             .asks("How long does a read take at the slowest member now?")
-            .bad("Orange: reads touch no disk, so it is the CPU or the JVM.", "See the JVM dashboard."),
-        worst("Slowest fsync", "zk_fsynctime_seconds", "SlowFsync")
-            .asks("How slow is the slowest disk now?")
-            .bad("Orange or red: that disk holds writes up.", "The transaction log wants a device of its own."),
+            .bad(
+                "More than the dashed lines below: reads touch no disk, so it is the CPU or the JVM.",
+                "See the JVM dashboard.",
+            ),
+        worst("Slowest fsync", "zk_fsynctime_seconds").asks("How slow is the slowest disk now?").bad(
+            "More than the dashed lines below: that disk holds writes up.",
+            "The transaction log wants a device of its own.",
+        ),
         Panel::number("Acknowledged by a quorum in", Unit::Seconds)
             .asks("How long until a quorum has a write on disk?")
             .bad(
@@ -140,19 +146,19 @@ fn why() -> Vec<Panel> {
                 format!("sum by (ensemble) ({})", happened("zk_updatelatency_seconds")),
                 "writes {{ensemble}}",
             ),
-        Panel::curves("Part of the time spent in fsync", Unit::Ratio)
+        Panel::curves("Fsync utilization", Unit::Ratio)
             .asks("How much room is left on the disks?")
             .bad("Near 100 %: no more writes fit.", "A faster device, or fewer writes.")
             .missing(SINCE_3_6)
             .query(busy("zk_fsynctime_seconds"), "{{member}}")
             .between(0.0, 1.0),
-        Panel::curves("Part of the time the JVM stood still", Unit::Ratio)
+        Panel::curves("JVM pause ratio", Unit::Ratio)
             .asks("Is it garbage collection?")
             .bad("Above the line: every request waits for it.", "Heap size and collector; see the JVM dashboard.")
             .missing("No data: needs jvm.pause.monitor=true on the members (ZooKeeper 3.6.2 or later).")
             .query(busy("zk_jvm_pause_time_seconds"), "{{member}}")
             .limits("JvmPauses"),
-        Panel::curves("Queued requests", Unit::Count)
+        Panel::curves("Outstanding requests", Unit::Count)
             .asks("Do requests pile up?")
             .bad("Above the lines.", "The slow step is on the member's dashboard, row Pipeline.")
             .query(gauge("zk_outstanding_requests"), "{{member}}")
@@ -168,8 +174,7 @@ fn spread() -> Vec<Panel> {
             .asks("When was which member slow?")
             .bad("A red line: that member. A red column: all at that moment.", "A line: its disk. A column: leader or network.")
             .missing(SINCE_3_6)
-            .query(mean("zk_updatelatency_seconds"), "{{member}}")
-            .paint(Paint::Alert("SlowWrites")),
+            .query(mean("zk_updatelatency_seconds"), "{{member}}"),
         Panel::curves("Quantiles of writes since the start", Unit::Seconds)
             .asks("How bad are the worst writes? ZooKeeper reckons these over its whole life, so they hardly move on an old server.")
             .bad("p99 far above the median: some writes wait for something.", "Compare with the means above for now.")

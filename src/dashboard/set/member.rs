@@ -2,7 +2,7 @@
 
 use super::parts::{self, SINCE_3_6};
 use crate::dashboard::board::Board;
-use crate::dashboard::panel::{Column, Paint, Panel, Unit};
+use crate::dashboard::panel::{Column, Panel, Unit};
 use crate::dashboard::query::{busy, gauge, happened, mean, rate};
 
 pub(super) fn board() -> Board {
@@ -80,23 +80,23 @@ fn requests() -> Vec<Panel> {
             .log_with_zero(),
         Panel::curves("Bytes", Unit::BytesPerSecond)
             .asks("How many bytes do clients move?")
-            .bad("Far more bytes a packet than usual: large znodes.", "See the namespaces below.")
+            .bad("Far more bytes a packet than usual: large znodes.", "See the writes by top-level znode below.")
             .missing(SINCE_3_6)
             .query(rate("zk_received_bytes_total"), "received {{member}}")
             .query(rate("zk_response_bytes_total"), "sent {{member}}"),
-        namespaces("Writes by namespace", "zk_write_per_namespace_bytes_count"),
-        namespaces("Reads by namespace", "zk_read_per_namespace_bytes_count"),
+        by_znode_root("Writes by top-level znode", "zk_write_per_namespace_bytes_count"),
+        by_znode_root("Reads by top-level znode", "zk_read_per_namespace_bytes_count"),
     ]
 }
 
-fn namespaces(title: &'static str, counter: &str) -> Panel {
+fn by_znode_root(title: &'static str, counter: &str) -> Panel {
     Panel::curves(title, Unit::PerSecond)
         .asks("Who causes the load?")
-        .bad("One namespace has nearly all of it, or grew.", "Its owner is the one to ask.")
+        .bad("One top-level znode has nearly all of it, or grew.", "Its owner is the one to ask.")
         .missing(SINCE_3_6)
         .query(
-            format!("topk(8, max by (ensemble, member, namespace) (rate({counter}{{M}}[$__rate_interval])))"),
-            "{{namespace}} {{member}}",
+            format!("topk(8, max by (ensemble, member, znode_root) (rate({counter}{{M}}[$__rate_interval])))"),
+            "{{znode_root}} {{member}}",
         )
 }
 
@@ -221,7 +221,7 @@ fn clients() -> Vec<Panel> {
             .log_with_zero(),
         Panel::curves("Reads and writes", Unit::PerSecond)
             .asks("What do its clients do?")
-            .bad("Writes where there were none.", "See the namespaces above.")
+            .bad("Writes where there were none.", "See the writes by top-level znode above.")
             .missing(SINCE_3_6)
             .query(happened("zk_updatelatency_seconds"), "writes {{member}}")
             .query(happened("zk_readlatency_seconds"), "reads and pings {{member}}"),
@@ -236,7 +236,6 @@ fn clients() -> Vec<Panel> {
                 crate::dashboard::query::of_member("zk_open_file_descriptors{M} / zk_max_file_descriptors{M}"),
                 "{{member}}",
             )
-            .paint(Paint::Alert("FileDescriptors"))
             .size(8, 7),
     ]
 }

@@ -24,7 +24,7 @@ fn quorum() -> Vec<Panel> {
             .bad("No name: nobody leads, and nobody can write.", "See the roles over time, and the logs of the voters.")
             .missing("No leader (or a standalone server)")
             .query("max by (ensemble, member) (zk_ensemble_leader_info{E})", "{{member}}"),
-        Panel::number("May still fail", Unit::Count)
+        Panel::number("Quorum margin", Unit::Count)
             .asks("How many more voters may fail?")
             .bad(
                 "0: the next failure stops the ensemble. Below 0: it has stopped.",
@@ -117,7 +117,7 @@ fn signals() -> Vec<Panel> {
             .asks("What is asked of the ensemble?")
             .bad(
                 "Writes rise without a reason: each costs every voter an fsync.",
-                "Find the namespace on the member's dashboard.",
+                "Find the top-level znode on the member's dashboard.",
             )
             .missing(SINCE_3_6)
             .query(sum_of_members("rate(zk_updatelatency_seconds_count{M}[$__rate_interval])"), "writes {{ensemble}}")
@@ -162,7 +162,7 @@ fn read_latency() -> Panel {
 
 fn replication() -> Vec<Panel> {
     vec![
-        Panel::curves("Behind the leader", Unit::Count)
+        Panel::curves("Zxid lag", Unit::Count)
             .asks("Which member lags?")
             .bad("Above the line and growing: its disk or its network cannot keep up.", "Compare its fsync with that of the others.")
             .missing("No data: no leader to compare with, or no zxid known.")
@@ -236,7 +236,7 @@ fn data() -> Vec<Panel> {
             .query(of_ensemble("zk_ephemerals{M}"), "ephemeral znodes {{ensemble}}")
             .query(of_ensemble("zk_global_sessions{M}"), "sessions {{ensemble}}")
             .size(6, 6),
-        Panel::curves("Calls of sync() that wait", Unit::Count)
+        Panel::curves("Pending sync() calls", Unit::Count)
             .asks("Do clients wait for sync()?")
             .bad("Above the line for minutes.", "Slow followers: see who is behind.")
             .missing(LEADER_ONLY)

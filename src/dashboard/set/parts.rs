@@ -2,7 +2,9 @@
 
 use crate::dashboard::limits;
 use crate::dashboard::panel::{Column, Paint, Panel, Unit};
-use crate::dashboard::query::{busy, gauge, mean, of_ensemble, of_host, of_member};
+use crate::dashboard::query::{
+    OfHost, busy, first_of_ensemble, first_of_member, gauge, mean, of_ensemble, of_host, of_member,
+};
 
 /// The states of a member, worst last, as numbers with words and colours.
 pub(super) const STATES: Paint = Paint::Words(&[
@@ -75,66 +77,87 @@ pub(super) fn firing() -> Panel {
 pub(super) fn members() -> Panel {
     let columns = vec![
         Column::new("State", Unit::Count, state()).paint(STATES),
-        Column::new("Behind", Unit::Count, gauge("zk_zxid_lag")).paint(Paint::Alert("ZxidLag")),
-        Column::new("Write", Unit::Seconds, mean("zk_updatelatency_seconds")).paint(Paint::Alert("SlowWrites")),
-        Column::new("Read", Unit::Seconds, mean("zk_readlatency_seconds")).paint(Paint::Alert("SlowReads")),
-        Column::new("Fsync", Unit::Seconds, mean("zk_fsynctime_seconds")).paint(Paint::Alert("SlowFsync")),
-        Column::new("Disk busy", Unit::Ratio, busy("zk_fsynctime_seconds"))
-            .paint(Paint::From(vec![(0.5, "orange"), (0.8, "red")])),
-        Column::new("Queued", Unit::Count, gauge("zk_outstanding_requests")).paint(Paint::Alert("OutstandingRequests")),
-        Column::new("Clients", Unit::Count, gauge("zk_num_alive_connections")),
-        Column::new("Files", Unit::Ratio, of_member("zk_open_file_descriptors{M} / zk_max_file_descriptors{M}"))
-            .paint(Paint::Alert("FileDescriptors")),
+        Column::new("Nearest limit", Unit::Ratio, of_member(nearness())).paint(NEARNESS),
+        Column::new("Zxid lag", Unit::Count, gauge("zk_zxid_lag")),
+        Column::new("Write", Unit::Seconds, mean("zk_updatelatency_seconds")),
+        Column::new("Read", Unit::Seconds, mean("zk_readlatency_seconds")),
+        Column::new("Fsync", Unit::Seconds, mean("zk_fsynctime_seconds")),
+        Column::new("Disk busy", Unit::Ratio, busy("zk_fsynctime_seconds")),
+        Column::new("Outstanding", Unit::Count, gauge("zk_outstanding_requests")),
+        Column::new("Connections", Unit::Count, gauge("zk_num_alive_connections")),
+        Column::new(
+            "File descriptors",
+            Unit::Ratio,
+            of_member("zk_open_file_descriptors{M} / zk_max_file_descriptors{M}"),
+        ),
     ];
     Panel::table("Members", &[("ensemble", "Ensemble"), ("member", "Member")], columns)
         .asks("Which member is in trouble, and of what kind?")
         .bad(
-            "Orange and red cells: past the warning or the critical limit. Fsync red: its disk. Write red with a good \
-             fsync: the network or the other voters. Queued red: a client floods it, or it is stuck.",
-            "Follow the link on the member's name. An empty cell is a figure that this member or release does not give.",
+            "A red state, or a nearest limit of 100 % or more: one of its figures is at the warning limit in force. Slow \
+             fsync: its disk. Slow writes with a good fsync: the network or the other voters. Outstanding requests: a \
+             client floods it, or it hangs.",
+            "Follow the link on the member's name. An empty cell is a figure that this member or release does not report.",
         )
         .sorted("State", false)
         .size(24, 8)
 }
 
-/// A limited thing: its name, how much is there, and how much there may be.
+/// Colours of the part of the way to a limit.
+pub(super) const NEARNESS: Paint = Paint::Part(&[(0.5, "yellow"), (0.8, "orange"), (1.0, "red")]);
+
+/// A limited thing.
 struct Resource {
     name: &'static str,
     used: String,
-    limit: String,
+    limit: Limit,
     /// Whether it belongs to a member or to its whole ensemble.
     of_member: bool,
 }
 
+/// How much there may be.
+enum Limit {
+    /// A figure of the same member, or a number.
+    Figure(&'static str),
+    /// The warning limit of this alert.
+    Alert(&'static str),
+}
+
 fn resources() -> Vec<Resource> {
-    let plain = |name, family: &str, limit: String, of_member| Resource {
-        name,
-        used: format!("{family}{{M}}"),
-        limit,
-        of_member,
-    };
-    let number = |alert| limits::warning(alert).to_string();
+    let one =
+        |name, family: &str, limit, of_member| Resource { name, used: format!("{family}{{M}}"), limit, of_member };
     vec![
-        plain("file descriptors", "zk_open_file_descriptors", "zk_max_file_descriptors{M}".into(), true),
-        plain("data size, to its alert", "zk_approximate_data_size_bytes", number("DataSizeHigh"), false),
-        plain("znodes, to their alert", "zk_znodes", number("ZnodesHigh"), false),
-        plain("watches, to their alert", "zk_watches", number("WatchesHigh"), true),
-        plain("transactions of the epoch", "zk_zxid_sequence", "4294967296".into(), false),
+        one("file descriptors", "zk_open_file_descriptors", Limit::Figure("zk_max_file_descriptors{M}"), true),
+        one("data size, to its alert", "zk_approximate_data_size_bytes", Limit::Alert("DataSizeHigh"), false),
+        one("znodes, to their alert", "zk_znodes", Limit::Alert("ZnodesHigh"), false),
+        one("watches, to their alert", "zk_watches", Limit::Alert("WatchesHigh"), true),
+        one("transactions of the epoch", "zk_zxid_sequence", Limit::Figure("4294967296"), false),
     ]
 }
 
 impl Resource {
-    fn named(&self, expr: &str) -> String {
-        let joined = if self.of_member { of_member(expr) } else { of_ensemble(expr) };
+    fn named(&self, joined: &str) -> String {
         format!(r#"label_replace({joined}, "resource", "{}", "", "")"#, self.name)
     }
 
     fn fraction(&self) -> String {
-        self.named(&format!("{} / {}", self.used, self.limit))
+        let part = match self.limit {
+            Limit::Figure(figure) => format!("{} / {figure}", self.used),
+            Limit::Alert(alert) => limits::part(&self.used, alert),
+        };
+        self.named(&if self.of_member { of_member(part) } else { of_ensemble(part) })
     }
 
+    /// Seconds until the first of them is at its limit.
     fn left(&self) -> String {
-        self.named(&format!("({} - {}) / (deriv({}[1h]) > 0)", self.limit, self.used, self.used))
+        let free = match self.limit {
+            Limit::Figure(figure) => format!("{figure} - {}", self.used),
+            Limit::Alert(alert) => {
+                format!("{} - on (ensemble) group_right () {}", limits::warning(alert), self.used)
+            }
+        };
+        let left = format!("({free}) / (deriv({}[1h]) > 0)", self.used);
+        self.named(&if self.of_member { first_of_member(left) } else { first_of_ensemble(left) })
     }
 }
 
@@ -152,20 +175,18 @@ pub(super) fn used() -> String {
 /// The fuller of a member's two directories; where the exporter does not run beside it, what `node_exporter` says.
 pub(super) fn disk_used() -> String {
     let own = of_member("1 - zk_dir_free_bytes{M} / zk_dir_filesystem_size_bytes{M}");
-    format!("{own} or {}", of_host(DISK_USED))
+    format!("{own} or {}", of_host(OfHost::Largest, DISK_USED))
 }
 
 /// The fullest file system of each host, from `node_exporter`.
 const DISK_USED: &str = r#"1 - node_filesystem_avail_bytes{fstype=~"ext.|xfs|btrfs|zfs|overlay",mountpoint!~"/(boot|etc|run).*"} / node_filesystem_size_bytes{fstype=~"ext.|xfs|btrfs|zfs|overlay",mountpoint!~"/(boot|etc|run).*"}"#;
 
-/// How long everything limited lasts if it goes on as in the last hour.
+/// How long everything limited lasts if it goes on as in the last hour: of several, the one that ends first.
 pub(super) fn left() -> String {
-    let certificate = of_member("zk_tls_certificate_not_after_timestamp_seconds{M} - time()");
-    let own = format!(
-        "min by (ensemble, member) ({} / (deriv({}[1h]) < 0) * -1)",
-        "zk_dir_free_bytes{M}", "zk_dir_free_bytes{M}"
-    );
+    let certificate = first_of_member("zk_tls_certificate_not_after_timestamp_seconds{M} - time()");
+    let own = first_of_member("zk_dir_free_bytes{M} / (deriv(zk_dir_free_bytes{M}[1h]) < 0) * -1");
     let hosts = of_host(
+        OfHost::Smallest,
         r#"node_filesystem_avail_bytes{fstype=~"ext.|xfs|btrfs|zfs|overlay",mountpoint!~"/(boot|etc|run).*"} / (deriv(node_filesystem_avail_bytes{fstype=~"ext.|xfs|btrfs|zfs|overlay",mountpoint!~"/(boot|etc|run).*"}[1h]) < 0) * -1"#,
     );
     let mut all: Vec<String> = resources().iter().map(Resource::left).collect();
@@ -200,17 +221,17 @@ pub(super) fn nearness() -> String {
         ("write latency", mean("zk_updatelatency_seconds"), "SlowWrites"),
         ("read latency", mean("zk_readlatency_seconds"), "SlowReads"),
         ("fsync", mean("zk_fsynctime_seconds"), "SlowFsync"),
-        ("queued requests", gauge("zk_outstanding_requests"), "OutstandingRequests"),
-        ("behind the leader", gauge("zk_zxid_lag"), "ZxidLag"),
+        ("outstanding requests", gauge("zk_outstanding_requests"), "OutstandingRequests"),
+        ("zxid lag", gauge("zk_zxid_lag"), "ZxidLag"),
         ("JVM pauses", busy("zk_jvm_pause_time_seconds"), "JvmPauses"),
         ("file descriptors", of_member("zk_open_file_descriptors{M} / zk_max_file_descriptors{M}"), "FileDescriptors"),
         ("watches", gauge("zk_watches"), "WatchesHigh"),
         ("data size", gauge("zk_approximate_data_size_bytes"), "DataSizeHigh"),
         ("znodes", gauge("zk_znodes"), "ZnodesHigh"),
-        ("answers to the exporter", gauge("zk_scrape_duration_seconds"), "ScrapeSlow"),
+        ("scrape duration", gauge("zk_scrape_duration_seconds"), "ScrapeSlow"),
     ];
     let named = parts.map(|(name, expr, alert)| {
-        format!(r#"label_replace({expr} / {}, "indicator", "{name}", "", "")"#, limits::warning(alert))
+        format!(r#"label_replace({}, "indicator", "{name}", "", "")"#, limits::part(&expr, alert))
     });
     named.join(" or ")
 }

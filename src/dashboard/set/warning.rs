@@ -27,14 +27,20 @@ fn pending() -> Panel {
 
 fn risk() -> Vec<Panel> {
     const RECORDED: &str = "No data: alert-rules/early-warning.yml is not loaded in this Prometheus.";
-    let steps = Paint::From(vec![(0.2, "yellow"), (0.5, "orange"), (0.9, "red")]);
     vec![
         Panel::number("Risk of the ensemble", Unit::Ratio)
             .asks("How near is the ensemble to a fault, with the voters that it can still lose?")
-            .bad("50 % or more.", "The curves beside it say which member.")
+            .bad(
+                "50 % or more, or a critical alert. In the quarter of an hour behind an election or a restart most \
+                 indicators are held back, and a low risk says nothing.",
+                "The curves beside it show which member.",
+            )
             .missing(RECORDED)
-            .query(of_ensemble("ensemble:zk_risk:noisy_or{RE}"), "{{ensemble}}")
-            .paint(steps.clone())
+            .query(risk_or_why_not(), "{{ensemble}}")
+            .paint(Paint::FromOrWords(
+                vec![(0.2, "yellow"), (0.5, "orange"), (0.9, "red")],
+                &[(2, "critical alert", "dark-red"), (-1, "held back since the election", "text")],
+            ))
             .size(6, 8),
         Panel::curves("Risk of each member", Unit::Ratio)
             .asks("Which member is on its way to a fault, and since when?")
@@ -53,8 +59,16 @@ fn risk() -> Vec<Panel> {
     ]
 }
 
+/// The risk of each ensemble; 2 where a critical alert fires, -1 where it is low and indicators are held back.
+fn risk_or_why_not() -> String {
+    let risk = of_ensemble("ensemble:zk_risk:noisy_or{RE}");
+    let critical = r#"2 * group by (ensemble) (ALERTS{alertname=~"ZooKeeper.*",alertstate="firing",severity="critical",ensemble=~"$ensemble|"} and on (ensemble) ensemble:zk_risk:noisy_or{RE})"#;
+    let held = "-1 * group by (ensemble) (member:zk_restarted:group15m{RM})";
+    format!("{critical} or {risk} >= 0.2 or {held} or {risk}")
+}
+
 fn near() -> Vec<Panel> {
-    let near = Paint::From(vec![(0.5, "yellow"), (0.8, "orange"), (1.0, "red")]);
+    let near = parts::NEARNESS;
     let worst = format!("max by (indicator, ensemble) ({})", parts::nearness());
     vec![
         Panel::heat("Indicators of the worst member, over time", Unit::Ratio)

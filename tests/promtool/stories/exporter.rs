@@ -173,7 +173,7 @@ impl Exporter {
         }
         let replies = Replies { mntr: Some(mntr), srvr: Some(srvr), ..Replies::default() };
         let mut member = replies.report(server.address.as_str().into(), self.conf.get(&(place, server.id)).cloned());
-        member.duration = Duration::from_secs_f64(duration);
+        member.duration = Some(Duration::from_secs_f64(duration));
         member
     }
 }

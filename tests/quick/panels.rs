@@ -1,0 +1,173 @@
+//! Queries of panels, answered by promtool: two clusters, limits of the user's own, the nearest end.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use zookeeper_exporter::dashboard::boards;
+use zookeeper_exporter::dashboard::query::written;
+
+/// The query of a panel, or of a column of a table, as Grafana sends it with everything chosen.
+fn query(board: &str, panel: &str, column: usize) -> String {
+    let boards = boards();
+    let board = boards.iter().find(|one| one.uid == board).expect("a dashboard");
+    let found = board.rows.iter().flat_map(|row| &row.panels).find(|one| one.title == panel).expect("a panel");
+    let expr = written(found.expressions().nth(column).expect("a query"));
+    expr.replace("$cluster", ".*")
+        .replace("$job", ".+")
+        .replace("$ensemble", ".+")
+        .replace("$member", ".+")
+        .replace("$__rate_interval", "4m")
+}
+
+/// Holds what an expression gives at an hour against what is expected, at one sample a minute.
+fn assert_gives(expr: &str, series: &[(&str, &str)], expected: &[(&str, &str)]) {
+    let expr = expr.replace('\'', "''");
+    let mut text = String::from("evaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n");
+    for (name, values) in series {
+        writeln!(text, "      - {{series: '{name}', values: '{values}'}}").unwrap();
+    }
+    write!(text, "    promql_expr_test:\n      - expr: '{expr}'\n        eval_time: 1h\n        exp_samples:").unwrap();
+    text.push_str(if expected.is_empty() { " []\n" } else { "\n" });
+    for (labels, value) in expected {
+        writeln!(text, "          - {{labels: '{labels}', value: {value}}}").unwrap();
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let output = Command::new("promtool").args(["test", "rules"]).arg(file.path()).output().expect("promtool runs");
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(output.status.success(), "{said}");
+}
+
+/// An ensemble `prod` of one cluster: what it is worth, in each of two clusters.
+fn in_two_clusters(family: &str, values: [&str; 2]) -> Vec<(String, String)> {
+    ["eu", "us"]
+        .iter()
+        .zip(values)
+        .map(|(cluster, value)| {
+            (
+                format!("{family}{{cluster=\"{cluster}\",job=\"z\",instance=\"prod\",ensemble=\"prod\"}}"),
+                format!("{value}x60"),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_lost_quorum_of_one_cluster_is_not_hidden_by_an_ensemble_of_the_same_name() {
+    let mut series = in_two_clusters("zk_ensemble_has_quorum", ["0", "1"]);
+    series.extend(in_two_clusters("zk_ensemble_members_up", ["1", "3"]));
+    series.extend(in_two_clusters("zk_ensemble_members", ["3", "3"]));
+    let series: Vec<(&str, &str)> = series.iter().map(|(name, values)| (name.as_str(), values.as_str())).collect();
+    assert_gives(&query("zookeeper-ensembles", "Without quorum", 0), &series, &[("{}", "1")]);
+    let watched = query("zookeeper-ensembles", "Ensembles watched", 0);
+    assert_gives(&watched, &series, &[("{}", "2")]);
+}
+
+#[test]
+fn panels_work_where_no_series_has_the_label_cluster() {
+    let series = [
+        ("zk_ensemble_has_quorum{job=\"z\",instance=\"e\",ensemble=\"prod\"}", "0x60"),
+        ("zk_ensemble_members_up{job=\"z\",instance=\"e\",ensemble=\"prod\"}", "1x60"),
+        ("zk_ensemble_members{job=\"z\",instance=\"e\",ensemble=\"prod\"}", "3x60"),
+    ];
+    assert_gives(&query("zookeeper-ensembles", "Without quorum", 0), &series, &[("{}", "1")]);
+}
+
+#[test]
+fn a_disk_lasts_as_long_as_its_first_full_file_system() {
+    let of = |family: &str, fs: &str, mount: &str| {
+        format!("{family}{{job=\"node\",instance=\"zk-1:9100\",fstype=\"{fs}\",mountpoint=\"{mount}\"}}")
+    };
+    let (root, data) = (
+        of("node_filesystem_avail_bytes", "ext4", "/"),
+        of("node_filesystem_avail_bytes", "xfs", "/var/lib/zookeeper"),
+    );
+    let series = [
+        ("zk_scrape_duration_seconds{job=\"z\",instance=\"e:9141\",ensemble=\"prod\",member=\"zk-1:2181\"}", "0.01x60"),
+        (root.as_str(), "50000000000-10000x60"),
+        (data.as_str(), "2600000000-20000000x60"),
+    ];
+    // 1.4 GB are left after an hour, and 20 MB go in a minute.
+    let expr = format!("{} / 60", paren(&query("zookeeper-ensembles", "What runs out next", 1)));
+    let labels = "{ensemble=\"prod\",member=\"zk-1:2181\",resource=\"disk\"}";
+    assert_gives(&format!("round({expr})"), &series, &[(labels, "70")]);
+}
+
+fn paren(expr: &str) -> String {
+    format!("({expr})")
+}
+
+#[test]
+fn an_indicator_is_held_against_the_limit_in_force() {
+    let threshold = |labels: &str| {
+        format!(
+            "zk_alert_threshold{{job=\"z\",instance=\"e\",alert=\"ZooKeeperOutstandingRequests\",severity=\"warning\"{labels}}}"
+        )
+    };
+    let (usual, own) = (threshold(""), threshold(",ensemble=\"busy\""));
+    let series = [
+        (usual.as_str(), "20x60"),
+        (own.as_str(), "200x60"),
+        ("zk_ensemble_members{job=\"z\",instance=\"e\",ensemble=\"prod\"}", "3x60"),
+        ("zk_ensemble_members{job=\"z\",instance=\"e\",ensemble=\"busy\"}", "3x60"),
+        ("zk_outstanding_requests{job=\"z\",instance=\"e\",ensemble=\"prod\",member=\"a\"}", "50x60"),
+        ("zk_outstanding_requests{job=\"z\",instance=\"e\",ensemble=\"busy\",member=\"b\"}", "50x60"),
+    ];
+    let expr = query("zookeeper-early-warning", "Nearest to a limit now", 0);
+    assert_gives(
+        &expr,
+        &series,
+        &[
+            ("{ensemble=\"prod\",indicator=\"outstanding requests\",member=\"a\"}", "2.5"),
+            ("{ensemble=\"busy\",indicator=\"outstanding requests\",member=\"b\"}", "0.25"),
+        ],
+    );
+}
+
+#[test]
+fn the_risk_is_not_green_beside_an_alarm_or_behind_an_election() {
+    let risk = |name: &str| format!("ensemble:zk_risk:noisy_or{{ensemble=\"{name}\"}}");
+    let (sick, fresh, well) = (risk("sick"), risk("fresh"), risk("well"));
+    let series = [
+        (sick.as_str(), "0x60"),
+        (fresh.as_str(), "0x60"),
+        (well.as_str(), "0.1x60"),
+        (
+            "ALERTS{alertname=\"ZooKeeperSlowWrites\",alertstate=\"firing\",severity=\"critical\",ensemble=\"sick\",member=\"m\"}",
+            "1x60",
+        ),
+        ("member:zk_restarted:group15m{ensemble=\"fresh\",member=\"m\"}", "1x60"),
+    ];
+    let expr = query("zookeeper-early-warning", "Risk of the ensemble", 0);
+    assert_gives(
+        &expr,
+        &series,
+        &[("{ensemble=\"sick\"}", "2"), ("{ensemble=\"fresh\"}", "-1"), ("{ensemble=\"well\"}", "0.1")],
+    );
+}
+
+#[test]
+fn every_query_keeps_the_cluster_and_takes_limits_from_the_exporter() {
+    let boards = boards();
+    let panels = || boards.iter().flat_map(|board| &board.rows).flat_map(|row| &row.panels);
+    let mut joins = 0;
+    for expr in panels().flat_map(|panel| panel.expressions()).map(written) {
+        for list in [" by (", " on ("].iter().flat_map(|word| expr.split(word).skip(1)) {
+            let labels = list.split(')').next().unwrap_or_default();
+            assert!(labels.is_empty() || labels.starts_with("cluster"), "{labels}: {expr}");
+            joins += 1;
+        }
+        assert!(!expr.contains("without ("), "{expr}");
+    }
+    assert!(joins > 300, "{joins} joins");
+    let limits =
+        panels().flat_map(|panel| panel.expressions()).filter(|expr| expr.contains("zk_alert_threshold")).count();
+    assert!(limits >= 6, "{limits} panels take limits from zk_alert_threshold");
+    for condition in zookeeper_exporter::alert::conditions() {
+        for limit in condition.levels.iter().filter_map(|level| level.limit).filter(|limit| *limit >= 100_000.0) {
+            let literal = format!("{limit}");
+            let found = panels().find(|panel| panel.expressions().any(|expr| expr.contains(&literal)));
+            assert!(found.is_none(), "{} has the limit {literal}", found.map_or("", |panel| panel.title));
+        }
+    }
+}
