@@ -65,7 +65,12 @@ pub fn start_log(level: LogLevel, format: LogFormat) {
     };
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "a bug, please report it: {}", panic.payload_as_str().unwrap_or("panic"));
+        let said = panic.payload_as_str().unwrap_or("panic");
+        if ["Too many open files", "Resource temporarily unavailable"].iter().any(|limit| said.contains(limit)) {
+            tracing::error!("too few descriptors or threads: raise the limits (LimitNOFILE, TasksMax): {said}");
+        } else {
+            tracing::error!(place, "a bug, please report it: {said}");
+        }
     }));
 }
 

@@ -2,13 +2,14 @@
 
 use super::inhibit::{INHIBITIONS, Targets};
 use super::rules::Deployment;
+use super::yaml::quoted;
 
 /// A whole, valid file whose receivers lead nowhere yet.
 #[must_use]
 pub fn configuration(deployment: &Deployment) -> String {
     let labels = |names: &[&str]| {
         let kept = deployment.keep_labels.iter().map(String::as_str).filter(|kept| !names.contains(kept));
-        format!("[{}]", kept.chain(names.iter().copied()).collect::<Vec<_>>().join(", "))
+        format!("[{}]", kept.chain(names.iter().copied()).map(quoted).collect::<Vec<_>>().join(", "))
     };
     let mut out = format!(
         "# Written by `zookeeper-exporter rules --format alertmanager`. Fill in the receivers, or copy group_by and\n\

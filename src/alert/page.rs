@@ -26,10 +26,16 @@ impl Page {
     #[must_use]
     pub fn read(text: &str) -> Self {
         let mut page = Self::default();
-        for (name, sample) in text.lines().filter(|line| !line.starts_with('#')).filter_map(sample) {
-            page.add(name, sample);
+        for line in text.lines() {
+            page.read_line(line);
         }
         page
+    }
+
+    /// Reads one more line; whether it is a sample.
+    pub fn read_line(&mut self, line: &str) -> bool {
+        let read = if line.starts_with('#') { None } else { sample(line) };
+        read.map(|(name, sample)| self.add(name, sample)).is_some()
     }
 
     /// Adds a sample.

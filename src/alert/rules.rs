@@ -11,7 +11,7 @@ use super::promql::{Ensembles, Setting, promql};
 use super::text::Words;
 use super::thresholds::{InForce, Thresholds};
 use super::watch;
-use super::yaml::{folded, quoted};
+use super::yaml::{folded, prose, quoted};
 use crate::config::{Config, DEFAULT_MODULE, Word};
 
 /// Where the runbooks of a release are.
@@ -350,7 +350,7 @@ impl Rule {
         }
         out.push_str("        labels:\n");
         for (name, value) in &self.labels {
-            out.push_str(&format!("          {name}: {}\n", quoted(value)));
+            out.push_str(&format!("          {}: {}\n", quoted(name), quoted(value)));
         }
         out.push_str("        annotations:\n");
         for (name, text) in &self.annotations {
@@ -358,7 +358,7 @@ impl Rule {
                 out.push_str("          description: >-\n");
                 folded(text, out);
             } else {
-                out.push_str(&format!("          {name}: {text}\n"));
+                out.push_str(&format!("          {name}: {}\n", prose(text)));
             }
         }
     }

@@ -300,6 +300,9 @@ fn read_limit(unit: Unit, text: &str) -> Result<f64, String> {
     let factor = units.iter().find(|(name, _)| *name == suffix.trim()).map(|(_, factor)| *factor);
     let value = number.parse::<f64>().ok().zip(factor).map(|(number, factor)| number * factor);
     match value {
+        Some(value) if !value.is_finite() => {
+            Err(format!("limit `{text}` is too large: expected a finite number, e.g. {example}"))
+        }
         Some(value) if value < 0.0 => Err(format!("`{text}` is below 0; write for example {example}")),
         Some(value) if unit == Unit::Ratio && value > 10.0 => {
             Err(format!("`{text}` is {} %; write a fraction of 1, for example {example}", value * 100.0))

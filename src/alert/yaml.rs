@@ -1,16 +1,40 @@
 //! Texts as YAML has them, in the files of the alert rules.
 
+use crate::text::is_unprintable;
+
 /// Lines of prose are broken here.
 const WIDTH: usize = 112;
 
-/// A word as it is, anything else in quotes.
+/// A key or a value: a word as it is, anything else in double quotes, with an escape for what cannot be printed.
 pub(super) fn quoted(text: &str) -> String {
-    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || b"-_".contains(&byte));
-    if plain && !matches!(text, "on" | "off" | "yes" | "no" | "true" | "false" | "null" | "y" | "n" | "-") {
-        text.to_owned()
-    } else {
-        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    // What YAML 1.1 takes for a truth value or for nothing.
+    let taken = matches!(text, "on" | "off" | "yes" | "no" | "true" | "false" | "null" | "y" | "n");
+    let plain = text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || b"-_".contains(&byte));
+    if plain && !taken {
+        return text.to_owned();
     }
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            c if is_unprintable(c) => out.push_str(&format!("\\U{:08x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
+
+/// A sentence or an address as it is where every reader takes it for text, else in quotes.
+pub(super) fn prose(text: &str) -> String {
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        && (text.contains(' ') || text.contains("://"))
+        && ![": ", " #", "  "].iter().any(|piece| text.contains(piece))
+        && !text.ends_with([':', ' ']);
+    if plain { text.to_owned() } else { quoted(text) }
 }
 
 /// A folded block: line breaks are read as spaces, and none is made where there was none.
@@ -42,8 +66,23 @@ mod tests {
             ("", "\"\""),
             ("a: b", "\"a: b\""),
             ("say \"hi\\", "\"say \\\"hi\\\\\""),
+            ("--", "\"--\""),
+            ("a\n\u{9b}", "\"a\\n\\U0000009b\""),
         ] {
             assert_eq!(quoted(text), written);
+        }
+        for (text, plain) in [
+            ("A member is down.", true),
+            ("https://x/y#z.md", true),
+            ("a: b", false),
+            ("a #b", false),
+            ("a:", false),
+            ("word", true),
+            ("null", false),
+            ("2001-12-14 21:59:43", false),
+            ("é a", false),
+        ] {
+            assert_eq!(!prose(text).starts_with('"'), plain, "{text}");
         }
     }
 }

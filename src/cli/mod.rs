@@ -124,7 +124,7 @@ pub fn run() -> ExitCode {
         Some(Command::Info(info)) => info.run(),
         Some(Command::Stat(stat)) => stat.run(),
         Some(Command::Healthy(healthy)) => healthy.run(),
-        Some(Command::Check(check)) => check.run(),
+        Some(Command::Check(check)) => Ok(check.run()),
         Some(Command::Alarm(alarm)) => alarm.run(),
         Some(Command::Dashboards(dashboards)) => dashboards.run(),
         Some(Command::Rules(rules)) => rules.run(),

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
-use super::{ConfigError, Place, duration, file};
+use super::{ConfigError, Place, duration, file, template};
+use crate::text;
 
 /// What the user wants of the alerts; names and numbers are still to be checked against the catalogue of conditions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,10 +134,13 @@ impl RawAlerts {
                     format!("`{}` is no URL; write for example https://wiki.example.com/zookeeper", url.value);
                 return Err(error(url.referenced, message));
             }
+            check_template(&url.value).map_err(|message| error(url.referenced, message))?;
             valid.runbooks = Some(url.value);
         }
         for label in self.keep_labels {
-            check_label(&label.value).map_err(|message| error(label.referenced, message))?;
+            check_label(&label.value)
+                .and_then(|()| check_kept(&label.value))
+                .map_err(|message| error(label.referenced, message))?;
             valid.keep_labels.push(label.value);
         }
         for (name, value) in self.labels {
@@ -200,6 +204,11 @@ fn one(
             valid.critical = levels.critical.map(level);
             if let Some(hold) = levels.hold {
                 let value = duration::parse(&hold.value).map_err(|bad| (near(hold.referenced), bad.to_string()))?;
+                if value.subsec_nanos() > 0 {
+                    let message =
+                        format!("`{}` has a fraction of a second: expected whole seconds, e.g. 1s", hold.value);
+                    return Err((near(hold.referenced), message));
+                }
                 valid.hold = Some(Located { value, place: place(near(hold.referenced)) });
             }
         }
@@ -235,6 +244,9 @@ fn check_label(name: &str) -> Result<(), String> {
     if !fits {
         return Err(format!("`{name}` is no name of a label; write letters, digits and `_`, for example cluster"));
     }
+    if name.starts_with("__") {
+        return Err(format!("reserved label `{name}`: expected a name that does not begin with `__`, e.g. cluster"));
+    }
     let taken = ["ensemble", "member", "severity", "alertname", "job", "instance"];
     if taken.contains(&name) {
         return Err(format!(
@@ -244,11 +256,21 @@ fn check_label(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Prometheus reads values of labels as templates, and takes no rule of a file with a broken one.
-fn check_template(value: &str) -> Result<(), String> {
-    let closed = value.split("{{").skip(1).all(|action| action.matches("}}").count() == 1);
-    if closed {
-        return Ok(());
+/// `PromQL` takes these for numbers and for a keyword, in a list of labels too.
+fn check_kept(name: &str) -> Result<(), String> {
+    if ["inf", "nan", "without"].contains(&name.to_ascii_lowercase().as_str()) {
+        return Err(format!("label `{name}` cannot be grouped by in PromQL: expected another name, e.g. cluster"));
     }
-    Err(format!("`{value}` has a {{{{ without its }}}}; write for example {{{{ $labels.ensemble }}}}, or plain text"))
+    Ok(())
+}
+
+/// Prometheus reads values of labels and annotations as templates, and takes no rule of a file with a broken one. YAML
+/// readers do not agree on characters that cannot be printed.
+fn check_template(value: &str) -> Result<(), String> {
+    if let Some(c) = value.chars().find(|c| text::is_unprintable(*c)) {
+        return Err(format!("`{value}` has the character U+{:04X}: expected printable characters", u32::from(c)));
+    }
+    template::check(value).map_err(|why| {
+        format!("invalid template `{value}`: {why}; expected e.g. {{{{ $labels.ensemble }}}}, or plain text")
+    })
 }

@@ -14,6 +14,7 @@ pub mod probe;
 mod raw;
 pub mod reach;
 pub mod stamp;
+mod template;
 mod tls;
 pub mod web;
 pub(crate) mod whole;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use zookeeper_exporter::exposition::Format;
 
-use crate::common::exporter::Exporter;
+use crate::common::exporter::{Exporter, run};
 use crate::common::listeners::Listener;
 use crate::common::{Page, read_page};
 
@@ -157,5 +157,61 @@ fn names_of_mntr_cannot_forge_what_the_exporter_says() {
         assert!((400..=500).contains(&flood), "{flood}");
         let thresholds = page.series.iter().filter(|(s, _)| s.name == "zk_alert_threshold");
         assert!(thresholds.map(|(s, _)| s.label("member")).all(str::is_empty));
+    }
+}
+
+#[test]
+fn check_reads_a_hostile_page_within_its_bounds_and_its_time() {
+    let endless = |line: &'static str| {
+        Listener::start(move |mut stream| {
+            let _ = stream.read(&mut [0; 2048]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n");
+            let piece = line.repeat(65_536 / line.len());
+            while stream.write_all(piece.as_bytes()).is_ok() {}
+        })
+    };
+    for line in ["# nothing\n", "zk_up{ensemble=\"a\",member=\"b\"} 1\n", "x", "\n"] {
+        let listener = endless(line);
+        let url = format!("http://user:sec%2Fret@{}/metrics", listener.address);
+        let begun = std::time::Instant::now();
+        let output = run(&["check", "--from", &url, "-t", "4"]);
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{line:?}: {said}");
+        assert!(said.starts_with("ZOOKEEPER UNKNOWN - --from: ") && !said.contains("ret"), "{line:?}: {said}");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{line:?}: {:?}", begun.elapsed());
+    }
+    let gzip = Listener::start(|mut stream| {
+        let _ = stream.read(&mut [0; 2048]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n\x1f\x8b");
+    });
+    let output = run(&["check", "--from", &format!("http://{}/metrics", gzip.address), "-t", "4"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(3) && said.contains("content encoding"), "{said}");
+    let output = run(&["check", "--from", "http://user:geheim/ret@127.0.0.1:1/metrics"]);
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.code() == Some(3) && !said.contains("geheim") && !said.contains("ret@"), "{said}");
+}
+
+#[test]
+fn a_message_is_one_short_line_whatever_it_quotes() {
+    let long = "x".repeat(100_000);
+    for arguments in [
+        &["config", "check", "a\nb\u{1b}[31m\u{9b}\u{202e}.yml"][..],
+        &["rules", "--config.file", "a\nb.yml"],
+        &["--zookeeper", &long],
+        &["info", "--zookeeper", "a\u{9b}\nb"],
+        &["check", "--from", &long],
+        &["--bogus\n\u{202e}", "x"],
+    ] {
+        let output = run(arguments);
+        // A plugin reports on the standard output, the others on the standard error.
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(told.lines().count(), 1, "{told}");
+        let line = told.trim_end_matches('\n');
+        assert!(
+            line.len() < 8000 && !line.chars().any(zookeeper_exporter::text::is_unprintable),
+            "{}",
+            &told[..200.min(told.len())]
+        );
     }
 }

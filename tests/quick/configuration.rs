@@ -83,9 +83,15 @@ A name is looked up at each scrape, once for all who ask. Names that hang in the
 far fewer once they have hung; a name for which there was no thread is unknown (reason `limit`). While the resolver is silent or says that it failed for the moment, a member is asked where it was,
 for five minutes at most, with a line in the log; a name that does not exist any more fails at once with the reason `dns`.
 
-A page is counted until its client has taken it. Where more than about 128 MiB of text are under way, whoever has taken next to
-nothing for longest, and for three seconds at least, is cut off; if nobody is that slow, a new request waits for a third of its
-timeout and is then answered with 503. Three pages may always be under way.
+Every request has one deadline, the scrape timeout from Prometheus less `--scrape.timeout-offset`, set when its head has been
+read. Waiting for memory, verifying a password, asking the members and writing the page all end by it. Time for the page is
+set aside by the measured pace of the pages before it. If a large page still cannot be written in time, what the exporter says
+itself of every member is on it, and the metrics of the last members are left out: `zk_ensemble_members_omitted{ensemble}`
+counts them. Raise `scrape_timeout`, choose `metrics: essential`, or scrape `/probe` for each ensemble.
+
+A response is counted until its client has taken it. Scrapes, probes and the status page have budgets of memory of their own
+([tls.md](tls.md#what-bounds-a-client)); a request for which there is none gets 503 with `Retry-After`. A client that has taken
+nothing for three seconds is closed while a request waits.
 
 ## Probes
 

@@ -40,6 +40,7 @@ mod properties;
 mod reload;
 mod roles;
 mod routes;
+mod rules_read;
 mod sessions;
 mod shipped;
 mod streams;

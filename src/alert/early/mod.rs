@@ -111,7 +111,7 @@ impl Record {
         if !self.labels.is_empty() {
             out.push_str("        labels:\n");
             for (name, value) in &self.labels {
-                out.push_str(&format!("          {name}: {}\n", quoted(value)));
+                out.push_str(&format!("          {}: {}\n", quoted(name), quoted(value)));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! YAML as Zabbix exports it, and identifiers that stay the same from release to release.
 
+use crate::text::is_unprintable;
+
 /// A part of the document.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
@@ -43,6 +45,7 @@ impl Node {
     fn write(&self, indent: usize, out: &mut String) {
         match self {
             Self::Text(text) => out.push_str(&format!(" {}\n", quoted(text))),
+            Self::List(nodes) if nodes.is_empty() => out.push_str(" []\n"),
             Self::List(nodes) => {
                 out.push('\n');
                 for node in nodes {
@@ -72,8 +75,11 @@ impl Node {
     }
 }
 
-/// A constant or an identifier as it is, anything else between quotes.
+/// A constant or an identifier as it is, anything else between quotes; only the double ones know escapes.
 fn quoted(text: &str) -> String {
+    if text.chars().any(is_unprintable) {
+        return crate::alert::yaml::quoted(text);
+    }
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(&byte))
         && !["yes", "no", "on", "off", "true", "false", "null", "y", "n"].contains(&text.to_lowercase().as_str());

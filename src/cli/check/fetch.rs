@@ -5,22 +5,20 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_ENCODING, HOST, HeaderValue};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::UsageError;
+use super::bounded_page::BoundedPage;
 use crate::alert::Page;
 use crate::config::pem::Pem;
 use crate::config::{Address, Module, TlsConfig};
 use crate::wire::{self, Client, Failure, Reason};
-
-/// A thousand members have some 250 MB at most; a plugin for more than that is the wrong tool.
-const MOST_BYTES: usize = 256 << 20;
 
 /// `http://[USER:PASSWORD@]HOST[:PORT][/PATH]`.
 #[derive(Clone, Debug)]
@@ -42,8 +40,14 @@ impl Url {
             "https" => true,
             _ => return Err(HOW.to_owned()),
         };
-        let (authority, path) = rest.find(['/', '?']).map_or((rest, ""), |end| rest.split_at(end));
+        let (authority, path) = rest.find(['/', '?', '#']).map_or((rest, ""), |end| rest.split_at(end));
+        // With a `/` in a password, half of it would be the host and be shown.
+        if path.contains('@') {
+            return Err("`@` after a `/`, `?` or `#`: write these as %2F, %3F, %23 in a user or password, and `@` as %40 in a path"
+                .to_owned());
+        }
         let (login, host) = authority.rsplit_once('@').map_or((None, authority), |(login, host)| (Some(login), host));
+        let login = login.map(decoded_login).transpose()?;
         // Without a port it is the one of the scheme, not ZooKeeper's.
         let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
         let host = if has_port { host.to_owned() } else { format!("{host}:{}", if secure { 443 } else { 80 }) };
@@ -53,8 +57,35 @@ impl Url {
             path => path,
         };
         let path = path.parse().map_err(|_| HOW)?;
-        Ok(Self { secure, address, login: login.map(str::to_owned), path })
+        Ok(Self { secure, address, login, path })
     }
+}
+
+/// `USER:PASSWORD` with its percent escapes decoded. No message quotes it.
+fn decoded_login(login: &str) -> Result<String, String> {
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let user = decoded(user)?;
+    if user.contains(':') {
+        return Err("`:` in the user: expected USER:PASSWORD@ with a user that has none".to_owned());
+    }
+    Ok(format!("{user}:{}", decoded(password)?))
+}
+
+fn decoded(text: &str) -> Result<String, String> {
+    const HOW: &str = "invalid percent escape in the user or password: write `%` as %25";
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit =
+            || rest.next().and_then(|digit| char::from(digit).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
+        let (high, low) = digit().zip(digit()).ok_or(HOW)?;
+        bytes.push(high << 4 | low);
+    }
+    String::from_utf8(bytes).map_err(|_| HOW.to_owned())
 }
 
 /// Who fetches it.
@@ -78,13 +109,13 @@ impl Fetch {
     pub(super) async fn page(&self, time: Duration) -> Result<Page, String> {
         let address = &self.url.address;
         let deadline = Instant::now() + time;
-        match timeout_at(deadline, self.text(time, deadline)).await {
-            Ok(text) => text.map(|text| Page::read(&text)).map_err(|why| format!("--from: {address}: {why}")),
+        match timeout_at(deadline, self.read(time, deadline)).await {
+            Ok(page) => page.map_err(|why| format!("--from: {address}: {why}")),
             Err(_) => Err(format!("--from: {address}: no answer within {} s", time.as_secs_f64())),
         }
     }
 
-    async fn text(&self, time: Duration, deadline: Instant) -> Result<String, String> {
+    async fn read(&self, time: Duration, deadline: Instant) -> Result<Page, String> {
         let Url { address, login, path, .. } = &self.url;
         let addresses = wire::resolve(address, deadline).await.map_err(|failure| told(address, &failure))?;
         let stream = self.client.connect(address.host(), &addresses, deadline).await;
@@ -118,14 +149,26 @@ impl Fetch {
                 }
                 status => return Err(format!("it answered {status}; is this the path of its page?")),
             }
-            let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
-            let body = body.map_err(|error| format!("its page broke off: {error}"))?.to_bytes();
-            Ok(String::from_utf8_lossy(&body).into_owned())
+            if response.headers().contains_key(CONTENT_ENCODING) {
+                return Err("it answered in a content encoding that was not asked for".to_owned());
+            }
+            let (mut body, mut page) = (response.into_body(), BoundedPage::default());
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|error| format!("its page was cut: {error}"))?;
+                if let Some(piece) = frame.data_ref() {
+                    page.push(piece)?;
+                }
+                // A server that sends faster than it is read never lets the timer have its turn.
+                if Instant::now() >= deadline {
+                    return Err(format!("its page did not end within {} s", time.as_secs_f64()));
+                }
+            }
+            page.finish()
         };
         tokio::pin!(exchange, connection);
         tokio::select! {
             biased;
-            text = &mut exchange => text,
+            page = &mut exchange => page,
             _ = &mut connection => exchange.await,
         }
     }
@@ -204,6 +247,9 @@ mod tests {
             ("http://localhost:9141/", "localhost:9141", "/metrics", None),
             ("https://a:b@zk.example/probe?ensemble=prod", "zk.example:443", "/probe?ensemble=prod", Some("a:b")),
             ("http://[::1]:9141/metrics", "[::1]:9141", "/metrics", None),
+            ("http://a:p%2Fq%40%25@zk:1/x", "zk:1", "/x", Some("a:p/q@%")),
+            ("http://a:b:c@zk:1", "zk:1", "/metrics", Some("a:b:c")),
+            ("http://a@zk:1", "zk:1", "/metrics", Some("a:")),
         ] {
             let url = Url::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             let seen = (url.address.to_string(), url.path.to_string(), url.login.clone());
@@ -211,6 +257,18 @@ mod tests {
         }
         for text in ["", "localhost:9141", "ftp://x", "http://", "http://a b/", "http://x:99999/"] {
             assert!(Url::parse(text).is_err(), "{text}");
+        }
+        for text in [
+            "http://u:sec/ret@zk:1/",
+            "http://u:s?ret@zk:1",
+            "http://u:s@c/ret@zk:1",
+            "http://u:secret%zz@zk:1",
+            "http://u:%e9secret@zk",
+            "http://u%3asecret:b@zk",
+            "http://u:secret@zk 1",
+        ] {
+            let why = Url::parse(text).expect_err(text);
+            assert!(!why.contains("ret") && !why.contains("sec"), "{why}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `check`: a monitoring plugin for Nagios, Icinga and whoever runs such plugins.
 
+mod bounded_page;
 mod fetch;
 
 use std::process::ExitCode;
@@ -50,8 +51,8 @@ pub(super) struct Check {
     port: u16,
 
     /// The page of a running exporter to judge, instead of asking the members: `http://[USER:PASSWORD@]HOST:PORT[/PATH]`.
-    #[arg(long, value_name = "URL", conflicts_with = "zookeeper", value_parser = fetch::Url::parse)]
-    from: Option<Url>,
+    #[arg(long, value_name = "URL", conflicts_with = "zookeeper")]
+    from: Option<String>,
 
     /// The CA certificates that sign the exporter's certificate, in PEM. Default: the system's.
     #[arg(long = "from.ca-file", value_name = "FILE", requires = "from")]
@@ -127,7 +128,7 @@ enum Source {
 const RESERVE: Duration = Duration::from_millis(500);
 
 impl Check {
-    pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
+    pub(super) fn run(&self) -> ExitCode {
         // What failed stands in the answer; a log on standard error would only be lost.
         start_log(LogLevel::Error, LogFormat::Text);
         // What is wrong with the configuration is the answer, in the form that was asked for.
@@ -139,7 +140,7 @@ impl Check {
         };
         // Whoever reads the exit code alone closes the pipe.
         let lost = print(&text) == Written::Failed;
-        Ok(ExitCode::from(if lost { UNKNOWN } else { told.status.code() }))
+        ExitCode::from(if lost { UNKNOWN } else { told.status.code() })
     }
 
     fn judged(&self) -> Result<Told, UsageError> {
@@ -207,7 +208,11 @@ impl Check {
 
     fn source(&self, config: Option<Config>) -> Result<Source, UsageError> {
         match (&self.from, config) {
-            (Some(url), _) => Ok(Source::Exporter(Box::new(fetch::Fetch::new(url.clone(), self.ca_file.as_deref())?))),
+            (Some(url), _) => {
+                // Read here and not by clap, whose message would show the password.
+                let url = Url::parse(url).map_err(|why| UsageError(format!("--from: {why}")))?;
+                Ok(Source::Exporter(Box::new(fetch::Fetch::new(url, self.ca_file.as_deref())?)))
+            }
             (None, Some(config)) => Ok(Source::Members(Arc::new(Scraper::new(&config, limits()?)))),
             (None, None) => Err(UsageError("nobody to ask; write --zookeeper, --config.file or --from".into())),
         }
