@@ -20,7 +20,7 @@ pub(super) fn warning(alert: &str) -> String {
         format!(r#"zk_alert_threshold{{J,alert="ZooKeeper{alert}",severity="warning",ensemble{ensemble}}}"#)
     };
     format!(
-        r#"(max by (ensemble) ({}) or group by (ensemble) (zk_ensemble_members{{E}}) * on (cluster) group_left () max by (cluster) ({}))"#,
+        r"(max by (ensemble) ({}) or group by (ensemble) (zk_ensemble_members{{E}}) * on (cluster) group_left () max by (cluster) ({}))",
         limit(r#"=~"$ensemble",ensemble!="""#),
         limit(r#"="""#),
     )
