@@ -58,7 +58,7 @@ enum System {
     Kubernetes,
     /// A template for Zabbix 6.0 and later, written to zookeeper-exporter.yaml.
     Zabbix,
-    /// A configuration for Alertmanager with routes and inhibitions that tell clusters apart by alerts.keep_labels.
+    /// A configuration for Alertmanager with routes and inhibitions that tell clusters apart by `alerts.keep_labels`.
     Alertmanager,
 }
 

@@ -92,8 +92,9 @@ impl Marks {
     }
 
     fn since(&self, earlier: &Self) -> Vec<Vec<Pace>> {
+        type Marks = Vec<(Arc<str>, Mark)>;
         let seconds = self.taken.duration_since(earlier.taken).as_secs_f64();
-        let of_ensemble = |(now, before): (&Vec<(Arc<str>, Mark)>, &Vec<(Arc<str>, Mark)>)| {
+        let of_ensemble = |(now, before): (&Marks, &Marks)| {
             let before: BTreeMap<&str, &Mark> = before.iter().map(|(name, mark)| (&**name, mark)).collect();
             let since = |(name, now): &(Arc<str>, Mark)| before.get(&**name).map(|before| now.since(before, seconds));
             now.iter().map(|now| since(now).unwrap_or_default()).collect()

@@ -52,7 +52,7 @@ impl Membership {
         let is_flat = conf.groups.is_empty() && conf.weights.is_empty();
         let hierarchy = (!is_flat).then(|| Hierarchy::new(&owned(&conf.groups), &owned(&conf.weights), &voters));
         let (version, servers_over_cap) = (conf.version.unwrap_or(0), conf.servers_over_cap);
-        Some(Self { version, hierarchy, servers_over_cap, servers })
+        Some(Self { version, servers, servers_over_cap, hierarchy })
     }
 
     /// The number of servers that vote.

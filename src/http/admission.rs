@@ -93,15 +93,14 @@ impl Admission {
     pub(super) async fn admit(self: &Arc<Self>, members: usize, deadline: &Deadline) -> Result<Permit, Overloaded> {
         let bytes = members.saturating_mul(self.member_bytes.load(Ordering::Relaxed));
         let share = self.share(bytes, members);
-        let share = match Arc::clone(&self.shares).try_acquire_many_owned(share) {
-            Ok(share) => share,
-            Err(_) => {
-                let _wait = self.waiting.begin();
-                let acquired = Arc::clone(&self.shares).acquire_many_owned(share);
-                let acquired = timeout_at(deadline.admit_by(), acquired).await;
-                // The semaphore is never closed.
-                acquired.ok().and_then(Result::ok).ok_or(Overloaded)?
-            }
+        let share = if let Ok(share) = Arc::clone(&self.shares).try_acquire_many_owned(share) {
+            share
+        } else {
+            let _wait = self.waiting.begin();
+            let acquired = Arc::clone(&self.shares).acquire_many_owned(share);
+            let acquired = timeout_at(deadline.admit_by(), acquired).await;
+            // The semaphore is never closed.
+            acquired.ok().and_then(Result::ok).ok_or(Overloaded)?
         };
         Ok(Permit { admission: Arc::clone(self), share })
     }

@@ -54,7 +54,7 @@ impl Deadline {
         self.answer_by
     }
 
-    /// When a response must have begun: until then, a late one can still be answered with why.
+    /// When a response must have begun and a large page must be written: half of the offset is left for the network.
     pub(super) fn begin_by(&self) -> Instant {
         self.answer_by + self.expires.saturating_duration_since(self.answer_by) / 2
     }

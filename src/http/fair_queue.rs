@@ -106,19 +106,19 @@ mod tests {
 
     use super::*;
 
-    fn client(number: u8) -> Client {
-        Some(Ipv4Addr::new(192, 0, 2, number).into())
+    fn client(number: u8) -> IpAddr {
+        Ipv4Addr::new(192, 0, 2, number).into()
     }
 
     /// Requests that wait in this order while one has the only turn; the order in which they are dealt turns.
-    async fn dealt(requests: &[(&'static str, Client)]) -> Vec<&'static str> {
+    async fn dealt(requests: &[(&'static str, IpAddr)]) -> Vec<&'static str> {
         let (queue, order) = (FairQueue::new(1), Arc::new(Mutex::new(Vec::new())));
         let first = queue.turn(None).await;
         let mut tasks = Vec::new();
         for (name, client) in requests.iter().copied() {
             let (queue, order) = (Arc::clone(&queue), Arc::clone(&order));
             tasks.push(tokio::spawn(async move {
-                let _turn = queue.turn(client).await;
+                let _turn = queue.turn(Some(client)).await;
                 order.lock().expect("whole").push(name);
             }));
             tokio::task::yield_now().await;
@@ -128,8 +128,7 @@ mod tests {
             task.await.expect("no panic");
         }
         assert_eq!(queue.lock().free, 1, "the turn is free again");
-        let order = order.lock().expect("whole").clone();
-        order
+        order.lock().expect("whole").clone()
     }
 
     #[tokio::test]
@@ -157,7 +156,7 @@ mod tests {
         let given_up: Vec<_> = (0..50)
             .map(|number| {
                 let queue = Arc::clone(&queue);
-                tokio::spawn(async move { queue.turn(client(number)).await })
+                tokio::spawn(async move { queue.turn(Some(client(number))).await })
             })
             .collect();
         tokio::task::yield_now().await;
@@ -166,6 +165,6 @@ mod tests {
             drop(task.await);
         }
         drop(first);
-        let _again = queue.turn(client(1)).await;
+        let _again = queue.turn(Some(client(1))).await;
     }
 }

@@ -58,7 +58,7 @@ pub(super) struct Writer {
 /// What is measured while a page is written.
 struct Clock {
     begun: Instant,
-    answer_by: Instant,
+    write_by: Instant,
     /// Time spent here, and not waiting for the client.
     writing: Duration,
     written: usize,
@@ -73,17 +73,17 @@ impl Flow {
 }
 
 impl Writer {
-    /// A page that began to be made at `begun` and should have left at `answer_by`.
+    /// A page that began to be made at `begun` and must be written at `write_by`.
     pub(super) fn new(
         page: Page,
         gzip: bool,
         begun: Instant,
-        answer_by: Instant,
-        pace: Arc<Pace>,
+        write_by: Instant,
+        measured: Arc<Pace>,
         permit: Permit,
     ) -> Self {
         let coder = gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
-        let clock = Clock { begun, answer_by, writing: begun.elapsed(), written: 0, pace };
+        let clock = Clock { begun, write_by, writing: begun.elapsed(), written: 0, pace: measured };
         Self { page, text: String::with_capacity(PIECE), coder, ended: false, clock, _permit: permit }
     }
 
@@ -136,7 +136,7 @@ impl Clock {
     /// The bytes that can still be written in time.
     fn possible(&self) -> usize {
         let spent = self.begun.elapsed().as_micros().max(1);
-        let left = self.answer_by.saturating_duration_since(Instant::now()).as_micros();
+        let left = self.write_by.saturating_duration_since(Instant::now()).as_micros();
         let bytes = self.written as u128 * left / spent;
         usize::try_from(bytes).unwrap_or(usize::MAX).saturating_mul(SAFE_TENTHS) / 10
     }

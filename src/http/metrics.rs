@@ -59,7 +59,7 @@ pub(super) async fn page(
     deadline: &Deadline,
     mut permit: Permit,
 ) -> Result<Response, Overloaded> {
-    let (names, pace) = (app.names, Arc::clone(&app.budgets.pace));
+    let (names, measured) = (app.names, Arc::clone(&app.budgets.pace));
     let accepted = negotiate(header(headers, &ACCEPT));
     let gzip = accepts_gzip(headers);
     let members = report.members();
@@ -67,11 +67,11 @@ pub(super) async fn page(
     let own = own.map(|own| -> Box<dyn Collector> { Box::new(own) });
     let expected = expected_size(&report);
     let (body, coded) = if expected > WHOLE {
-        let (renderer, answer_by) = (app.budgets.renderer.clone(), deadline.answer_by());
+        let (renderer, write_by) = (app.budgets.renderer.clone(), deadline.begin_by());
         let begin = move || {
             let begun = Instant::now();
             let page = Page::new(report, own, names, accepted.format);
-            Writer::new(page, gzip, begun, answer_by, pace, permit)
+            Writer::new(page, gzip, begun, write_by, measured, permit)
         };
         let Some(writer) = renderer.run(begin).await else { return Ok(failed()) };
         (Body::new(Flow::new(writer, renderer, deadline.expires())), gzip)
@@ -85,7 +85,7 @@ pub(super) async fn page(
         }
         let coded = gzip && text.len() > WORTH_COMPRESSING;
         let bytes = if coded { compress(text.as_bytes()) } else { text.into_bytes() };
-        pace.note(members, gzip, begun.elapsed());
+        measured.note(members, gzip, begun.elapsed());
         permit.count(bytes.len())?;
         (Body::new(Whole::new(bytes, permit)), coded)
     };

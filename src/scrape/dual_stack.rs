@@ -65,7 +65,7 @@ fn is_v6(address: &SocketAddr) -> bool {
 
 /// A name that has addresses of both families, in one round: places among the members and among the others.
 #[derive(Debug)]
-pub(super) struct Name {
+pub(super) struct NamedHost {
     pub(super) name: Arc<str>,
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) members: Vec<usize>,
@@ -81,7 +81,12 @@ pub(super) struct Answer {
 }
 
 /// The members that there are, of those asked and of the others. `members` that belong to no such name stay.
-pub(super) fn settle(families: &mut Families, names: &[Name], members: Vec<Answer>, others: &[Answer]) -> Vec<Answer> {
+pub(super) fn settle(
+    families: &mut Families,
+    names: &[NamedHost],
+    members: Vec<Answer>,
+    others: &[Answer],
+) -> Vec<Answer> {
     let mut members: Vec<Option<Answer>> = members.into_iter().map(Some).collect();
     let mut more = Vec::new();
     for name in names {
@@ -175,7 +180,7 @@ mod tests {
         for _ in 0..2 {
             let parted = families.part(&name, &all);
             let ids = |of: &[SocketAddr]| of.iter().map(|address| id_of[address]).collect::<String>();
-            let names = [Name {
+            let names = [NamedHost {
                 name: Arc::clone(&name),
                 addresses: all.clone(),
                 members: (0..parted.members.len()).collect(),
@@ -183,7 +188,7 @@ mod tests {
             }];
             let (asked, others) =
                 (answers(&parted.members, &ids(&parted.members)), answers(&parted.others, &ids(&parted.others)));
-            let names: &[Name] = if parted.others.is_empty() { &[] } else { &names };
+            let names: &[NamedHost] = if parted.others.is_empty() { &[] } else { &names };
             let settled = settle(&mut families, names, asked, &others);
             let members: Vec<String> = settled.iter().map(|answer| answer.report.name.to_string()).collect();
             assert!(seen.is_empty() || seen == members, "{seen:?} {members:?}");

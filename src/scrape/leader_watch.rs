@@ -24,7 +24,7 @@ impl LeaderWatch {
     /// Takes what a scrape shows, and says since when it is so.
     pub(super) fn note(&mut self, known: &mut Known, report: &EnsembleReport, now: Instant) {
         let leader = report.members.iter().find(|member| member.state == State::Leader);
-        let followed = report.members.iter().any(|member| follows(&member));
+        let followed = report.members.iter().any(follows);
         // The leader that members followed so far may be the one that has just fallen silent.
         let silent: BTreeSet<_> =
             report.members.iter().filter(|member| !member.up).map(|member| Arc::clone(&member.name)).collect();
@@ -43,7 +43,7 @@ fn lasts(since: &mut Option<Instant>, is_so: bool, now: Instant) -> Option<Durat
     since.map(|since| now.duration_since(since))
 }
 
-fn follows(member: &&MemberReport) -> bool {
+fn follows(member: &MemberReport) -> bool {
     matches!(member.state, State::Follower | State::Observer)
 }
 
@@ -62,7 +62,7 @@ fn last_leader(report: &EnsembleReport) -> Option<LastLeader> {
     if let Some(leader) = members.iter().find(|member| member.state == State::Leader) {
         return last(leader, leader.epoch(), false);
     }
-    let epoch = members.iter().filter(follows).filter_map(MemberReport::epoch).max();
+    let epoch = members.iter().filter(|member| follows(member)).filter_map(MemberReport::epoch).max();
     let mut others = members.iter().filter(|member| !follows(member));
     let only = others.next().filter(|_| others.next().is_none())?;
     (only.state == State::NotServing).then(|| last(only, epoch, true)).flatten()

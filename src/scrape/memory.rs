@@ -11,6 +11,7 @@ use super::log_budget::LogBudget;
 use super::reading::{SeenConf, WHITELIST};
 use super::report::State;
 use crate::config::Word;
+use crate::ensemble::Membership;
 use crate::host::Watch;
 use crate::wire::{Failure, Reason};
 
@@ -97,7 +98,7 @@ impl Memory {
     /// Tells the log, once for each of its forms, of a membership with lines that cannot be read.
     pub(super) fn note_unreadable(&self, who: Who<'_>, seen: &SeenConf) {
         let ids = |conf: &SeenConf| -> Vec<String> {
-            conf.membership.iter().flat_map(|membership| membership.unreadable()).map(str::to_owned).collect()
+            conf.membership.iter().flat_map(Membership::unreadable).map(str::to_owned).collect()
         };
         let unreadable = ids(seen);
         let is_known = self.conf().is_some_and(|known| ids(&known) == unreadable);

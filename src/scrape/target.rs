@@ -89,7 +89,7 @@ pub(super) struct Present {
     /// of the names below.
     pub(super) hidden: Vec<Asked>,
     /// Names with addresses of both families.
-    pub(super) names: Vec<dual_stack::Name>,
+    pub(super) names: Vec<dual_stack::NamedHost>,
 }
 
 /// What one of them answered, and whether it told its `conf` this time.

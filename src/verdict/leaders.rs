@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::membership_groups::Groups;
+use crate::reply::Number;
 use crate::scrape::{EnsembleReport, MemberReport, State};
 
 /// Whether the leader of an ensemble is seen.
@@ -90,7 +91,7 @@ fn find_hidden(report: &EnsembleReport, groups: &Groups<'_>, found: &mut Leading
         return;
     }
     let longest = patience(members).unwrap_or(DEFAULT_PATIENCE);
-    let in_role = |place: usize| members[place].figure("uptime").map(|uptime| uptime.as_f64());
+    let in_role = |place: usize| members[place].figure("uptime").map(Number::as_f64);
     let long_enough = |place: &usize| in_role(*place).is_none_or(|seconds| seconds > longest.as_secs_f64());
     found.proven = report.known.unseen.is_some_and(|unseen| unseen > longest)
         && counted().filter(follows).any(|place| long_enough(&place));

@@ -8,6 +8,8 @@ use crate::scrape::{EnsembleReport, MemberReport, State};
 
 /// How an ensemble decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// Independent facts, each read by a rule of its own.
+#[expect(clippy::struct_excessive_bools)]
 pub struct Quorum {
     /// Members that vote, whether they answer or not.
     pub voters: u64,

@@ -23,7 +23,11 @@ impl Found<'_> {
             LeaderState::None => self.unled(),
         }
         let voters = quorum.voters;
-        if voters > 1 && voters % 2 == 0 && quorum.source != VotersSource::Configuration && !quorum.hierarchical {
+        if voters > 1
+            && voters.is_multiple_of(2)
+            && quorum.source != VotersSource::Configuration
+            && !quorum.hierarchical
+        {
             let text =
                 format!("{voters} voters survive no more failures than {} would; add or remove one.", voters - 1);
             self.add(Level::Notice, "docs/runbooks/ZooKeeperEnsembleEvenSize.md", text);

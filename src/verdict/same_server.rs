@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::membership_groups::is_same;
 use crate::ensemble::Membership;
+use crate::reply::Number;
 use crate::scrape::{MemberReport, State};
 
 /// Two members are asked at one moment, but not at the same millisecond.
@@ -46,7 +47,7 @@ fn figures_agree(one: &MemberReport, other: &MemberReport) -> Option<bool> {
     if one.state != other.state || version(one) != version(other) || differ(one.epoch(), other.epoch()) {
         return Some(false);
     }
-    let uptime = |member: &MemberReport| member.figure("uptime").map(|uptime| uptime.as_f64());
+    let uptime = |member: &MemberReport| member.figure("uptime").map(Number::as_f64);
     if let (Some(first), Some(second)) = (uptime(one), uptime(other)) {
         let tolerance = UPTIME_TOLERANCE + one.duration.max(other.duration).unwrap_or_default();
         return Some((first - second).abs() <= tolerance.as_secs_f64());

@@ -400,7 +400,7 @@ fn what_counts_over_a_longer_time_is_not_judged_and_does_not_count_as_judged() {
     let all = conditions().iter().map(|one| one.name).filter(|name| on(name));
     let outside = ["Watchdog", "ExporterDown", "ConfigReloadFailed", "ExporterBlind", "SamplesDropped"];
     assert!(judged + short.len() >= all.filter(|name| !outside.contains(name)).count(), "each is one or the other");
-    let (long, more) = judge(Duration::from_secs(7200));
+    let (long, more) = judge(Duration::from_hours(2));
     assert!(!long.contains(&"SlowFsync") && !long.contains(&"MemberLosesLeader"), "{long:?}");
     assert!(long.contains(&"DataGrowth") && more > judged, "{long:?}");
 }

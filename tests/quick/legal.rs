@@ -89,8 +89,8 @@ const LONG: Known = Known {
 };
 
 /// What is remembered of member 3, which led this epoch.
-fn led(epoch: u64) -> Option<LastLeader> {
-    Some(LastLeader { member: "zk-3:2181".into(), epoch, serves_no_clients: false })
+fn led(epoch: u64) -> LastLeader {
+    LastLeader { member: "zk-3:2181".into(), epoch, serves_no_clients: false }
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_leader_that_serves_no_clients_is_not_an_outage() {
     // A follower that is down too is seen as what it is.
     let mut made = members("leader-serves-no", &[]);
     made[0] = silent(&made[0]);
-    let hidden = Known { leader: led(5), ..LONG };
+    let hidden = Known { leader: Some(led(5)), ..LONG };
     let (verdict, found) = known(made, hidden);
     assert_eq!((verdict.leader, numbers(&verdict)), (Some(2), (3, Some(2), Some(0), Some(true))));
     assert!(texts(&found).iter().any(|text| text.contains("just enough")), "{found:?}");
@@ -198,9 +198,9 @@ fn of_several_members_that_do_not_serve_the_last_leader_of_the_epoch_leads() {
     made.push(MemberReport { name: "zk-5:2181".into(), ..not_serving(&MemberReport::silent("zk-5:2181".into())) });
     let (verdict, _) = known(made.clone(), LONG);
     assert_eq!((verdict.suspect, verdict.leader, numbers(&verdict).3), (None, None, Some(true)));
-    let last = Known { leader: led(5), ..LONG };
+    let last = Known { leader: Some(led(5)), ..LONG };
     assert_eq!(known(made.clone(), last).0.leader, Some(2));
-    let earlier = Known { leader: led(4), ..LONG };
+    let earlier = Known { leader: Some(led(4)), ..LONG };
     assert_eq!(known(made.clone(), earlier).0.leader, None, "it led another epoch");
     // Where leaders serve no clients, the one member that says so beside a dead one leads the next epoch too.
     made[2] = silent(&made[2]);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use zookeeper_exporter::dashboard::boards;
+use zookeeper_exporter::dashboard::{Panel, boards};
 use zookeeper_exporter::dashboard::query::written;
 
 /// The query of a panel, or of a column of a table, as Grafana sends it with everything chosen.
@@ -151,7 +151,7 @@ fn every_query_keeps_the_cluster_and_takes_limits_from_the_exporter() {
     let boards = boards();
     let panels = || boards.iter().flat_map(|board| &board.rows).flat_map(|row| &row.panels);
     let mut joins = 0;
-    for expr in panels().flat_map(|panel| panel.expressions()).map(written) {
+    for expr in panels().flat_map(Panel::expressions).map(written) {
         for list in [" by (", " on ("].iter().flat_map(|word| expr.split(word).skip(1)) {
             let labels = list.split(')').next().unwrap_or_default();
             assert!(labels.is_empty() || labels.starts_with("cluster"), "{labels}: {expr}");
@@ -161,7 +161,7 @@ fn every_query_keeps_the_cluster_and_takes_limits_from_the_exporter() {
     }
     assert!(joins > 300, "{joins} joins");
     let limits =
-        panels().flat_map(|panel| panel.expressions()).filter(|expr| expr.contains("zk_alert_threshold")).count();
+        panels().flat_map(Panel::expressions).filter(|expr| expr.contains("zk_alert_threshold")).count();
     assert!(limits >= 6, "{limits} panels take limits from zk_alert_threshold");
     for condition in zookeeper_exporter::alert::conditions() {
         for limit in condition.levels.iter().filter_map(|level| level.limit).filter(|limit| *limit >= 100_000.0) {

@@ -68,7 +68,7 @@ impl Target {
             (0..members.len()).filter(|place| is_one(&members[*place])).collect()
         };
         let names_of_both: Vec<_> = names_of_both
-            .map(|((name, addresses), parted)| dual_stack::Name {
+            .map(|((name, addresses), parted)| dual_stack::NamedHost {
                 name: Arc::clone(&name.name),
                 addresses: addresses.clone(),
                 members: places(&roster.members, &parted.members),
