@@ -35,6 +35,7 @@ const WITHOUT_QUORUM: &[&str] = &[
     "CanaryFailing",
     "UnavailableTime",
     "FrequentElections",
+    "MemberLosesLeader",
     "ConnectionsCollapsed",
     "EphemeralsCollapsed",
     "SessionsExpiring",
@@ -51,12 +52,13 @@ const WITHOUT_LEADER: &[&str] = &[
     "CanaryFailing",
     "UnavailableTime",
     "FrequentElections",
+    "MemberLosesLeader",
     "OutageBudgetBurn",
     "BudgetBurn",
 ];
 
 /// Beside the rule that an alarm silences the warning of the same condition.
-pub const INHIBITIONS: [Inhibition; 6] = [
+pub const INHIBITIONS: [Inhibition; 7] = [
     Inhibition {
         sources: &["QuorumLost", "EnsembleUnreachable"],
         targets: Targets::Named(WITHOUT_QUORUM),
@@ -80,6 +82,12 @@ pub const INHIBITIONS: [Inhibition; 6] = [
         sources: &["MemberDown", "MemberNotServing"],
         targets: Targets::Warnings,
         equal: &["ensemble", "member"],
+    },
+    // Two ensembles have two leaders and two epochs.
+    Inhibition {
+        sources: &["EnsemblesMixed"],
+        targets: Targets::Named(&["MultipleLeaders", "EpochMismatch"]),
+        equal: &["ensemble"],
     },
     // What was known is not news.
     Inhibition { sources: &["EnsembleUnwatched"], targets: Targets::Warnings, equal: &["ensemble"] },

@@ -203,6 +203,68 @@ pub(super) fn conditions() -> Vec<Condition> {
         ])
         .quiet(Warning, "a member that is down", &["zk_up m1 0"]),
         condition(
+            "EnsemblesMixed",
+            Unit::Count,
+            series("zk_ensemble_foreign_members").last(MEMORY).of_ensemble().gt(0.0),
+        )
+        .warning(None, five, "Members of two ZooKeeper ensembles are in one list.")
+        .source("a membership names its servers: members that no common server joins are two ensembles")
+        .says(
+            "<value> member(s) in the list of ensemble <ensemble> belong to another ensemble, by the servers that they name themselves. Both may be healthy: do not stop any of them. What is reported of this ensemble leaves them out.",
+            "First see which: <info> - then correct the exporter's configuration: each ensemble has a name and a list of its own.",
+        )
+        .means(
+            "The configuration, a DNS name or a service selector brings two ensembles together under one name.",
+            "The foreign members are not watched as the ensemble that they are: its quorum has no alarm.",
+        )
+        .so("None tonight, if both ensembles are healthy.", "Give each ensemble its own entry, DNS name or selector.")
+        .fires(Warning, "e", "three foreign members", &["zk_ensemble_foreign_members e 3"])
+        .quiet(Warning, "a member that moves to another ensemble", &[
+            "zk_ensemble_foreign_members e 0 for 4m then 1 for 2m then 0",
+        ]),
+        condition(
+            "MemberListedTwice",
+            Unit::Count,
+            series("zk_ensemble_duplicate_members").last(MEMORY).of_ensemble().gt(0.0),
+        )
+        .warning(None, five, "A ZooKeeper server is listed under two addresses.")
+        .source("each server says its id: two members with one id and one process are one server")
+        .says(
+            "<value> member(s) in the list of ensemble <ensemble> are a server that is already listed under another address: it is counted once for the quorum and shown twice.",
+            "First see which: <info> - then take one of the two addresses out of the exporter's configuration.",
+        )
+        .means(
+            "A server has two names, or a name and an address, in the list.",
+            "When it fails, two members are down; the list may lack another server instead.",
+        )
+        .so("None tonight.", "Remove one address of each pair; with DNS, choose one name for each server.")
+        .fires(Warning, "e", "one server twice", &["zk_ensemble_duplicate_members e 1"])
+        .quiet(Warning, "for two minutes, while an address changes", &[
+            "zk_ensemble_duplicate_members e 0 for 4m then 1 for 2m then 0",
+        ]),
+        condition(
+            "VoterNotWatched",
+            Unit::Count,
+            series("zk_ensemble_voters_not_asked").last(MEMORY).by(Agg::Min, Keys::Ensemble).gt(0.0),
+        )
+        .warning(None, five, "A voter of a ZooKeeper ensemble is not watched.")
+        .source("the membership in force names every voter; 5 minutes let a pod move or a name change its address")
+        .says(
+            "the membership of ensemble <ensemble> names <value> voter(s) that no exporter has asked for over <for>: dead and gone from DNS, at a new address, or missing in the list.",
+            "First compare the voters with the members asked: <info> - a voter that is dead is one failure less to spare: bring it back; one that runs at another address belongs into the exporter's list.",
+        )
+        .means(
+            "A voter's address left DNS, changed, or was never listed.",
+            "If the voter is dead, no other alert names it, and the quorum has one failure less to spare.",
+        )
+        .so("Find out now whether that voter runs: no maintenance before.", "Start it; correct the list, or let the exporter discover members (discovery: conf); for headless services set publishNotReadyAddresses: true.")
+        .fires(Warning, "e", "a pod that left DNS", &["zk_ensemble_voters_not_asked e 1"])
+        .quiet(Warning, "a pod that moves", &["zk_ensemble_voters_not_asked e 0 for 4m then 1 for 2m then 0"])
+        .quiet(Warning, "another exporter asks it", &[
+            "zk_ensemble_voters_not_asked e 1",
+            "zk_ensemble_voters_not_asked e@2 0",
+        ]),
+        condition(
             "MntrMissing",
             Unit::State,
             series("zk_mntr_complete").last(MEMORY).of_member().eq(0.0).and(series("zk_serving").last(MEMORY).of_member().eq(1.0)),

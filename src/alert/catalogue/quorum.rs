@@ -276,13 +276,14 @@ pub(super) fn conditions() -> Vec<Condition> {
             series("zk_ensemble_leaders")
                 .of_ensemble()
                 .gt(1.0)
+                .unless(series("zk_ensemble_foreign_members").last(MEMORY).of_ensemble().gt(0.0))
                 .or_held("ZooKeeperMultipleLeaders", Keys::Ensemble, "zk_ensemble_leaders"),
         )
         .critical(None, Span::minutes(1), "A ZooKeeper ensemble has more than one leader.")
         .source("1 minute, since two scrapes may meet one hand-over; an old leader of a lower epoch with no follower in sync is not counted")
         .says(
             "more than one member of ensemble <ensemble> has said for over <for> that it leads: clients may read and write two different trees. Members:<states>",
-            "First compare their epochs and followers: <info> - two healthy ensembles in one list of members are a mistake of the list, and both are to run on; of one ensemble in two halves, stop the leader of the lower epoch or of fewer followers.",
+            "First see whether they are one ensemble, and compare their epochs and followers: <info> - stop nothing before you know: two healthy ensembles in one list of members are a mistake of the list, and both are to run on. Of one ensemble in two halves, stop the leader of the lower epoch; of equal epochs, the one of fewer followers.",
         )
         .means(
             "Two halves each hold what they take for a majority: their configurations differ.",
@@ -299,6 +300,10 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_up m2 1 for 4m then stale",
             "zk_up m3 1 for 4m then stale",
             "up x 1 for 4m then 0",
+        ])
+        .quiet(Critical, "two ensembles in one list are another alarm", &[
+            "zk_ensemble_leaders e 2",
+            "zk_ensemble_foreign_members e 3",
         ])
         .quiet(Critical, "a hand-over", &["zk_ensemble_leaders e 1 for 4m then 2 for 30s then 1"]),
         condition(
