@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use zookeeper_exporter::dashboard::{Panel, boards};
 use zookeeper_exporter::dashboard::query::written;
+use zookeeper_exporter::dashboard::{Panel, boards};
 
 /// The query of a panel, or of a column of a table, as Grafana sends it with everything chosen.
 fn query(board: &str, panel: &str, column: usize) -> String {
@@ -160,8 +160,7 @@ fn every_query_keeps_the_cluster_and_takes_limits_from_the_exporter() {
         assert!(!expr.contains("without ("), "{expr}");
     }
     assert!(joins > 300, "{joins} joins");
-    let limits =
-        panels().flat_map(Panel::expressions).filter(|expr| expr.contains("zk_alert_threshold")).count();
+    let limits = panels().flat_map(Panel::expressions).filter(|expr| expr.contains("zk_alert_threshold")).count();
     assert!(limits >= 6, "{limits} panels take limits from zk_alert_threshold");
     for condition in zookeeper_exporter::alert::conditions() {
         for limit in condition.levels.iter().filter_map(|level| level.limit).filter(|limit| *limit >= 100_000.0) {
