@@ -1,7 +1,7 @@
 //! Who watches: recording rules that carry a state forward, so that an alarm about a missing exporter does not end before
 //! it is over.
 //!
-//! Every state below is 1, and has one last sample 0 when it ends: a window over it ([`CARRIED`] long, which outlives a
+//! Every state below is 1, and has one last sample 0 when it ends: a window over it (`CARRIED` long, which outlives a
 //! restart of Prometheus) then finds the 0. Without that sample it would find an older 1.
 //!
 //! - [`WATCH`]: an exporter reports an ensemble, or did and has been missing since. It ends when the ensemble leaves the

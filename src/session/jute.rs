@@ -300,7 +300,7 @@ pub enum Request<'a> {
 }
 
 impl Request<'_> {
-    /// The frame, its length included. The number of the request is 0 until [`number`] sets it.
+    /// The frame, its length included. The number of the request is 0 until `number` sets it.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         // Whatever the version (`ZooKeeper.setData`, `ZooKeeper.delete`).

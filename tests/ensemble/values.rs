@@ -56,9 +56,9 @@ fn values_lie_between_two_readings_and_count_known_writes() {
     let written = value("zk_updatelatency_seconds_count", &follower, &[]) - writes;
     assert!((51.0..=53.0).contains(&written), "{written}");
     assert_eq!(value("zk_zxid_sequence", &follower, &[]) - sequence, 53.0);
-    let in_namespace = value("zk_write_per_namespace_bytes_count", &follower, &[("namespace", "app")]);
+    let in_namespace = value("zk_write_per_namespace_bytes_count", &follower, &[("znode_root", "app")]);
     assert_eq!(in_namespace, 51.0);
-    let bytes = value("zk_write_per_namespace_bytes_sum", &follower, &[("namespace", "app")]);
+    let bytes = value("zk_write_per_namespace_bytes_sum", &follower, &[("znode_root", "app")]);
     assert!(bytes > 5000.0, "{bytes}");
 
     for member in &members {
@@ -100,7 +100,7 @@ fn hostile_namespaces_of_a_real_server_pass_as_labels() {
     let exporter = Exporter::start(&["--zookeeper", &member]);
     let page = scrape(&exporter, Duration::from_secs(3));
     for namespace in ["na me", "q\"uo\\te", "a{b=\"c\"}", "ünï", "x_write_per_namespace"] {
-        let count = page.value("zk_write_per_namespace_bytes_count", &[("namespace", namespace)]);
+        let count = page.value("zk_write_per_namespace_bytes_count", &[("znode_root", namespace)]);
         assert_eq!(count, Some(1.0), "{namespace}");
     }
     assert!(!page.types.contains_key("zk_unknown"));
