@@ -20,7 +20,7 @@ pub fn series_with(name: &'static str, label: &'static str, value: &'static str)
 }
 
 /// Fewer requests a second than this make no mean: 15 in 5 minutes. A handful of slow requests of an idle ensemble
-/// keeps nobody waiting.
+/// keeps no other request waiting.
 pub const MIN_RATE: f64 = 0.05;
 
 /// Mean of a summary in a window: `rate(sum) / rate(count)`, nothing where less than `min_rate` a second happened.

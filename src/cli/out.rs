@@ -18,7 +18,7 @@ pub(super) enum Written {
     Failed,
 }
 
-/// Characters of a message: one that quotes megabytes helps nobody.
+/// Characters of a message: one that quotes megabytes does not help.
 const MAX_MESSAGE: usize = 2000;
 
 /// Writes lines to standard output, and tells where that fails. Nothing in them paints or moves the cursor.
@@ -32,7 +32,7 @@ pub(super) fn print(text: &str) -> Written {
     print_styled(&lines)
 }
 
-/// Writes text that has escapes of ours for a terminal; what others said is made printable by whoever puts it in.
+/// Writes text that has escapes of ours for a terminal; other texts are made printable where they are put in.
 pub(super) fn print_styled(text: &str) -> Written {
     let mut out = std::io::stdout().lock();
     Written::of(out.write_all(text.as_bytes()).and_then(|()| out.flush()))

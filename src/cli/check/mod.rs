@@ -138,7 +138,7 @@ impl Check {
             Output::Json => told.json(),
             Output::Prometheus => told.prometheus(),
         };
-        // Whoever reads the exit code alone closes the pipe.
+        // A caller that reads only the exit code closes the pipe.
         let lost = print(&text) == Written::Failed;
         ExitCode::from(if lost { UNKNOWN } else { told.status.code() })
     }
