@@ -41,19 +41,19 @@ enum Manner {
 }
 
 async fn answer(mut stream: TcpStream, replies: [&'static str; 3], manner: Manner) {
-    let mut word = [0; 4];
-    if stream.read_exact(&mut word).await.is_err() {
+    let mut command = [0; 4];
+    if stream.read_exact(&mut command).await.is_err() {
         return;
     }
     match manner {
         Manner::AnswerAfter(time) => tokio::time::sleep(time).await,
         Manner::Silent => {
             // Until the client hangs up.
-            while stream.read(&mut word).await.is_ok_and(|count| count > 0) {}
+            while stream.read(&mut command).await.is_ok_and(|count| count > 0) {}
             return;
         }
     }
-    let reply = match &word {
+    let reply = match &command {
         b"mntr" => replies[0],
         b"srvr" => replies[1],
         b"conf" => replies[2],

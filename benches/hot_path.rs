@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use zookeeper_exporter::config::Word;
+use zookeeper_exporter::config::Command;
 use zookeeper_exporter::ensemble::Known;
 use zookeeper_exporter::exposition::{Format, Names, render};
 use zookeeper_exporter::reply::{Number, mntr, srvr};
@@ -51,8 +51,11 @@ fn member(name: &str) -> MemberReport {
     let heard = |word, text: &str| {
         Heard::new(word, Exchange { bytes: text.as_bytes().to_vec(), ..Exchange::default() }, READING)
     };
-    let replies =
-        Replies { mntr: Some(heard(Word::Mntr, MNTR)), srvr: Some(heard(Word::Srvr, SRVR)), ..Replies::default() };
+    let replies = Replies {
+        mntr: Some(heard(Command::Mntr, MNTR)),
+        srvr: Some(heard(Command::Srvr, SRVR)),
+        ..Replies::default()
+    };
     replies.report(name.into(), None)
 }
 

@@ -7,10 +7,10 @@
 //! |---|---|
 //! | [`text`] | texts from outside: cut, and made harmless for terminal, log and JSON |
 //! | [`config`] | flags and file, validated, one clear error per mistake |
-//! | [`reply`] | pure parsers of what members answer, one file per word |
+//! | [`reply`] | pure parsers of what members answer, one file per command |
 //! | [`catalogue`] | the one place that knows a metric |
 //! | [`ensemble`] | which members there are |
-//! | [`wire`] | ask one member one word: bytes or a reason |
+//! | [`wire`] | send one command to one member: bytes or a reason |
 //! | [`host`] | the process of a member on this host, and its disks |
 //! | [`session`] | one client session with an ensemble |
 //! | [`canary`] | a client that proves that an ensemble works |

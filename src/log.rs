@@ -37,7 +37,7 @@ pub enum LogLevel {
     /// Also what the exporter does.
     #[default]
     Info,
-    /// Also every failed word of every scrape.
+    /// Also every failed command of every scrape.
     Debug,
     /// Everything.
     Trace,

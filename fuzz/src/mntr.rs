@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use arbitrary::Unstructured;
-use zookeeper_exporter::config::Word;
+use zookeeper_exporter::config::Command;
 use zookeeper_exporter::ensemble::Known;
 use zookeeper_exporter::exposition::{Format, Names};
 use zookeeper_exporter::reply;
@@ -28,7 +28,7 @@ pub fn mntr(data: &[u8]) {
 pub fn mntr_bytes(data: &[u8]) {
     let text = reply::text(data);
     reads_plainly(&text);
-    let _ = heard(Word::Monitor, data);
+    let _ = heard(Command::Monitor, data);
     page_holds(&member("zk-1:2181", Some(data), Some(data), Some(data)));
 }
 

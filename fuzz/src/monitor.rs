@@ -2,7 +2,7 @@
 
 use arbitrary::Unstructured;
 use serde_json::{Map, Value};
-use zookeeper_exporter::config::Word;
+use zookeeper_exporter::config::Command;
 use zookeeper_exporter::reply::{self, Recognised, mntr, monitor as reply_monitor};
 use zookeeper_exporter::scrape::reading::Replies;
 use zookeeper_exporter::scrape::typed::typed;
@@ -60,6 +60,6 @@ fn twin(text: &str) {
 }
 
 fn shown(body: &[u8]) {
-    let replies = Replies { monitor: Some(heard(Word::Monitor, body)), ..Replies::default() };
+    let replies = Replies { monitor: Some(heard(Command::Monitor, body)), ..Replies::default() };
     page_holds(&replies.report("zk-1:2181".into(), None));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arbitrary::{Result, Unstructured};
-use zookeeper_exporter::config::Word;
+use zookeeper_exporter::config::Command;
 use zookeeper_exporter::ensemble::{Known, Membership};
 use zookeeper_exporter::http::{ensemble_page, fleet_page};
 use zookeeper_exporter::scrape::reading::SeenConf;
@@ -84,7 +84,7 @@ impl Wanted {
                 membership: None::<Membership>,
                 ..SeenConf::default()
             })),
-            failures: vec![(Word::Mntr, Reason::Garbage)],
+            failures: vec![(Command::Mntr, Reason::Garbage)],
             ..MemberReport::silent(name.as_str().into())
         });
         Report {

@@ -12,7 +12,7 @@ use super::text::Words;
 use super::thresholds::{InForce, Thresholds};
 use super::watch;
 use super::yaml::{folded, prose, quoted};
-use crate::config::{Config, DEFAULT_MODULE, Word};
+use crate::config::{Command, Config, DEFAULT_MODULE};
 
 /// Where the runbooks of a release are.
 pub const RUNBOOKS: &str = "https://github.com/zookeeper-exporter/zookeeper-exporter/blob/main/docs/runbooks";
@@ -23,8 +23,8 @@ pub const RUNBOOKS: &str = "https://github.com/zookeeper-exporter/zookeeper-expo
 pub struct Deployment {
     /// The ensembles by name; empty where they are not known.
     pub ensembles: Vec<String>,
-    /// The words that some module asks; `None` where that is not known.
-    pub words: Option<Vec<Word>>,
+    /// The commands that some module asks; `None` where that is not known.
+    pub commands: Option<Vec<Command>>,
     /// Whether some module has an AdminServer.
     pub admin: bool,
     /// Whether some member is asked over TLS; `None` where that is not known.
@@ -57,7 +57,7 @@ impl Deployment {
         let alerts = &config.alerts;
         Self {
             ensembles: config.ensembles.iter().map(|ensemble| ensemble.name.clone()).collect(),
-            words: Some(modules().flat_map(|module| module.commands.iter().copied()).collect()),
+            commands: Some(modules().flat_map(|module| module.commands.iter().copied()).collect()),
             admin: modules().any(|module| module.admin.is_some()),
             tls: Some(modules().any(|module| module.tls.is_some())),
             host: modules().any(|module| module.extras.host),
@@ -73,7 +73,7 @@ impl Deployment {
 
     /// Why a condition can never fire here.
     pub(super) fn lacks(&self, condition: &Condition) -> Option<String> {
-        let asks = |word| self.words.as_ref().is_none_or(|words| words.contains(&word));
+        let asks = |command| self.commands.as_ref().is_none_or(|commands| commands.contains(&command));
         if let Some(oldest) = &self.zookeeper
             && release(condition.since()) > release(oldest)
         {
@@ -96,10 +96,10 @@ impl Deployment {
         if !self.znodes && about(&["zk_znode_"]) {
             return Some("needs znodes: in a module".to_owned());
         }
-        if !asks(Word::Mntr) && !self.admin && samples.iter().any(|name| needs_mntr(name)) {
+        if !asks(Command::Mntr) && !self.admin && samples.iter().any(|name| needs_mntr(name)) {
             return Some("no module asks mntr, and none has an AdminServer".to_owned());
         }
-        if !asks(Word::Conf) && samples.contains(&"zk_ensemble_distinct_configs") {
+        if !asks(Command::Conf) && samples.contains(&"zk_ensemble_distinct_configs") {
             return Some("no module asks conf".to_owned());
         }
         None

@@ -71,10 +71,10 @@ own! {
     ObserverMasterInfo: Info "zk_observer_master" ["peer"] in Member,
         "Server id an observer learns from (mntr key observer_master_id)";
     /// What failed in this scrape.
-    ScrapeFailure: Gauge "zk_scrape_failure" ["word", "reason"] in Member,
-        "1 for each word that failed in this scrape, with the reason; absent otherwise. Not serving is a state, not a failure";
+    ScrapeFailure: Gauge "zk_scrape_failure" ["command", "reason"] in Member,
+        "1 for each command that failed in this scrape, with the reason; absent otherwise. Not serving is a state, not a failure";
     /// What failed so far.
-    ScrapeFailures: Counter "zk_scrape_failures" ["word", "reason"] in Member,
+    ScrapeFailures: Counter "zk_scrape_failures" ["command", "reason"] in Member,
         "Words that failed since the exporter started, by reason";
     /// Time for the member.
     ScrapeDuration: Gauge "zk_scrape_duration_seconds" [] in Member,

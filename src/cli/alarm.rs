@@ -31,11 +31,11 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct AlarmCommand {
     #[command(subcommand)]
-    command: Command,
+    command: AlarmAction,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+enum AlarmAction {
     /// Set the threshold of a znode: make its alarm znode and the parents of that, or change what it holds.
     #[command(after_help = EXAMPLES)]
     Set(Set),
@@ -118,9 +118,9 @@ impl AlarmCommand {
         let runtime = runtime.map_err(|error| UsageError(format!("cannot start the runtime: {error}")))?;
         let code = runtime.block_on(async {
             match self.command {
-                Command::Set(set) => set.run().await,
-                Command::List(list) => list.run().await,
-                Command::Clear(clear) => clear.run().await,
+                AlarmAction::Set(set) => set.run().await,
+                AlarmAction::List(list) => list.run().await,
+                AlarmAction::Clear(clear) => clear.run().await,
             }
         });
         runtime.shutdown_background();

@@ -10,11 +10,11 @@ use super::out::{Written, print};
 #[derive(Debug, clap::Args)]
 pub(super) struct Configuration {
     #[command(subcommand)]
-    command: Command,
+    command: ConfigAction,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+enum ConfigAction {
     /// Check configuration files: exit 0 if all can be used, else 2 with the first mistake and its place.
     Check(Check),
 }
@@ -28,7 +28,7 @@ struct Check {
 
 impl Configuration {
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
-        let Command::Check(check) = &self.command;
+        let ConfigAction::Check(check) = &self.command;
         for file in &check.files {
             let config = super::load(file)?;
             let members: usize = config.ensembles.iter().map(|ensemble| ensemble.members.len()).sum();

@@ -9,7 +9,7 @@ use super::UsageError;
 use super::look::{Look, Output, Style, ask, exit_code, run};
 use super::out::{print, print_styled};
 use super::table::{Table, clean};
-use crate::config::Word;
+use crate::config::Command;
 use crate::scrape::{EnsembleReport, MemberReport, Report};
 use crate::text;
 use crate::verdict::{LeaderState, Verdict, findings, judge};
@@ -92,7 +92,7 @@ struct MemberInfo<'r> {
 
 #[derive(Serialize)]
 struct FailureInfo {
-    word: &'static str,
+    command: &'static str,
     reason: &'static str,
 }
 
@@ -187,7 +187,8 @@ fn of_member<'r>(place: usize, ensemble: &'r EnsembleReport, verdict: &Verdict) 
     let settings = |conf: &'r std::sync::Arc<crate::scrape::reading::SeenConf>| {
         conf.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     };
-    let failure = |(word, reason): &(Word, Reason)| FailureInfo { word: word.text(), reason: reason.text() };
+    let failure =
+        |(command, reason): &(Command, Reason)| FailureInfo { command: command.text(), reason: reason.text() };
     MemberInfo {
         member: &member.name,
         server_id: server_id(member),
@@ -265,7 +266,7 @@ fn members(ensemble: &EnsembleReport, verdict: &Verdict) -> Table {
         let info = of_member(place, ensemble, verdict);
         let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
         let failed: Vec<String> =
-            info.failures.iter().map(|failure| format!("{}:{}", failure.word, failure.reason)).collect();
+            info.failures.iter().map(|failure| format!("{}:{}", failure.command, failure.reason)).collect();
         let votes = if info.stranger {
             "stranger"
         } else if info.duplicate_of.is_some() {

@@ -60,13 +60,13 @@ A flag wins over the environment, the environment over the file, the file over a
 #[command(name = "zookeeper-exporter", version, propagate_version = true, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<Action>,
     #[command(flatten)]
     serve: serve::Serve,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum Action {
     /// Who is who: a table of every member with its role, version, zxid, lag and vote, and where configurations differ.
     Info(info::Info),
     /// What each member does: requests, latency, connections and fsync between two looks.
@@ -121,14 +121,14 @@ pub fn run() -> ExitCode {
         Err(error) => return usage(&summary(&error)),
     };
     let done = match cli.command {
-        Some(Command::Info(info)) => info.run(),
-        Some(Command::Stat(stat)) => stat.run(),
-        Some(Command::Healthy(healthy)) => healthy.run(),
-        Some(Command::Check(check)) => Ok(check.run()),
-        Some(Command::Alarm(alarm)) => alarm.run(),
-        Some(Command::Dashboards(dashboards)) => dashboards.run(),
-        Some(Command::Rules(rules)) => rules.run(),
-        Some(Command::Config(config)) => config.run(),
+        Some(Action::Info(info)) => info.run(),
+        Some(Action::Stat(stat)) => stat.run(),
+        Some(Action::Healthy(healthy)) => healthy.run(),
+        Some(Action::Check(check)) => Ok(check.run()),
+        Some(Action::Alarm(alarm)) => alarm.run(),
+        Some(Action::Dashboards(dashboards)) => dashboards.run(),
+        Some(Action::Rules(rules)) => rules.run(),
+        Some(Action::Config(config)) => config.run(),
         None => cli.serve.run(),
     };
     done.unwrap_or_else(|error| usage(&error.0))

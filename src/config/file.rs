@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    Choice, Config, ConfigError, DEFAULT_MODULE, Discovery, EnsembleConfig, Located, MemberConfig, Module, Place,
-    ProbeConfig, Word, check_ensemble_name, check_ensembles, check_members, duration, extras, flags, raw, whole,
+    Choice, Command, Config, ConfigError, DEFAULT_MODULE, Discovery, EnsembleConfig, Located, MemberConfig, Module,
+    Place, ProbeConfig, check_ensemble_name, check_ensembles, check_members, duration, extras, flags, raw, whole,
 };
 
 /// A file larger than this is no configuration of ours.
@@ -156,9 +156,9 @@ fn validate(path: &Path, file: raw::File) -> Result<Config, ConfigError> {
             let message = format!("there is no module `{module_name}`; write one of {known} or add it under modules:");
             at(ensemble.module.as_ref().map_or(name_at, |module| module.referenced), message)
         })?;
-        if discovery == Discovery::Conf && !module.commands.contains(&Word::Conf) {
+        if discovery == Discovery::Conf && !module.commands.contains(&Command::Conf) {
             let message = format!(
-                "discovery: conf asks the word conf, which the commands of module `{module_name}` leave out; add it there"
+                "discovery: conf requires the command `conf`: add it to the commands of module `{module_name}`"
             );
             return Err(at(name_at, message));
         }
@@ -212,11 +212,11 @@ fn validate_module(folder: &Path, module: raw::Module) -> Result<Module, (Locati
         }
     }
     if let Some(commands) = module.commands {
-        let words = commands.value.iter().map(command).collect::<Result<Vec<_>, _>>()?;
-        if !words.contains(&Word::Mntr) && !words.contains(&Word::Srvr) {
+        let parsed = commands.value.iter().map(command).collect::<Result<Vec<_>, _>>()?;
+        if !parsed.contains(&Command::Mntr) && !parsed.contains(&Command::Srvr) {
             return Err((commands.referenced, "commands has neither mntr nor srvr; write [mntr, srvr, conf]".into()));
         }
-        valid.commands = words;
+        valid.commands = parsed;
     }
     valid.tls = module.tls.map(|tls| tls.validate(folder)).transpose()?;
     if let Some(admin) = module.admin {
@@ -233,6 +233,6 @@ fn validate_module(folder: &Path, module: raw::Module) -> Result<Module, (Locati
     Ok(valid)
 }
 
-fn command(text: &Spanned<String>) -> Result<Word, (Location, String)> {
+fn command(text: &Spanned<String>) -> Result<Command, (Location, String)> {
     text.value.parse().map_err(|message| (text.referenced, message))
 }

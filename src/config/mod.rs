@@ -3,6 +3,7 @@
 mod address;
 mod alerts;
 pub mod choice;
+mod command;
 mod discovery;
 mod duration;
 mod error;
@@ -18,7 +19,6 @@ mod template;
 mod tls;
 pub mod web;
 pub(crate) mod whole;
-mod word;
 pub mod znode;
 
 use std::collections::BTreeMap;
@@ -28,6 +28,7 @@ use std::time::Duration;
 pub use address::{Address, BadAddress, DEFAULT_PORT, canonical, is_number, is_same_host, is_wildcard};
 pub use alerts::{AlertSetting, Alerts, LevelSetting, Located};
 pub use choice::Choice;
+pub use command::Command;
 pub use discovery::Discovery;
 pub use duration::{BadDuration, parse as parse_duration};
 pub use error::{ConfigError, Place};
@@ -37,7 +38,6 @@ pub use flags::{DEFAULT_ENSEMBLE, from_flags, member_list};
 pub use probe::ProbeConfig;
 pub use reach::Reach;
 pub use tls::{AdminUrl, TlsConfig, TlsVersion};
-pub use word::Word;
 
 /// What is in force: immutable, shared by everything that runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,21 +83,21 @@ pub struct MemberConfig {
 pub struct Module {
     /// Most time for one member in one scrape.
     pub timeout: Duration,
-    /// The words asked.
-    pub commands: Vec<Word>,
+    /// The commands asked.
+    pub commands: Vec<Command>,
     /// TLS to the members; `None` for plain TCP.
     pub tls: Option<TlsConfig>,
     /// Who is asked where `mntr` is refused, or its member says that it serves no clients.
     pub admin: Option<AdminUrl>,
     /// Which families stand on the page.
     pub metrics: Choice,
-    /// What is watched beyond words; nothing by default.
+    /// What is watched beyond commands; nothing by default.
     pub extras: Extras,
 }
 
 impl Default for Module {
     fn default() -> Self {
-        let commands = vec![Word::Mntr, Word::Srvr, Word::Conf];
+        let commands = vec![Command::Mntr, Command::Srvr, Command::Conf];
         Self {
             timeout: Duration::from_secs(5),
             commands,

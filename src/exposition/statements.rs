@@ -54,13 +54,12 @@ pub(super) fn visit(own: Own, member: &MemberReport, sink: &mut Sink<'_>) -> fmt
         }),
         Own::PeerStateInfo => text(member.peer_state.as_deref(), "peer_state", sink),
         Own::ObserverMasterInfo => text(member.observer_master.as_deref(), "peer", sink),
-        Own::ScrapeFailure => member
-            .failures
-            .iter()
-            .try_for_each(|(word, reason)| sink(&[("word", word.text()), ("reason", reason.text())], Number::Int(1))),
-        Own::ScrapeFailures => member.failures_total.iter().try_for_each(|((word, reason), count)| {
+        Own::ScrapeFailure => member.failures.iter().try_for_each(|(command, reason)| {
+            sink(&[("command", command.text()), ("reason", reason.text())], Number::Int(1))
+        }),
+        Own::ScrapeFailures => member.failures_total.iter().try_for_each(|((command, reason), count)| {
             let count = i64::try_from(*count).unwrap_or(i64::MAX);
-            sink(&[("word", word.text()), ("reason", reason.text())], Number::Int(count))
+            sink(&[("command", command.text()), ("reason", reason.text())], Number::Int(count))
         }),
         Own::ScrapeDuration => member.duration.map_or(Ok(()), |time| plain(Number::Float(time.as_secs_f64()))),
         Own::ConnectDuration => member.connect.map_or(Ok(()), |time| plain(Number::Float(time.as_secs_f64()))),

@@ -203,7 +203,7 @@ mod tests {
     use super::*;
     use axum::http::HeaderMap;
 
-    use crate::config::Word;
+    use crate::config::Command;
     use crate::ensemble::Known;
     use crate::exposition::{Format, Names, render};
     use crate::http::admission::{Admission, Waiting};
@@ -219,7 +219,7 @@ mod tests {
         let reading = Reading { series_cap: 10_000, keep_raw: true };
         let member = |number: usize| {
             let exchange = Exchange { bytes: mntr.clone(), ..Exchange::default() };
-            let mntr = (!number.is_multiple_of(7)).then(|| Heard::new(Word::Mntr, exchange, reading));
+            let mntr = (!number.is_multiple_of(7)).then(|| Heard::new(Command::Mntr, exchange, reading));
             Replies { mntr, ..Replies::default() }.report(format!("zk{number}:2181").into(), None)
         };
         let ensemble = |number: usize| {

@@ -260,7 +260,7 @@ fn explain(transcript: &Transcript, report: &Report, begun: Instant) -> String {
     let mut text = transcript.to_string();
     for member in report.ensembles.iter().flat_map(|ensemble| &ensemble.members) {
         let failures: Vec<_> =
-            member.failures.iter().map(|(word, reason)| format!("{word}: {}", reason.text())).collect();
+            member.failures.iter().map(|(command, reason)| format!("{command}: {}", reason.text())).collect();
         let known = |known: bool, value: bool| if known { value.to_string() } else { "unknown".to_owned() };
         let up = known(!member.is_unknown(), member.up);
         let complete = known(member.completeness().is_some(), member.complete);

@@ -1,4 +1,4 @@
-//! What goes on beside the words: canaries and the reader of znodes, and their last results as samples.
+//! What goes on beside the commands: canaries and the reader of znodes, and their last results as samples.
 
 use std::path::PathBuf;
 use std::sync::Arc;

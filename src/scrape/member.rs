@@ -1,4 +1,4 @@
-//! One member in one scrape: its words asked side by side, each within the same deadline.
+//! One member in one scrape: its commands asked side by side, each within the same deadline.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use super::memory::{Memory, Who};
 use super::reading::{Heard, Reading, Replies};
 use super::report::MemberReport;
 use super::transcript::{Question, Transcript};
-use crate::config::{Limits, Word};
+use crate::config::{Command, Limits};
 use crate::ensemble::{Ensemble, Member};
 use crate::wire::{self, Client, Exchange, Failure, Limit, Reason};
 
@@ -34,7 +34,7 @@ pub(super) struct Terms<'a> {
     pub(super) transcript: Option<&'a Transcript>,
 }
 
-/// A member that allows this few connections of one address gets its words one after the other.
+/// A member that allows this few connections of one address gets its commands one after the other.
 const FEW_CONNECTIONS: u64 = 4;
 
 /// A timer that fires so late after the deadline shows that the exporter had no CPU.
@@ -108,19 +108,19 @@ impl Asked {
 pub(super) async fn scrape(ensemble: &Ensemble, asked: &Asked, terms: Terms<'_>) -> (MemberReport, bool) {
     let (member, memory) = (&asked.member, &*asked.memory);
     let module = &ensemble.module;
-    let wanted = |word| module.commands.contains(&word);
+    let wanted = |command| module.commands.contains(&command);
     let (host, replies) = match asked.addresses(terms.deadline).await {
         Err(failure) => {
-            let failed = |word: Word| wanted(word).then(|| Heard::failed(failure.clone()));
-            (None, Replies { mntr: failed(Word::Mntr), srvr: failed(Word::Srvr), ..Replies::default() })
+            let failed = |command: Command| wanted(command).then(|| Heard::failed(failure.clone()));
+            (None, Replies { mntr: failed(Command::Mntr), srvr: failed(Command::Srvr), ..Replies::default() })
         }
         Ok(addresses) => {
-            let words = words(ensemble, asked, &addresses, terms);
+            let commands = commands(ensemble, asked, &addresses, terms);
             if module.extras.host {
                 let dirs = beyond::dirs(memory.conf().as_deref());
-                tokio::join!(memory.host.read(&addresses, dirs, terms.deadline), words)
+                tokio::join!(memory.host.read(&addresses, dirs, terms.deadline), commands)
             } else {
-                (None, words.await)
+                (None, commands.await)
             }
         }
     };
@@ -143,7 +143,7 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Asked, terms: Terms<'_>)
     let duration = replies.duration();
     let report = replies.report(Arc::clone(&member.name), memory.conf());
     if !report.is_unknown() {
-        let held = |(_, reason): &(Word, Reason)| matches!(reason, Reason::Connect | Reason::Timeout | Reason::Dns);
+        let held = |(_, reason): &(Command, Reason)| matches!(reason, Reason::Connect | Reason::Timeout | Reason::Dns);
         memory.note_asked(terms.begun, report.failures.iter().any(held));
     }
     memory.note_life(report.state, report.count("packets_received"));
@@ -155,22 +155,22 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Asked, terms: Terms<'_>)
     (MemberReport { samples, failures_total, duration, ..report }, told)
 }
 
-/// Asks every word that is wanted.
-async fn words(ensemble: &Ensemble, asked: &Asked, addresses: &[SocketAddr], terms: Terms<'_>) -> Replies {
-    let wanted = |word| ensemble.module.commands.contains(&word);
+/// Asks every command that is wanted.
+async fn commands(ensemble: &Ensemble, asked: &Asked, addresses: &[SocketAddr], terms: Terms<'_>) -> Replies {
+    let wanted = |command| ensemble.module.commands.contains(&command);
     let memory = &asked.memory;
-    let ask = async |word: Word, wanted: bool| {
-        if wanted { Some(ask_whole(asked, addresses, word, terms).await) } else { None }
+    let ask = async |command: Command, wanted: bool| {
+        if wanted { Some(ask_whole(asked, addresses, command, terms).await) } else { None }
     };
-    let mntr = ask(Word::Mntr, wanted(Word::Mntr));
-    let srvr = ask(Word::Srvr, wanted(Word::Srvr));
-    let conf = ask(Word::Conf, wanted(Word::Conf) && memory.conf_is_due(Instant::now()));
+    let mntr = ask(Command::Mntr, wanted(Command::Mntr));
+    let srvr = ask(Command::Srvr, wanted(Command::Srvr));
+    let conf = ask(Command::Conf, wanted(Command::Conf) && memory.conf_is_due(Instant::now()));
     // Only where `mntr` says nothing of a member that may well lead (`leaderServes=no`): the AdminServer costs the member
     // more than the command does.
     let figures = async {
         let mntr = mntr.await;
         let says_nothing = mntr.as_ref().is_some_and(|heard| heard.is_refused() || heard.is_not_serving());
-        let monitor = ask(Word::Monitor, says_nothing && terms.client.has_admin()).await;
+        let monitor = ask(Command::Monitor, says_nothing && terms.client.has_admin()).await;
         (mntr, monitor)
     };
     if memory.conf().and_then(|conf| conf.max_client_connections).is_some_and(is_few) {
@@ -185,19 +185,19 @@ async fn words(ensemble: &Ensemble, asked: &Asked, addresses: &[SocketAddr], ter
 /// The last transaction of a member as it is now, where it says so whole.
 pub(super) async fn zxid(asked: &Asked, terms: Terms<'_>) -> Option<u64> {
     let addresses = asked.addresses(terms.deadline).await.ok()?;
-    ask_once(asked, &addresses, Word::Srvr, terms).await.zxid()
+    ask_once(asked, &addresses, Command::Srvr, terms).await.zxid()
 }
 
 fn is_few(connections: u64) -> bool {
     (1..=FEW_CONNECTIONS).contains(&connections)
 }
 
-/// Asks a word, and once more where the reply was cut and time is left.
-async fn ask_whole(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: Terms<'_>) -> Heard {
-    let first = ask_once(asked, addresses, word, terms).await;
+/// Asks a command, and once more where the reply was cut and time is left.
+async fn ask_whole(asked: &Asked, addresses: &[SocketAddr], command: Command, terms: Terms<'_>) -> Heard {
+    let first = ask_once(asked, addresses, command, terms).await;
     let cut = first.failure.as_ref().is_some_and(|failure| failure.reason == Reason::Truncated);
     if cut && Instant::now() < terms.deadline {
-        let second = ask_once(asked, addresses, word, terms).await;
+        let second = ask_once(asked, addresses, command, terms).await;
         if second.failure.is_none() {
             return second;
         }
@@ -205,7 +205,7 @@ async fn ask_whole(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: T
     first
 }
 
-async fn ask_once(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: Terms<'_>) -> Heard {
+async fn ask_once(asked: &Asked, addresses: &[SocketAddr], command: Command, terms: Terms<'_>) -> Heard {
     let begun = Instant::now();
     let slot = terms.connections.acquire(asked.memory.priority(), terms.deadline).await;
     let sent = Instant::now();
@@ -213,7 +213,7 @@ async fn ask_once(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: Te
     let exchange = if slot.is_some() {
         let _ = asked.sent.set(sent);
         // On the heap, and only once there is a slot: thousands of commands may wait for one.
-        Box::pin(exchange(asked, addresses, word, terms)).await
+        Box::pin(exchange(asked, addresses, command, terms)).await
     } else {
         Exchange::failed(no_slot(terms, waited))
     };
@@ -224,8 +224,8 @@ async fn ask_once(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: Te
     let took = sent.elapsed();
     let exchange = blame(exchange, waited, terms);
     let transcript = terms.transcript;
-    let question = transcript.map(|_| Question::new(&asked.member.name, word, addresses, &exchange, begun));
-    let heard = Heard::new(word, exchange, terms.reading).lasting(took);
+    let question = transcript.map(|_| Question::new(&asked.member.name, command, addresses, &exchange, begun));
+    let heard = Heard::new(command, exchange, terms.reading).lasting(took);
     if let (Some(transcript), Some(mut question)) = (transcript, question) {
         question.failure.clone_from(&heard.failure);
         transcript.note(question);
@@ -233,11 +233,11 @@ async fn ask_once(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: Te
     heard
 }
 
-async fn exchange(asked: &Asked, addresses: &[SocketAddr], word: Word, terms: Terms<'_>) -> Exchange {
+async fn exchange(asked: &Asked, addresses: &[SocketAddr], command: Command, terms: Terms<'_>) -> Exchange {
     let (client, host, cap) = (terms.client, asked.host(), terms.limits.reply_bytes);
-    match word {
-        Word::Monitor => client.monitor(host, addresses, terms.deadline, cap).await.unwrap_or_default(),
-        word => client.ask(host, addresses, word, terms.deadline, cap).await,
+    match command {
+        Command::Monitor => client.monitor(host, addresses, terms.deadline, cap).await.unwrap_or_default(),
+        command => client.ask(host, addresses, command, terms.deadline, cap).await,
     }
 }
 

@@ -10,7 +10,7 @@ use super::limiter::Priority;
 use super::log_budget::LogBudget;
 use super::reading::{SeenConf, WHITELIST};
 use super::report::State;
-use crate::config::Word;
+use crate::config::Command;
 use crate::ensemble::Membership;
 use crate::host::Watch;
 use crate::wire::{Failure, Reason};
@@ -21,7 +21,7 @@ const CONF_EVERY: Duration = Duration::from_mins(1);
 /// A line of the log names no more servers than this.
 const MAX_LOGGED: usize = 10;
 
-/// Bounded: one entry a word and reason.
+/// Bounded: one entry a command and reason.
 #[derive(Debug)]
 pub(super) struct Memory {
     /// The process of a member on this host.
@@ -54,9 +54,9 @@ struct Inner {
     life: (Option<State>, Option<u64>),
     /// Where it stands among the members that wait for a connection.
     priority: Priority,
-    totals: BTreeMap<(Word, Reason), u64>,
+    totals: BTreeMap<(Command, Reason), u64>,
     /// The failures the log was told of last.
-    told: BTreeMap<Word, Reason>,
+    told: BTreeMap<Command, Reason>,
     /// The log knows that the AdminServer stands in for `mntr`.
     told_of_admin: bool,
 }
@@ -164,7 +164,7 @@ impl Memory {
             tracing::info!(
                 ensemble,
                 member,
-                "the server refuses `mntr`, the AdminServer is asked instead; to allow the word, {WHITELIST}"
+                "the server refuses `mntr`, the AdminServer is asked instead; to allow the command, {WHITELIST}"
             );
         }
     }
@@ -173,37 +173,37 @@ impl Memory {
     pub(super) fn note<'f>(
         &self,
         who: Who<'_>,
-        failures: impl Iterator<Item = (Word, &'f Failure)>,
-    ) -> Vec<((Word, Reason), u64)> {
+        failures: impl Iterator<Item = (Command, &'f Failure)>,
+    ) -> Vec<((Command, Reason), u64)> {
         let Who { ensemble, member } = who;
         let mut inner = self.lock();
-        let mut failed = [false; Word::ALL.len()];
-        // The words of a dead member fail for one reason: one line for all of them.
+        let mut failed = [false; Command::ALL.len()];
+        // The commands of a dead member fail for one reason: one line for all of them.
         let mut news: BTreeMap<(Reason, &str), Vec<&str>> = BTreeMap::new();
-        for (word, failure) in failures {
-            failed[word as usize] = true;
-            *inner.totals.entry((word, failure.reason)).or_default() += 1;
-            if inner.told.insert(word, failure.reason) == Some(failure.reason) || self.quiet {
-                tracing::debug!(ensemble, member, %word, reason = failure.reason.text(), "{}", failure.detail);
+        for (command, failure) in failures {
+            failed[command as usize] = true;
+            *inner.totals.entry((command, failure.reason)).or_default() += 1;
+            if inner.told.insert(command, failure.reason) == Some(failure.reason) || self.quiet {
+                tracing::debug!(ensemble, member, %command, reason = failure.reason.text(), "{}", failure.detail);
             } else {
-                news.entry((failure.reason, &failure.detail)).or_default().push(word.text());
+                news.entry((failure.reason, &failure.detail)).or_default().push(command.text());
             }
         }
-        for ((reason, detail), words) in news {
-            let words = words.join(",");
+        for ((reason, detail), commands) in news {
+            let commands = commands.join(",");
             match self.log_line() {
-                Some(0) => tracing::warn!(ensemble, member, words, reason = reason.text(), "{detail}"),
+                Some(0) => tracing::warn!(ensemble, member, commands, reason = reason.text(), "{detail}"),
                 Some(suppressed) => {
-                    tracing::warn!(ensemble, member, words, reason = reason.text(), suppressed, "{detail}");
+                    tracing::warn!(ensemble, member, commands, reason = reason.text(), suppressed, "{detail}");
                 }
-                None => tracing::debug!(ensemble, member, words, reason = reason.text(), "{detail}"),
+                None => tracing::debug!(ensemble, member, commands, reason = reason.text(), "{detail}"),
             }
         }
         // `conf` is not asked each time: that it did not fail says nothing.
-        let healed = |word: &Word, _: &mut Reason| !failed[*word as usize] && *word != Word::Conf;
-        let healed: Vec<&str> = inner.told.extract_if(.., healed).map(|(word, _)| word.text()).collect();
+        let healed = |command: &Command, _: &mut Reason| !failed[*command as usize] && *command != Command::Conf;
+        let healed: Vec<&str> = inner.told.extract_if(.., healed).map(|(command, _)| command.text()).collect();
         if !healed.is_empty() && self.log_line().is_some() {
-            tracing::info!(ensemble, member, words = healed.join(","), "answers again");
+            tracing::info!(ensemble, member, commands = healed.join(","), "answers again");
         }
         inner.totals.iter().map(|(key, count)| (*key, *count)).collect()
     }

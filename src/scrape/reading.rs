@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::report::{Identity, MemberReport, Source, State};
 use super::samples::{Dropped, Samples};
 use super::typed::{self, Facts};
-use crate::config::Word;
+use crate::config::Command;
 use crate::ensemble::Membership;
 use crate::reply::conf::Conf;
 use crate::reply::{self, Recognised, conf, mntr, monitor, srvr};
@@ -59,11 +59,11 @@ const MAX_CONF_BYTES: usize = 256 << 10;
 /// A longer line of `mntr` is not kept for the page with `mntr`'s own names: its key and value are at most a text each.
 const MAX_RAW_LINE_BYTES: usize = 2 * text::MAX_TEXT_BYTES;
 
-/// What to write where a word is refused.
+/// What to write where a command is refused.
 pub(super) const WHITELIST: &str = "add it to the line 4lw.commands.whitelist of its zoo.cfg and restart it, for example \
     4lw.commands.whitelist=mntr,srvr,conf,cons,wchs,isro";
 
-/// One word's reply, recognised and read; its bytes are gone.
+/// One command's reply, recognised and read; its bytes are gone.
 #[derive(Debug)]
 pub struct Heard {
     recognised: Recognised,
@@ -111,18 +111,18 @@ impl Heard {
 
     /// Reads what an exchange brought.
     #[must_use]
-    pub fn new(word: Word, exchange: Exchange, reading: Reading) -> Self {
+    pub fn new(command: Command, exchange: Exchange, reading: Reading) -> Self {
         let Exchange { bytes, mut failure, connect, certificates, .. } = exchange;
-        if word == Word::Conf && bytes.len() > MAX_CONF_BYTES {
+        if command == Command::Conf && bytes.len() > MAX_CONF_BYTES {
             let detail = format!("the reply to `conf` has more than {MAX_CONF_BYTES} bytes");
             failure = Some(Failure::new(Reason::TooLarge, detail));
         }
         let text = reply::text(&bytes);
-        let (recognised, text) = match word {
-            Word::Mntr => (mntr::recognised(&text), text),
-            Word::Srvr => (srvr::recognised(&text), text),
-            Word::Conf => (conf::recognised(&text), text),
-            Word::Monitor => monitor::as_mntr(&text),
+        let (recognised, text) = match command {
+            Command::Mntr => (mntr::recognised(&text), text),
+            Command::Srvr => (srvr::recognised(&text), text),
+            Command::Conf => (conf::recognised(&text), text),
+            Command::Monitor => monitor::as_mntr(&text),
         };
         let flooded = failure.as_ref().is_some_and(|failure| failure.reason == Reason::TooLarge);
         if flooded {
@@ -130,26 +130,26 @@ impl Heard {
             return Self { recognised, content, failure, connect, certificates, took };
         }
         let content = match recognised {
-            Recognised::Answer => Content::read(word, &text, reading),
+            Recognised::Answer => Content::read(command, &text, reading),
             _ => Content::Nothing,
         };
         let failure = match (recognised, failure) {
             (Recognised::NotAllowed, _) => {
-                Some(Failure::new(Reason::NotAllowed, format!("the server refuses `{word}`; {WHITELIST}")))
+                Some(Failure::new(Reason::NotAllowed, format!("the server refuses `{command}`; {WHITELIST}")))
             }
             // The whole sentence came: how the connection ended does not matter.
             (Recognised::NotServing, _) => None,
             (Recognised::Garbage, None) => Some(Failure::new(
                 Reason::Garbage,
-                format!("the answer to `{word}` is not ZooKeeper's; does something else listen there?"),
+                format!("the answer to `{command}` is not ZooKeeper's; does something else listen there?"),
             )),
             (Recognised::Answer, Some(failure)) if failure.reason == Reason::Reset => {
-                Some(Failure::new(Reason::Truncated, format!("the reply to `{word}` was cut: {}", failure.detail)))
+                Some(Failure::new(Reason::Truncated, format!("the reply to `{command}` was cut: {}", failure.detail)))
             }
-            (Recognised::Answer, None) => content.lacks(word, &text).map(|what| {
+            (Recognised::Answer, None) => content.lacks(command, &text).map(|what| {
                 Failure::new(
                     Reason::Truncated,
-                    format!("the reply to `{word}` of {} bytes is not whole: {what}", bytes.len()),
+                    format!("the reply to `{command}` of {} bytes is not whole: {what}", bytes.len()),
                 )
             }),
             (_, failure) => failure,
@@ -166,7 +166,7 @@ impl Heard {
         }
     }
 
-    /// The word is not in the whitelist.
+    /// The command is not in the whitelist.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.recognised == Recognised::NotAllowed
@@ -198,34 +198,34 @@ impl Heard {
 }
 
 impl Content {
-    fn read(word: Word, text: &str, reading: Reading) -> Self {
-        match word {
-            Word::Mntr | Word::Monitor => {
+    fn read(command: Command, text: &str, reading: Reading) -> Self {
+        match command {
+            Command::Mntr | Command::Monitor => {
                 let (mut samples, facts) = typed::typed(mntr::entries(text), mntr::lines(text), reading.series_cap);
                 let raw = reading.keep_raw.then(|| raw(text, reading.series_cap, &mut samples));
                 Self::Figures { samples, facts, raw }
             }
-            Word::Srvr => {
+            Command::Srvr => {
                 let status = srvr::parse(text);
                 let (samples, _) = typed::typed(status.entries(), 0, reading.series_cap);
                 let owned = |text: Option<&str>| text.map(text::fact);
                 Self::Status { samples, version: owned(status.version), mode: owned(status.mode), zxid: status.zxid }
             }
-            Word::Conf => Self::Conf(conf::parse(text).into()),
+            Command::Conf => Self::Conf(conf::parse(text).into()),
         }
     }
 
     /// What a reply that ended by itself should hold and does not.
-    fn lacks(&self, word: Word, text: &str) -> Option<&'static str> {
-        match (self, word) {
-            (_, Word::Mntr) if !mntr::ends_whole(text) => Some("its last line has no end"),
+    fn lacks(&self, command: Command, text: &str) -> Option<&'static str> {
+        match (self, command) {
+            (_, Command::Mntr) if !mntr::ends_whole(text) => Some("its last line has no end"),
             (Self::Figures { samples, .. }, _) if samples.cells().is_empty() => {
                 Some("it has no figures; is metricsProvider.className the NullMetricsProvider?")
             }
             (Self::Figures { samples, facts, .. }, _) if !typed::has_anchors(samples, facts.version.as_deref()) => {
                 Some("keys are missing that this version has")
             }
-            (_, Word::Srvr) if !srvr::is_whole(&srvr::parse(text)) => Some("its last lines are missing"),
+            (_, Command::Srvr) if !srvr::is_whole(&srvr::parse(text)) => Some("its last lines are missing"),
             _ => None,
         }
     }
@@ -239,7 +239,7 @@ fn raw(text: &str, cap: usize, samples: &mut Samples) -> String {
     text.split_inclusive('\n').filter(fits).take(cap).collect()
 }
 
-/// The replies of one member; `None` for a word that was not asked.
+/// The replies of one member; `None` for a command that was not asked.
 #[derive(Debug, Default)]
 pub struct Replies {
     /// The reply to `mntr`.
@@ -253,14 +253,14 @@ pub struct Replies {
 }
 
 impl Replies {
-    fn all(&self) -> impl Iterator<Item = (Word, &Heard)> {
+    fn all(&self) -> impl Iterator<Item = (Command, &Heard)> {
         let all = [
-            (Word::Mntr, &self.mntr),
-            (Word::Monitor, &self.monitor),
-            (Word::Srvr, &self.srvr),
-            (Word::Conf, &self.conf),
+            (Command::Mntr, &self.mntr),
+            (Command::Monitor, &self.monitor),
+            (Command::Srvr, &self.srvr),
+            (Command::Conf, &self.conf),
         ];
-        all.into_iter().filter_map(|(word, heard)| Some((word, heard.as_ref()?)))
+        all.into_iter().filter_map(|(command, heard)| Some((command, heard.as_ref()?)))
     }
 
     fn not_serving(&self) -> bool {
@@ -287,11 +287,11 @@ impl Replies {
     }
 
     /// What failed, with the details for the log. Where the AdminServer stands in, the refusal is what was expected.
-    pub fn failures(&self) -> impl Iterator<Item = (Word, &Failure)> {
+    pub fn failures(&self) -> impl Iterator<Item = (Command, &Failure)> {
         let stands_in = self.admin_stands_in();
         self.all()
-            .filter(move |(word, _)| !stands_in || !matches!(word, Word::Mntr | Word::Monitor))
-            .filter_map(|(word, heard)| Some((word, heard.failure.as_ref()?)))
+            .filter(move |(command, _)| !stands_in || !matches!(command, Command::Mntr | Command::Monitor))
+            .filter_map(|(command, heard)| Some((command, heard.failure.as_ref()?)))
     }
 
     /// The time of the command that took longest; `None` where not all could be asked.
@@ -307,7 +307,7 @@ impl Replies {
     /// The member as its replies show it. `conf` is what is known of its configuration.
     #[must_use]
     pub fn report(self, name: Arc<str>, conf: Option<Arc<SeenConf>>) -> MemberReport {
-        let failures: Vec<_> = self.failures().map(|(word, failure)| (word, failure.reason)).collect();
+        let failures: Vec<_> = self.failures().map(|(command, failure)| (command, failure.reason)).collect();
         let mut limits: Vec<Limit> = self.failures().filter_map(|(_, failure)| failure.limit).collect();
         limits.sort_unstable();
         limits.dedup();

@@ -7,7 +7,7 @@ use super::reading::SeenConf;
 use super::samples::Samples;
 use super::shown::Shown;
 use crate::catalogue::{Meaning, catalogue};
-use crate::config::Word;
+use crate::config::Command;
 use crate::ensemble::Known;
 use crate::reply::Number;
 use crate::wire::{Limit, PeerCertificate, Reason};
@@ -88,12 +88,12 @@ pub struct MemberReport {
     pub conf: Option<Arc<SeenConf>>,
     /// The figures.
     pub samples: Samples,
-    /// What failed this time, at most one entry a word.
-    pub failures: Vec<(Word, Reason)>,
+    /// What failed this time, at most one entry a command.
+    pub failures: Vec<(Command, Reason)>,
     /// The exporter's own limits behind them, each once.
     pub limits: Vec<Limit>,
     /// What failed since the exporter started, where that is remembered.
-    pub failures_total: Vec<((Word, Reason), u64)>,
+    pub failures_total: Vec<((Command, Reason), u64)>,
     /// Time for the member as a whole; `None` where a limit of the exporter's own kept commands waiting or back.
     pub duration: Option<Duration>,
     /// Time of the TCP connect, where one succeeded.
@@ -149,8 +149,9 @@ impl MemberReport {
     /// Whether `mntr` was read whole; `None` where the exporter could not ask for it.
     #[must_use]
     pub fn completeness(&self) -> Option<bool> {
-        let unasked =
-            |(word, reason): &(Word, Reason)| matches!(word, Word::Mntr | Word::Monitor) && *reason == Reason::Limit;
+        let unasked = |(command, reason): &(Command, Reason)| {
+            matches!(command, Command::Mntr | Command::Monitor) && *reason == Reason::Limit
+        };
         (self.complete || !self.failures.iter().any(unasked)).then_some(self.complete)
     }
 
@@ -196,12 +197,12 @@ pub struct Identity {
 /// Who gave the figures of a member.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Source {
-    /// The word `mntr`.
+    /// The command `mntr`.
     #[default]
     Mntr,
     /// The AdminServer's `monitor`.
     AdminServer,
-    /// The word `srvr` alone.
+    /// The command `srvr` alone.
     Srvr,
 }
 

@@ -16,7 +16,7 @@ use super::report::{EnsembleReport, MemberReport, State};
 use super::target::{Answered, Present, Target};
 use super::transcript::Transcript;
 use super::{Scraper, again, member};
-use crate::config::Word;
+use crate::config::Command;
 use crate::wire::{Limit, Reason};
 
 /// A round under way or finished; dropping the last hold on it ends its questions: everything asked is a read.
@@ -260,10 +260,11 @@ impl Questions {
 
 /// A member that has not been asked yet: nothing is known of it.
 pub(super) fn unasked(target: &Target, asked: &Asked) -> MemberReport {
-    let words = [Word::Mntr, Word::Srvr].into_iter().filter(|word| target.ensemble.module.commands.contains(word));
+    let commands =
+        [Command::Mntr, Command::Srvr].into_iter().filter(|command| target.ensemble.module.commands.contains(command));
     MemberReport {
         state: State::Unknown,
-        failures: words.map(|word| (word, Reason::Limit)).collect(),
+        failures: commands.map(|command| (command, Reason::Limit)).collect(),
         limits: vec![Limit::Deadline],
         shown: target.shown.clone(),
         ..MemberReport::silent(Arc::clone(&asked.member.name))

@@ -33,7 +33,7 @@ pub(super) struct Target {
     pub(super) shown: Shown,
     /// Shared with the target of the next configuration, if that has this ensemble too.
     remembered: Arc<Mutex<Remembered>>,
-    /// What goes on beside the words; nothing for an ensemble that is asked once.
+    /// What goes on beside the commands; nothing for an ensemble that is asked once.
     pub(super) beyond: Option<Arc<Beyond>>,
     /// Where members are, in place of what their addresses resolve to.
     places: Places,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::Word;
+use crate::config::Command;
 use crate::wire::{Exchange, Failure};
 
 /// All questions of a scrape, in the order in which they were answered.
@@ -28,7 +28,7 @@ const HEAD_BYTES: usize = 1000;
 #[derive(Debug)]
 pub struct Question {
     member: Arc<str>,
-    word: Word,
+    command: Command,
     addresses: Vec<SocketAddr>,
     begun: Instant,
     took: Duration,
@@ -59,7 +59,7 @@ impl Question {
     /// What an exchange brought.
     pub(super) fn new(
         member: &Arc<str>,
-        word: Word,
+        command: Command,
         addresses: &[SocketAddr],
         exchange: &Exchange,
         begun: Instant,
@@ -72,7 +72,7 @@ impl Question {
             .collect();
         Self {
             member: Arc::clone(member),
-            word,
+            command,
             addresses: addresses.to_vec(),
             begun,
             took: begun.elapsed(),
@@ -87,9 +87,9 @@ impl Question {
 impl fmt::Display for Transcript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for question in self.questions.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let Question { member, word, addresses, begun, took, connect, bytes, head, failure } = question;
+            let Question { member, command, addresses, begun, took, connect, bytes, head, failure } = question;
             let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-            writeln!(f, "{member} {word}")?;
+            writeln!(f, "{member} {command}")?;
             writeln!(f, "  connected to   {}", addresses.join(", "))?;
             writeln!(f, "  asked at       {:.3}s", begun.duration_since(self.begun).as_secs_f64())?;
             let connect = connect.map_or("-".to_owned(), |time| format!("{:.4}s", time.as_secs_f64()));

@@ -122,7 +122,7 @@ impl Typing {
 
     fn unknown(&mut self, entry: Entry<'_>) {
         let Some(number) = Number::parse(entry.value) else {
-            // A word such as `zookeeper` is no figure that was lost.
+            // A command such as `zookeeper` is no figure that was lost.
             if !is_word(entry.value) {
                 self.collector.drop(Dropped::NotANumber, 1);
             }

@@ -3,7 +3,7 @@
 use std::slice;
 
 use super::Verdict;
-use crate::config::Word;
+use crate::config::Command;
 use crate::scrape::{EnsembleReport, MemberReport, State};
 use crate::text::line;
 use crate::wire::Reason;
@@ -250,14 +250,14 @@ impl Found<'_> {
     fn refusals(&mut self, member: &MemberReport, why: &str) {
         const MNTR_MISSING: &str = "docs/runbooks/ZooKeeperMntrMissing.md";
         let name = &member.name;
-        let refuses = |word: Word| member.failures.contains(&(word, Reason::NotAllowed));
+        let refuses = |command: Command| member.failures.contains(&(command, Reason::NotAllowed));
         if !member.state.serves() {
             return;
         }
-        if refuses(Word::Mntr) {
+        if refuses(Command::Mntr) {
             let text = format!("{name} refuses mntr: only what srvr says is known of it.");
             self.add(Level::Warning, MNTR_MISSING, text);
-        } else if refuses(Word::Srvr) {
+        } else if refuses(Command::Srvr) {
             let text = format!("{name} refuses srvr: its zxid, epoch and lag are not known.");
             self.add(Level::Notice, MNTR_MISSING, text);
         } else if !member.complete && !member.failures.is_empty() {

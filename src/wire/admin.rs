@@ -1,4 +1,4 @@
-//! Ask the AdminServer of a member for `monitor`: one HTTP request, under the same deadline and byte cap as a word.
+//! Ask the AdminServer of a member for `monitor`: one HTTP request, under the same deadline and byte cap as a command.
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::tls::Tls;
 use super::{Exchange, Failure, Reason, admin, connect, first_buffer, handshake, lookup};
-use crate::config::{AdminUrl, Module, TlsConfig, Word};
+use crate::config::{AdminUrl, Command, Module, TlsConfig};
 
 /// Immutable; shared by all scrapes of a configuration. Its TLS files are read again when they change.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Client {
         self.tls.is_some()
     }
 
-    /// A connection to a member, secured where the module says so, for a talk longer than a word.
+    /// A connection to a member, secured where the module says so, for a talk longer than a command.
     ///
     /// # Errors
     /// When the connection or its handshake fails, or is not there at the deadline.
@@ -69,22 +69,22 @@ impl Client {
         self.admin.is_some()
     }
 
-    /// Connects, sends the word, reads to the end. Never later than `deadline`, never more than `cap` bytes.
+    /// Connects, sends the command, reads to the end. Never later than `deadline`, never more than `cap` bytes.
     ///
     /// `host` is the name that the member's certificate must have, unless the module names another.
     pub async fn ask(
         &self,
         host: &str,
         addresses: &[SocketAddr],
-        word: Word,
+        command: Command,
         deadline: Instant,
         cap: usize,
     ) -> Exchange {
         let tls = self.tls.as_deref();
-        let (stream, mut exchange) = open(tls, host, addresses, Talk::Word, deadline).await;
+        let (stream, mut exchange) = open(tls, host, addresses, Talk::Command, deadline).await;
         let Some(stream) = stream else { return exchange };
         let sent = Instant::now();
-        exchange.failure = match timeout_at(deadline, converse(stream, word, cap, tls, &mut exchange.bytes)).await {
+        exchange.failure = match timeout_at(deadline, converse(stream, command, cap, tls, &mut exchange.bytes)).await {
             Ok(Ok(())) if exchange.bytes.is_empty() => Some(empty(tls)),
             Ok(Ok(())) => None,
             Ok(Err(failure)) => Some(failure),
@@ -117,7 +117,7 @@ impl Client {
                 Err(failure) => return Some(Exchange::failed(at(url, &failure))),
             },
         };
-        let (stream, mut exchange) = open(tls.as_deref(), host, &addresses, Talk::Word, deadline).await;
+        let (stream, mut exchange) = open(tls.as_deref(), host, &addresses, Talk::Command, deadline).await;
         let Some(stream) = stream else {
             exchange.failure = exchange.failure.map(|failure| at(url, &failure));
             return Some(exchange);
@@ -149,7 +149,7 @@ fn at(url: &AdminUrl, failure: &Failure) -> Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Talk {
     /// One question in one packet.
-    Word,
+    Command,
     /// Many, none of which may wait until the one before is confirmed.
     Session,
 }
@@ -219,7 +219,7 @@ fn late(bytes: &[u8], tls: bool) -> Failure {
 
 async fn converse(
     mut stream: Box<dyn Stream>,
-    word: Word,
+    command: Command,
     cap: usize,
     tls: Option<&Tls>,
     bytes: &mut Vec<u8>,
@@ -229,10 +229,10 @@ async fn converse(
             .unwrap_or_else(|| Failure::new(Reason::Reset, format!("the connection broke: {error}")))
     };
     let sent = async {
-        stream.write_all(word.text().as_bytes()).await?;
+        stream.write_all(command.text().as_bytes()).await?;
         stream.flush().await
     };
-    // A member may hang up on the word; why stands in what it sent before.
+    // A member may hang up on the command; why stands in what it sent before.
     let sent = sent.await;
     // Thousands may wait for silent members: the buffer of a reply is made when its first bytes are there.
     let mut first = [0; 64];
@@ -240,7 +240,7 @@ async fn converse(
         let read = if bytes.is_empty() {
             let read = stream.read(&mut first).await;
             if let Ok(count @ 1..) = read {
-                bytes.reserve_exact(first_buffer(word));
+                bytes.reserve_exact(first_buffer(command));
                 bytes.extend_from_slice(&first[..count]);
             }
             read

@@ -1,4 +1,4 @@
-//! Why a word got no whole answer: a reason from a fixed list, and the detail for the log.
+//! Why a command got no whole answer: a reason from a fixed list, and the detail for the log.
 
 use std::borrow::Cow;
 use std::{fmt, io};
@@ -22,7 +22,7 @@ pub enum Reason {
     Empty,
     /// The connection broke.
     Reset,
-    /// The word is not in `4lw.commands.whitelist`.
+    /// The command is not in `4lw.commands.whitelist`.
     NotAllowed,
     /// The reply is ZooKeeper's but not whole.
     Truncated,

@@ -1,8 +1,8 @@
-//! Ask one member one thing, a word or the AdminServer's `monitor`: bytes or a reason, under one absolute deadline
+//! Ask one member one thing, a command or the AdminServer's `monitor`: bytes or a reason, under one absolute deadline
 //! and a byte cap.
 //!
 //! The end of a reply is the end of the connection (`ServerCnxn.cleanupWriterSocket`); there is no
-//! length and no terminator. A word is exactly its four bytes: some servers answer a reset to more.
+//! length and no terminator. A command is exactly its four bytes: some servers answer a reset to more.
 
 mod admin;
 mod client;
@@ -29,7 +29,7 @@ pub use peer::PeerCertificate;
 pub use resolver::max_lookups;
 pub use tls::unverified as unverified_tls;
 
-use crate::config::{Address, Word};
+use crate::config::{Address, Command};
 
 /// What came of one question: the bytes that arrived, and why it stopped short where it did.
 #[derive(Debug, Default)]
@@ -56,11 +56,11 @@ impl Exchange {
 
 /// One allocation for almost every reply: `mntr` of 3.6 to 3.9 has 15 to 21 kB, `conf` about one, `srvr` some hundred
 /// bytes.
-const fn first_buffer(word: Word) -> usize {
-    match word {
-        Word::Mntr | Word::Monitor => 32 << 10,
-        Word::Conf => 4 << 10,
-        Word::Srvr => 1 << 10,
+const fn first_buffer(command: Command) -> usize {
+    match command {
+        Command::Mntr | Command::Monitor => 32 << 10,
+        Command::Conf => 4 << 10,
+        Command::Srvr => 1 << 10,
     }
 }
 

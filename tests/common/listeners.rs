@@ -28,7 +28,7 @@ impl Listener {
         Self { address, connections }
     }
 
-    /// Reads the word, writes the bytes, closes as ZooKeeper does.
+    /// Reads the command, writes the bytes, closes as ZooKeeper does.
     pub fn answering(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::start(move |mut stream| {
@@ -38,7 +38,7 @@ impl Listener {
         })
     }
 
-    /// Answers each word with its own bytes.
+    /// Answers each command with its own bytes.
     pub fn answering_words(answers: &[(&str, &str)]) -> Self {
         Self::answering_late(Duration::ZERO, answers)
     }
@@ -46,13 +46,13 @@ impl Listener {
     /// The same after some time.
     pub fn answering_late(time: Duration, answers: &[(&str, &str)]) -> Self {
         let answers: Vec<(String, String)> =
-            answers.iter().map(|(word, answer)| ((*word).to_owned(), (*answer).to_owned())).collect();
+            answers.iter().map(|(command, answer)| ((*command).to_owned(), (*answer).to_owned())).collect();
         Self::start(move |mut stream| {
-            let mut word = [0; 4];
-            let _ = stream.read_exact(&mut word);
+            let mut command = [0; 4];
+            let _ = stream.read_exact(&mut command);
             pause(time);
             let answer =
-                answers.iter().find(|(known, _)| known.as_bytes() == word).map_or("", |(_, answer)| answer.as_str());
+                answers.iter().find(|(known, _)| known.as_bytes() == command).map_or("", |(_, answer)| answer.as_str());
             let _ = stream.write_all(answer.as_bytes());
             let _ = stream.shutdown(Shutdown::Both);
         })
@@ -76,7 +76,7 @@ impl Listener {
     /// Resets the connection: closing with unread bytes makes the kernel send RST.
     pub fn resetting() -> Self {
         Self::start(|stream| {
-            // The word is in the receive buffer, unread, when the socket closes: the kernel then resets.
+            // The command is in the receive buffer, unread, when the socket closes: the kernel then resets.
             let _ = stream.peek(&mut [0]);
             drop(stream);
         })

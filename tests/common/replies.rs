@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use zookeeper_exporter::config::Word;
+use zookeeper_exporter::config::Command;
 use zookeeper_exporter::ensemble::Known;
 use zookeeper_exporter::exposition::{Format, Names, render};
 use zookeeper_exporter::scrape::reading::{Heard, Reading, Replies, SeenConf};
@@ -11,17 +11,17 @@ use zookeeper_exporter::wire::Exchange;
 
 pub const READING: Reading = Reading { series_cap: 10_000, keep_raw: true };
 
-pub fn heard(word: Word, bytes: &[u8]) -> Heard {
-    Heard::new(word, Exchange { bytes: bytes.to_vec(), ..Exchange::default() }, READING)
+pub fn heard(command: Command, bytes: &[u8]) -> Heard {
+    Heard::new(command, Exchange { bytes: bytes.to_vec(), ..Exchange::default() }, READING)
 }
 
 /// A member as these replies show it.
 pub fn member(name: &str, mntr: Option<&[u8]>, srvr: Option<&[u8]>, conf: Option<&[u8]>) -> MemberReport {
-    let conf: Option<SeenConf> = conf.and_then(|bytes| heard(Word::Conf, bytes).conf().cloned());
+    let conf: Option<SeenConf> = conf.and_then(|bytes| heard(Command::Conf, bytes).conf().cloned());
     let conf = conf.map(Arc::new);
     let replies = Replies {
-        mntr: mntr.map(|bytes| heard(Word::Mntr, bytes)),
-        srvr: srvr.map(|bytes| heard(Word::Srvr, bytes)),
+        mntr: mntr.map(|bytes| heard(Command::Mntr, bytes)),
+        srvr: srvr.map(|bytes| heard(Command::Srvr, bytes)),
         ..Replies::default()
     };
     replies.report(name.into(), conf)

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::exporter::{Exporter, run};
 use crate::common::{Page, root};
-use crate::live::{Ensemble, scrape, until, word};
+use crate::live::{Ensemble, command, scrape, until};
 
 /// A configuration file with one ensemble and these lines of its module.
 pub struct Configured {
@@ -188,7 +188,7 @@ fn the_canary_follows_delay_and_loss_of_quorum() {
     let lost = Instant::now();
     until(&direct, "the canary's failure", |page| canary_up(page) == Some(0.0));
     assert!(lost.elapsed() <= interval, "{:?}", lost.elapsed());
-    assert_eq!(word(&members[2], "ruok"), "imok");
+    assert_eq!(command(&members[2], "ruok"), "imok");
     let page = scrape(&direct, Duration::from_secs(3));
     let failures = |page: &Page| page.value("zk_canary_failures_total", &[("member", ""), ("operation", "connect")]);
     assert!(failures(&page).is_some_and(|count| count >= 1.0), "an operation and an error are named");
@@ -236,7 +236,7 @@ fn nothing_is_left_behind(rounds: f64) {
         }
     };
     let znodes = || {
-        word(&ensemble.members()[0], "mntr")
+        command(&ensemble.members()[0], "mntr")
             .lines()
             .find_map(|line| line.strip_prefix("zk_ephemerals_count\t").map(str::to_owned))
             .unwrap()

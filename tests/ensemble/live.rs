@@ -96,11 +96,11 @@ fn script(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// One word, asked without the exporter.
-pub fn word(address: &str, word: &str) -> String {
+/// One command, asked without the exporter.
+pub fn command(address: &str, command: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the member listens");
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    stream.write_all(word.as_bytes()).unwrap();
+    stream.write_all(command.as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     text
@@ -131,10 +131,10 @@ pub fn series(page: &Page, member: &str) -> usize {
     page.series.iter().filter(|(series, _)| series.label("member") == member).count()
 }
 
-/// The reason for which a word failed, empty where it did not.
-pub fn reason(page: &Page, member: &str, word: &str) -> String {
+/// The reason for which a command failed, empty where it did not.
+pub fn reason(page: &Page, member: &str, command: &str) -> String {
     let found = page.series.iter().find(|(series, _)| {
-        series.name == "zk_scrape_failure" && series.label("member") == member && series.label("word") == word
+        series.name == "zk_scrape_failure" && series.label("member") == member && series.label("command") == command
     });
     found.map(|(series, _)| series.label("reason").to_owned()).unwrap_or_default()
 }

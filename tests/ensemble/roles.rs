@@ -95,8 +95,10 @@ fn a_member_with_the_default_whitelist_is_not_lost() {
         }
     }
     let log = exporter.log();
-    let told: Vec<_> =
-        log.lines().filter(|line| line.contains("4lw.commands.whitelist") && line.contains("words=\"mntr\"")).collect();
+    let told: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("4lw.commands.whitelist") && line.contains("commands=\"mntr\""))
+        .collect();
     assert_eq!(told.len(), 1, "{log}");
 }
 

@@ -116,10 +116,10 @@ fn a_secure_port_that_needs_a_client_certificate() {
         for hint in hints {
             assert!(line.contains(hint), "{wrong}: `{hint}` is missing in {line}");
         }
-        assert!(line.contains(&format!("reason=\"{why}\"")) && line.contains("words=\"mntr,srvr,conf\""), "{line}");
-        for word in ["mntr", "srvr"] {
-            let failed = of(wrong, "zk_scrape_failure", &[("word", word), ("reason", why)]);
-            assert_eq!(failed, Some(1.0), "{wrong} {word}: {line}");
+        assert!(line.contains(&format!("reason=\"{why}\"")) && line.contains("commands=\"mntr,srvr,conf\""), "{line}");
+        for command in ["mntr", "srvr"] {
+            let failed = of(wrong, "zk_scrape_failure", &[("command", command), ("reason", why)]);
+            assert_eq!(failed, Some(1.0), "{wrong} {command}: {line}");
         }
         assert_eq!((of(wrong, "zk_up", &[]), of(wrong, "zk_serving", &[])), (Some(0.0), Some(0.0)), "{wrong}");
     }
@@ -164,7 +164,7 @@ fn an_expired_certificate_and_one_without_a_name() {
         ("expired", "the certificate of the member (CN=zk-expired) expired on 2025-01-01T00:00:00Z; renew it"),
         ("nameless", "it has no subjectAltName, and its CN does not count"),
     ] {
-        let failed = page.value("zk_scrape_failure", &[("ensemble", name), ("word", "mntr"), ("reason", "tls")]);
+        let failed = page.value("zk_scrape_failure", &[("ensemble", name), ("command", "mntr"), ("reason", "tls")]);
         assert_eq!(failed, Some(1.0), "{name}: {}", exporter.log());
         assert!(told(&exporter, name).contains(hint), "{}", exporter.log());
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::common::exporter::Exporter;
-use crate::live::{Ensemble, client, scrape, word};
+use crate::live::{Ensemble, client, command, scrape};
 
 /// `mntr` as numbers, read by the plainest means.
 fn mntr(address: &str) -> BTreeMap<String, f64> {
-    word(address, "mntr")
+    command(address, "mntr")
         .lines()
         .filter_map(|line| line.split_once('\t'))
         .filter_map(|(key, value)| Some((key.to_owned(), value.parse().ok()?)))
@@ -80,7 +80,7 @@ fn values_lie_between_two_readings_and_count_known_writes() {
     // The zxid of every member is the one its srvr says.
     let page = scrape(&exporter, Duration::from_secs(3));
     for member in &members {
-        let said = word(member, "srvr");
+        let said = command(member, "srvr");
         let zxid = said.lines().find_map(|line| line.strip_prefix("Zxid: 0x")).unwrap();
         let (epoch, sequence) = zxid.split_at(zxid.len().saturating_sub(8));
         let number = |hex: &str| f64::from(u32::from_str_radix(hex, 16).unwrap_or(0));

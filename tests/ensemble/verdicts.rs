@@ -7,7 +7,7 @@ use crate::browser::{Browser, DESK, PHONE, Sight};
 use crate::common::Page;
 use crate::common::exporter::Exporter;
 use crate::common::listeners::Listener;
-use crate::live::{Ensemble, scrape, state, word};
+use crate::live::{Ensemble, command, scrape, state};
 
 /// What a page says of its ensemble.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -245,10 +245,10 @@ fn impostor_and_hostile(ensemble: &Ensemble, browser: &mut Browser) {
     let leader = ensemble.leader();
     let follower = members[..3].iter().find(|member| **member != leader).unwrap();
     let script = "<script>document.title='owned'</script><img/src=x/onerror=alert(1)>";
-    let mntr = word(follower, "mntr").replace("\t3.8.0-", &format!("\t3.8.0{script}-"));
-    let conf = word(follower, "conf").replace("tickTime=500", &format!("tickTime=<b>{script}</b>"));
+    let mntr = command(follower, "mntr").replace("\t3.8.0-", &format!("\t3.8.0{script}-"));
+    let conf = command(follower, "conf").replace("tickTime=500", &format!("tickTime=<b>{script}</b>"));
     assert!(mntr.contains(script) && conf.contains(script), "{mntr}{conf}");
-    let hostile = Listener::answering_words(&[("mntr", &mntr), ("srvr", &word(follower, "srvr")), ("conf", &conf)]);
+    let hostile = Listener::answering_words(&[("mntr", &mntr), ("srvr", &command(follower, "srvr")), ("conf", &conf)]);
     let impostor = alone.run(&["members"]);
     let exporter = Exporter::start(&[
         "--zookeeper",

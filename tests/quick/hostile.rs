@@ -34,7 +34,7 @@ fn state(page: &Page, member: &str) -> String {
 /// The reason for which `mntr` failed.
 fn reason(page: &Page, member: &str) -> String {
     let found = page.series.iter().find(|(series, _)| {
-        series.name == "zk_scrape_failure" && series.label("member") == member && series.label("word") == "mntr"
+        series.name == "zk_scrape_failure" && series.label("member") == member && series.label("command") == "mntr"
     });
     found.map(|(series, _)| series.label("reason").to_owned()).unwrap_or_default()
 }
@@ -79,13 +79,13 @@ fn each_sick_member_is_named_with_its_reason_and_the_healthy_one_is_whole() {
         }
     }
     let (page, _) = scrape(&exporter, "2");
-    let total = page.value("zk_scrape_failures_total", &[("member", &refused), ("word", "mntr")]);
+    let total = page.value("zk_scrape_failures_total", &[("member", &refused), ("command", "mntr")]);
     assert_eq!(total, Some(3.0), "failures are counted");
     // The log says what happened once, not at each scrape.
     let told = exporter
         .log()
         .lines()
-        .filter(|line| line.contains(&refused) && line.contains("words=\"mntr,srvr,conf\""))
+        .filter(|line| line.contains(&refused) && line.contains("commands=\"mntr,srvr,conf\""))
         .count();
     assert_eq!(told, 1, "{}", exporter.log());
     // 4 MiB is the cap on a reply; four of them were flooded at once.

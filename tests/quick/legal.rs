@@ -8,7 +8,7 @@ use std::net::{Shutdown, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use zookeeper_exporter::config::Word;
+use zookeeper_exporter::config::Command;
 use zookeeper_exporter::ensemble::{Known, LastLeader};
 use zookeeper_exporter::exposition::Format;
 use zookeeper_exporter::scrape::reading::Replies;
@@ -125,9 +125,9 @@ fn the_admin_server_speaks_for_a_leader_that_serves_no_clients() {
         "max_file_descriptor_count":4096,"followers":2,"synced_followers":2,"pending_syncs":0,"command":"monitor","error":null}"#;
     let refuses = b"This ZooKeeper instance is not currently serving requests\n";
     let replies = Replies {
-        mntr: Some(heard(Word::Mntr, refuses)),
-        srvr: Some(heard(Word::Srvr, refuses)),
-        monitor: Some(heard(Word::Monitor, body)),
+        mntr: Some(heard(Command::Mntr, refuses)),
+        srvr: Some(heard(Command::Srvr, refuses)),
+        monitor: Some(heard(Command::Monitor, body)),
         ..Replies::default()
     };
     let leader = replies.report("zk-3:2181".into(), None);
@@ -594,7 +594,7 @@ fn the_old_address_of_a_server_that_moved_holds_nothing_back() {
 fn nothing_is_held_against_a_member_that_could_not_be_asked() {
     let limit = |name: &str| MemberReport {
         state: State::Unknown,
-        failures: vec![(Word::Mntr, Reason::Limit), (Word::Srvr, Reason::Limit)],
+        failures: vec![(Command::Mntr, Reason::Limit), (Command::Srvr, Reason::Limit)],
         ..MemberReport::silent(name.into())
     };
     // A follower: the leader's word stays.
@@ -623,7 +623,7 @@ fn a_member_that_accepts_and_does_not_answer_is_not_told_to_be_started() {
     made.truncate(3);
     made[0] = MemberReport {
         connect: Some(Duration::from_millis(1)),
-        failures: vec![(Word::Mntr, Reason::Timeout)],
+        failures: vec![(Command::Mntr, Reason::Timeout)],
         ..silent(&made[0])
     };
     let (_, found) = judged(made);

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use zookeeper_exporter::config::Word;
+use zookeeper_exporter::config::Command;
 use zookeeper_exporter::exposition::Format;
 use zookeeper_exporter::scrape::reading::Replies;
 use zookeeper_exporter::scrape::{MemberReport, Source, State};
@@ -22,9 +22,9 @@ const REFUSED: &[u8] = b"mntr is not executed because it is not in the whitelist
 /// A member that refuses `mntr` and whose AdminServer answers with this body.
 fn refusing(monitor: &[u8], srvr: Option<&[u8]>) -> MemberReport {
     let replies = Replies {
-        mntr: Some(heard(Word::Mntr, REFUSED)),
-        monitor: Some(heard(Word::Monitor, monitor)),
-        srvr: srvr.map(|bytes| heard(Word::Srvr, bytes)),
+        mntr: Some(heard(Command::Mntr, REFUSED)),
+        monitor: Some(heard(Command::Monitor, monitor)),
+        srvr: srvr.map(|bytes| heard(Command::Srvr, bytes)),
         ..Replies::default()
     };
     replies.report("zk-1:2181".into(), None)
@@ -76,14 +76,14 @@ fn no_cut_and_no_foreign_body_passes_for_whole() {
     for end in (0..MONITOR.len()).step_by(97) {
         let member = refusing(&MONITOR.as_bytes()[..end], None);
         assert!(!member.complete, "{end} bytes");
-        assert!(member.failures.contains(&(Word::Mntr, Reason::NotAllowed)));
+        assert!(member.failures.contains(&(Command::Mntr, Reason::NotAllowed)));
     }
     for body in
         ["{}", "[]", "null", "{\"avg_latency\": 1}", "<html>", "{\"status\": \"404\", \"message\": \"Not Found\"}"]
     {
         let member = refusing(body.as_bytes(), None);
         assert!(!member.complete && member.samples.cells().is_empty(), "{body}");
-        assert!(member.failures.iter().any(|(word, _)| *word == Word::Monitor), "{body}: {:?}", member.failures);
+        assert!(member.failures.iter().any(|(word, _)| *word == Command::Monitor), "{body}: {:?}", member.failures);
     }
     // A key or value may not make a line of its own.
     let body = r#"{"version":"3.9.3-x, built on y","a\nzk_b\t1\nzk_c":"2\nzk_d\t3","command":"monitor","error":null}"#;
@@ -187,10 +187,10 @@ fn an_admin_server_that_is_sick_costs_only_the_figures() {
     ];
     for (why, hint, treat) in cases {
         let (page, exporter, admin) = scraped(treat);
-        let failed = page.value("zk_scrape_failure", &[("word", "monitor"), ("reason", why)]);
+        let failed = page.value("zk_scrape_failure", &[("command", "monitor"), ("reason", why)]);
         assert_eq!(failed, Some(1.0), "{why} {hint}: {}", exporter.log());
         assert!(exporter.log().contains(hint), "{hint}: {}", exporter.log());
-        assert_eq!(page.value("zk_scrape_failure", &[("word", "mntr"), ("reason", "not_allowed")]), Some(1.0));
+        assert_eq!(page.value("zk_scrape_failure", &[("command", "mntr"), ("reason", "not_allowed")]), Some(1.0));
         assert_eq!((page.value("zk_mntr_complete", &[]), page.value("zk_up", &[])), (Some(0.0), Some(1.0)), "{hint}");
         assert!(page.value("zk_avg_latency_seconds", &[]).is_some(), "{hint}: srvr is there");
         // A cut reply is asked for once more, everything else is not.

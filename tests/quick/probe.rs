@@ -64,7 +64,7 @@ fn a_configured_ensemble_by_name_or_by_its_members() {
     // Configured members may be asked by their address, under any name.
     let both = page(&exporter, &format!("/probe?target={},{}&ensemble=any", one.address, two.address));
     assert_eq!(both.value("zk_ensemble_members_up", &[("ensemble", "any")]), Some(2.0));
-    assert_eq!(both.value("zk_scrape_failure", &[("member", &one.address), ("word", "mntr")]), Some(1.0));
+    assert_eq!(both.value("zk_scrape_failure", &[("member", &one.address), ("command", "mntr")]), Some(1.0));
     // A bare probe remembers nothing, counts nothing, and tells the log nothing that its answer does not tell.
     assert!(!exporter.log().contains("any"), "{}", exporter.log());
     assert!(both.series.iter().all(|(s, _)| s.name != "zk_scrape_failures_total"));
@@ -111,7 +111,7 @@ fn nobody_else_unless_the_configuration_says_so() {
     assert_eq!(refused(&exporter, "/probe?target=no-such-host.invalid:2181").0, 403);
     allow("'*.invalid'");
     let gone = page(&exporter, "/probe?target=no-such-host.invalid:2181");
-    assert_eq!(gone.value("zk_scrape_failure", &[("word", "srvr"), ("reason", "dns")]), Some(1.0));
+    assert_eq!(gone.value("zk_scrape_failure", &[("command", "srvr"), ("reason", "dns")]), Some(1.0));
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn who_joins_waits_only_to_its_own_deadline_and_nobody_inherits_a_shorter_one() 
         let (page, took) = with("1");
         assert!(took < Duration::from_millis(1500), "{took:?}");
         assert_eq!(page.value("zk_up", &[]), None);
-        assert_eq!(page.value("zk_scrape_failure", &[("word", "srvr"), ("reason", "limit")]), Some(1.0));
+        assert_eq!(page.value("zk_scrape_failure", &[("command", "srvr"), ("reason", "limit")]), Some(1.0));
         assert_eq!(slow.connections.load(Ordering::Relaxed), 1);
         assert_eq!(patient.join().unwrap().0.value("zk_up", &[]), Some(1.0));
     });

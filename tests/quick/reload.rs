@@ -79,7 +79,7 @@ fn all_or_nothing_by_signal_and_over_http() {
     assert_eq!(first.value("zk_exporter_config_last_reload_successful", &[]), Some(1.0));
     let begun = first.value("zk_exporter_config_last_reload_success_timestamp_seconds", &[]).unwrap();
     assert!(begun > 1.7e9);
-    let failures = |page: &Page| page.value("zk_scrape_failures_total", &[("ensemble", "one"), ("word", "mntr")]);
+    let failures = |page: &Page| page.value("zk_scrape_failures_total", &[("ensemble", "one"), ("command", "mntr")]);
     let failed = failures(&first).expect("mntr has no answer");
 
     // Broken: the previous one is kept, and status, log and metrics say so.
@@ -103,7 +103,7 @@ fn all_or_nothing_by_signal_and_over_http() {
     let second = page(&exporter);
     assert_eq!(second.value("zk_exporter_config_last_reload_successful", &[]), Some(1.0));
     assert!(second.value("zk_exporter_config_last_reload_success_timestamp_seconds", &[]).unwrap() > begun);
-    let of_member = second.value("zk_scrape_failures_total", &[one[1], ("word", "mntr")]).unwrap();
+    let of_member = second.value("zk_scrape_failures_total", &[one[1], ("command", "mntr")]).unwrap();
     assert!(of_member > failed + 1.0, "{of_member} after {failed}");
 
     // A member that left is gone from the page.

@@ -33,7 +33,7 @@ fn sees() -> Vec<Panel> {
             .size(4, 7),
         Panel::table(
             "What fails now",
-            &[("ensemble", "Ensemble"), ("member", "Member"), ("word", "Word"), ("reason", "Reason")],
+            &[("ensemble", "Ensemble"), ("member", "Member"), ("command", "Command"), ("reason", "Reason")],
             vec![Column::new("", Unit::Count, "max by (ensemble, member, word, reason) (zk_scrape_failure{M} == 1)")],
         )
         .asks("Which question to which member fails, and why?")

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use zookeeper_exporter::config::Word;
+use zookeeper_exporter::config::Command;
 use zookeeper_exporter::ensemble::Known;
 use zookeeper_exporter::exposition::Format;
 use zookeeper_exporter::scrape::reading::{Heard, Replies, SeenConf};
@@ -154,20 +154,20 @@ impl Exporter {
 
     fn member(&mut self, place: usize, ensemble: &Ensemble, server: &Server, now: f64) -> MemberReport {
         let cut = [server.id, 0].iter().any(|id| self.unreachable.contains(&(place, *id)));
-        let ask = |word: Word, reply: Reply| {
+        let ask = |command: Command, reply: Reply| {
             let reply = if cut { Reply::Silent } else { reply };
             match reply {
-                Reply::Bytes(text, delay) if delay < TIMEOUT => (heard(word, text.as_bytes()), delay),
+                Reply::Bytes(text, delay) if delay < TIMEOUT => (heard(command, text.as_bytes()), delay),
                 Reply::Bytes(..) | Reply::Silent => {
                     (Heard::failed(Failure::new(Reason::Timeout, "no reply in time")), TIMEOUT)
                 }
                 Reply::Refused => (Heard::failed(Failure::new(Reason::Connect, "connection refused")), 0.001),
             }
         };
-        let (mntr, duration) = ask(Word::Mntr, server.mntr(now, &ensemble.lines(server, now)));
-        let (srvr, _) = ask(Word::Srvr, server.srvr());
+        let (mntr, duration) = ask(Command::Mntr, server.mntr(now, &ensemble.lines(server, now)));
+        let (srvr, _) = ask(Command::Srvr, server.srvr());
         if let Entry::Vacant(unknown) = self.conf.entry((place, server.id))
-            && let Some(conf) = ask(Word::Conf, server.conf(&ensemble.membership_lines())).0.conf()
+            && let Some(conf) = ask(Command::Conf, server.conf(&ensemble.membership_lines())).0.conf()
         {
             unknown.insert(Arc::new(conf.clone()));
         }
