@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::addresses::{Attempt, Pending, first_reply};
 use super::beyond;
 use super::limiter::ConnectionLimiter;
 use super::memory::{Memory, Who};
@@ -76,6 +77,11 @@ impl Asked {
             let detail = "a discovered name leads to loopback, link-local, multicast or unspecified addresses only; \
                           if it is meant, add it to the members of the configuration";
             return Err(Failure::new(Reason::Dns, detail));
+        }
+        // The one that replied last comes first: another one that is silent costs its time only once.
+        let last = self.memory.replied_at();
+        if let Some(place) = found.iter().position(|address| Some(*address) == last) {
+            found[..=place].rotate_right(1);
         }
         Ok(found)
     }
@@ -207,19 +213,15 @@ async fn ask_whole(asked: &Asked, addresses: &[SocketAddr], command: Command, te
 
 async fn ask_once(asked: &Asked, addresses: &[SocketAddr], command: Command, terms: Terms<'_>) -> Heard {
     let begun = Instant::now();
-    let slot = terms.connections.acquire(asked.memory.priority(), terms.deadline).await;
-    let sent = Instant::now();
-    let waited = sent - begun;
-    let exchange = if slot.is_some() {
-        let _ = asked.sent.set(sent);
-        // On the heap, and only once there is a slot: thousands of commands may wait for one.
-        Box::pin(exchange(asked, addresses, command, terms)).await
+    let attempt = if addresses.len() == 1 || command == Command::Monitor {
+        ask_at(asked, addresses, command, terms).await
     } else {
-        Exchange::failed(no_slot(terms, waited))
+        let ask = |address| -> Pending<'_> { Box::pin(ask_at(asked, address, command, terms)) };
+        first_reply(addresses, terms.deadline, &ask).await
     };
-    drop(slot);
-    if !exchange.bytes.is_empty() {
-        terms.replied.store(true, Ordering::Relaxed);
+    let Attempt { exchange, address, waited, sent } = attempt;
+    if let Some(address) = address.filter(|_| addresses.len() > 1) {
+        asked.memory.note_replied_at(address);
     }
     let took = sent.elapsed();
     let exchange = blame(exchange, waited, terms);
@@ -231,6 +233,28 @@ async fn ask_once(asked: &Asked, addresses: &[SocketAddr], command: Command, ter
         transcript.note(question);
     }
     heard
+}
+
+/// Takes a slot and asks there. Of several addresses, the next one is asked where one refuses.
+async fn ask_at(asked: &Asked, addresses: &[SocketAddr], command: Command, terms: Terms<'_>) -> Attempt {
+    let begun = Instant::now();
+    let slot = terms.connections.acquire(asked.memory.priority(), terms.deadline).await;
+    let sent = Instant::now();
+    let waited = sent - begun;
+    let exchange = if slot.is_some() {
+        let _ = asked.sent.set(sent);
+        // On the heap, and only once there is a slot: thousands of commands may wait for one.
+        Box::pin(exchange(asked, addresses, command, terms)).await
+    } else {
+        Exchange::failed(no_slot(terms, waited))
+    };
+    drop(slot);
+    let has_replied = !exchange.bytes.is_empty();
+    if has_replied {
+        terms.replied.store(true, Ordering::Relaxed);
+    }
+    let address = addresses.first().copied().filter(|_| has_replied && addresses.len() == 1);
+    Attempt { exchange, address, waited, sent }
 }
 
 async fn exchange(asked: &Asked, addresses: &[SocketAddr], command: Command, terms: Terms<'_>) -> Exchange {

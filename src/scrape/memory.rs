@@ -1,6 +1,7 @@
 //! What is remembered of one member between scrapes: its `conf`, its failures, what the log was told.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ struct Inner {
     life: (Option<State>, Option<u64>),
     /// Where it stands among the members that wait for a connection.
     priority: Priority,
+    /// Which of its addresses replied last, where it has several.
+    replied_at: Option<SocketAddr>,
     totals: BTreeMap<(Command, Reason), u64>,
     /// The failures the log was told of last.
     told: BTreeMap<Command, Reason>,
@@ -93,6 +96,15 @@ impl Memory {
     /// Notes that it was asked in the scrape that began then. One that was not keeps its place before the others.
     pub(super) fn note_asked(&self, begun: Instant, silent: bool) {
         self.lock().priority = Priority { silent, asked: Some(begun) };
+    }
+
+    /// Which of its addresses replied last, where it has several.
+    pub(super) fn replied_at(&self) -> Option<SocketAddr> {
+        self.lock().replied_at
+    }
+
+    pub(super) fn note_replied_at(&self, address: SocketAddr) {
+        self.lock().replied_at = Some(address);
     }
 
     /// Tells the log, once for each of its forms, of a membership with lines that cannot be read.

@@ -1,5 +1,6 @@
 //! All members of all ensembles side by side: questions out, one [`Report`] back, before the deadline.
 
+mod addresses;
 mod again;
 mod beyond;
 mod dual_stack;

@@ -714,6 +714,30 @@ fn the_next_address_of_a_server_is_tried() {
 }
 
 #[test]
+fn a_silent_address_of_a_server_is_no_silent_server() {
+    let lines = |port: u16| {
+        let line = |id: usize| {
+            format!("server.{id}=127.103.12.{id}:2888:3888|127.103.11.{id}:2888:3888:participant;0.0.0.0:{port}\n")
+        };
+        (1..=3).map(line).collect()
+    };
+    let port = ensemble(&["127.103.11.1", "127.103.11.2", "127.103.11.3"], lines);
+    // Connections to it are established and never answered.
+    let _silent: Vec<TcpListener> =
+        (2..=3).map(|id| TcpListener::bind(format!("127.103.12.{id}:{port}")).unwrap()).collect();
+    let file = config(&[format!("127.103.11.1:{port}")]);
+    let exporter = Exporter::start(&["--config.file", file.path().to_str().unwrap()]);
+    exporter.scrape("8");
+    for look in ["first", "next"] {
+        let answer = exporter.scrape("8");
+        let members = members_of(answer.text());
+        assert!(members.len() == 3 && members.iter().all(|(_, up)| *up == 1.0), "{members:?}\n{}", exporter.log());
+        // The address that replied is asked first from then on.
+        assert!(look == "first" || answer.took < Duration::from_secs(1), "{:?}", answer.took);
+    }
+}
+
+#[test]
 fn an_ipv6_seed_keeps_its_label() {
     if TcpListener::bind("[::1]:0").is_err() {
         println!("SKIPPED: no IPv6 here");
