@@ -21,6 +21,8 @@ pub struct Known {
     pub short: Option<Duration>,
     /// The member that led last.
     pub leader: Option<LastLeader>,
+    /// Pairs of members with one server id that were two servers when both answered last.
+    pub apart: BTreeSet<(Arc<str>, Arc<str>)>,
 }
 
 /// The leader of an epoch; every epoch has one.
@@ -34,6 +36,10 @@ pub struct LastLeader {
     pub serves_no_clients: bool,
 }
 
+fn pair(one: &Arc<str>, other: &Arc<str>) -> (Arc<str>, Arc<str>) {
+    if one <= other { (Arc::clone(one), Arc::clone(other)) } else { (Arc::clone(other), Arc::clone(one)) }
+}
+
 impl Known {
     /// What is said of these members before any is asked.
     #[must_use]
@@ -42,9 +48,25 @@ impl Known {
         Self { observers: observers.collect(), ..Self::default() }
     }
 
+    /// Whether two members were two servers when both answered last.
+    #[must_use]
+    pub fn were_apart(&self, one: &Arc<str>, other: &Arc<str>) -> bool {
+        self.apart.contains(&pair(one, other))
+    }
+
+    /// Notes whether two members that answer are two servers.
+    pub fn note_apart(&mut self, one: &Arc<str>, other: &Arc<str>, apart: bool) {
+        if apart {
+            self.apart.insert(pair(one, other));
+        } else {
+            self.apart.remove(&pair(one, other));
+        }
+    }
+
     /// Forgets members that are no longer there.
     pub fn keep<'m>(&mut self, members: impl IntoIterator<Item = &'m Member>) {
         let present: BTreeSet<_> = members.into_iter().map(|member| &member.name).collect();
         self.observers.retain(|name| present.contains(name));
+        self.apart.retain(|(one, other)| present.contains(one) && present.contains(other));
     }
 }

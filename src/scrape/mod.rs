@@ -12,6 +12,7 @@ mod memory;
 pub mod reading;
 pub mod report;
 mod round;
+mod same_process;
 pub mod samples;
 pub mod shown;
 mod target;
@@ -30,6 +31,7 @@ use tokio::time::{Instant, sleep_until};
 
 pub use reading::Reading;
 pub use report::{EnsembleReport, MemberReport, Report, Source, State};
+pub use same_process::figures_agree;
 pub use samples::{Cell, Dropped, Samples};
 pub use shown::Shown;
 pub use transcript::Transcript;

@@ -122,6 +122,12 @@ impl MemberReport {
         self.figure(key).and_then(Number::as_count)
     }
 
+    /// The server id that it stated last in `conf`.
+    #[must_use]
+    pub fn server_id(&self) -> Option<&str> {
+        self.conf.as_ref().map(|conf| conf.server_id.as_str()).filter(|id| !id.is_empty())
+    }
+
     fn bytes(&self) -> usize {
         let texts = [&self.peer_state, &self.observer_master, &self.raw];
         let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();

@@ -18,6 +18,7 @@ use super::member::{Asked, Found};
 use super::memory::Memory;
 use super::report::{EnsembleReport, MemberReport, State};
 use super::round::{self, Round};
+use super::same_process::remember_apart;
 use super::samples::Samples;
 use super::shown::Shown;
 use crate::config::{Address, Discovery, Reach};
@@ -283,6 +284,7 @@ impl Target {
             };
         }
         known.quorum_size = report.quorum_size().or(known.quorum_size);
+        remember_apart(&mut known, &report.members);
         self.lock().watch.note(&mut known, report, Instant::now());
         report.known = known.clone();
         report.samples = self.beyond.as_ref().map(|beyond| beyond.samples()).unwrap_or_default();

@@ -47,7 +47,7 @@ impl<'r> Groups<'r> {
         let group: Vec<Option<usize>> = stated.iter().map(|stated| stated.map(|number| groups[number])).collect();
         let (judged, tied) = biggest(&group);
         let membership = newest(members, &different, &stated, &groups, judged);
-        let same_as = same_servers(members, &group);
+        let same_as = same_servers(report, &group);
         let standalone = {
             let mut servers = (0..members.len()).filter(|place| same_as[*place].is_none());
             let first = servers.next();
@@ -300,14 +300,17 @@ fn newest<'r>(
 
 /// For each member, the member that is the same server and is counted in its place: the one that is doing most, of two
 /// the first.
-fn same_servers(members: &[MemberReport], group: &[Option<usize>]) -> Vec<Option<usize>> {
+fn same_servers(report: &EnsembleReport, group: &[Option<usize>]) -> Vec<Option<usize>> {
+    let members = &report.members;
     let mut order: Vec<usize> = (0..members.len()).collect();
     let rank = |member: &MemberReport| (!member.state.serves(), !member.up);
     order.sort_by_key(|place| (rank(&members[*place]), *place));
     let mut same_as = vec![None; members.len()];
     let mut counted: Vec<usize> = Vec::with_capacity(members.len());
     for place in order {
-        let same = |other: &usize| group[*other] == group[place] && is_same_server(&members[*other], &members[place]);
+        let same = |other: &usize| {
+            group[*other] == group[place] && is_same_server(&report.known, &members[*other], &members[place])
+        };
         match counted.iter().copied().find(same) {
             Some(other) => same_as[place] = Some(other),
             None => counted.push(place),

@@ -86,6 +86,7 @@ const LONG: Known = Known {
     unseen: Some(Duration::from_mins(2)),
     short: None,
     leader: None,
+    apart: std::collections::BTreeSet::new(),
 };
 
 /// What is remembered of member 3, which led this epoch.
@@ -320,7 +321,15 @@ fn two_servers_with_one_id_and_other_figures_are_two() {
     // The same short names in two networks: other data, another life.
     let mut made = members("one-server-two-names", &[]);
     made[3].zxid = Some(9 << 32);
-    assert_eq!(judged(made).0.duplicates, []);
+    assert_eq!(judged(made.clone()).0.duplicates, []);
+    // While one of them is silent, they are what they were when both answered.
+    let names: Vec<Arc<str>> = made.iter().map(|report| Arc::clone(&report.name)).collect();
+    made[3] = silent(&made[3]);
+    let mut before = Known::default();
+    before.note_apart(&names[3], &names[2], true);
+    assert_eq!(known(made.clone(), before.clone()).0.duplicates, []);
+    before.note_apart(&names[2], &names[3], false);
+    assert_eq!(known(made, before).0.duplicates, [(3, 2)]);
     // Without a membership (3.4) two ensembles have the same ids.
     let strip = |report: &MemberReport| {
         let mut conf = (*report.conf.clone().unwrap()).clone();
