@@ -166,9 +166,9 @@ fn label<'t>(text: Option<&'t str>, name: &str) -> &'t str {
     found.map_or("", |(_, value)| value)
 }
 
-/// Whether a value is a text that nobody takes for a number: `zookeeper`, `true`, `none yet`.
+/// Whether a value is a text and no figure that cannot be read: `zookeeper`, `true`, `v2.0.5`.
 fn is_word(value: &str) -> bool {
-    value.starts_with(char::is_alphabetic) && !value.contains(|c: char| c.is_numeric())
+    value.starts_with(char::is_alphabetic)
 }
 
 fn is_sentinel(sentinel: Sentinel, number: Number) -> bool {

@@ -262,7 +262,7 @@ fn keeper_and_raftkeeper_tell_their_configuration() {
 
 #[test]
 fn raftkeeper_is_read_whole() {
-    let made = members("raftkeeper", &[("zk_in_snapshot", "zk_snap_count\t619\nzk_in_snapshot")]);
+    let made = members("raftkeeper", &[("zk_in_snapshot", "zk_snap_count\t619\nzk_build\tv2.0.5-x64\nzk_in_snapshot")]);
     let versions: Vec<&str> = made.iter().map(|report| &*report.identity.as_ref().unwrap().version).collect();
     assert_eq!(versions, ["v2.0.5", "v2.0.5", "v2.0.4"]);
     for report in &made {
