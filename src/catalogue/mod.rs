@@ -232,6 +232,8 @@ pub fn essential() -> &'static std::collections::BTreeSet<FamilyId> {
 #[must_use]
 pub fn is_own_name(name: &str) -> bool {
     name.starts_with("zk_exporter_")
+        // `check --output prometheus` writes these.
+        || name.starts_with("zk_check_")
         || catalogue().families().take(own::ROWS.len()).any(|(_, family)| {
             name.strip_prefix(&*family.name).is_some_and(|rest| rest.is_empty() || rest == family.kind.suffix())
         })

@@ -132,7 +132,7 @@ fn names_of_mntr_cannot_forge_what_the_exporter_says() {
         "zk_version\t3.9.3-x\nzk_exporter_build_info\t1\nzk_exporter_config_last_reload_successful\t0\n\
          zk_alert_threshold{alert=\"ZooKeeperMemberDown\",severity=\"critical\"}\t9\nzk_exporter_anything\t1\n\
          zk_exporter_http_requests_total\t5\nzk_canary_up\t1\nzk_dir_free_bytes\t1\nzk_ensemble_has_quorum\t7\n\
-         zk_up\t5\nzk_peer_state\tfollowing - broadcast\nzk_znode_count\t7\n",
+         zk_up\t5\nzk_check_status\t0\nzk_peer_state\tfollowing - broadcast\nzk_znode_count\t7\n",
     );
     for number in 0..12_000 {
         mntr.push_str(&format!("zk_flood_{number}\t1\n"));
@@ -152,7 +152,7 @@ fn names_of_mntr_cannot_forge_what_the_exporter_says() {
         let of_member = |name: &str| page.series.iter().filter(|(s, _)| s.name.starts_with(name)).count();
         assert_eq!(of_member("zk_exporter_anything"), 0);
         assert_eq!(of_member("zk_exporter_build"), 1);
-        assert_eq!(of_member("zk_dir_free"), 0);
+        assert_eq!(of_member("zk_dir_free") + of_member("zk_check_"), 0);
         let flood = of_member("zk_flood_");
         assert!((400..=500).contains(&flood), "{flood}");
         let thresholds = page.series.iter().filter(|(s, _)| s.name == "zk_alert_threshold");
