@@ -25,6 +25,9 @@ fn is_large() -> bool {
     number("BURST_MEMBERS", 0) >= 1000
 }
 
+/// What a busy machine may add to every time that an unoptimized build takes.
+const SLACK: Duration = Duration::from_secs(2);
+
 /// What the clients send as their scrape timeout.
 fn scrape_timeout() -> Duration {
     Duration::from_secs(if is_large() { 10 } else { 8 })
@@ -174,7 +177,7 @@ async fn watch_health(address: String, stop: Arc<AtomicBool>, slowest: Arc<Atomi
 #[test]
 fn a_burst_of_requests_is_bounded_in_memory_and_time() {
     let (members, clients) = (number("BURST_MEMBERS", 120), number("BURST_CLIENTS", 30));
-    let slack = if is_large() { Duration::ZERO } else { Duration::from_secs(6) };
+    let slack = if is_large() { Duration::ZERO } else { SLACK };
     let fleet = Fleet::start(members);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     println!("| {members} members, {clients} clients | served | 503 | cut | slowest | health | peak MB |");
@@ -215,7 +218,7 @@ fn a_page_that_cannot_be_written_in_time_comes_in_time_without_some_members() {
     let fleet = Fleet::start(members);
     let exporter = fleet.exporter();
     let mut omitted = Vec::new();
-    let slack = if is_large() { 0.0 } else { 4.0 };
+    let slack = if is_large() { 0.0 } else { SLACK.as_secs_f64() };
     for seconds in if is_large() { &["10", "5", "2", "1", "0.5"][..] } else { &["6", "3"][..] } {
         let answer = exporter.scrape(seconds);
         assert!(answer.took.as_secs_f64() <= seconds.parse::<f64>().unwrap() + slack, "{seconds}: {:?}", answer.took);
