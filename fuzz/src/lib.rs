@@ -10,6 +10,7 @@ pub mod replies;
 
 mod ensemble;
 mod files;
+mod judge;
 mod lines;
 mod mntr;
 mod monitor;
@@ -21,6 +22,7 @@ mod znode;
 
 pub use ensemble::ensemble;
 pub use files::{config, web_config};
+pub use judge::judge;
 pub use mntr::{mntr, mntr_bytes};
 pub use monitor::monitor;
 pub use request::{accept, allow, probe, timeout};
@@ -33,12 +35,13 @@ pub use znode::znode;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder in `corpus/` and of its file in `fuzz_targets/`.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("accept", accept),
     ("allow", allow),
     ("conf", conf),
     ("config", config),
     ("ensemble", ensemble),
+    ("judge", judge),
     ("mntr", mntr),
     ("mntr_bytes", mntr_bytes),
     ("monitor", monitor),
