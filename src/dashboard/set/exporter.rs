@@ -37,7 +37,7 @@ fn sees() -> Vec<Panel> {
             vec![Column::new("", Unit::Count, "max by (ensemble, member, word, reason) (zk_scrape_failure{M} == 1)")],
         )
         .asks("Which question to which member fails, and why?")
-        .bad("not_allowed: the whitelist. connect: the process is down. timeout: it hangs. dns, tls: the way to it.", "README, table How a sick member looks.")
+        .bad("not_allowed: the whitelist. connect: the process is down. timeout: it hangs. dns, tls: the way to it.", "docs/failures.md")
         .missing("Nothing fails.")
         .size(16, 7),
         Panel::curves("Failures", Unit::PerSecond)

@@ -1,0 +1,122 @@
+//! The Chinese documents have the structure, the commands, the links and the alerts of the English ones.
+
+use std::collections::BTreeSet;
+
+use zookeeper_exporter::alert::{Condition, conditions};
+
+use super::links::{prose, targets};
+use crate::common::{assert_golden, root};
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// The level of each heading, in order.
+fn levels(text: &str) -> Vec<usize> {
+    let level = |line: &str| line.len() - line.trim_start_matches('#').len();
+    prose(text).into_iter().map(level).filter(|level| *level > 0).collect()
+}
+
+/// The fenced blocks with their language; comments of commands may be translated.
+fn blocks(text: &str) -> Vec<String> {
+    let inside = text.split("```").skip(1).step_by(2);
+    let uncommented = |line: &str| line.split(" #").next().unwrap_or_default().trim_end().to_owned();
+    inside
+        .map(|block| {
+            let strip = block.starts_with("sh\n");
+            let lines = block.lines().map(|line| if strip { uncommented(line) } else { line.to_owned() });
+            lines.collect::<Vec<_>>().join("\n")
+        })
+        .collect()
+}
+
+/// The code spans of a table's first column.
+fn keys(text: &str) -> Vec<String> {
+    let rows = prose(text).into_iter().filter(|line| line.starts_with("| `"));
+    rows.flat_map(|row| {
+        row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+    })
+    .collect()
+}
+
+/// The links of a document, those to a translated page taken for links to the original.
+fn links(text: &str) -> BTreeSet<String> {
+    targets(text)
+        .into_iter()
+        .filter(|target| !target.starts_with("README"))
+        .map(|target| target.replace("docs/zh-CN/", "docs/"))
+        .filter(|target| target != "docs/quick-start.md")
+        .collect()
+}
+
+#[test]
+fn the_chinese_readme_has_the_structure_of_the_english_one() {
+    let (english, chinese) = (read("README.md"), read("README.zh-CN.md"));
+    assert_eq!(levels(&chinese), levels(&english), "headings");
+    assert_eq!(blocks(&chinese), blocks(&english), "commands");
+    assert_eq!(keys(&chinese), keys(&english), "sub-commands");
+    assert_eq!(links(&chinese), links(&english), "links");
+    assert!(blocks(&english).len() >= 8 && links(&english).len() > 20 && levels(&english).len() > 8);
+    assert!(english.lines().count() <= 180, "README.md has more than 180 lines");
+}
+
+#[test]
+fn the_chinese_page_of_early_warning_has_the_sections_and_formulas_of_the_english_one() {
+    let (english, chinese) = (read("docs/early-warning.md"), read("docs/zh-CN/early-warning.md"));
+    for formula in english.lines().filter(|line| line.starts_with("    ")) {
+        assert!(chinese.contains(formula), "docs/zh-CN/early-warning.md lacks {formula}");
+    }
+    for condition in conditions()
+        .iter()
+        .map(Condition::alert)
+        .filter(|name| ["Risk", "Burn", "RunsOut", "Unusual", "Forecast"].iter().any(|part| name.contains(part)))
+    {
+        assert!(chinese.contains(&format!("`{condition}`")), "docs/zh-CN/early-warning.md lacks {condition}");
+    }
+}
+
+/// A limit as the Chinese table writes it.
+fn translated(limit: &str) -> String {
+    let words =
+        [(" (off)", "（默认关闭）"), ("yes", "是"), (" days", " 天"), (" minutes", " 分钟"), (" hours", " 小时")];
+    words.iter().fold(limit.to_owned(), |limit, (english, chinese)| limit.replace(english, chinese))
+}
+
+/// The rows about alerts of a table: name, and all cells behind it.
+fn rows(text: &str) -> Vec<(String, Vec<String>)> {
+    let begins = |line: &&str| line.starts_with("| [ZooKeeper");
+    let cells =
+        |line: &str| line.split(" | ").skip(1).map(|cell| cell.trim_end_matches('|').trim().to_owned()).collect();
+    let name = |line: &str| line["| [".len()..].split(']').next().unwrap().to_owned();
+    text.lines().filter(begins).map(|line| (name(line), cells(line))).collect()
+}
+
+/// Names, limits and durations come from the catalogue: `UPDATE_GOLDEN=1` writes them; the texts are written by hand.
+#[test]
+fn the_chinese_page_of_alerts_has_every_alert_with_its_limits() {
+    const PATH: &str = "docs/zh-CN/alerts.md";
+    let english = read("docs/alerts.md");
+    let english = rows(english.split("## All alerts").nth(1).unwrap().split("\n## ").next().unwrap());
+    let chinese = read(PATH);
+    let texts = rows(&chinese);
+    let names: BTreeSet<&String> = texts.iter().map(|(name, _)| name).collect();
+    let missing: Vec<String> = conditions().iter().map(Condition::alert).filter(|name| !names.contains(name)).collect();
+    assert!(missing.is_empty(), "{PATH} lacks {missing:?}: add a row with meaning, impact and first action in Chinese");
+    let mut table = String::new();
+    for (name, cells) in &english {
+        let text = &texts.iter().find(|(other, _)| other == name).unwrap().1;
+        let [.., meaning, impact, action] = text.as_slice() else { panic!("{PATH}: the row of {name} is incomplete") };
+        for text in [meaning, impact, action] {
+            let written = text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+            assert!(written, "{PATH}: {name} has a text that is not Chinese: {text:?}");
+        }
+        let limits: Vec<String> = cells.iter().take(3).map(|cell| translated(cell)).collect();
+        table += &format!(
+            "| [{name}](../runbooks/{name}.md) | {} | {meaning} | {impact} | {action} |\n",
+            limits.join(" | ")
+        );
+    }
+    let begin = chinese.find("| [ZooKeeper").unwrap();
+    let end = begin + chinese[begin..].find("\n\n").unwrap() + 1;
+    assert_golden(PATH, &format!("{}{table}{}", &chinese[..begin], &chinese[end..]));
+}
