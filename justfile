@@ -1,0 +1,34 @@
+# `just` lists the recipes; each is one command that also works without just. `setup` is the only one that installs.
+
+default:
+    @just --list --unsorted
+
+# install Rust components, and the Debian packages of the tests
+setup:
+    rustup component add clippy rustfmt
+    ./scripts/test setup
+
+# tests that need no server, about half a minute after the first build
+quick:
+    ./scripts/test quick
+
+# everything, on real ensembles
+test:
+    ./scripts/test
+
+# a long part, for example: just long fuzz
+long part:
+    ./scripts/test long {{part}}
+
+# rewrite golden and generated files; look at the difference
+golden *filter:
+    UPDATE_GOLDEN=1 cargo test --quiet --locked --test quick -- {{filter}}
+
+# format, then lint as the tests do
+lint:
+    cargo fmt
+    cargo clippy --quiet --locked --all-targets -- -D warnings
+
+# a real ensemble, the exporter, Prometheus and Alertmanager on this machine
+demo:
+    ./scripts/demo
