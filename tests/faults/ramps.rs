@@ -1,5 +1,5 @@
 //! Early warning on a real ensemble: slow ramps, each of which must warn before it alarms, and steady load, which must not.
-//! `./scripts/test long ramps` writes the table of `docs/early-warning.md`; `./scripts/test long steady`.
+//! `./scripts/test long ramps` writes the table of `docs/validation/early-warning.md`; `./scripts/test long steady`.
 
 use std::path::Path;
 use std::process::Command;
@@ -244,7 +244,7 @@ fn ramps_warn_before_they_alarm() {
         draw(&bench, follower, ramp.begun);
         ramps.push(ramp);
     }
-    write_table(&ramps, &root().join("docs/early-warning.md"));
+    write_table(&ramps, &root().join("docs/validation/early-warning.md"));
     let problems: Vec<String> = ramps.iter().filter_map(Ramp::problem).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
@@ -269,11 +269,11 @@ fn write_table(ramps: &[Ramp], page: &Path) {
     let day = String::from_utf8_lossy(&day.stdout).trim().to_owned();
     let lines: Vec<String> = ramps.iter().map(Ramp::line).collect();
     let table = format!(
-        "Measured {day} with Debian's ZooKeeper 3.8.0, Prometheus and Alertmanager on one machine of 2 cores, under a load of 40\nrequests a second, all durations in the rules divided by {FACTOR}, scrape and evaluation every second. Seconds from the begin\nof the ramp to the webhook. `./scripts/test long ramps` measures anew. The last column is the lead where ramp and durations are as much slower.\nConnections and file descriptors are one group: in the ramp of the latter the former's limit raises the risk first.\n\n| ramp | warning, critical | first warning | after s | risk after s | alarm after s | lead s | with undivided durations, min |\n|---|---|---|---|---|---|---|---|\n{}\n",
+        "Measured {day} with Debian's ZooKeeper 3.8.0, Prometheus and Alertmanager on one machine of 2 cores, under a load of 40\nrequests a second, all durations in the rules divided by {FACTOR}, scrape and evaluation every second. Seconds from the start of the ramp\nto the webhook. `./scripts/test long ramps` repeats the measurement and writes this table. The last column is the lead if ramp and\ndurations are slower by the same factor. Connections and file descriptors are one group: in the ramp of the latter, the limit of the\nformer raises the risk first.\n\n| ramp | warning, critical | first warning | after s | risk after s | alarm after s | lead s | with undivided durations, min |\n|---|---|---|---|---|---|---|---|\n{}\n",
         lines.join("\n")
     );
     let text = std::fs::read_to_string(page).unwrap();
-    let heading = "## Proven by slow ramps\n\n";
+    let heading = "## Slow ramps\n\n";
     let begin = text.find(heading).unwrap() + heading.len();
     let end = text[begin..].find("\n## ").map_or(text.len(), |place| begin + place);
     std::fs::write(page, format!("{}{table}{}", &text[..begin], &text[end..])).unwrap();
