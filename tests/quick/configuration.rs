@@ -90,7 +90,7 @@ itself of every member is on it, and the metrics of the last members are left ou
 counts them. Raise `scrape_timeout`, choose `metrics: essential`, or scrape `/probe` for each ensemble.
 
 A response is counted until its client has taken it. Scrapes, probes and the status page have budgets of memory of their own
-([tls.md](tls.md#what-bounds-a-client)); a request for which there is none gets 503 with `Retry-After`. A client that has taken
+([tls.md](tls.md#limits-for-clients)); a request for which there is none gets 503 with `Retry-After`. A client that has taken
 nothing for three seconds is closed while a request waits.
 
 ## Probes
