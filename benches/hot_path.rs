@@ -72,7 +72,8 @@ fn main() {
     row("parse srvr", SRVR.len(), || {
         black_box(srvr::parse(black_box(SRVR)));
     });
-    for (count, format) in [(1, Format::Classic), (9, Format::Classic), (9, Format::OpenMetrics)] {
+    for (count, format) in [(1, Format::Classic), (9, Format::Classic), (9, Format::OpenMetrics), (9, Format::Protobuf)]
+    {
         let members: Vec<_> = (0..count).map(|number| member(&format!("zk-{number}.example.com:2181"))).collect();
         let samples: usize = members.iter().map(|member| member.samples.cells().len() + 14).sum();
         let report = Arc::new(Report {
@@ -83,7 +84,7 @@ fn main() {
                 known: Known::default(),
             })],
         });
-        let mut page = String::new();
+        let mut page = Vec::new();
         render(&report, None, Names::Catalogue, format, &mut page).expect("a page");
         let bytes = page.len();
         row(&format!("render {samples} samples of {count} members ({format:?})"), bytes, || {

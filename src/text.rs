@@ -57,6 +57,28 @@ pub fn line(text: &str, max: usize) -> String {
     line
 }
 
+/// The value of a label as the text formats write it: up to the closing quote, unescaped, and the text behind the quote.
+#[must_use]
+pub fn quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let end = text.find(['"', '\\'])?;
+    if text.as_bytes()[end] == b'"' {
+        return Some((Cow::Borrowed(&text[..end]), &text[end + 1..]));
+    }
+    let mut value = text[..end].to_owned();
+    let mut characters = text[end..].char_indices();
+    while let Some((place, character)) = characters.next() {
+        match character {
+            '"' => return Some((Cow::Owned(value), &text[end + place + 1..])),
+            '\\' => value.push(match characters.next()?.1 {
+                'n' => '\n',
+                other => other,
+            }),
+            other => value.push(other),
+        }
+    }
+    None
+}
+
 /// JSON text with escapes in place of unprintable characters, which a serializer writes as they are from DEL on.
 ///
 /// Line breaks stand between the tokens of JSON, never within one, and stay.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::text::quoted;
+
 /// One sample: labels in the order of their names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
@@ -80,29 +82,12 @@ fn sample(line: &str) -> Option<(&str, Sample)> {
             }
             let (label, behind) = rest.split_once("=\"")?;
             let (value, behind) = quoted(behind)?;
-            labels.insert(label.to_owned(), value);
+            labels.insert(label.to_owned(), value.into_owned());
             rest = behind;
         }
     }
     let value = rest.split_whitespace().next()?.parse().ok()?;
     (!name.is_empty()).then_some((name, Sample { labels, value }))
-}
-
-/// The text up to the closing quote, unescaped, and what stands behind it.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut characters = text.char_indices();
-    while let Some((place, character)) = characters.next() {
-        match character {
-            '"' => return Some((value, &text[place + 1..])),
-            '\\' => value.push(match characters.next()?.1 {
-                'n' => '\n',
-                other => other,
-            }),
-            other => value.push(other),
-        }
-    }
-    None
 }
 
 #[cfg(test)]

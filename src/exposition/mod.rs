@@ -1,4 +1,4 @@
-//! A report as a page: one encoder (prometheus-client), both text formats, no I/O.
+//! A report as a page: one encoder (prometheus-client), two text formats and protobuf, no I/O.
 
 mod beyond;
 mod collector;
@@ -7,6 +7,7 @@ mod headers;
 mod labels;
 mod negotiate;
 mod page;
+mod protobuf;
 mod raw;
 mod statements;
 
@@ -15,19 +16,21 @@ use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 
-pub use negotiate::{Accepted, negotiate};
+pub use negotiate::{MediaType, negotiate};
 pub use page::Page;
 pub use raw::collisions;
 
 use crate::scrape::{EnsembleReport, MemberReport, Report};
 
-/// The text formats a page is written in.
+/// The formats a page is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Prometheus' text format 0.0.4, for everyone who does not ask for the other.
     Classic,
     /// OpenMetrics 1.0.0.
     OpenMetrics,
+    /// Length-delimited messages `io.prometheus.client.MetricFamily`.
+    Protobuf,
 }
 
 /// How the families are named.
@@ -51,7 +54,7 @@ pub fn render(
     more: Option<Box<dyn Collector>>,
     names: Names,
     format: Format,
-    out: &mut String,
+    out: &mut Vec<u8>,
 ) -> fmt::Result {
     Page::new(Arc::clone(report), more, names, format).write(out, usize::MAX).map(|_| ())
 }

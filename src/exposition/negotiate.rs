@@ -4,74 +4,88 @@ use super::Format;
 
 /// The outcome of a negotiation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepted {
+pub struct MediaType {
     /// The format to write.
     pub format: Format,
+    /// The client asked for version 1.0.0 of the classic format by name; the pages of both versions are the same.
+    pub version_1: bool,
     /// The client speaks of name escaping (Prometheus 3): the answer must do so too.
     pub escaping: bool,
 }
 
-impl Accepted {
+/// Weight of a media range, and what it asks for.
+type Offer = (u32, MediaType);
+
+impl MediaType {
     /// The value of `Content-Type`; Prometheus 3 refuses a page without a right one.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
-        match (self.format, self.escaping) {
-            (Format::Classic, false) => "text/plain; version=0.0.4; charset=utf-8",
-            (Format::Classic, true) => "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
-            (Format::OpenMetrics, false) => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            (Format::OpenMetrics, true) => {
+        match (self.format, self.version_1, self.escaping) {
+            (Format::Classic, false, false) => "text/plain; version=0.0.4; charset=utf-8",
+            (Format::Classic, false, true) => "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
+            (Format::Classic, true, false) => "text/plain; version=1.0.0; charset=utf-8",
+            (Format::Classic, true, true) => "text/plain; version=1.0.0; charset=utf-8; escaping=underscores",
+            (Format::OpenMetrics, _, false) => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            (Format::OpenMetrics, _, true) => {
                 "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
+            }
+            (Format::Protobuf, _, false) => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
+            (Format::Protobuf, _, true) => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; \
+                 escaping=underscores"
             }
         }
     }
 }
 
-/// Reads an `Accept` header; whoever does not ask for OpenMetrics 1.0.0 gets the classic format.
+/// Reads an `Accept` header: the format of the highest weight, the richer one of two with the same; without a range that fits,
+/// the classic format.
 #[must_use]
-pub fn negotiate(accept: Option<&str>) -> Accepted {
-    let mut classic = Wish::default();
-    let mut open = Wish::default();
-    for range in accept.unwrap_or("").split(',') {
-        let mut parts = range.split(';').map(str::trim);
-        let media = parts.next().unwrap_or("").to_ascii_lowercase();
-        let (mut quality, mut version, mut escaping) = (1000, None, false);
-        for parameter in parts {
-            let Some((name, value)) = parameter.split_once('=') else { continue };
-            let value = value.trim().trim_matches('"');
-            match name.trim().to_ascii_lowercase().as_str() {
-                "q" => quality = per_mille(value),
-                "version" => version = Some(value),
-                "escaping" => escaping = true,
-                _ => {}
-            }
-        }
-        match media.as_str() {
-            "application/openmetrics-text" if matches!(version, None | Some("1.0.0")) => open.raise(quality, escaping),
-            "text/plain" if matches!(version, None | Some("0.0.4")) => classic.raise(quality, escaping),
-            "text/*" | "*/*" => classic.raise(quality, false),
+pub fn negotiate(accept: Option<&str>) -> MediaType {
+    let classic = MediaType { format: Format::Classic, version_1: false, escaping: false };
+    let offers = accept.unwrap_or("").split(',').filter_map(offer);
+    let rank =
+        |(quality, media): &Offer| (*quality, media.format != Format::Classic, media.format == Format::OpenMetrics);
+    // Of two with the same weight and format, the first.
+    offers.rev().max_by_key(rank).map_or(classic, |(_, media)| media)
+}
+
+/// One media range; `None` where it is refused, malformed or not offered.
+fn offer(range: &str) -> Option<Offer> {
+    let mut parts = range.split(';').map(str::trim);
+    let media = parts.next().unwrap_or("").to_ascii_lowercase();
+    let (mut quality, mut version, mut escaping) = (1000, None, false);
+    let (mut proto, mut encoding) = (None, None);
+    for parameter in parts {
+        let Some((name, value)) = parameter.split_once('=') else { continue };
+        let value = value.trim().trim_matches('"');
+        match name.trim().to_ascii_lowercase().as_str() {
+            "q" => quality = per_mille(value),
+            "version" => version = Some(value),
+            "escaping" => escaping = true,
+            "proto" => proto = Some(value),
+            "encoding" => encoding = Some(value),
             _ => {}
         }
     }
-    if open.quality > 0 && open.quality >= classic.quality {
-        Accepted { format: Format::OpenMetrics, escaping: open.escaping }
-    } else {
-        Accepted { format: Format::Classic, escaping: classic.escaping }
-    }
-}
-
-/// How much a format is wanted, from 0 to 1000.
-#[derive(Default)]
-struct Wish {
-    quality: u32,
-    escaping: bool,
-}
-
-impl Wish {
-    fn raise(&mut self, quality: u32, escaping: bool) {
-        if quality > self.quality {
-            *self = Self { quality, escaping };
+    let (format, version_1, escaping) = match media.as_str() {
+        "application/vnd.google.protobuf"
+            if proto == Some("io.prometheus.client.MetricFamily") && encoding == Some("delimited") =>
+        {
+            (Format::Protobuf, false, escaping)
         }
-    }
+        "application/openmetrics-text" if matches!(version, None | Some("1.0.0")) => {
+            (Format::OpenMetrics, false, escaping)
+        }
+        "text/plain" if matches!(version, None | Some("0.0.4" | "1.0.0")) => {
+            (Format::Classic, version == Some("1.0.0"), escaping)
+        }
+        "text/*" | "*/*" => (Format::Classic, false, false),
+        _ => return None,
+    };
+    (quality > 0).then_some((quality, MediaType { format, version_1, escaping }))
 }
 
 /// A quality such as `0.75`; nonsense counts as 0, as if the range were not there.
@@ -86,7 +100,7 @@ mod tests {
 
     #[test]
     fn real_clients_get_what_they_ask_for() {
-        use Format::{Classic, OpenMetrics};
+        use Format::{Classic, OpenMetrics, Protobuf};
         for (accept, format, escaping) in [
             (None, Classic, false),
             (Some(""), Classic, false),
@@ -115,13 +129,42 @@ mod tests {
                 Classic,
                 true,
             ),
+            // Prometheus 3 that scrapes native histograms
+            (
+                Some(
+                    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,*/*;q=0.1",
+                ),
+                Protobuf,
+                false,
+            ),
+            (
+                Some(
+                    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;escaping=underscores",
+                ),
+                Protobuf,
+                true,
+            ),
+            (Some("application/vnd.google.protobuf;proto=other;encoding=delimited"), Classic, false),
+            (
+                Some(
+                    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text, */*;q=0.1",
+                ),
+                Classic,
+                false,
+            ),
+            (Some("text/plain;version=1.0.0"), Classic, false),
+            (Some("text/plain;version=1.0.0;escaping=allow-utf-8, text/plain;version=0.0.4;q=0.9"), Classic, true),
             (Some("application/openmetrics-text;version=0.0.1"), Classic, false),
             (Some("application/openmetrics-text"), OpenMetrics, false),
             (Some("application/openmetrics-text;q=0, text/plain"), Classic, false),
             (Some("APPLICATION/OpenMetrics-Text; Version=1.0.0"), OpenMetrics, false),
             (Some(";;;,,q=,=\u{0},application/openmetrics-text;q=nan"), Classic, false),
         ] {
-            assert_eq!(negotiate(accept), Accepted { format, escaping }, "{accept:?}");
+            let media = negotiate(accept);
+            assert_eq!((media.format, media.escaping), (format, escaping), "{accept:?}");
+            let version_1 = accept.is_some_and(|accept| accept.starts_with("text/plain;version=1.0.0"));
+            assert_eq!(media.version_1, version_1, "{accept:?}");
+            assert_eq!(media.content_type().ends_with("; escaping=underscores"), escaping, "{accept:?}");
         }
     }
 }

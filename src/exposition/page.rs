@@ -67,7 +67,7 @@ impl Page {
     ///
     /// # Errors
     /// Only if a label or a value cannot be formatted, which no report contains.
-    pub fn write(&mut self, out: &mut String, enough: usize) -> Result<bool, fmt::Error> {
+    pub fn write(&mut self, out: &mut Vec<u8>, enough: usize) -> Result<bool, fmt::Error> {
         let begin = out.len();
         while !self.ended {
             let left = self.families.len() - self.written;
@@ -87,6 +87,7 @@ impl Page {
             if self.ended {
                 text::encode_eof(&mut headers)?;
             }
+            headers.finish();
             if out.len() - begin >= enough || (enough != usize::MAX && self.is_at_members()) {
                 break;
             }

@@ -47,7 +47,7 @@ type Written = (Box<Writer>, Result<Option<Bytes>, fmt::Error>);
 /// A page, and how it is written.
 pub(super) struct Writer {
     page: Page,
-    text: String,
+    bytes: Vec<u8>,
     /// Where the client asked for gzip.
     coder: Option<GzEncoder<Vec<u8>>>,
     ended: bool,
@@ -84,7 +84,7 @@ impl Writer {
     ) -> Self {
         let coder = gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
         let clock = Clock { begun, write_by, writing: begun.elapsed(), written: 0, pace: measured };
-        Self { page, text: String::with_capacity(PIECE), coder, ended: false, clock, _permit: permit }
+        Self { page, bytes: Vec::with_capacity(PIECE), coder, ended: false, clock, _permit: permit }
     }
 
     /// The next bytes; none at the end.
@@ -94,14 +94,14 @@ impl Writer {
             if self.page.is_at_members() {
                 self.fit();
             }
-            self.text.clear();
-            self.ended = !self.page.write(&mut self.text, PIECE)?;
-            self.clock.written += self.text.len();
+            self.bytes.clear();
+            self.ended = !self.page.write(&mut self.bytes, PIECE)?;
+            self.clock.written += self.bytes.len();
             let bytes = match &mut self.coder {
-                None => std::mem::replace(&mut self.text, String::with_capacity(PIECE)).into_bytes(),
+                None => std::mem::replace(&mut self.bytes, Vec::with_capacity(PIECE)),
                 Some(coder) => {
                     // Writing to memory cannot fail.
-                    let _ = coder.write_all(self.text.as_bytes());
+                    let _ = coder.write_all(&self.bytes);
                     if self.ended {
                         let _ = coder.try_finish();
                     }
@@ -283,7 +283,7 @@ mod tests {
     fn members_are_left_out_one_by_one_from_the_end() {
         let report = fleet(20);
         let mut page = Page::new(Arc::clone(&report), None, Names::Catalogue, Format::Classic);
-        let mut out = String::new();
+        let mut out = Vec::new();
         while !page.is_at_members() {
             page.write(&mut out, 1).unwrap();
         }
@@ -291,6 +291,7 @@ mod tests {
         let omitted = page.fit(all / 4);
         assert!((10..50).contains(&omitted), "{omitted}");
         while page.write(&mut out, usize::MAX).unwrap() {}
+        let out = String::from_utf8(out).unwrap();
         let have = |name: &str| out.contains(&format!("zk_znodes{{ensemble=\"{name}\""));
         assert!(have("e1") && !have("e19"));
         let said = out.lines().filter_map(|line| line.strip_prefix("zk_ensemble_members_omitted{")?.split_once("} "));
@@ -302,8 +303,8 @@ mod tests {
     fn pieces_make_the_page() {
         let report = fleet(20);
         for names in [Names::Catalogue, Names::Mntr] {
-            for format in [Format::Classic, Format::OpenMetrics] {
-                let mut whole = String::new();
+            for format in [Format::Classic, Format::OpenMetrics, Format::Protobuf] {
+                let mut whole = Vec::new();
                 render(&report, None, names, format, &mut whole).unwrap();
                 for gzip in [false, true] {
                     let mut flow = flow(&report, names, format, gzip);
@@ -313,13 +314,11 @@ mod tests {
                         bytes.extend(piece);
                         pieces += 1;
                     }
-                    let mut text = String::new();
                     if gzip {
-                        flate2::read::GzDecoder::new(&*bytes).read_to_string(&mut text).unwrap();
-                    } else {
-                        text = String::from_utf8(bytes).unwrap();
+                        let coded = std::mem::take(&mut bytes);
+                        flate2::read::GzDecoder::new(&*coded).read_to_end(&mut bytes).unwrap();
                     }
-                    assert!(text == whole, "{names:?} {format:?} {gzip}");
+                    assert!(bytes == whole, "{names:?} {format:?} {gzip}");
                     assert!(pieces > 3 || names == Names::Mntr, "{pieces} pieces");
                     assert!(flow.next().unwrap().is_none());
                 }
@@ -330,7 +329,7 @@ mod tests {
     #[test]
     fn a_page_under_way_holds_little_of_its_text() {
         let report = fleet(40);
-        let mut whole = String::new();
+        let mut whole = Vec::new();
         render(&report, None, Names::Catalogue, Format::Classic, &mut whole).unwrap();
         let mut length = 0;
         let counted = allocation_counter::measure(|| {

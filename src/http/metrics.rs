@@ -78,13 +78,15 @@ pub(super) async fn page(
     } else {
         let begun = Instant::now();
         let mut page = Page::new(report, own, names, accepted.format);
-        let mut text = String::with_capacity(expected);
-        if let Err(error) = page.write(&mut text, usize::MAX) {
+        let mut bytes = Vec::with_capacity(expected);
+        if let Err(error) = page.write(&mut bytes, usize::MAX) {
             tracing::error!(%error, "cannot write the page");
             return Ok(failed());
         }
-        let coded = gzip && text.len() > WORTH_COMPRESSING;
-        let bytes = if coded { compress(text.as_bytes()) } else { text.into_bytes() };
+        let coded = gzip && bytes.len() > WORTH_COMPRESSING;
+        if coded {
+            bytes = compress(&bytes);
+        }
         measured.note(members, gzip, begun.elapsed());
         permit.count(bytes.len())?;
         (Body::new(Whole::new(bytes, permit)), coded)

@@ -22,6 +22,7 @@ impl Series {
 pub struct Page {
     pub series: Vec<(Series, f64)>,
     pub types: BTreeMap<String, String>,
+    pub units: BTreeMap<String, String>,
 }
 
 impl Page {
@@ -70,6 +71,13 @@ pub fn read_page(text: &str, format: Format) -> Result<Page, String> {
                 return Err(format!("family twice: {name}"));
             }
             (family, kind) = (name.to_owned(), word.to_owned());
+        } else if let Some(rest) = line.strip_prefix("# UNIT ") {
+            // Only OpenMetrics has units, once, behind TYPE, and the name must end in them.
+            let (name, unit) = rest.split_once(' ').ok_or("UNIT without unit")?;
+            let fits = name == family && (unit.is_empty() || name.ends_with(&format!("_{unit}")) && kind != "info");
+            if format != Format::OpenMetrics || !fits || page.units.insert(name.into(), unit.into()).is_some() {
+                return Err(format!("bad UNIT: {line}"));
+            }
         } else if line.starts_with('#') {
             return Err(format!("stray comment: {line}"));
         } else {

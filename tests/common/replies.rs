@@ -43,7 +43,7 @@ pub fn page(report: &Arc<Report>, format: Format) -> String {
 }
 
 pub fn named_page(report: &Arc<Report>, names: Names, format: Format) -> String {
-    let mut out = String::new();
+    let mut out = Vec::new();
     render(report, None, names, format, &mut out).expect("a page can always be written");
-    out
+    String::from_utf8(out).expect("text")
 }

@@ -33,7 +33,7 @@ fn typing_allocates_by_label_value_not_by_line() {
 fn writing_a_page_allocates_nothing_per_sample() {
     let members = vec![fixture_member(&leader()), fixture_member(&leader()), fixture_member(&leader())];
     let report = report(members);
-    let mut page = String::with_capacity(1 << 20);
+    let mut page = Vec::with_capacity(1 << 20);
     let mut write = || {
         page.clear();
         render(&report, None, Names::Catalogue, Format::Classic, &mut page).unwrap();

@@ -39,6 +39,7 @@ mod monitor;
 mod panels;
 mod probe;
 mod properties;
+mod protobuf;
 mod reload;
 mod roles;
 mod routes;

@@ -282,10 +282,10 @@ impl Source {
         match self {
             Self::Members(scraper) => {
                 let report = Arc::new(scraper.scrape(Instant::now() + time).await);
-                let mut text = String::new();
-                let written = render(&report, None, Names::Catalogue, Format::Classic, &mut text);
+                let mut page = Vec::new();
+                let written = render(&report, None, Names::Catalogue, Format::Classic, &mut page);
                 written.map_err(|error| format!("the page could not be written: {error}"))?;
-                Ok(Page::read(&text))
+                Ok(Page::read(&String::from_utf8_lossy(&page)))
             }
             Self::Exporter(fetch) => fetch.page(time).await,
         }
