@@ -63,9 +63,12 @@ impl Canary {
         Self { member, history, task }
     }
 
-    /// The last results; `None` before its first round ended.
+    /// The last results; `None` before its first round ended, and after a panic.
     #[must_use]
     pub fn reading(&self) -> Option<CanaryReading> {
+        if !self.task.is_running() {
+            return None;
+        }
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Some(CanaryReading {
             member: self.member.clone(),
@@ -108,7 +111,7 @@ async fn run(config: CanaryConfig, params: SessionParams, recorder: Recorder, mu
             // A connection that stays away between two rounds is reported before the next, without a request.
             tokio::select! {
                 _ = ticks.tick() => {}
-                () = session.lost(), if !lost => return Round::lost(),
+                () = session.lost(), if !lost => return Round::lost(&session),
             }
             round::run(&mut session, &config, &acl).await
         };
@@ -130,7 +133,8 @@ impl Recorder {
         if round.failure != history.last.failure {
             if let Some((operation, error)) = round.failure {
                 let (operation, error) = (operation.text(), error.text());
-                tracing::warn!(ensemble, member, operation, error, "canary round failed");
+                let detail = round.detail.as_deref();
+                tracing::warn!(ensemble, member, operation, error, detail, "canary round failed");
             } else {
                 tracing::info!(ensemble, member, "canary recovered");
             }

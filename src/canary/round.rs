@@ -54,12 +54,24 @@ pub(super) struct Round {
     pub(super) durations: Vec<(Operation, Duration)>,
     /// The operation that ended it, and why.
     pub(super) failure: Option<(Operation, SessionError)>,
+    /// The same for a person, where there is more to say.
+    pub(super) detail: Option<String>,
 }
 
 impl Round {
     /// A connection that stayed away between two rounds.
-    pub(super) fn lost() -> Self {
-        Self { durations: Vec::new(), failure: Some((Operation::Connect, SessionError::Connect)) }
+    pub(super) fn lost(session: &Session) -> Self {
+        let mut round = Self::default();
+        round.fail(session, Operation::Connect, SessionError::Connect);
+        round
+    }
+
+    fn fail(&mut self, session: &Session, operation: Operation, error: SessionError) {
+        self.failure = Some((operation, error));
+        self.detail = match operation {
+            Operation::Connect => Some(session.describe(error)),
+            _ => error.advice().map(str::to_owned),
+        };
     }
 
     /// Whether there was no connection.
@@ -82,10 +94,12 @@ pub(super) async fn run(session: &mut Session, config: &CanaryConfig, acl: &[Acl
             operations(&client, config, acl, &mut round.durations).await.err()
         }
     };
-    if let Some((_, error)) = failed.filter(|(operation, _)| *operation != Operation::Connect) {
-        session.discard_after(error);
+    if let Some((operation, error)) = failed {
+        round.fail(session, operation, error);
+        if operation != Operation::Connect {
+            session.discard_after(error);
+        }
     }
-    round.failure = failed;
     round
 }
 

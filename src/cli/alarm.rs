@@ -148,8 +148,9 @@ impl Set {
             Err(error) => Err(error),
         };
         if let Err(error) = done {
+            let code = failed(&format!("cannot set the alarm {root}{path}"), &session, error);
             session.close(CLOSE_TIMEOUT).await;
-            return Ok(failed(&format!("cannot set the alarm {root}{path}"), &ensemble, error));
+            return Ok(code);
         }
         let zones = ensemble.module.extras.znodes.iter().flat_map(|znodes| &znodes.paths);
         if self.target.config_file.is_some() && !zones.into_iter().any(|zone| zone.path() == path || zone.covers(&path))
@@ -189,17 +190,18 @@ impl List {
             Ok(client) => alarm::list(&client, &root).await,
             Err(error) => Err(error),
         };
-        session.close(CLOSE_TIMEOUT).await;
-        match listed {
-            Err(error) => Ok(failed(&format!("cannot list the alarms below {root}"), &ensemble, error)),
+        let code = match listed {
+            Err(error) => failed(&format!("cannot list the alarms below {root}"), &session, error),
             Ok(alarms) => {
                 let text = match self.output {
                     Output::Table => table(&alarms),
                     Output::Json => json(&alarms),
                 };
-                Ok(print(&text).code(ExitCode::SUCCESS))
+                print(&text).code(ExitCode::SUCCESS)
             }
-        }
+        };
+        session.close(CLOSE_TIMEOUT).await;
+        Ok(code)
     }
 }
 
@@ -213,15 +215,16 @@ impl Clear {
             Ok(client) => alarm::clear(&client, &root, &path).await,
             Err(error) => Err(error),
         };
-        session.close(CLOSE_TIMEOUT).await;
-        match done {
-            Ok(()) => Ok(print(&format!("{root}{path} is cleared\n")).code(ExitCode::SUCCESS)),
+        let code = match done {
+            Ok(()) => print(&format!("{root}{path} is cleared\n")).code(ExitCode::SUCCESS),
             Err(SessionError::NoNode) => {
                 tell(format_args!("there is no alarm {root}{path}; see zookeeper-exporter alarm list"));
-                Ok(ExitCode::FAILURE)
+                ExitCode::FAILURE
             }
-            Err(error) => Ok(failed(&format!("cannot clear the alarm {root}{path}"), &ensemble, error)),
-        }
+            Err(error) => failed(&format!("cannot clear the alarm {root}{path}"), &session, error),
+        };
+        session.close(CLOSE_TIMEOUT).await;
+        Ok(code)
     }
 }
 
@@ -277,18 +280,11 @@ fn watched(path: &str, root: &str) -> Result<String, UsageError> {
 }
 
 /// Says what went wrong and what to do; the exit code is 1.
-fn failed(what: &str, ensemble: &EnsembleConfig, error: SessionError) -> ExitCode {
+fn failed(what: &str, session: &Session, error: SessionError) -> ExitCode {
     let advice = match error {
-        SessionError::Connect | SessionError::Timeout => {
-            let members: Vec<String> = ensemble.members.iter().map(|member| member.address.to_string()).collect();
-            format!("no member let a session in: {}; has the ensemble a quorum?", members.join(", "))
-        }
-        SessionError::NoAuth | SessionError::AuthFailed => {
-            "the ACL does not allow it; set session: digest_file: of the module to user:password that may".to_owned()
-        }
-        SessionError::DigestFile => "digest_file cannot be read".to_owned(),
         SessionError::NodeExists => "it is there already; clear it first, or set it without --ephemeral".to_owned(),
-        error => format!("the ensemble says {}", error.text()),
+        SessionError::Timeout if session.is_connected() => "no reply in time; is the ensemble overloaded?".to_owned(),
+        error => session.describe(error),
     };
     tell(format_args!("{what}: {advice}"));
     ExitCode::FAILURE

@@ -32,23 +32,23 @@ impl Beyond {
             return Arc::clone(old);
         }
         let extras = &ensemble.module.extras;
-        let params = |addresses| SessionParams::new(addresses, &ensemble.module, Arc::clone(client));
-        let all = || params(ensemble.members.iter().map(|member| member.address.clone()).collect());
+        let addresses = ensemble.members.iter().map(|member| member.address.clone()).collect();
+        let params = SessionParams::new(addresses, &ensemble.module, Arc::clone(client));
         let (mut canaries, mut reader) = (Vec::new(), None);
         // A scraper that only looks once, outside a runtime or without members, has nothing going on beside it.
         if tokio::runtime::Handle::try_current().is_ok() && !members.is_empty() {
             let name = || Arc::clone(&ensemble.name);
             if let Some(config) = &extras.canary {
-                canaries.push(Canary::start(name(), None, config.clone(), all()));
+                canaries.push(Canary::start(name(), None, config.clone(), params.clone()));
                 for member in ensemble.members.iter().filter(|_| config.per_member) {
-                    let params = params(vec![member.address.clone()]);
+                    let params = params.of_member(member.address.clone());
                     canaries.push(Canary::start(name(), Some(Arc::clone(&member.name)), config.clone(), params));
                 }
             }
             reader = extras
                 .znodes
                 .as_ref()
-                .map(|config| Reader::start(name(), config.clone(), extras.alarms.clone(), all()));
+                .map(|config| Reader::start(name(), config.clone(), extras.alarms.clone(), params.clone()));
         }
         Arc::new(Self { module: Arc::clone(&ensemble.module), members, canaries, reader })
     }

@@ -31,6 +31,13 @@ impl Background {
         Self { stop, task: Mutex::new(Some(tokio::spawn(task(Stop(stopped))))) }
     }
 
+    /// Whether the task goes on: one that panicked knows nothing any more.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        task.as_ref().is_some_and(|task| !task.is_finished())
+    }
+
     /// Asks the task to stop, without waiting.
     pub fn request_stop(&self) {
         self.stop.send_replace(true);
@@ -51,5 +58,20 @@ impl Stop {
     pub async fn requested(&mut self) {
         // An error is a handle that was dropped.
         let _ = self.0.wait_for(|stop| *stop).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panicked_is_not_running() {
+        let works = Background::start(|mut stop| async move { stop.requested().await });
+        let broken = Background::start(|_| async { panic!("a bug") });
+        tokio::task::yield_now().await;
+        assert!(works.is_running() && !broken.is_running());
+        works.stop().await;
+        assert!(!works.is_running());
     }
 }

@@ -71,7 +71,7 @@ impl Client {
 
     /// The stat of a znode; none where there is no such znode.
     pub async fn exists(&self, path: &str) -> Result<Option<Stat>, SessionError> {
-        match self.call(&Request::Exists(path, false), MAX_SMALL_BYTES).await {
+        match self.call(&Request::Exists(path), MAX_SMALL_BYTES).await {
             Err(SessionError::NoNode) => Ok(None),
             reply => Ok(Some(Stat::decode(&reply?)?)),
         }

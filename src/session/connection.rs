@@ -1,6 +1,8 @@
 //! One connection of a session: opened at the next member that accepts it, served until it is lost.
 
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,13 +14,16 @@ use super::jute::{self, AUTH_XID, ConnectResponse, ReplyHeader, Request};
 use super::protocol::{Call, Protocol};
 use super::{SessionError, SessionParams};
 use crate::config::Address;
-use crate::wire::{self, Stream};
+use crate::wire::{self, Failure, Reason, Stream};
 
 /// Requests that may be on their way at once; further ones wait in their queue.
 const MAX_PENDING: usize = 64;
 
 /// A server that grants less is asked no more often than this allows.
 const MIN_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Members whose failure is described.
+const MAX_DESCRIBED: usize = 3;
 
 /// What a session is recognised by on its next connection.
 #[derive(Clone, Debug)]
@@ -41,79 +46,148 @@ impl Identity {
 pub(super) struct Connection {
     stream: Box<dyn Stream>,
     protocol: Protocol,
-    member: Address,
+    pub(super) member: Address,
+    /// Why it was lost, where that is known.
+    broken: Option<io::Error>,
 }
 
-/// Opens a session (`None`) or continues one, at the member after the last and with its next address. Every member is
-/// tried once, each with its share of the time that is left.
-///
-/// # Errors
-/// Of several failures the last that says more than `Connect`; an expired session ends the search.
-pub(super) async fn establish(
-    params: &SessionParams,
-    identity: Option<&Identity>,
-    attempts: &AtomicUsize,
-    deadline: Instant,
-) -> Result<(Connection, Identity), SessionError> {
-    let secret = params.secret().await?;
-    let mut last = SessionError::Connect;
-    for tried in 0..params.members.len() {
-        let attempt = attempts.fetch_add(1, Ordering::Relaxed);
-        let (rotation, place) = (attempt / params.members.len(), attempt % params.members.len());
-        let left = deadline.saturating_duration_since(Instant::now());
-        let shares = u32::try_from(params.members.len() - tried).unwrap_or(u32::MAX);
-        let until = Instant::now() + left / shares;
-        let opened = open(params, identity, secret.as_deref(), &params.members[place], rotation, until);
-        match timeout_at(until, opened).await.unwrap_or(Err(SessionError::Timeout)) {
-            Err(SessionError::SessionExpired) => return Err(SessionError::SessionExpired),
-            Err(SessionError::Connect) => {}
-            Err(error) => last = error,
-            done => return done,
+/// Where a session finds its next connection.
+#[derive(Debug)]
+pub(super) struct Members {
+    pub(super) params: SessionParams,
+    /// Attempts so far: the next one goes to the next member.
+    attempts: AtomicUsize,
+    /// Why the last search failed, for a person.
+    failure: Mutex<String>,
+}
+
+impl Members {
+    pub(super) fn new(params: SessionParams, first: usize) -> Self {
+        Self { params, attempts: AtomicUsize::new(first), failure: Mutex::default() }
+    }
+
+    /// What each member answered to the last search that failed.
+    pub(super) fn failure(&self) -> String {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Opens a session (`None`) or continues one, at the member after the last and with its next address. Every member
+    /// is tried once. All but the last have half of the time that is left: a handshake of TLS with a busy server takes
+    /// long, and one that is silent must not take all.
+    ///
+    /// # Errors
+    /// Of several failures the last that says more than `Connect`; an expired session ends the search.
+    pub(super) async fn establish(
+        &self,
+        identity: Option<&Identity>,
+        deadline: Instant,
+    ) -> Result<(Connection, Identity), SessionError> {
+        let members = &self.params.members;
+        let secret = self.params.secret().await.map_err(|message| {
+            self.note(format!("digest_file: {message}"));
+            SessionError::DigestFile
+        })?;
+        let (mut last, mut failures) = (SessionError::Connect, Vec::new());
+        for tried in 0..members.len() {
+            let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+            let (rotation, place) = (attempt / members.len(), attempt % members.len());
+            let left = deadline.saturating_duration_since(Instant::now());
+            let until = Instant::now() + if tried + 1 < members.len() { left / 2 } else { left };
+            let opened = self.open(identity, secret.as_deref(), &members[place], rotation, until);
+            match timeout_at(until, opened)
+                .await
+                .unwrap_or_else(|_| Err((SessionError::Timeout, self.unopened("no session in time"))))
+            {
+                Ok(done) => {
+                    self.note(String::new());
+                    return Ok(done);
+                }
+                Err((SessionError::SessionExpired, _)) => return Err(SessionError::SessionExpired),
+                Err((error, detail)) => {
+                    if error == SessionError::Protocol {
+                        self.params.violations.log(&members[place]);
+                    }
+                    if error != SessionError::Connect {
+                        last = error;
+                    }
+                    // Some failures of connections begin with the address.
+                    let member = members[place].to_string();
+                    let is_named = detail.starts_with(&format!("{member}: "));
+                    failures.push(if is_named { detail } else { format!("{member}: {detail}") });
+                }
+            }
+        }
+        let more = failures.len().saturating_sub(MAX_DESCRIBED);
+        failures.truncate(MAX_DESCRIBED);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        self.note(failures.join("; ") + &more);
+        Err(last)
+    }
+
+    fn note(&self, failure: String) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
+    async fn open(
+        &self,
+        identity: Option<&Identity>,
+        secret: Option<&str>,
+        member: &Address,
+        rotation: usize,
+        deadline: Instant,
+    ) -> Result<(Connection, Identity), (SessionError, String)> {
+        let Self { params: SessionParams { wire, config, .. }, .. } = self;
+        let mut addresses = wire::resolve(member, deadline).await.map_err(failed)?;
+        let first = rotation % addresses.len().max(1);
+        addresses.rotate_left(first);
+        let stream = wire.connect(member.host(), &addresses, deadline).await.map_err(failed)?;
+        let protocol = Protocol::default();
+        let mut connection = Connection { stream, protocol, member: member.clone(), broken: None };
+        let known = identity.cloned().unwrap_or_else(|| Identity::unknown(config.timeout));
+        match connection.handshake(known, config.timeout, secret).await {
+            Ok(granted) => Ok((connection, granted)),
+            Err(SessionError::Connect) => match connection.broken.map(|error| wire.broken(&error)) {
+                Some(failure) if failure.reason == Reason::Tls => Err(failed(failure)),
+                _ => Err((
+                    SessionError::Connect,
+                    self.unopened("the member closed the connection before the session was open"),
+                )),
+            },
+            Err(error) => Err((error, error.advice().unwrap_or(error.text()).to_owned())),
         }
     }
-    Err(last)
-}
 
-async fn open(
-    params: &SessionParams,
-    identity: Option<&Identity>,
-    secret: Option<&str>,
-    member: &Address,
-    rotation: usize,
-    deadline: Instant,
-) -> Result<(Connection, Identity), SessionError> {
-    let failed = |failure: wire::Failure| {
-        tracing::debug!(%member, reason = failure.reason.text(), "session connection failed: {}", failure.detail);
-        SessionError::Connect
-    };
-    let mut addresses = wire::resolve(member, deadline).await.map_err(failed)?;
-    let first = rotation % addresses.len().max(1);
-    addresses.rotate_left(first);
-    let stream = params.wire.connect(member.host(), &addresses, deadline).await.map_err(failed)?;
-    let mut connection = Connection { stream, protocol: Protocol::default(), member: member.clone() };
-    let asked = params.config.timeout;
-    let granted = connection.handshake(identity.cloned().unwrap_or_else(|| Identity::unknown(asked)), asked).await;
-    let granted = granted.inspect_err(|error| connection.log_violation(*error))?;
-    if let Some(secret) = secret {
-        connection.authenticate(secret).await.inspect_err(|error| connection.log_violation(*error))?;
+    /// What a member may mean that gives no session: ZooKeeper closes the connection without a word, or is silent.
+    fn unopened(&self, what: &str) -> String {
+        let more = if self.params.wire.has_tls() {
+            "or does it demand a client certificate?"
+        } else {
+            "or is this its TLS port? then its module needs `tls:`"
+        };
+        format!("{what}; is the member read-only, without a quorum or paused, is maxClientCnxns reached, {more}")
     }
-    Ok((connection, granted))
 }
 
-/// Why a connection is no longer served.
-pub(super) enum End {
-    /// The session was closed on request.
-    Closed,
-    /// The connection was lost, or the session ended.
-    Failed(SessionError),
+fn failed(failure: Failure) -> (SessionError, String) {
+    let error = match failure.reason {
+        Reason::Dns => SessionError::Dns,
+        Reason::Tls => SessionError::Tls,
+        Reason::Timeout => SessionError::Timeout,
+        _ => SessionError::Connect,
+    };
+    (error, failure.detail.into_owned())
 }
 
 impl Connection {
-    async fn handshake(&mut self, known: Identity, asked: Duration) -> Result<Identity, SessionError> {
-        let milliseconds = |time: Duration| i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+    async fn handshake(
+        &mut self,
+        known: Identity,
+        asked: Duration,
+        secret: Option<&str>,
+    ) -> Result<Identity, SessionError> {
         let Identity { session, password, last_zxid, .. } = known;
-        let request = Request::Connect { last_zxid, timeout: milliseconds(asked), session, password: &password };
-        self.write(&request.encode()).await?;
+        let timeout = i32::try_from(asked.as_millis()).unwrap_or(i32::MAX);
+        self.write(&Request::Connect { last_zxid, timeout, session, password: &password }.encode()).await?;
         let response = ConnectResponse::decode(&self.frame().await?)?;
         if response.timeout <= 0 {
             return Err(if session == 0 { SessionError::Protocol } else { SessionError::SessionExpired });
@@ -121,20 +195,18 @@ impl Connection {
         if response.session == 0 || (session != 0 && session != response.session) {
             return Err(SessionError::Protocol);
         }
+        if let Some(secret) = secret {
+            self.write(&Request::Auth(secret).encode()).await?;
+            match ReplyHeader::decode(&self.frame().await?)?.0 {
+                ReplyHeader { xid: AUTH_XID, error: 0, .. } => {}
+                ReplyHeader { xid: AUTH_XID, error, .. } => return Err(SessionError::from_code(error)),
+                _ => return Err(SessionError::Protocol),
+            }
+        }
+        self.protocol.last_zxid = last_zxid;
         let granted = Duration::from_millis(response.timeout.unsigned_abs().into());
         let timeout = granted.min(asked).max(MIN_TIMEOUT);
-        self.protocol.last_zxid = last_zxid;
         Ok(Identity { session: response.session, password: response.password, last_zxid, timeout })
-    }
-
-    async fn authenticate(&mut self, secret: &str) -> Result<(), SessionError> {
-        self.write(&Request::Auth(secret).encode()).await?;
-        let frame = self.frame().await?;
-        match ReplyHeader::decode(&frame)?.0 {
-            ReplyHeader { xid: AUTH_XID, error: 0, .. } => Ok(()),
-            ReplyHeader { xid: AUTH_XID, error, .. } => Err(SessionError::from_code(error)),
-            _ => Err(SessionError::Protocol),
-        }
     }
 
     /// The next frame, before there are requests to match it with.
@@ -152,9 +224,11 @@ impl Connection {
     /// Reads what there is. Room grows with the bytes that arrive. Dropping the future loses nothing.
     async fn read(&mut self) -> Result<(), SessionError> {
         match self.stream.read_buf(&mut self.protocol.inbox).await {
-            Ok(1..) => Ok(()),
-            Ok(0) | Err(_) => Err(SessionError::Connect),
+            Ok(1..) => return Ok(()),
+            Ok(0) => {}
+            Err(error) => self.broken = Some(error),
         }
+        Err(SessionError::Connect)
     }
 
     async fn write(&mut self, frame: &[u8]) -> Result<(), SessionError> {
@@ -162,31 +236,27 @@ impl Connection {
             self.stream.write_all(frame).await?;
             self.stream.flush().await
         };
-        written.await.map_err(|_| SessionError::Connect)
+        written.await.map_err(|error| {
+            self.broken = Some(error);
+            SessionError::Connect
+        })
     }
 
-    /// Carries calls and replies until the session is closed or the connection lost, with a ping after a third of the
-    /// session's timeout without a request, and no more than two thirds without a byte (`SendThread.run`).
+    /// Carries calls and replies until the session is closed on request, with a ping after a third of the session's
+    /// timeout without a request, and no more than two thirds without a byte (`SendThread.run`). What is pending then
+    /// is left in the protocol. An error says that the connection is lost or the session has ended.
     pub(super) async fn serve(
         mut self,
         calls: &mut mpsc::Receiver<Call>,
         close: &mut oneshot::Receiver<()>,
         identity: &mut Identity,
-    ) -> End {
+    ) -> (Result<(), SessionError>, Protocol) {
         let end = self.exchange(calls, close, identity.timeout).await;
         identity.last_zxid = self.protocol.last_zxid;
-        let error = match end {
-            End::Closed => {
-                let _ = timeout(CLOSE_TIMEOUT, self.close()).await;
-                SessionError::Connect
-            }
-            End::Failed(error) => {
-                self.log_violation(error);
-                error
-            }
-        };
-        self.protocol.fail(error);
-        end
+        if end.is_ok() {
+            let _ = timeout(CLOSE_TIMEOUT, self.close()).await;
+        }
+        (end, self.protocol)
     }
 
     async fn exchange(
@@ -194,17 +264,16 @@ impl Connection {
         calls: &mut mpsc::Receiver<Call>,
         close: &mut oneshot::Receiver<()>,
         session_timeout: Duration,
-    ) -> End {
+    ) -> Result<(), SessionError> {
         let (mut sent, mut received) = (Instant::now(), Instant::now());
         loop {
             let (ping, lost) = (sent + session_timeout / 3, received + session_timeout * 2 / 3);
             let frame = tokio::select! {
                 read = self.read() => {
+                    read?;
                     received = Instant::now();
-                    match read.and_then(|()| self.protocol.receive()) {
-                        Ok(()) => continue,
-                        Err(error) => return End::Failed(error),
-                    }
+                    self.protocol.receive()?;
+                    continue;
                 }
                 Some(call) = calls.recv(), if self.protocol.pending() < MAX_PENDING => {
                     // Its deadline may have passed in the queue.
@@ -215,19 +284,15 @@ impl Connection {
                 }
                 () = sleep_until(ping.min(lost)) => {
                     if Instant::now() >= lost {
-                        return End::Failed(SessionError::Timeout);
+                        return Err(SessionError::Timeout);
                     }
                     self.protocol.ping()
                 }
                 // Dropping the session closes it as well.
-                _ = &mut *close => return End::Closed,
+                _ = &mut *close => return Ok(()),
             };
             sent = Instant::now();
-            match timeout_at(lost, self.write(&frame)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return End::Failed(error),
-                Err(_) => return End::Failed(SessionError::Timeout),
-            }
+            timeout_at(lost, self.write(&frame)).await.unwrap_or(Err(SessionError::Timeout))?;
         }
     }
 
@@ -237,12 +302,6 @@ impl Connection {
         if self.write(&Request::Close.encode()).await.is_ok() {
             let mut rest = [0; 512];
             while self.stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
-        }
-    }
-
-    fn log_violation(&self, error: SessionError) {
-        if error == SessionError::Protocol {
-            tracing::warn!(member = %self.member, "session ended: the server violated the protocol");
         }
     }
 }

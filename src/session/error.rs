@@ -5,6 +5,10 @@
 pub enum SessionError {
     /// No member could be reached, or the connection was lost.
     Connect,
+    /// The member's name has no address.
+    Dns,
+    /// TLS could not be agreed on.
+    Tls,
     /// No reply in time.
     Timeout,
     /// The server sent what the protocol does not allow.
@@ -51,6 +55,8 @@ impl SessionError {
     pub const fn text(self) -> &'static str {
         match self {
             Self::Connect => "connect",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
             Self::Timeout => "timeout",
             Self::Protocol => "protocol",
             Self::AuthFailed => "auth_failed",
@@ -71,6 +77,27 @@ impl SessionError {
             Self::Changed => "changed",
             Self::Other => "other",
         }
+    }
+
+    /// Whether another connection may continue the session.
+    pub(super) const fn is_of_connection(self) -> bool {
+        matches!(self, Self::Connect | Self::Dns | Self::Tls | Self::Timeout)
+    }
+
+    /// What to do about it, for the log and the command line.
+    #[must_use]
+    pub const fn advice(self) -> Option<&'static str> {
+        Some(match self {
+            Self::AuthFailed => "the member refused the identity of digest_file, or accepts SASL only",
+            Self::NoAuth => {
+                "the ACL does not allow it: set session: digest_file: of the module to a user:password that may"
+            }
+            Self::Protocol => "what came is not ZooKeeper's session protocol: is this its client port?",
+            Self::Quota => "a quota of the path is exceeded",
+            Self::Throttled => "the server sheds load",
+            Self::ReadOnly => "the member is cut off from the quorum",
+            _ => return None,
+        })
     }
 
     /// The error of a reply's code, which is not 0 (`KeeperException.Code`).

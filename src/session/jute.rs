@@ -196,10 +196,6 @@ pub fn children(body: &[u8]) -> Result<impl Iterator<Item = &str>, Malformed> {
 /// What happened to a watched znode (`Watcher.Event.EventType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// `NodeCreated`
-    Created,
-    /// `NodeDeleted`
-    Deleted,
     /// `NodeDataChanged`
     DataChanged,
     /// Any other type.
@@ -213,12 +209,7 @@ pub enum EventKind {
 pub fn event(body: &[u8]) -> Result<(EventKind, &str), Malformed> {
     let mut input = Input(body);
     let (kind, _state) = (input.int()?, input.int()?);
-    let kind = match kind {
-        1 => EventKind::Created,
-        2 => EventKind::Deleted,
-        3 => EventKind::DataChanged,
-        _ => EventKind::Other,
-    };
+    let kind = if kind == 3 { EventKind::DataChanged } else { EventKind::Other };
     Ok((kind, input.string()?))
 }
 
@@ -289,8 +280,8 @@ pub enum Request<'a> {
     Create(&'a str, &'a [u8], &'a [Acl], bool),
     /// `proto.DeleteRequest`, type 2, whatever the version.
     Delete(&'a str),
-    /// `proto.ExistsRequest`, type 3: path, and whether a watch is set.
-    Exists(&'a str, bool),
+    /// `proto.ExistsRequest`, type 3, without a watch.
+    Exists(&'a str),
     /// `proto.GetDataRequest`, type 4: path, and whether a watch is set.
     GetData(&'a str, bool),
     /// `proto.SetDataRequest`, type 5, whatever the version.
@@ -322,7 +313,7 @@ impl Request<'_> {
                 acl.iter().fold(frame, entry).int(i32::from(ephemeral))
             }
             Self::Delete(path) => frame.header(0, 2).string(path).int(ANY_VERSION),
-            Self::Exists(path, watch) => frame.header(0, 3).string(path).bool(watch),
+            Self::Exists(path) => frame.header(0, 3).string(path).bool(false),
             Self::GetData(path, watch) => frame.header(0, 4).string(path).bool(watch),
             Self::SetData(path, data) => frame.header(0, 5).string(path).buffer(data).int(ANY_VERSION),
             Self::GetChildren(path) => frame.header(0, 8).string(path).bool(false),

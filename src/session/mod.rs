@@ -19,10 +19,10 @@ pub mod jute;
 pub mod protocol;
 #[cfg(test)]
 mod tests;
+mod violations;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -30,7 +30,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 pub use client::{Children, Client, Watch};
-use connection::{Connection, End, Identity, establish};
+use connection::{Connection, Identity, Members};
 pub use error::SessionError;
 pub use jute::{Acl, EventKind, Stat};
 
@@ -38,6 +38,7 @@ use crate::config::extras::{SessionConfig, digest};
 use crate::config::{Address, Module};
 use crate::wire;
 use protocol::Call;
+use violations::ViolationLog;
 
 /// Calls that wait until they are sent.
 const MAX_QUEUED: usize = 16;
@@ -54,23 +55,31 @@ pub struct SessionParams {
     pub config: SessionConfig,
     /// How members are reached.
     pub wire: Arc<wire::Client>,
+    /// What all sessions with these members log of violations.
+    violations: Arc<ViolationLog>,
 }
 
 impl SessionParams {
     /// Those of a module for these members.
     #[must_use]
     pub fn new(members: Vec<Address>, module: &Module, wire: Arc<wire::Client>) -> Self {
-        Self { members, config: module.extras.session.clone(), wire }
+        Self { members, config: module.extras.session.clone(), wire, violations: Arc::default() }
+    }
+
+    /// The same for one of the members.
+    #[must_use]
+    pub fn of_member(&self, member: Address) -> Self {
+        Self { members: vec![member], ..self.clone() }
     }
 
     /// `user:password`. The file may have changed since the start: it is read whenever a connection is made.
-    async fn secret(&self) -> Result<Option<String>, SessionError> {
+    ///
+    /// # Errors
+    /// One line that says what is wrong with the file.
+    async fn secret(&self) -> Result<Option<String>, String> {
         let Some(file) = self.config.digest_file.clone() else { return Ok(None) };
-        let read = spawn_blocking(move || digest(&file)).await.map_err(|_| SessionError::DigestFile)?;
-        read.map(Some).map_err(|message| {
-            tracing::warn!("digest_file: {message}");
-            SessionError::DigestFile
-        })
+        let read = spawn_blocking(move || digest(&file)).await;
+        read.unwrap_or_else(|_| Err("reading it panicked".to_owned())).map(Some)
     }
 }
 
@@ -84,12 +93,10 @@ enum State {
 /// A session that is opened again when it has ended. Never more than one is in use.
 #[derive(Debug)]
 pub struct Session {
-    params: SessionParams,
+    members: Arc<Members>,
     /// How long an operation waits for a connection that was lost.
     reconnect_timeout: Duration,
     open: Option<Open>,
-    /// Counts attempts to connect: the next one goes to the next member.
-    attempts: Arc<AtomicUsize>,
 }
 
 /// A session that was opened, and the task that serves it.
@@ -109,7 +116,7 @@ impl Session {
         let reconnect_timeout = params.config.timeout;
         // Sessions must not all begin with the same member.
         let random = RandomState::new().hash_one(0).to_ne_bytes()[0];
-        Self { params, reconnect_timeout, open: None, attempts: Arc::new(AtomicUsize::new(random.into())) }
+        Self { members: Arc::new(Members::new(params, random.into())), reconnect_timeout, open: None }
     }
 
     /// The same, with another time that an operation waits for a connection that was lost.
@@ -135,10 +142,17 @@ impl Session {
         let open = if let Some(open) = &self.open {
             open
         } else {
-            let open = Open::new(&self.params, &self.attempts, deadline).await?;
+            let open = Open::new(&self.members, deadline).await?;
             self.open.insert(open)
         };
         Ok(Client { calls: open.calls.clone(), session: open.session, deadline })
+    }
+
+    /// Why a session could not be opened or continued, for a person: what the members answered, else what to do.
+    #[must_use]
+    pub fn describe(&self, error: SessionError) -> String {
+        let failure = self.members.failure();
+        if failure.is_empty() { error.advice().unwrap_or(error.text()).to_owned() } else { failure }
     }
 
     /// Returns when a session has been without a connection for too long; never without a session.
@@ -173,7 +187,6 @@ impl Session {
     pub fn discard_after(&mut self, error: SessionError) {
         match error {
             SessionError::Timeout | SessionError::Protocol | SessionError::Other => self.open = None,
-            SessionError::Connect if self.is_connected() => self.open = None,
             _ => {}
         }
     }
@@ -189,14 +202,13 @@ impl Session {
 }
 
 impl Open {
-    async fn new(params: &SessionParams, attempts: &Arc<AtomicUsize>, deadline: Instant) -> Result<Self, SessionError> {
-        let (connection, identity) = establish(params, None, attempts, deadline).await?;
+    async fn new(members: &Arc<Members>, deadline: Instant) -> Result<Self, SessionError> {
+        let (connection, identity) = members.establish(None, deadline).await?;
         let (calls, called) = mpsc::channel(MAX_QUEUED);
         let (state, watched) = watch::channel(State::Connected);
         let (close, closed) = oneshot::channel();
         let session = identity.session;
-        let (params, attempts) = (params.clone(), Arc::clone(attempts));
-        let task = Task { params, attempts, identity, calls: called, close: closed, state };
+        let task = Task { members: Arc::clone(members), identity, calls: called, close: closed, state };
         tokio::spawn(task.run(connection));
         Ok(Self { calls, session, state: watched, close })
     }
@@ -204,8 +216,7 @@ impl Open {
 
 /// Serves a session from its first connection to its end.
 struct Task {
-    params: SessionParams,
-    attempts: Arc<AtomicUsize>,
+    members: Arc<Members>,
     identity: Identity,
     calls: mpsc::Receiver<Call>,
     close: oneshot::Receiver<()>,
@@ -215,11 +226,18 @@ struct Task {
 impl Task {
     async fn run(mut self, mut connection: Connection) {
         loop {
-            match connection.serve(&mut self.calls, &mut self.close, &mut self.identity).await {
-                End::Failed(SessionError::Connect | SessionError::Timeout) => {}
-                _ => break,
+            let member = connection.member.clone();
+            let (end, protocol) = connection.serve(&mut self.calls, &mut self.close, &mut self.identity).await;
+            let is_lost = end.is_err_and(SessionError::is_of_connection);
+            // Before the calls fail: who sees an error must not take the session for connected.
+            self.state.send_replace(if is_lost { State::Disconnected } else { State::Ended });
+            protocol.fail(end.err().unwrap_or(SessionError::Connect));
+            if end == Err(SessionError::Protocol) {
+                self.members.params.violations.log(&member);
             }
-            self.state.send_replace(State::Disconnected);
+            if !is_lost {
+                return;
+            }
             let Some((next, identity)) = self.reconnect().await else { break };
             (connection, self.identity) = (next, identity);
             self.state.send_replace(State::Connected);
@@ -229,14 +247,14 @@ impl Task {
 
     /// The session's next connection; none where it was closed or has ended.
     async fn reconnect(&mut self) -> Option<(Connection, Identity)> {
-        let Self { params, attempts, identity, calls, close, .. } = self;
+        let Self { members, identity, calls, close, .. } = self;
         // The ensemble ends the session then, if it has not already.
         let deadline = Instant::now() + identity.timeout;
         let next = async {
             while Instant::now() < deadline {
-                match establish(params, Some(identity), attempts, deadline).await {
+                match members.establish(Some(identity), deadline).await {
                     Ok(done) => return Some(done),
-                    Err(SessionError::Connect | SessionError::Timeout) => sleep(RECONNECT_PAUSE).await,
+                    Err(error) if error.is_of_connection() => sleep(RECONNECT_PAUSE).await,
                     Err(_) => return None,
                 }
             }

@@ -29,7 +29,8 @@ pub struct Protocol {
     /// Bytes that are not handled yet: at most one frame of the largest size, and what arrived with its end.
     pub inbox: Vec<u8>,
     pending: VecDeque<(i32, Call)>,
-    watches: HashMap<String, Vec<oneshot::Sender<EventKind>>>,
+    /// By path: a session has one watch on the data of a znode, however often it was set (`WatchManager`).
+    watches: HashMap<String, oneshot::Sender<EventKind>>,
     events_due: usize,
     pings_due: usize,
     last_xid: i32,
@@ -80,13 +81,7 @@ impl Protocol {
                         break Err(error);
                     }
                 }
-                Err(Malformed) => {
-                    // Most likely a list of children; who asked for it should know why it never comes.
-                    if let Some((_, call)) = self.pending.pop_front() {
-                        let _ = call.reply.send(Err(SessionError::TooLarge));
-                    }
-                    break Err(SessionError::Protocol);
-                }
+                Err(Malformed) => break Err(self.unreadable(&inbox[handled..])),
             }
         };
         self.inbox = inbox;
@@ -95,6 +90,16 @@ impl Protocol {
             self.inbox = Vec::new();
         }
         outcome
+    }
+
+    /// Ends a stream whose next frame cannot be read: a reply that is larger than what is read, most likely a list of
+    /// children, or a violation.
+    fn unreadable(&mut self, rest: &[u8]) -> SessionError {
+        let is_negative = rest.first().is_some_and(|byte| byte & 0x80 != 0);
+        let Some((_, call)) = self.pending.pop_front() else { return SessionError::Protocol };
+        let error = if is_negative { SessionError::Protocol } else { SessionError::TooLarge };
+        let _ = call.reply.send(Err(error));
+        error
     }
 
     fn frame(&mut self, frame: &[u8]) -> Result<(), SessionError> {
@@ -114,8 +119,9 @@ impl Protocol {
         }
         self.last_zxid = self.last_zxid.max(header.zxid);
         let error = (header.error != 0).then(|| SessionError::from_code(header.error));
-        if let (Some((path, sender)), None) = (call.watch, error) {
-            self.watches.entry(path).or_default().push(sender);
+        if let Some((path, sender)) = call.watch {
+            let is_new = error.is_none() && self.watches.insert(path, sender).is_none();
+            self.events_due = self.events_due.saturating_sub(usize::from(!is_new));
         }
         let reply = match error {
             Some(error) => Err(error),
@@ -135,7 +141,7 @@ impl Protocol {
     fn event(&mut self, body: &[u8]) -> Result<(), SessionError> {
         let (kind, path) = jute::event(body)?;
         self.events_due = self.events_due.checked_sub(1).ok_or(SessionError::Protocol)?;
-        for watch in self.watches.remove(path).into_iter().flatten() {
+        if let Some(watch) = self.watches.remove(path) {
             let _ = watch.send(kind);
         }
         Ok(())
@@ -245,6 +251,32 @@ mod tests {
     }
 
     #[test]
+    fn watches_set_again_and_again_are_one() {
+        let mut protocol = Protocol::default();
+        for xid in 1..=100 {
+            let (one, mut event) = watched("/a");
+            protocol.send(one);
+            // A watch that was refused is not due either.
+            let error = if xid % 2 == 0 { -101 } else { 0 };
+            assert_eq!(receive(&mut protocol, &reply(xid, error, b"")), Ok(()));
+            assert!(event.try_recv().is_err());
+        }
+        assert_eq!((protocol.watches.len(), protocol.events_due), (1, 1));
+        assert_eq!(receive(&mut protocol, &changed("/a")), Ok(()));
+        assert_eq!(receive(&mut protocol, &changed("/a")), Err(SessionError::Protocol));
+    }
+
+    #[test]
+    fn a_negative_length_is_a_violation() {
+        let mut protocol = Protocol::default();
+        let (one, mut first) = call(9);
+        protocol.send(one);
+        assert_eq!(receive(&mut protocol, &(-7_i32).to_be_bytes()), Err(SessionError::Protocol));
+        assert_eq!(first.try_recv(), Ok(Err(SessionError::Protocol)));
+        assert_eq!(receive(&mut Protocol::default(), &0x7fff_ffff_u32.to_be_bytes()), Err(SessionError::Protocol));
+    }
+
+    #[test]
     fn a_ping_is_answered_once() {
         let mut protocol = Protocol::default();
         protocol.ping();
@@ -260,7 +292,7 @@ mod tests {
         protocol.send(two);
         assert_eq!(receive(&mut protocol, &reply(1, 0, b"body")), Ok(()));
         assert_eq!(first.try_recv(), Ok(Err(SessionError::TooLarge)));
-        assert_eq!(receive(&mut protocol, &0x7fff_ffff_u32.to_be_bytes()), Err(SessionError::Protocol));
+        assert_eq!(receive(&mut protocol, &0x7fff_ffff_u32.to_be_bytes()), Err(SessionError::TooLarge));
         assert_eq!(second.try_recv(), Ok(Err(SessionError::TooLarge)));
     }
 

@@ -76,10 +76,13 @@ fn session(servers: &[&Server], milliseconds: u64) -> Session {
     let config = SessionConfig { timeout: Duration::from_millis(milliseconds), ..SessionConfig::default() };
     let wire = Arc::new(wire::Client::new(&Module::default()));
     let members = servers.iter().map(|server| server.address()).collect();
-    let mut session = Session::new(SessionParams { members, config, wire });
+    let params = SessionParams { config, ..SessionParams::new(members, &Module::default(), wire) };
     // The first server comes first.
-    session.attempts = Arc::default();
-    session
+    Session {
+        members: Arc::new(Members::new(params, 0)),
+        reconnect_timeout: Duration::from_millis(milliseconds),
+        open: None,
+    }
 }
 
 fn soon() -> Instant {
@@ -279,7 +282,9 @@ async fn an_identity_that_is_refused_is_reported() {
     let file = folder.path().join("digest");
     std::fs::write(&file, "exporter:secret\n").expect("written");
     let mut session = session(&[&server], 6000);
-    session.params.config.digest_file = Some(file);
+    let config = SessionConfig { digest_file: Some(file), ..SessionConfig::default() };
+    let params = SessionParams { config, ..session.members.params.clone() };
+    session.members = Arc::new(Members::new(params, 0));
     let (client, _accepted) = tokio::join!(session.client(soon()), async {
         let (mut accepted, ..) = server.accept().await;
         accepted.grant(6000, 0x77).await;

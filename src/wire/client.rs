@@ -63,6 +63,12 @@ impl Client {
         stream.ok_or_else(|| exchange.failure.unwrap_or_else(|| Failure::new(Reason::Connect, "not connected")))
     }
 
+    /// What an error of an open connection means.
+    #[must_use]
+    pub fn broken(&self, error: &io::Error) -> Failure {
+        broken(self.tls.as_deref(), error)
+    }
+
     /// Whether the AdminServer may be asked.
     #[must_use]
     pub fn has_admin(&self) -> bool {
@@ -217,6 +223,11 @@ fn late(bytes: &[u8], tls: bool) -> Failure {
     Failure::new(Reason::Timeout, detail)
 }
 
+fn broken(tls: Option<&Tls>, error: &io::Error) -> Failure {
+    tls.and_then(|tls| handshake::tls_failure(&tls.config, error))
+        .unwrap_or_else(|| Failure::new(Reason::Reset, format!("the connection broke: {error}")))
+}
+
 async fn converse(
     mut stream: Box<dyn Stream>,
     command: Command,
@@ -224,10 +235,7 @@ async fn converse(
     tls: Option<&Tls>,
     bytes: &mut Vec<u8>,
 ) -> Result<(), Failure> {
-    let broken = |error: io::Error| {
-        tls.and_then(|tls| handshake::tls_failure(&tls.config, &error))
-            .unwrap_or_else(|| Failure::new(Reason::Reset, format!("the connection broke: {error}")))
-    };
+    let broken = |error: io::Error| broken(tls, &error);
     let sent = async {
         stream.write_all(command.text().as_bytes()).await?;
         stream.flush().await

@@ -4,6 +4,7 @@ pub mod alarm;
 mod read;
 pub mod value;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ pub use read::Findings;
 
 use crate::config::extras::{AlarmsConfig, ZnodesConfig};
 use crate::session::background::{Background, CLOSE_TIMEOUT, Stop};
-use crate::session::{Session, SessionParams};
+use crate::session::{Session, SessionError, SessionParams};
 
 /// A running reader.
 #[derive(Debug)]
@@ -25,6 +26,9 @@ pub struct Reader {
 
 /// The last reading and when it ended.
 type Latest = Arc<Mutex<Option<(Instant, Arc<Findings>)>>>;
+
+/// A path, and why it could not be read.
+type Failure = (String, SessionError);
 
 /// A reading ends after this time, however long the interval is.
 const READING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,9 +46,12 @@ impl Reader {
         Self { latest, task }
     }
 
-    /// The last reading and its age; `None` before the first one ended.
+    /// The last reading and its age; `None` before the first one ended, and after a panic.
     #[must_use]
     pub fn reading(&self) -> Option<(Arc<Findings>, Duration)> {
+        if !self.task.is_running() {
+            return None;
+        }
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.as_ref().map(|(at, findings)| (Arc::clone(findings), at.elapsed()))
     }
@@ -72,22 +79,42 @@ async fn read(
             ticks.tick().await;
             let deadline = Instant::now() + config.interval.min(READING_TIMEOUT);
             match session.client(deadline).await {
-                Err(error) => Findings::unreachable(&config, error),
-                Ok(client) => read::all(&client, &config, &alarms).await,
+                Err(error) => (Findings::unreachable(&config, error), Some(session.describe(error))),
+                Ok(client) => (read::all(&client, &config, &alarms).await, None),
             }
         };
-        let findings = tokio::select! {
-            findings = reading => findings,
+        let (findings, detail) = tokio::select! {
+            done = reading => done,
             () = stop.requested() => break,
         };
         findings.failures.iter().for_each(|(_, error)| session.discard_after(*error));
         if findings.failures != logged {
-            for (path, error) in findings.failures.iter().filter(|failure| !logged.contains(failure)) {
-                tracing::warn!(ensemble = &*ensemble, path, reason = error.text(), "znode not readable");
-            }
+            log(&ensemble, &findings.failures, &logged, detail.as_deref());
             logged.clone_from(&findings.failures);
         }
         *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::new(findings)));
     }
     session.close(CLOSE_TIMEOUT).await;
+}
+
+/// A reason's line names so many paths: an outage is one line, not one for each znode.
+const MAX_LOGGED_PATHS: usize = 5;
+
+/// One line for each reason that is new with a path.
+fn log(ensemble: &str, failures: &[Failure], logged: &[Failure], detail: Option<&str>) {
+    if failures.is_empty() {
+        tracing::info!(ensemble, "znodes readable again");
+    }
+    let mut by_reason: BTreeMap<SessionError, Vec<&str>> = BTreeMap::new();
+    for (path, error) in failures.iter().filter(|failure| !logged.contains(failure)) {
+        by_reason.entry(*error).or_default().push(path);
+    }
+    for (error, paths) in by_reason {
+        let shown = &paths[..paths.len().min(MAX_LOGGED_PATHS)];
+        let (reason, more) = (error.text(), paths.len() - shown.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let paths = shown.join(" ") + &more;
+        let detail = detail.or(error.advice());
+        tracing::warn!(ensemble, reason, paths, detail, "znodes not readable");
+    }
 }

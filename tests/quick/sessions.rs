@@ -81,6 +81,34 @@ fn answering(
     }
 }
 
+/// A reply with an error.
+fn refused(asked: &[u8], code: i32) -> Vec<u8> {
+    frame(&[&asked[..4], &1_u64.to_be_bytes(), &code.to_be_bytes()].concat())
+}
+
+/// What happened to a path.
+fn event(path: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(path.len()).unwrap().to_be_bytes();
+    let watched = [&3_u32.to_be_bytes()[..], &3_u32.to_be_bytes(), &length, path].concat();
+    frame(&[&(-1_i32).to_be_bytes()[..], &(-1_i64).to_be_bytes(), &0_u32.to_be_bytes(), &watched].concat())
+}
+
+/// Answers a canary as a server does, but for what the test puts in the place of the reply to a type of request.
+fn but(
+    kind: u8,
+    lie: impl Fn(&[u8]) -> Vec<u8> + Send + Sync + 'static,
+) -> impl Fn(&mut TcpStream) -> Option<()> + Send + Sync {
+    answering(move |asked| match asked[7] {
+        asked_for if asked_for == kind => lie(asked),
+        1 => numbered(&asked[..4], path(asked)),
+        2 => numbered(&asked[..4], &[]),
+        4 => numbered(&asked[..4], &[&1_u32.to_be_bytes()[..], b"0", &stat(1, 0)].concat()),
+        5 => [event(&path(asked)[4..]), numbered(&asked[..4], &stat(1, 0))].concat(),
+        11 => numbered(&(-2_i32).to_be_bytes(), &[]),
+        _ => Vec::new(),
+    })
+}
+
 /// A frame of which more is announced than ever comes.
 fn endless(stream: &mut TcpStream) -> Option<()> {
     request(stream)?;
@@ -92,9 +120,7 @@ fn endless(stream: &mut TcpStream) -> Option<()> {
 /// Events of watches that were not set.
 fn chatty(stream: &mut TcpStream) -> Option<()> {
     request(stream)?;
-    let watch = [&3_u32.to_be_bytes()[..], &3_u32.to_be_bytes(), &6_u32.to_be_bytes(), b"/noise"].concat();
-    let event = frame(&[&(-1_i32).to_be_bytes()[..], &(-1_i64).to_be_bytes(), &0_u32.to_be_bytes(), &watch].concat());
-    let many = event.repeat(1000);
+    let many = event(b"/noise").repeat(1000);
     while stream.write_all(&many).is_ok() {}
     None
 }
@@ -134,7 +160,7 @@ fn page(exporter: &Exporter) -> Page {
 
 #[expect(clippy::disallowed_methods, reason = "between two looks at a page")]
 fn pause() {
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(400));
 }
 
 /// Failures of the canary so far, and the kinds of them.
@@ -150,14 +176,14 @@ fn a_member_that_lies_to_a_session_costs_the_canary_only() {
     let innocent = Listener::answering(MNTR);
     let days = 24 * 24 * 3600 * 1000;
     // What is sent, and how the rounds fail; empty where it depends on what is noticed first.
-    let kinds: [(&str, Liar, &str); 16] = [
+    let kinds: [(&str, Liar, &str); 29] = [
         ("nameless", liar(six_seconds(), answering(|asked| numbered(&asked[..4], &[0; 4]))), "create: protocol"),
         (
             "another name",
             liar(six_seconds(), answering(|asked| numbered(&asked[..4], b"\0\0\0\x02/x"))),
             "create: protocol",
         ),
-        ("negative length", liar(six_seconds(), answering(|_| (-7_i32).to_be_bytes().repeat(9))), "create: too_large"),
+        ("negative length", liar(six_seconds(), answering(|_| (-7_i32).to_be_bytes().repeat(9))), "create: protocol"),
         ("endless", liar(six_seconds(), endless), "create: too_large"),
         (
             "cut",
@@ -178,6 +204,37 @@ fn a_member_that_lies_to_a_session_costs_the_canary_only() {
         ("no time", liar(granted(0, &[7; 16]), silent), "connect: protocol"),
         ("a long password", liar(granted(6000, &vec![7; 1 << 20]), silent), "connect: protocol"),
         ("dripping", liar(six_seconds(), dripping), "create: timeout"),
+        ("minus five", liar(granted(-5, &[7; 16]), silent), "connect: protocol"),
+        ("a session that is none", liar(frame(&[0; 37]), silent), "connect: protocol"),
+        ("a short grant", liar(frame(&[0; 15]), silent), "connect: protocol"),
+        ("half a grant", liar(six_seconds()[..20].to_vec(), silent), "connect: timeout"),
+        ("a web server", liar(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), silent), "connect: protocol"),
+        ("hanging up", liar(six_seconds(), |_| None), ""),
+        ("unknown code", liar(six_seconds(), but(1, |asked| refused(asked, i32::MIN))), "create: other"),
+        ("refused for ever", liar(six_seconds(), but(5, |asked| refused(asked, -103))), "update: changed"),
+        ("other data", liar(six_seconds(), but(4, |asked| numbered(&asked[..4], &stat(0, 0)))), ""),
+        ("no event", liar(six_seconds(), but(5, |asked| numbered(&asked[..4], &stat(1, 0)))), "watch: timeout"),
+        (
+            "an event elsewhere",
+            liar(six_seconds(), but(5, |asked| [event(b"/x"), numbered(&asked[..4], &stat(1, 0))].concat())),
+            "watch: timeout",
+        ),
+        (
+            "an event twice",
+            liar(
+                six_seconds(),
+                but(5, |asked| [event(&path(asked)[4..]).repeat(2), numbered(&asked[..4], &stat(1, 0))].concat()),
+            ),
+            "update: protocol",
+        ),
+        (
+            "the last transaction of all",
+            liar(
+                six_seconds(),
+                but(2, |asked| frame(&[&asked[..4], &i64::MAX.to_be_bytes(), &(-101_i32).to_be_bytes()].concat())),
+            ),
+            "delete: no_node",
+        ),
     ];
     std::thread::scope(|scope| {
         for (kind, liar, expected) in &kinds {
@@ -210,7 +267,15 @@ fn costs_the_canary_only(kind: &str, innocent: &Listener, liar: &Liar, expected:
     let known = last.1.iter().any(|found| found == expected) && last.1.iter().all(is_expected);
     assert!(expected.is_empty() || known, "{kind}: {:?}: {}", last.1, exporter.log());
     let opened = liar.opened.load(Ordering::Relaxed);
-    assert!(opened > 2, "{kind}: {opened} sessions: {}", exporter.log());
+    // A server that says no goes on to be the session's.
+    let is_kept = ["update: changed", "delete: no_node"].contains(&expected);
+    assert!(if is_kept { opened == 1 } else { opened > 2 }, "{kind}: {opened} sessions: {}", exporter.log());
+    let log = exporter.log();
+    let violations = log.lines().filter(|line| line.contains("violated the protocol")).count();
+    assert!(violations <= 1, "{kind}: a member has one line in ten minutes: {log}");
+    // A reply that is well-formed but does not belong to its request is noticed by its operation.
+    let by_operation = ["nameless", "another name"].contains(&kind);
+    assert!(violations == 1 || by_operation || !expected.ends_with(": protocol"), "{kind}: {log}");
     let grown = exporter.peak().saturating_sub(before.unwrap());
     assert!(grown < 16 << 20, "{kind}: {grown} bytes more");
 }
@@ -229,7 +294,7 @@ fn znodes(children: Vec<u8>, data: &[u8]) -> Liar {
         8 => numbered(&asked[..4], &children),
         11 => numbered(&(-2_i32).to_be_bytes(), &[]),
         // There is no such znode.
-        _ => frame(&[&asked[..4], &1_u64.to_be_bytes(), &(-101_i32).to_be_bytes()].concat()),
+        _ => refused(asked, -101),
     };
     liar(six_seconds(), answering(reply))
 }

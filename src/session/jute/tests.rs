@@ -26,8 +26,8 @@ fn requests_are_written_as_the_java_client_writes_them() {
              00000006 616e796f6e65 00000001",
         ),
         (Request::Delete("/a"), "00000012 00000000 00000002 00000002 2f61 ffffffff"),
-        (Request::Exists("/a", true), "0000000f 00000000 00000003 00000002 2f61 01"),
-        (Request::GetData("/a", false), "0000000f 00000000 00000004 00000002 2f61 00"),
+        (Request::Exists("/a"), "0000000f 00000000 00000003 00000002 2f61 00"),
+        (Request::GetData("/a", true), "0000000f 00000000 00000004 00000002 2f61 01"),
         (Request::SetData("/a", b"1"), "00000017 00000000 00000005 00000002 2f61 00000001 31 ffffffff"),
         (Request::GetChildren("/a"), "0000000f 00000000 00000008 00000002 2f61 00"),
     ] {
