@@ -21,6 +21,7 @@ mod live;
 mod prometheus;
 mod readme;
 mod roles;
+mod sessions;
 mod tls;
 #[path = "../common/trial.rs"]
 mod trial;
