@@ -1,15 +1,19 @@
 //! How the members of one module are reached: plain or over TLS, and where the `AdminServer` of each is.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 
 use super::tls::Tls;
-use super::{Exchange, Failure, Reason, admin, connect, first_buffer, handshake, lookup};
+use super::{Exchange, Failure, Reason, admin, connect, handshake, lookup};
 use crate::config::{AdminUrl, Command, Module, TlsConfig};
 
 /// Immutable; shared by all scrapes of a configuration. Its TLS files are read again when they change.
@@ -242,19 +246,8 @@ async fn converse(
     };
     // A member may hang up on the command; why stands in what it sent before.
     let sent = sent.await;
-    // Thousands may wait for silent members: the buffer of a reply is made when its first bytes are there.
-    let mut first = [0; 64];
     loop {
-        let read = if bytes.is_empty() {
-            let read = stream.read(&mut first).await;
-            if let Ok(count @ 1..) = read {
-                bytes.reserve_exact(first_buffer(command));
-                bytes.extend_from_slice(&first[..count]);
-            }
-            read
-        } else {
-            stream.read_buf(bytes).await
-        };
+        let read = read_some(&mut stream, bytes).await;
         match read {
             Ok(0) => return sent.map_err(broken),
             Ok(_) if bytes.len() > cap => {
@@ -270,4 +263,27 @@ async fn converse(
             Err(error) => return Err(broken(error)),
         }
     }
+}
+
+thread_local! {
+    /// What is read at once: every usual reply is shorter.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; 64 << 10].into());
+}
+
+/// Appends what has arrived; 0 at the end. Thousands may wait, or have half of a reply: a connection that waits holds no
+/// buffer, and one that has received something holds just that.
+async fn read_some(stream: &mut Box<dyn Stream>, bytes: &mut Vec<u8>) -> io::Result<usize> {
+    poll_fn(|context| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
+            let read = buffer.filled();
+            if bytes.is_empty() {
+                bytes.reserve_exact(read.len());
+            }
+            bytes.extend_from_slice(read);
+            Poll::Ready(Ok(read.len()))
+        })
+    })
+    .await
 }

@@ -29,7 +29,7 @@ pub use peer::PeerCertificate;
 pub use resolver::max_lookups;
 pub use tls::unverified as unverified_tls;
 
-use crate::config::{Address, Command};
+use crate::config::Address;
 
 /// What came of one question: the bytes that arrived, and why it stopped short where it did.
 #[derive(Debug, Default)]
@@ -51,16 +51,6 @@ impl Exchange {
     #[must_use]
     pub fn failed(failure: Failure) -> Self {
         Self { failure: Some(failure), ..Self::default() }
-    }
-}
-
-/// One allocation for almost every reply: `mntr` of 3.6 to 3.9 has 15 to 21 kB, `conf` about one, `srvr` some hundred
-/// bytes.
-const fn first_buffer(command: Command) -> usize {
-    match command {
-        Command::Mntr | Command::Monitor => 32 << 10,
-        Command::Conf => 4 << 10,
-        Command::Srvr => 1 << 10,
     }
 }
 
