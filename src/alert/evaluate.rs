@@ -70,13 +70,14 @@ fn value(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Value, NotJudg
             Value::Vector(Vector::new())
         }
         Expr::Trouble(trouble) => value(&trouble.on_a_page(), limit, scrapes)?,
+        Expr::Newest(newest) => value(&newest.on_a_page(), limit, scrapes)?,
         // What recording rules write is on no page.
         Expr::Series(selector) | Expr::Window(_, selector, _) if is_recorded(selector.name) => {
             return Err(NotJudged::History);
         }
         Expr::Series(selector) => Value::Vector(instant(selector, scrapes.now)),
         Expr::Window(fold, selector, _) => Value::Vector(window(*fold, selector, scrapes)?),
-        Expr::WindowAgo(..) | Expr::Predict(..) | Expr::Past(..) | Expr::AbsentEnsembles(_) => {
+        Expr::WindowAgo(..) | Expr::Predict(..) | Expr::Past(..) | Expr::AbsentEnsembles(_) | Expr::Hold => {
             return Err(NotJudged::History);
         }
         Expr::By(agg, keys, inner) => {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::trouble::{Held, Trouble, WINDOW};
+use super::trouble::{Held, Newest, Trouble, WINDOW};
 use super::watch;
 
 /// A duration in seconds, written as Prometheus writes it: `5m`, `1h`.
@@ -187,14 +187,18 @@ pub enum Expr {
     Sets(Set, Option<Keys>, Box<Expr>, Box<Expr>),
     /// A flag that is bad, judged over time.
     Trouble(Trouble),
-    /// What fires, for as long as no page says more.
+    /// What fires or is pending, for as long as no page says more.
     Held(Held),
+    /// What pages say now; where none does, what the last one said.
+    Newest(Newest),
     /// 1 for each configured ensemble of which there is no such series at all.
     AbsentEnsembles(Selector),
     /// A number.
     Number(f64),
     /// The limit of the level.
     Limit,
+    /// How long the level must hold (`for`), in seconds.
+    Hold,
     /// Now, in seconds since 1970.
     Time,
     /// 1, always.
@@ -207,6 +211,7 @@ impl Expr {
     pub fn keys(&self) -> Option<Keys> {
         match self {
             Self::By(_, keys, _) | Self::Trouble(Trouble { keys, .. }) | Self::Held(Held { keys, .. }) => Some(*keys),
+            Self::Newest(newest) => Some(newest.keys),
             Self::Math(_, left, right) => left.keys().or_else(|| right.keys()),
             Self::Compare(_, left, _) | Self::Sets(_, _, left, _) => left.keys(),
             Self::AbsentEnsembles(_) => Some(Keys::Ensemble),
@@ -226,6 +231,7 @@ impl Expr {
             | Self::Past(selector, _)
             | Self::Trouble(Trouble { flag: selector, .. })
             | Self::Held(Held { flag: selector, .. })
+            | Self::Newest(Newest { selector, .. })
             | Self::AbsentEnsembles(selector) => vec![selector],
             Self::By(_, _, inner) => inner.selectors(),
             Self::Math(_, left, right) | Self::Compare(_, left, right) | Self::Sets(_, _, left, right) => {
@@ -233,7 +239,7 @@ impl Expr {
                 all.extend(right.selectors());
                 all
             }
-            Self::Number(_) | Self::Limit | Self::Time | Self::Always => Vec::new(),
+            Self::Number(_) | Self::Limit | Self::Hold | Self::Time | Self::Always => Vec::new(),
         }
     }
 

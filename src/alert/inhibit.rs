@@ -43,7 +43,8 @@ const WITHOUT_QUORUM: &[&str] = &[
     "BudgetBurn",
 ];
 
-/// What follows from a leader that does not answer, while its followers do.
+/// What follows from a leader that does not answer, while its followers do. A member that loses a leader which the others
+/// keep (`MemberLosesLeader`) has a fault of its own.
 const WITHOUT_LEADER: &[&str] = &[
     "QuorumLost",
     "OutstandingRequests",
@@ -52,7 +53,6 @@ const WITHOUT_LEADER: &[&str] = &[
     "CanaryFailing",
     "UnavailableTime",
     "FrequentElections",
-    "MemberLosesLeader",
     "OutageBudgetBurn",
     "BudgetBurn",
 ];

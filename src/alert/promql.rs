@@ -22,6 +22,8 @@ pub enum Ensembles {
 pub struct Setting<'s> {
     /// What [`Expr::Limit`] is.
     pub limit: f64,
+    /// What [`Expr::Hold`] is.
+    pub hold: Span,
     /// Labels that are kept beside those of the expression.
     pub keep: &'s [String],
     /// Which ensembles it is about.
@@ -80,6 +82,8 @@ impl Setting<'_> {
             Expr::AbsentEnsembles(selector) => self.absent(selector).join(" or "),
             Expr::Trouble(trouble) => self.flat(&trouble.expanded()),
             Expr::Held(held) => self.flat(&held.expanded()),
+            Expr::Newest(newest) => self.flat(&newest.expanded()),
+            Expr::Hold => self.hold.0.to_string(),
             Expr::Number(value) => number(*value),
             Expr::Limit => number(self.limit),
             Expr::Time => "time()".to_owned(),
@@ -100,7 +104,9 @@ impl Setting<'_> {
                 format!("{left_text}\n{}\n{right_text}", self.operator(*set, *keys, left, right))
             }
             Expr::Compare(cmp, left, right) => {
-                format!("{}\n{} {}", self.fit(left), sign(*cmp), self.operand(right, true))
+                let text = self.fit(left);
+                let text = if is_set(left) { format!("(\n{}\n)", indent(&text)) } else { text };
+                format!("{text}\n{} {}", sign(*cmp), self.operand(right, true))
             }
             Expr::By(agg, keys, inner) => {
                 format!("{} (\n{}\n)", self.head(*agg, *keys), indent(&self.fit(inner)))
@@ -257,7 +263,7 @@ fn indent(text: &str) -> String {
 
 /// Whether the series of this name have the label `ensemble`.
 fn names_ensemble(name: &str) -> bool {
-    if early::is_recorded(name) || watch::is_recorded(name) || name == "ALERTS" {
+    if early::is_recorded(name) || watch::is_recorded(name) || name.starts_with("ALERTS") {
         return true;
     }
     let known = family_of(name).map(|family| (family.scope, family.labels));

@@ -311,7 +311,7 @@ fn rule(level: &InForce, deployment: &Deployment) -> Rule {
 fn expression(level: &InForce, deployment: &Deployment) -> String {
     let part = |limit: Option<f64>, ensembles: Ensembles| {
         let (keep, configured) = (&deployment.keep_labels[..], &deployment.ensembles[..]);
-        let setting = Setting { limit: limit.unwrap_or(f64::NAN), keep, ensembles, configured };
+        let setting = Setting { limit: limit.unwrap_or(f64::NAN), hold: level.hold, keep, ensembles, configured };
         let expr = without_absent(level.expr(), configured.is_empty());
         promql(&expr, &setting)
     };

@@ -10,19 +10,27 @@
 //! An exporter is believed if its page has the flag now, which a dead target's has not, and if it does not miss a member
 //! that another exporter reaches (`super::watch`).
 //!
-//! [`Held`] is the other half: while no page comes, or a page does not know the flag, an alarm that fires keeps firing and
-//! none starts.
+//! [`Held`] is the other half: while no page comes, or a page does not know the flag, an alarm that fires keeps firing, one
+//! that is pending stays pending for as long as it would have to (`for`), and none starts to fire.
 //!
 //! ```text
 //! pages     good good bad  bad  bad  ---- ---- ---- bad  good
 //! now       .    .    #    #    #    .    .    .    #    .
 //! firing    .    .    .    .    #    #    #    #    #    .       for = two intervals; held in the gap
+//! pages     good good bad  ---- bad  bad  good
+//! pending   .    .    #    #    .    .    .
+//! firing    .    .    .    .    #    #    .
 //! ```
+//!
+//! [`Newest`] is for what is looked at beside a flag, and for what may wait minutes: the value of the pages that there are,
+//! else of the last one within [`MEMORY`]. The last figures of a dead target never count beside those of one that is there.
 
 use super::build::{series, series_with};
-use super::expr::{Agg, Expr, Keys, Selector, Span};
+use super::expr::{Agg, Expr, Fold, Keys, Selector, Span};
 use super::watch::{UNSEEN, WATCH};
 
+/// How long a value outlives scrapes that failed: a page that is missing is no recovery.
+pub const MEMORY: Span = Span::minutes(5);
 /// The window of which a share must be good.
 pub const WINDOW: Span = Span::minutes(10);
 /// Good for no more than this share of the window is trouble.
@@ -43,7 +51,18 @@ pub struct Trouble {
     pub recorded: Option<&'static str>,
 }
 
-/// An alarm that fires and about which no page says more.
+/// A value as pages have it now, or else as the last one had it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Newest {
+    /// The series.
+    pub selector: Selector,
+    /// How what several exporters say is joined.
+    pub agg: Agg,
+    /// Of members, of ensembles or of targets.
+    pub keys: Keys,
+}
+
+/// An alarm that fires or is pending and about which no page says more.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Held {
     /// The name of the alert.
@@ -78,9 +97,7 @@ impl Trouble {
     #[must_use]
     pub fn expanded(&self) -> Expr {
         let Some(recorded) = self.recorded else { return self.joined().eq(self.bad) };
-        let joined = || series(recorded);
-        let flapping = joined().avg(WINDOW).le(GOOD_SHARE).and(joined().changes(WINDOW).ge(CHANGES)).and(joined());
-        joined().eq(self.bad).or(flapping).by(Agg::Max, self.keys)
+        series(recorded).eq(self.bad).or(flapping(|| series(recorded))).by(Agg::Max, self.keys)
     }
 }
 
@@ -88,16 +105,42 @@ impl Held {
     /// In terms of plain expressions.
     #[must_use]
     pub fn expanded(&self) -> Expr {
-        let firing = || {
-            let labels = vec![("alertname", self.alert), ("alertstate", "firing")];
-            Expr::Series(Selector { name: "ALERTS", labels }).by(Agg::Max, self.keys)
+        // A pending alert ends before it would fire: only a page that is there lets it.
+        let state = || {
+            let firing = vec![("alertname", self.alert), ("alertstate", "firing")];
+            let firing = Expr::Series(Selector { name: "ALERTS", labels: firing });
+            let since = Expr::Series(Selector { name: "ALERTS_FOR_STATE", labels: vec![("alertname", self.alert)] });
+            firing.by(Agg::Max, self.keys).or((Expr::Time - since.by(Agg::Max, self.keys)).lt(Expr::Hold))
         };
-        let no_page = firing().and_on(Keys::Ensemble, series(WATCH).eq(1.0)).unless_on(Keys::Ensemble, watched());
-        let unknown = firing()
+        let no_page = state().and_on(Keys::Ensemble, series(WATCH).eq(1.0)).unless_on(Keys::Ensemble, watched());
+        let unknown = state()
             .and_on(self.keys, series_with("zk_scrape_failure", "reason", "limit"))
             .unless_on(self.keys, Expr::Series(self.flag.clone()));
         no_page.or(unknown)
     }
+}
+
+impl Newest {
+    fn last(&self) -> Expr {
+        Expr::Window(Fold::Last, self.selector.clone(), MEMORY).by(self.agg, self.keys)
+    }
+
+    /// As it is judged over one page and what is remembered of the one before.
+    #[must_use]
+    pub fn on_a_page(&self) -> Expr {
+        self.last()
+    }
+
+    /// In terms of plain expressions.
+    #[must_use]
+    pub fn expanded(&self) -> Expr {
+        Expr::Series(self.selector.clone()).by(self.agg, self.keys).or(self.last())
+    }
+}
+
+/// A flag that was good for too little of the window and comes and goes.
+pub(super) fn flapping(flag: impl Fn() -> Expr) -> Expr {
+    flag().avg(WINDOW).le(GOOD_SHARE).and(flag().changes(WINDOW).ge(CHANGES)).and(flag())
 }
 
 /// What exporters say of members that they can reach, as far as another exporter can.
@@ -123,18 +166,40 @@ impl Expr {
         self.or(Self::Held(Held { alert, keys, flag: Selector { name: flag, labels: Vec::new() } }))
     }
 
-    /// The same with [`Trouble`] and [`Held`] in terms of plain expressions.
+    /// What pages say now; where none does, what the last one said.
+    #[must_use]
+    pub(super) fn newest(name: &'static str, agg: Agg, keys: Keys) -> Self {
+        Self::Newest(Newest { selector: Selector { name, labels: Vec::new() }, agg, keys })
+    }
+
+    /// The same with [`Trouble`], [`Held`] and [`Newest`] in terms of plain expressions.
     #[must_use]
     pub fn expanded(&self) -> Self {
-        let inner = |expr: &Self| Box::new(expr.expanded());
+        self.replaced(&|part| match part {
+            Self::Trouble(trouble) => Some(trouble.expanded()),
+            Self::Held(held) => Some(held.expanded()),
+            Self::Newest(newest) => Some(newest.expanded()),
+            _ => None,
+        })
+    }
+
+    /// The same with [`Newest`] as one exporter has it, which has no other beside it.
+    #[must_use]
+    pub fn of_one_exporter(&self) -> Self {
+        self.replaced(&|part| match part {
+            Self::Newest(newest) => Some(newest.on_a_page()),
+            _ => None,
+        })
+    }
+
+    fn replaced(&self, by: &dyn Fn(&Self) -> Option<Self>) -> Self {
+        let inner = |expr: &Self| Box::new(expr.replaced(by));
         match self {
-            Self::Trouble(trouble) => trouble.expanded(),
-            Self::Held(held) => held.expanded(),
             Self::By(agg, keys, of) => Self::By(*agg, *keys, inner(of)),
             Self::Math(op, left, right) => Self::Math(*op, inner(left), inner(right)),
             Self::Compare(cmp, left, right) => Self::Compare(*cmp, inner(left), inner(right)),
             Self::Sets(set, keys, left, right) => Self::Sets(*set, *keys, inner(left), inner(right)),
-            other => other.clone(),
+            other => by(other).unwrap_or_else(|| other.clone()),
         }
     }
 }

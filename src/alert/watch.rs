@@ -12,7 +12,7 @@
 
 use super::condition::Condition;
 use super::early::Record;
-use super::expr::Expr;
+use super::expr::{Expr, Span};
 use super::promql::{Ensembles, Setting, promql};
 use super::trouble::Trouble;
 
@@ -93,7 +93,7 @@ pub fn records(conditions: &[Condition], keep: &[String]) -> Vec<Record> {
          0 * (last_over_time({OBSERVER}[{CARRIED}]) == 1)"
     );
     let mut all = vec![record(WATCH, watch), record(UNSEEN, unseen), record(OBSERVER, observer)];
-    let setting = Setting { limit: f64::NAN, keep, ensembles: Ensembles::All, configured: &[] };
+    let setting = Setting { limit: f64::NAN, hold: Span(0), keep, ensembles: Ensembles::All, configured: &[] };
     for (name, _) in RECORDED {
         let of_this = |trouble: &&Trouble| trouble.recorded == Some(name);
         let troubles = conditions.iter().flat_map(|condition| troubles(&condition.expr));

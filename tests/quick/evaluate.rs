@@ -129,7 +129,8 @@ fn two_scrapes_are_judged_as_prometheus_judges_them() {
         for (cmp, limit) in near.chain(exact) {
             let whole = compared(cmp, expr.clone(), limit);
             let found = evaluate(&whole, f64::NAN, scrapes).expect("two scrapes are enough");
-            let setting = Setting { limit: f64::NAN, keep: &[], ensembles: Ensembles::All, configured: &[] };
+            let setting =
+                Setting { limit: f64::NAN, hold: Span(0), keep: &[], ensembles: Ensembles::All, configured: &[] };
             let text = promql(&whole, &setting).replace('\n', " ");
             writeln!(tests, "  - {{expr: 'clamp({text}, 1, 1)', eval_time: 1m, exp_samples: [{}]}}", samples(&found))
                 .unwrap();

@@ -3,9 +3,8 @@
 use super::super::build::{LIMIT, series};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
-use super::super::expr::{Expr, Keys, Selector, Span};
+use super::super::expr::{Agg, Expr, Keys, Selector, Span};
 use super::super::watch::{OBSERVER, SERVING};
-use super::MEMORY;
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
     Condition::new(name, Group::Availability, unit, expr)
@@ -59,6 +58,12 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_up m2 1 for 4m then stale",
             "zk_up m3 1 for 4m then stale",
             "up x 1 for 4m then 0",
+        ])
+        .fires(Critical, "m1", "half a minute without a page while it was pending", &[
+            "zk_up m1 1 for 14m then 0 for 1m then stale for 30s then 0",
+            "zk_up m2 1 for 15m then stale for 30s then 1",
+            "zk_up m3 1 for 15m then stale for 30s then 1",
+            "up x 1 for 15m then 0 for 30s then 1",
         ])
         .fires(Critical, "m1", "it was down before the exporter reached its own limit", &[
             "zk_up m1 0 for 4m then stale",
@@ -246,7 +251,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "StandaloneInEnsemble",
             Unit::State,
             state("standalone")
-                .and(series("zk_ensemble_members").last(MEMORY).of_ensemble().gt(1.0))
+                .and(Expr::newest("zk_ensemble_members", Agg::Max, Keys::Ensemble).gt(1.0))
                 .or_held("ZooKeeperStandaloneInEnsemble", Keys::Member, "zk_server_state"),
         )
         .critical(None, Span::minutes(2), "A member of a ZooKeeper ensemble runs alone, with data of its own.")

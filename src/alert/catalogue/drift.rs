@@ -1,13 +1,11 @@
 //! Members that are not alike: versions, configurations, opinions about who votes.
 
-use super::super::build::series;
 use super::super::condition::Severity::Warning;
 use super::super::condition::{Condition, Group, Unit};
-use super::super::expr::Span;
-use super::MEMORY;
+use super::super::expr::{Agg, Expr, Keys, Span};
 
 fn distinct(name: &'static str, of: &'static str, hold: Span, summary: &'static str) -> Condition {
-    Condition::new(name, Group::Drift, Unit::Count, series(of).last(MEMORY).of_ensemble().gt(1.0))
+    Condition::new(name, Group::Drift, Unit::Count, Expr::newest(of, Agg::Max, Keys::Ensemble).gt(1.0))
         .warning(None, hold, summary)
 }
 

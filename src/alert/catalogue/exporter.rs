@@ -4,9 +4,8 @@ use super::super::build::{LIMIT, series};
 use super::super::condition::Severity::{Critical, Info, Warning};
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Agg, Expr, Keys, Selector, Span};
-use super::super::trouble::watched;
+use super::super::trouble::{flapping, watched};
 use super::super::watch::{UNSEEN, WATCH};
-use super::MEMORY;
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
     Condition::new(name, Group::Exporter, unit, expr)
@@ -123,18 +122,29 @@ pub(super) fn conditions() -> Vec<Condition> {
             series("up")
                 .by(Agg::Max, Keys::Target)
                 .eq(0.0)
+                .or(flapping(|| series("up")).by(Agg::Max, Keys::Target))
                 .and_on(Keys::Target, series(WATCH).eq(1.0)),
         )
         .warning(None, five, "An exporter of ZooKeeper metrics is down.")
-        .source("Strimzi waits 3 minutes; if no other exporter watches the same ensembles, ZooKeeperEnsembleUnwatched is the alarm")
+        .source("Strimzi waits 3 minutes. Or away for 4 of 10 minutes in pieces, so that a crash loop counts. If no other exporter watches the same ensembles, ZooKeeperEnsembleUnwatched is the alarm")
         .says(
-            "Prometheus has not reached the exporter <who> for over <for>.",
+            "Prometheus has not reached the exporter <who> for over <for>, or reaches it only now and then.",
             "First on its host: systemctl status zookeeper-exporter; journalctl -u zookeeper-exporter -n 50; curl -s http://<instance>/-/healthy",
         )
         .means("The exporter does not run, or Prometheus does not reach it.", "Its ensembles are watched by one exporter less, or by none.")
         .so("None tonight, as long as another exporter watches.", "Start it; repair the network or its TLS and password settings (web configuration).")
         .fires(Warning, "x", "it does not answer", &["up x 1 for 3m then 0"])
+        .fires(Warning, "x", "it starts and dies again", &[
+            "up x 1 for 3m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1",
+        ])
         .quiet(Warning, "a restart", &["up x 1 for 4m then 0 for 1m then 1"])
+        .quiet(Warning, "four restarts of half a minute within ten", &[
+            "up x 1 for 6m then 0 for 30s then 1 for 2m then 0 for 30s then 1 for 2m then 0 for 30s then 1 for 2m then 0 for 30s then 1",
+        ])
+        .quiet(Warning, "it is back after nine minutes", &["up x 1 for 6m then 0 for 9m then 1"])
+        .quiet(Warning, "its target is gone", &[
+            "up x 1 for 3m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then stale",
+        ])
         .quiet(Warning, "a target that is no exporter of ours", &[
             "up x 0",
             "zk_up m1 absent",
@@ -205,7 +215,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "EnsemblesMixed",
             Unit::Count,
-            series("zk_ensemble_foreign_members").last(MEMORY).of_ensemble().gt(0.0),
+            Expr::newest("zk_ensemble_foreign_members", Agg::Max, Keys::Ensemble).gt(0.0),
         )
         .warning(None, five, "Members of two ZooKeeper ensembles are in one list.")
         .source("a membership names its servers: members that no common server joins are two ensembles")
@@ -225,7 +235,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "MemberListedTwice",
             Unit::Count,
-            series("zk_ensemble_duplicate_members").last(MEMORY).of_ensemble().gt(0.0),
+            Expr::newest("zk_ensemble_duplicate_members", Agg::Max, Keys::Ensemble).gt(0.0),
         )
         .warning(None, five, "A ZooKeeper server is listed under two addresses.")
         .source("each server says its id: two members with one id and one process are one server")
@@ -245,7 +255,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "VoterNotWatched",
             Unit::Count,
-            series("zk_ensemble_voters_not_asked").last(MEMORY).by(Agg::Min, Keys::Ensemble).gt(0.0),
+            Expr::newest("zk_ensemble_voters_not_asked", Agg::Min, Keys::Ensemble).gt(0.0),
         )
         .warning(None, five, "A voter of a ZooKeeper ensemble is not watched.")
         .source("the membership in force names every voter; 5 minutes let a pod move or a name change its address")
@@ -267,7 +277,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "MntrMissing",
             Unit::State,
-            series("zk_mntr_complete").last(MEMORY).of_member().eq(0.0).and(series("zk_serving").last(MEMORY).of_member().eq(1.0)),
+            Expr::newest("zk_mntr_complete", Agg::Max, Keys::Member).eq(0.0).and(Expr::newest("zk_serving", Agg::Max, Keys::Member).eq(1.0)),
         )
         .warning(None, five, "A ZooKeeper member serves, but its metrics are missing.")
         .source("since 3.5.3 ZooKeeper allows only srvr unless 4lw.commands.whitelist says more")
@@ -283,7 +293,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "ScrapeSlow",
             Unit::Seconds,
-            series("zk_scrape_duration_seconds").avg(five).of_member().gt(LIMIT).and(series("zk_up").last(MEMORY).of_member().eq(1.0)),
+            series("zk_scrape_duration_seconds").avg(five).of_member().gt(LIMIT).and(Expr::newest("zk_up", Agg::Max, Keys::Member).eq(1.0)),
         )
         .warning(2.5, Span::minutes(10), "A ZooKeeper member answers the exporter slowly.")
         .source("half of the exporter's default timeout of 5 s; a healthy member answers within milliseconds")
@@ -298,7 +308,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "ConfigReloadFailed",
             Unit::State,
-            series("zk_exporter_config_last_reload_successful").last(MEMORY).by(Agg::Max, Keys::Target).eq(0.0),
+            Expr::newest("zk_exporter_config_last_reload_successful", Agg::Max, Keys::Target).eq(0.0),
         )
         .warning(None, Span::minutes(10), "An exporter could not read its configuration again.")
         .source("the old configuration stays in force, so nothing is lost but the change")

@@ -19,10 +19,6 @@ mod security;
 use std::sync::LazyLock;
 
 use super::condition::Condition;
-use super::expr::Span;
-
-/// How long a state outlives scrapes that failed: a page that is missing is no recovery.
-const MEMORY: Span = Span::minutes(5);
 
 static CONDITIONS: LazyLock<Vec<Condition>> = LazyLock::new(|| {
     let groups = [

@@ -3,10 +3,9 @@
 use super::super::build::{LIMIT, series, series_with};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
-use super::super::expr::{Expr, Keys, Selector, Span};
+use super::super::expr::{Agg, Expr, Keys, Selector, Span};
 use super::super::trouble::Held;
 use super::super::watch::HAS_QUORUM;
-use super::MEMORY;
 
 fn of(name: &'static str) -> Selector {
     Selector { name, labels: Vec::new() }
@@ -28,7 +27,7 @@ fn followed() -> Expr {
 }
 
 pub(super) fn conditions() -> Vec<Condition> {
-    let voters = || series("zk_ensemble_voters").last(MEMORY).of_ensemble();
+    let voters = || Expr::newest("zk_ensemble_voters", Agg::Max, Keys::Ensemble);
     let up = || series("zk_ensemble_members_up");
     let answered = up().max(Span::minutes(2)).or(up()).of_ensemble().gt(0.0);
     // At least one scrape at an interval of 2 minutes, whatever the offset.
@@ -76,6 +75,16 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_up m2 1 for 12m then stale",
             "zk_up m3 1 for 12m then stale",
             "up x 1 for 12m then 0",
+        ])
+        .fires(Critical, "e", "half a minute without a page while it was pending", &[
+            "zk_ensemble_has_quorum e 1 for 14m then 0 for 1m then stale for 30s then 0",
+            "zk_server_state{state=\"follower\"} m2 0",
+            "zk_server_state{state=\"follower\"} m3 0",
+            "zk_ensemble_members_up e 1 for 15m then stale for 30s then 1",
+            "zk_up m1 1 for 15m then stale for 30s then 1",
+            "zk_up m2 1 for 15m then stale for 30s then 1",
+            "zk_up m3 1 for 15m then stale for 30s then 1",
+            "up x 1 for 15m then 0 for 30s then 1",
         ])
         .fires(Critical, "e", "followers of three minutes ago are no followers", &[
             "zk_ensemble_has_quorum e 1 for 13m then 0",
@@ -134,8 +143,13 @@ pub(super) fn conditions() -> Vec<Condition> {
         ])
         .quiet(Critical, "it is back after ten minutes", &[
             "zk_ensemble_has_quorum e 1 for 3m then 0 for 10m then 1",
-            "zk_server_state{state=\"follower\"} m2 1 for 3m then 0 for 10m then 1",
-            "zk_server_state{state=\"follower\"} m3 1 for 3m then 0 for 10m then 1",
+            "zk_server_state{state=\"follower\"} m2 0",
+            "zk_server_state{state=\"follower\"} m3 0",
+        ])
+        .quiet(Critical, "it came and went, and is unknown since", &[
+            "zk_ensemble_has_quorum e 1 for 5m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then stale",
+            "zk_server_state{state=\"follower\"} m2 0",
+            "zk_server_state{state=\"follower\"} m3 0",
         ])
         .quiet(Critical, "followers of a silent leader are another alarm", &["zk_ensemble_has_quorum e 0"])
         .quiet(Critical, "no member up is another alarm", &[
@@ -276,7 +290,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             series("zk_ensemble_leaders")
                 .of_ensemble()
                 .gt(1.0)
-                .unless(series("zk_ensemble_foreign_members").last(MEMORY).of_ensemble().gt(0.0))
+                .unless(Expr::newest("zk_ensemble_foreign_members", Agg::Max, Keys::Ensemble).gt(0.0))
                 .or_held("ZooKeeperMultipleLeaders", Keys::Ensemble, "zk_ensemble_leaders"),
         )
         .critical(None, Span::minutes(1), "A ZooKeeper ensemble has more than one leader.")
@@ -314,7 +328,7 @@ pub(super) fn conditions() -> Vec<Condition> {
                 .or(voters().eq(4.0))
                 .or(voters().eq(6.0))
                 // Groups and weights have no majority of voters.
-                .and(series("zk_ensemble_majority").last(MEMORY).of_ensemble().gt(0.0)),
+                .and(Expr::newest("zk_ensemble_majority", Agg::Max, Keys::Ensemble).gt(0.0)),
         )
         .warning(None, Span::hours(1), "A ZooKeeper ensemble has an even number of voters.")
         .off()
@@ -331,6 +345,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .fires(Warning, "e", "two voters", &["zk_ensemble_voters e 2"])
         .fires(Warning, "e", "four voters", &["zk_ensemble_voters e 4"])
         .fires(Warning, "e", "six voters", &["zk_ensemble_voters e 6"])
+        .quiet(Warning, "four voters in groups", &["zk_ensemble_voters e 4", "zk_ensemble_majority e absent"])
         .quiet(Warning, "seven voters", &["zk_ensemble_voters e 7"]),
     ]
 }

@@ -3,8 +3,7 @@
 use super::super::build::{LIMIT, series};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
-use super::super::expr::{Expr, Span};
-use super::MEMORY;
+use super::super::expr::{Agg, Expr, Keys, Span};
 use crate::verdict::{EPOCH_NEARLY_USED, LAG_WORTH_A_WARNING};
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
@@ -12,7 +11,7 @@ fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
 }
 
 pub(super) fn conditions() -> Vec<Condition> {
-    let ensemble = |name| series(name).last(MEMORY).of_ensemble();
+    let ensemble = |name| Expr::newest(name, Agg::Max, Keys::Ensemble);
     vec![
         condition(
             "VotersNotSynced",
@@ -65,6 +64,13 @@ pub(super) fn conditions() -> Vec<Condition> {
             )
             .so("Take the members of the lower epoch out of service until they have joined.", "Repair the network between the two parts; members of the lower epoch then join by themselves. Restart one only if it does not, and only while the rest has a majority.")
             .fires(Warning, "e", "two epochs", &["zk_ensemble_distinct_epochs e 2"])
+            .fires(Warning, "e", "two epochs, and a scrape that failed", &[
+                "zk_ensemble_distinct_epochs e 1 for 2m then 2 for 5m then stale for 30s then 2",
+            ])
+            .quiet(Warning, "the last figures of an exporter that is gone", &[
+                "zk_ensemble_distinct_epochs e 1 for 3m then 2 for 3m then stale",
+                "zk_ensemble_distinct_epochs e@2 1",
+            ])
             .quiet(Warning, "an election", &["zk_ensemble_distinct_epochs e 1 for 6m then 2 for 1m then 1"]),
         condition(
             "SnapshotSyncs",
@@ -87,7 +93,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "DigestMismatch",
             Unit::Count,
-            series("zk_digest_mismatches_total").last(MEMORY).of_member().gt(0.0),
+            Expr::newest("zk_digest_mismatches_total", Agg::Max, Keys::Member).gt(0.0),
         )
         .critical(None, Span::minutes(1), "The data of a ZooKeeper member differs from what the leader says.")
         .source("any mismatch is data that has diverged (DataTree.reportDigestMismatch), and it does not go away by itself: the counter is judged as it stands, until the member is rebuilt and starts at 0")

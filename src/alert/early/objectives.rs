@@ -31,7 +31,10 @@ pub(super) fn groups(used: &[InUse], by: &By) -> Vec<RecordGroup> {
         |name, expr: String, objective: &str| Record { name, expr, labels: vec![("objective", objective.to_owned())] };
     let mut now = vec![about(
         MISSED,
-        format!("max by ({ensemble}) (last_over_time(zk_ensemble_has_quorum[2m])) == bool 0"),
+        // Of the pages that there are; without one, of the last.
+        format!(
+            "(\n    max by ({ensemble}) (zk_ensemble_has_quorum)\n  or\n    max by ({ensemble}) (last_over_time(zk_ensemble_has_quorum[2m]))\n) == bool 0"
+        ),
         "availability",
     )];
     if let Some(writes) = used.iter().find(|one| one.indicator.name == "write_latency") {

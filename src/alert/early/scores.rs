@@ -2,6 +2,7 @@
 
 use super::indicators::{INDICATORS, Indicator, LEVELS, steepness};
 use super::{Record, RecordGroup};
+use crate::alert::expr::Span;
 use crate::alert::promql::{Ensembles, Setting, matched, number, promql};
 use crate::alert::rules::{Deployment, LeftOut};
 use crate::alert::thresholds::{InForce, Thresholds};
@@ -101,7 +102,7 @@ fn limits(indicator: &Indicator, thresholds: &Thresholds) -> Vec<(Ensembles, f64
 fn indicators(used: &[InUse], deployment: &Deployment, by: &By) -> Vec<Record> {
     let keep = &deployment.keep_labels[..];
     let value = |in_use: &InUse| {
-        let setting = Setting { limit: f64::NAN, keep, ensembles: Ensembles::All, configured: &[] };
+        let setting = Setting { limit: f64::NAN, hold: Span(0), keep, ensembles: Ensembles::All, configured: &[] };
         Record {
             name: VALUE,
             expr: promql(&in_use.indicator.measured(), &setting),
@@ -199,7 +200,7 @@ fn risks(by: &By) -> Vec<Record> {
         record(
             "ensemble:zk_risk:noisy_or",
             format!(
-                "1 - exp(\n    sum by ({ensemble}) (\n      ln(1 - clamp_max(member:zk_risk:noisy_or, {CERTAIN}))\n      unless on ({member})\n      max by ({member}) (last_over_time(zk_server_state{{state=\"observer\"}}[5m])) == 1\n    )\n  /\n    (\n      1 + clamp_min(\n        max by ({ensemble}) (last_over_time(zk_ensemble_quorum_margin[5m]))\n        or\n        0 * group by ({ensemble}) (last_over_time(zk_up[5m])),\n        0\n      )\n    )\n)\nor\n0 * group by ({ensemble}) (last_over_time(zk_up[5m]))"
+                "1 - exp(\n    sum by ({ensemble}) (\n      ln(1 - clamp_max(member:zk_risk:noisy_or, {CERTAIN}))\n      unless on ({member})\n      max by ({member}) (last_over_time(zk_server_state{{state=\"observer\"}}[5m])) == 1\n    )\n  /\n    (\n      1 + clamp_min(\n        max by ({ensemble}) (zk_ensemble_quorum_margin)\n        or\n        max by ({ensemble}) (last_over_time(zk_ensemble_quorum_margin[5m]))\n        or\n        0 * group by ({ensemble}) (last_over_time(zk_up[5m])),\n        0\n      )\n    )\n)\nor\n0 * group by ({ensemble}) (last_over_time(zk_up[5m]))"
             ),
         ),
     ]

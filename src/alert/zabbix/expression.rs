@@ -62,8 +62,11 @@ impl Writer<'_> {
     /// Something that is so or not; `denied` where it stands behind `not`.
     fn holds(&mut self, expr: &Expr, denied: bool) -> Result<String, Reason> {
         match expr {
-            // The last value of an item outlives a missing page, and configured ensembles are not known to the template.
-            Expr::Sets(Set::Or, _, left, right) if is_held(right) || matches!(**right, Expr::AbsentEnsembles(_)) => {
+            // The last value of an item outlives a missing page, configured ensembles are not known to the template, and
+            // of the exporter it knows only whether its page comes.
+            Expr::Sets(Set::Or, _, left, right)
+                if is_held(right) || is_up(right) || matches!(**right, Expr::AbsentEnsembles(_)) =>
+            {
                 self.holds(left, denied)
             }
             // There is one exporter, the host, and nothing that another one sees.

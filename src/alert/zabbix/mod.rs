@@ -305,8 +305,8 @@ fn trigger(
     let context = (!macros(rule).is_empty()).then_some("{#ENSEMBLE}");
     let limit = macro_name(condition, short_of(severity), context);
     let mut writer = Writer { rule, limit: &limit, hold: level.hold, brief: false, items };
-    let mut expression = writer.write(level.expr())?;
-    let value = writer.value(level.expr());
+    let mut expression = writer.write(&level.expr().of_one_exporter())?;
+    let value = writer.value(&level.expr().of_one_exporter());
     if is_switched(level) {
         let on = macro_name(condition, &format!("{}.ON", short_of(severity)), context);
         expression = format!("{on}=1 and ({expression})");
@@ -323,7 +323,7 @@ fn trigger(
         {
             let mut writer = Writer { rule, limit: "", hold: other.hold, brief: true, items: &mut *items };
             // A lost quorum and a silent leader are one state here.
-            if let Ok(worse) = writer.write(other.expr())
+            if let Ok(worse) = writer.write(&other.expr().of_one_exporter())
                 && !expression.contains(&worse)
             {
                 expression = format!("({expression}) and not ({worse})");

@@ -41,8 +41,8 @@ pub(super) fn is_of_member(selector: &Selector) -> bool {
 /// What only Prometheus has: whether a scrape of the exporter succeeded.
 pub(super) fn is_up(expr: &Expr) -> bool {
     match expr {
-        Expr::Series(selector) => selector.name == "up",
-        Expr::By(_, Keys::Target, inner) => is_up(inner),
+        Expr::Series(selector) | Expr::Window(_, selector, _) => selector.name == "up",
+        Expr::By(_, Keys::Target, inner) | Expr::Compare(_, inner, _) | Expr::Sets(_, _, inner, _) => is_up(inner),
         _ => false,
     }
 }

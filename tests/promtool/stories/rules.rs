@@ -85,7 +85,7 @@ impl View {
 /// Whether the series come from a scrape, and not from a rule.
 fn is_scraped(selector: &VectorSelector) -> bool {
     let name = selector.name.as_deref().unwrap_or_default();
-    !name.contains(':') && name != "ALERTS"
+    !name.contains(':') && !name.starts_with("ALERTS")
 }
 
 /// Writes files of rules as they are seen into another folder; gives the files.
