@@ -149,7 +149,7 @@ impl Found<'_> {
                 self.names(&own),
                 self.names(&verdict.foreign)
             );
-            self.add(Level::Critical, ANOTHER, text);
+            self.add(Level::Warning, ANOTHER, text);
         }
         for (place, other) in &verdict.duplicates {
             let text = format!(
@@ -198,7 +198,12 @@ impl Found<'_> {
         let foreign = self.verdict.foreign.contains(&place);
         let alone = self.verdict.strangers.contains(&place) && !foreign;
         let is_duplicate = self.verdict.duplicates.iter().any(|(duplicate, _)| *duplicate == place);
-        let votes = if self.verdict.votes[place] || is_duplicate { "" } else { " It has no vote." };
+        // As the alerts judge: the quorum does not need an observer.
+        let (lost, votes) = if self.verdict.votes[place] || is_duplicate {
+            (Level::Critical, "")
+        } else {
+            (Level::Warning, " It has no vote.")
+        };
         let why = reasons(slice::from_ref(member));
         match member.state {
             State::NoAnswer if member.up => {
@@ -211,10 +216,10 @@ impl Found<'_> {
                 let text = format!(
                     "{name} accepts connections but does not answer{why}: it loads its data, is paused, or is overloaded.{votes}"
                 );
-                self.add(Level::Critical, DOWN, text);
+                self.add(lost, DOWN, text);
             }
             State::NoAnswer if self.verdict.members_up > 0 || self.verdict.any_unknown => {
-                self.add(Level::Critical, DOWN, format!("{name} does not answer{why}.{votes}"));
+                self.add(lost, DOWN, format!("{name} does not answer{why}.{votes}"));
             }
             // Its own finding says what it may be.
             State::NotServing if self.verdict.suspect == Some(place) => {}
@@ -222,7 +227,7 @@ impl Found<'_> {
                 let text = format!(
                     "{name} runs but serves no clients: it looks for a leader, loads its data, or cannot sync.{votes}"
                 );
-                self.add(Level::Critical, NOT_SERVING, text);
+                self.add(lost, NOT_SERVING, text);
             }
             State::ReadOnly => {
                 let text = format!("{name} is cut off from the quorum and serves reads only, which may be old.");
@@ -238,7 +243,7 @@ impl Found<'_> {
             let text = format!(
                 "{name} belongs to another ensemble by its membership; it is not counted here. Correct the list."
             );
-            self.add(Level::Critical, ANOTHER, text);
+            self.add(Level::Warning, ANOTHER, text);
         }
         if let Some(lag) = self.verdict.lags[place].filter(|lag| *lag > u64::from(LAG_WORTH_A_WARNING)) {
             let text = format!("{name} is {lag} transactions behind the leader.");
@@ -274,7 +279,7 @@ impl Found<'_> {
         }
         if drift.quorum_sizes.is_some_and(|number| number > 1) {
             let text = "Members disagree on the number of voters: two majorities become possible.";
-            self.add(Level::Critical, "docs/runbooks/ZooKeeperQuorumSizeMismatch.md", text.into());
+            self.add(Level::Warning, "docs/runbooks/ZooKeeperQuorumSizeMismatch.md", text.into());
         }
         if drift.epochs.is_some_and(|number| number > 1) && self.verdict.stale_leaders.is_empty() {
             let text = "Members are of different epochs; for a moment after an election that is normal.";

@@ -507,7 +507,14 @@ fn what_is_wrong_is_said_in_words_the_worst_first() {
             known: made.known,
             samples: zookeeper_exporter::scrape::Samples::default(),
         };
-        wrong(&report).into_iter().map(|finding| (finding.level, finding.text)).collect::<Vec<_>>()
+        let found = wrong(&report);
+        // No finding is worse than the alert about the same.
+        for finding in found.iter().filter(|finding| finding.level == Level::Critical) {
+            let name = finding.guide.trim_start_matches("docs/runbooks/ZooKeeper").trim_end_matches(".md");
+            let condition = conditions().iter().find(|condition| condition.name == name);
+            assert!(condition.is_some_and(|one| one.level_of(Severity::Critical).is_some()), "{finding:?}");
+        }
+        found.into_iter().map(|finding| (finding.level, finding.text)).collect::<Vec<_>>()
     };
     assert_eq!(said(Made::all_up("3.8.0")), []);
     let down = said(Made::all_up("3.8.0").silent(1).counts(1));
@@ -533,6 +540,8 @@ fn what_is_wrong_is_said_in_words_the_worst_first() {
     let cut_off = MemberReport { conf: Made::all_up("3.8.0").id(1).conf.clone(), ..real("3.8.0/read-only", 1, &[]) };
     let cut_off = said(Made::all_up("3.8.0").with(1, cut_off).counts(1));
     assert!(cut_off[0].1.contains("serves reads only"), "{cut_off:?}");
+    let observer = said(Made::all_up("3.8.0").silent(4));
+    assert_eq!(observer, [(Level::Warning, "zk-4:2181 does not answer. It has no vote.".into())]);
     let weighted = [("version=0", "weight.1=1\nversion=0")];
     let weighted = said(Made::all_up("3.8.0").with(3, real("3.8.0/leader", 3, &weighted)));
     assert!(weighted.iter().any(|(_, text)| text.starts_with("The groups and weights")), "{weighted:?}");
