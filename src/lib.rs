@@ -18,7 +18,7 @@
 //! | [`scrape`] | all members side by side: one typed report |
 //! | [`verdict`] | what follows from a report as a whole: quorum, leaders, lag, drift |
 //! | [`exposition`] | the report as a page, in both text formats |
-//! | [`log`] | lines on standard error, which hold nobody up |
+//! | [`log`] | lines on standard error that never block |
 //! | [`telemetry`] | the exporter's own metrics |
 //! | [`dashboard`] | Grafana dashboards, described once and written as JSON |
 //! | [`http`] | endpoints, accept loop, drain |

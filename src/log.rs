@@ -1,4 +1,4 @@
-//! The log: lines on standard error, which never hold the exporter up, whoever reads them.
+//! The log: lines on standard error that never block the exporter.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -53,7 +53,7 @@ pub fn start_log(level: LogLevel, format: LogFormat) {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let filter = Targets::new().with_default(level);
-    // Without a descriptor for standard error there is nobody to tell.
+    // Without a descriptor for standard error there is no output.
     let Ok(out) = io::stderr().as_fd().try_clone_to_owned() else { return };
     let ansi = io::stderr().is_terminal();
     let lines = Mutex::new(Lines { ansi, ..Lines::new(File::from(out), format) });
@@ -83,7 +83,7 @@ const PIECE: usize = 4096;
 /// How long a reader may be behind before lines are dropped.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// Whole lines; what nobody takes is dropped and counted.
+/// Line-buffered writer; lines are dropped and counted when standard error would block.
 #[derive(Debug)]
 struct Lines {
     out: File,
@@ -113,7 +113,7 @@ impl Lines {
 
     /// How many lines are missing, in the log's own format.
     fn gap(&self) -> String {
-        let (dropped, what) = (self.dropped, "lines are missing here: nobody read standard error");
+        let (dropped, what) = (self.dropped, "log lines dropped: stderr was blocked");
         let line = match self.format {
             LogFormat::Text => format!(" WARN {what} lines={dropped}\n"),
             LogFormat::Json => format!("{{\"level\":\"WARN\",\"message\":\"{what}\",\"lines\":{dropped}}}\n"),
@@ -199,7 +199,7 @@ fn painted(line: &str) -> String {
     shown
 }
 
-/// Pipes and terminals opened anew, so that a write to them never waits: to say so of the descriptor itself would say it
+/// Pipes and terminals reopened, so that a write to them never waits: to say so of the descriptor itself would say it
 /// of everybody who shares it. And how much may be written at once.
 fn unblocked(out: File) -> (File, usize) {
     let Ok(kind) = out.metadata().map(|about| about.file_type()) else { return (out, PIECE) };
@@ -208,7 +208,7 @@ fn unblocked(out: File) -> (File, usize) {
     }
     let path = format!("/proc/self/fd/{}", out.as_raw_fd());
     match open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(anew) => (File::from(anew), PIECE),
+        Ok(reopened) => (File::from(reopened), PIECE),
         // The terminal of another user: some room may be less than a piece.
         Err(_) if kind.is_char_device() => (out, 1),
         Err(_) => (out, PIECE),
@@ -245,7 +245,7 @@ mod tests {
         drop(log);
         let mut rest = String::new();
         reader.read_to_string(&mut rest).expect("text");
-        let gap = "{\"level\":\"WARN\",\"message\":\"lines are missing here: nobody read standard error\",\"lines\":";
+        let gap = "{\"level\":\"WARN\",\"message\":\"log lines dropped: stderr was blocked\",\"lines\":";
         assert_eq!(rest, format!("{gap}{}}}\nagain\n", 200 - written));
     }
 

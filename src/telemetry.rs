@@ -145,7 +145,7 @@ impl Collector for OwnFamilies {
     }
 }
 
-/// The limits of the alerts in force; with the label `ensemble` where one has its own.
+/// The active limits of the alerts; with the label `ensemble` where one has its own.
 fn thresholds(encoder: &mut DescriptorEncoder<'_>, thresholds: &Thresholds) -> fmt::Result {
     let mut metric = family(encoder, Own::AlertThreshold)?;
     for level in thresholds.levels() {

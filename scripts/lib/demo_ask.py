@@ -46,7 +46,7 @@ def runs(pid):
 
 
 def listens(pid, port):
-    """Does this very process listen there? An answer alone could come from somebody else who was faster."""
+    """Does this very process listen there? An answer alone could come from another process that was faster."""
     sockets = set()
     for table in ("tcp", "tcp6"):
         try:

@@ -9,7 +9,7 @@ pub enum Severity {
     Info,
     /// An early warning: a fault is coming, or something is not as it should be. For the working day.
     Warning,
-    /// An alarm: a fault is here. Somebody is to get up.
+    /// Critical: page the on-call.
     Critical,
 }
 
@@ -79,7 +79,7 @@ impl Group {
         Self::EarlyWarning,
     ];
 
-    /// Whether its rules look at what recording rules write, and stand in their file.
+    /// Whether its rules use recorded series, and belong to the file with the recording rules.
     #[must_use]
     pub const fn is_early(self) -> bool {
         matches!(self, Self::EarlyWarning)
@@ -115,7 +115,7 @@ pub struct Level {
     pub limit: Option<f64>,
     /// How long it must hold (`for`).
     pub hold: Span,
-    /// Whether it is on unless somebody turns it off.
+    /// Whether it is on by default.
     pub on: bool,
     /// One sentence without a number.
     pub summary: &'static str,
@@ -148,7 +148,7 @@ pub struct Condition {
     pub impact: &'static str,
     /// The decision that it changes.
     pub decision: &'static str,
-    /// How it is mended.
+    /// How to mitigate it.
     pub mitigation: &'static str,
     /// Series for which it fires, and for which it stays quiet.
     pub cases: Vec<Case>,
@@ -213,7 +213,7 @@ impl Condition {
         self.level(Severity::Info, None, Span(0), summary)
     }
 
-    /// The level added last is off unless somebody turns it on.
+    /// The level added last is off by default.
     pub(super) fn off(mut self) -> Self {
         if let Some(level) = self.levels.last_mut() {
             level.on = false;
@@ -247,7 +247,7 @@ impl Condition {
         self
     }
 
-    /// The decision that it changes, and how it is mended.
+    /// The first action, and how to mitigate it.
     pub(super) fn so(mut self, decision: &'static str, mitigation: &'static str) -> Self {
         (self.decision, self.mitigation) = (decision, mitigation);
         self

@@ -9,7 +9,7 @@
 //! - What is judged is a [`Page`] of flat samples: name, labels, value. [`Page::read`] makes it of the text that the
 //!   exporter serves, so that `check` judges its own scrape (rendered by `exposition`) and a page it fetched the same
 //!   way. `up` and other series that only Prometheus has are not on it.
-//! - The limits in force, with those of the configuration, are a [`Thresholds`]: [`Thresholds::levels`] for rules,
+//! - The active limits, with those of the configuration, are a [`Thresholds`]: [`Thresholds::levels`] for rules,
 //!   `zk_alert_threshold` and `check`. [`Thresholds::judge`] judges all of them.
 //! - Texts have placeholders ([`text`]): the same sentence becomes an annotation and a line of `check`.
 

@@ -67,7 +67,7 @@ impl Page {
     }
 }
 
-/// `name{label="value",...} 1.5`, with or without what stands behind the value.
+/// `name{label="value",...} 1.5`, with or without a suffix after the value.
 fn sample(line: &str) -> Option<(&str, Sample)> {
     let end = line.find(['{', ' '])?;
     let (name, mut rest) = line.split_at(end);

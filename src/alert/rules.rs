@@ -1,4 +1,4 @@
-//! Alert rules for Prometheus, made of the conditions and the limits in force: literal numbers, overrides inside one
+//! Alert rules for Prometheus, made of the conditions and the active limits: literal numbers, overrides inside one
 //! expression, and what the deployment cannot feed left out with the reason.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use super::yaml::{folded, prose, quoted};
 use crate::config::{Command, Config, DEFAULT_MODULE};
 
 /// Where the runbooks of a release are.
-pub const RUNBOOKS: &str = "https://github.com/zookeeper-exporter/zookeeper-exporter/blob/main/docs/runbooks";
+pub const RUNBOOKS: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/runbooks");
 
 /// What is known of what is watched, so that rules without figures are left out.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +51,7 @@ impl Deployment {
     /// What a configuration says.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        // A module that no ensemble names is there for probes; the default one may stand in no file at all.
+        // A module that no ensemble names is there for probes; the default one need not be in a file.
         let written = || config.modules.iter().filter(|(name, _)| *name != DEFAULT_MODULE).map(|(_, module)| module);
         let modules = || config.ensembles.iter().map(|ensemble| &ensemble.module).chain(written());
         let alerts = &config.alerts;
@@ -238,7 +238,7 @@ impl RuleFile {
 
     fn head(&self, about: impl Fn(&str) -> bool) -> String {
         let mut head = String::from(
-            "# Written by `zookeeper-exporter rules`: change the thresholds in the configuration and write it anew.\n\
+            "# Written by `zookeeper-exporter rules`: change the thresholds in the configuration and write it again.\n\
              # Every expression joins what several exporters say, so that one fault is one alert.\n",
         );
         for LeftOut { alert, reason } in self.left_out.iter().filter(|left_out| about(&left_out.alert)) {
@@ -269,7 +269,7 @@ impl RuleFile {
     }
 }
 
-/// Whether what was left out would stand in the file of early warning.
+/// Whether the omitted rule would belong to the file of early warning.
 fn about_early(name: &str) -> bool {
     let alert = name.split(' ').next().unwrap_or(name);
     name.starts_with("the ")

@@ -1,4 +1,4 @@
-//! The limits in force: those of the catalogue, changed by the configuration, for every ensemble or for one.
+//! The active limits: those of the catalogue, changed by the configuration, for every ensemble or for one.
 
 use super::condition::{Condition, Level, Severity, Unit};
 use super::conditions;
@@ -7,13 +7,13 @@ use super::expr::{Keys, Span};
 use super::profiles::{PROFILES, Preset, profile};
 use crate::config::{AlertSetting, Alerts, Config, ConfigError, LevelSetting, Located, Place};
 
-/// All levels of all conditions, as they are in force.
+/// All levels of all conditions with their active limits.
 #[derive(Clone, Debug)]
 pub struct Thresholds {
     levels: Vec<InForce>,
 }
 
-/// One level as it is in force.
+/// One level with its active limit.
 #[derive(Clone, Debug)]
 pub struct InForce {
     /// The condition.

@@ -104,7 +104,7 @@ pub fn all(rules: impl Fn(&Condition) -> String) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The labels that an alert for `m1`, `e`, `x` or nobody has; behind it more of them as `name=value`.
+/// The labels of an alert for `m1`, `e`, `x` or without a subject, followed by others as `name=value`.
 fn labels_of(whom: &str) -> BTreeMap<String, String> {
     let (whom, more) = whom.split_once(' ').unwrap_or((whom, ""));
     let pairs: Vec<(&str, &str)> = match whom {

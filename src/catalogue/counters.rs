@@ -18,7 +18,7 @@ pub(super) const ROWS: &[Metric] = &[
         "Transactions committed by this process as leader; stands still while it does not lead (mntr key commit_count)")
         .on(Role::Leader).anchor().essential(),
     counter("connection_drop_count", "zk_connection_drops",
-        "Client connections that broke off: the client went away or reading from it failed (mntr key connection_drop_count)"),
+        "Client connections that were lost: the client disconnected or reading from it failed (mntr key connection_drop_count)"),
     counter("connection_rejected", "zk_connection_rejected",
         "New client connections turned away by maxClientCnxns, maxCnxns or the connection throttle (mntr key connection_rejected)")
         .anchor().essential(),

@@ -7,7 +7,7 @@ use super::{Catalogue, Family, Metric, Scope, Shape, catalogue, rows};
 const INTRODUCTION: &str = "\
 # Metrics
 
-Written from the catalogue in `src/catalogue`; `UPDATE_GOLDEN=1 cargo test --test quick` writes it anew.
+Written from the catalogue in `src/catalogue`; `UPDATE_GOLDEN=1 cargo test --test quick` rewrites it.
 
 Every series of a member has the labels `ensemble` and `member` (its address as configured); the column *labels* names
 those a family has beyond them. A series of an ensemble has the label `ensemble`. Times are in seconds, sizes in bytes. A counter's name ends in `_total`, an info's in
@@ -53,7 +53,7 @@ fn essentials(out: &mut String) {
     }
 }
 
-/// The own families: those that no row stands behind.
+/// The own families: those without a row.
 fn own(out: &mut String, title: &str, catalogue: &Catalogue, scope: Scope) {
     heading(out, title, "| metric | type | labels | meaning |\n|---|---|---|---|\n");
     let of_rows = |family: &Family| rows().any(|row| family.name.starts_with(row.name));

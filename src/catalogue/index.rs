@@ -82,7 +82,7 @@ pub struct Slot {
     pub part: Part,
     /// The type of the family.
     pub kind: Kind,
-    /// The value is divided by this to stand in the base unit.
+    /// Divisor that converts the value to the base unit.
     pub divisor: u32,
     /// Which values are no samples.
     pub sentinel: Sentinel,
@@ -142,7 +142,7 @@ const STATISTICS: [(&str, Option<Part>); 9] = [
 ];
 
 /// A place where no key is.
-const NOBODY: u16 = u16::MAX;
+const NO_SUCCESSOR: u16 = u16::MAX;
 
 /// How the families of one row follow each other: the summary, then its minimum and maximum.
 const MIN_OFFSET: u16 = 1;
@@ -192,10 +192,10 @@ impl Index {
             return;
         }
         // As with families, some hundred keys; one beyond the last place would only never be guessed.
-        let place = u16::try_from(self.known.len()).unwrap_or(NOBODY);
+        let place = u16::try_from(self.known.len()).unwrap_or(NO_SUCCESSOR);
         let key: Arc<str> = key.into();
         self.places.insert(Arc::clone(&key), place);
-        self.known.push(Known { key, meaning, followed_by: AtomicU16::new(NOBODY) });
+        self.known.push(Known { key, meaning, followed_by: AtomicU16::new(NO_SUCCESSOR) });
     }
 
     /// Enters every spelling of one row, whose first family is `id`.
@@ -265,7 +265,7 @@ impl Index {
 /// Looks up one reply's keys in the order in which the server wrote them.
 ///
 /// Servers of one kind write their keys in one order, so the key that followed last time is tried before the whole
-/// index is asked. An order that nobody wrote before costs a little time and changes no meaning.
+/// index is asked. An unknown order costs a little time and changes no meaning.
 #[derive(Debug)]
 pub struct Lookups<'c> {
     index: &'c Index,
@@ -275,7 +275,7 @@ pub struct Lookups<'c> {
 
 impl<'c> Lookups<'c> {
     pub(super) fn new(index: &'c Index) -> Self {
-        Self { index, last: NOBODY }
+        Self { index, last: NO_SUCCESSOR }
     }
 
     /// As [`Catalogue::lookup`](super::Catalogue::lookup).
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn the_order_of_the_keys_changes_no_meaning() {
-        // Keys that share a beginning, repeat, belong to sets, or are nobody's.
+        // Keys that share a beginning, repeat, belong to sets, or are unknown.
         let keys = [
             "version",
             "znode_count",

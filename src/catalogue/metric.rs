@@ -39,7 +39,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// What a value is multiplied with to stand in Prometheus' base unit, as a divisor.
+    /// Divisor that converts a value to Prometheus' base unit.
     #[must_use]
     pub const fn divisor(self) -> u32 {
         match self {

@@ -79,7 +79,7 @@ pub enum Scope {
     Exporter,
 }
 
-/// A metric family as it stands on the page.
+/// A metric family of the output.
 #[derive(Clone, Debug)]
 pub struct Family {
     /// Name without the suffix that its kind adds.

@@ -1,4 +1,4 @@
-//! What the exporter says itself: families that no key of `mntr` stands behind.
+//! Families of the exporter itself, without a key of `mntr`.
 
 use super::Scope::{self, Ensemble, Exporter, Member};
 use super::{Family, FamilyId, Kind};
@@ -99,7 +99,7 @@ own! {
         "Value of an mntr key that this exporter does not know, under its original name";
     /// Why the host's reading is missing.
     HostFailure: Gauge "zk_host_failure" ["reason"] in Member,
-        "1 while the process of a member on this host cannot be read (module key host): no_listener (nobody listens at its port), no_permission (run the exporter as root or as ZooKeeper's user), not_zookeeper (a proxy holds the port), proc, timeout; absent otherwise";
+        "1 while the process of a member on this host cannot be read (module key host): no_listener (no process listens at its port), no_permission (run the exporter as root or as ZooKeeper's user), not_zookeeper (a proxy holds the port), proc, timeout; absent otherwise";
     /// Threads of the server.
     HostThreads: Gauge "zk_process_threads" [] in Member,
         "Threads of the server process, as the kernel counts them (module key host)";
@@ -168,7 +168,7 @@ own! {
         "Listed members that are a server which is already listed under another address; 0 is healthy";
     /// Voters that are not watched.
     EnsembleVotersNotAsked: Gauge "zk_ensemble_voters_not_asked" [] in Ensemble,
-        "Voters of the membership in force that are not among the members asked: the name is gone from DNS, the address changed, or it is not listed; 0 is healthy. Absent where no membership is known, and where one member alone is asked";
+        "Voters of the current membership that are not among the members asked: the name is gone from DNS, the address changed, or it is not listed; 0 is healthy. Absent where no membership is known, and where one member alone is asked";
     /// Versions.
     EnsembleDistinctVersions: Gauge "zk_ensemble_distinct_versions" [] in Ensemble,
         "Different ZooKeeper versions among the members that answer; 1 is healthy, more is a rolling upgrade or a forgotten member";
@@ -228,14 +228,14 @@ own! {
         "Texts of servers (names, versions, settings, subjects of certificates) of which only the first 1024 bytes are kept";
     /// What the limit of members took away.
     DroppedMembers: Counter "zk_exporter_dropped_members" ["ensemble", "reason"] in Exporter,
-        "Members that discovery found and that were not asked: over --limit.members-per-ensemble (reason cap), or with an address that nobody may be sent to (reason address); counted at every scrape";
+        "Members that discovery found and that were not asked: over --limit.members-per-ensemble (reason cap), or with an address that the policy excludes (reason address); counted at every scrape";
     /// The numbers behind the alert rules.
     AlertThreshold: Gauge "zk_alert_threshold" ["alert", "severity", "ensemble"] in Exporter,
         "Limit of an alert at a severity, in the base unit of what it is compared with; with the label ensemble where that ensemble has its own. For threshold lines: the rules have the same numbers as literals";
-    /// Whether the configuration in force is the one in the file.
+    /// Whether the active configuration is the one in the file.
     ConfigLastReloadSuccessful: Gauge "zk_exporter_config_last_reload_successful" [] in Exporter,
-        "1 if the last reading of the configuration, at the start or by a reload, succeeded; with 0 an older one is in force";
-    /// Since when the configuration is in force.
+        "1 if the last reading of the configuration, at the start or by a reload, succeeded; with 0 an older one is active";
+    /// Since when the configuration is active.
     ConfigLastReloadSuccessTimestamp: Gauge "zk_exporter_config_last_reload_success_timestamp_seconds" [] in Exporter,
         "Time of the last successful reading of the configuration, in seconds since 1970";
     /// Build.

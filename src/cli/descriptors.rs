@@ -11,10 +11,10 @@ const OTHER: usize = 64;
 /// With fewer than this nothing works.
 const MIN_FILES: usize = 32;
 
-/// Raises the limit of open files to the hard limit, and gives the limit that is then in force.
+/// Raises the limit of open files to the hard limit, and returns the resulting limit.
 pub(super) fn raise_limit() -> Result<usize, UsageError> {
     let limit = getrlimit(Resource::Nofile);
-    // It is the hard limit that an administrator means; refused, the soft one stays in force.
+    // The administrator's intent is the hard limit; if raising it is refused, the soft one remains.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     let files = getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
     if files < MIN_FILES {

@@ -1,4 +1,4 @@
-//! The environment stands in for flags that are not written; where it contradicts one that is, the flag wins.
+//! The environment supplies flags that are not given; a given flag wins over it.
 
 use std::ffi::OsString;
 
@@ -12,7 +12,7 @@ const WITH_VARIABLE: [&str; 3] = ["zookeeper", "config_file", "timeout"];
 /// The flags that exclude one of these: an error stays one unless the command line has one of them.
 const EXCLUDING: [&str; 5] = ["zookeeper", "config_file", "timeout", "host", "from"];
 
-/// Reads a command line. clap counts a variable as written, and so sees a contradiction where somebody only overrides
+/// Reads a command line. clap counts a variable as written, and so sees a contradiction where a user only overrides
 /// one: then it is read again without as few variables as will do.
 pub(super) fn matches(command: &Command, line: &[OsString]) -> Result<ArgMatches, clap::Error> {
     let error = match command.clone().try_get_matches_from(line) {

@@ -137,7 +137,7 @@ fn answer(mut stream: impl Read + Write) -> Result<Vec<u8>> {
     }
 }
 
-/// 200, or 401 in the exporter's own words: whoever asks for a password is alive.
+/// 200, or 401 with the exporter's own text: a process that demands a password is alive.
 fn judge(head: &[u8]) -> Result<()> {
     let text = String::from_utf8_lossy(head);
     let line = text.lines().next().unwrap_or("");

@@ -45,9 +45,9 @@ pub(super) enum Output {
 const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Look {
-    /// Whoever is to be asked.
+    /// The ensembles to query.
     pub(super) fn scraper(&self) -> Result<Arc<Scraper>, UsageError> {
-        // What failed stands in the table: the log would say it twice.
+        // Failures are in the table; the log would repeat them.
         start_log(LogLevel::Error, LogFormat::Text);
         let mut config = self.targets.origin().load()?;
         for name in &self.ensemble {
@@ -90,7 +90,7 @@ pub(super) async fn ask(scraper: &Arc<Scraper>) -> Report {
     report
 }
 
-/// 0 if of every ensemble somebody answered, else 1.
+/// 0 if a member of every ensemble answered, else 1.
 pub(super) fn exit_code(report: &Report) -> ExitCode {
     let answered = report.ensembles.iter().all(|ensemble| ensemble.members.iter().any(|member| member.up));
     if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -173,7 +173,7 @@ fn summary(error: &clap::Error) -> String {
         return missing;
     }
     let first = text.lines().next().unwrap_or("").trim_start_matches("error: ").trim_end_matches('.').to_owned();
-    // The names of what is missing stand in the lines below.
+    // The names of missing arguments are in the lines below.
     let first = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
             format!("{} {}", first, missing.join(" "))

@@ -38,7 +38,7 @@ pub(super) fn print_styled(text: &str) -> Written {
     Written::of(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// Writes one line to standard error; where nobody can read it, the exit code still says what there is to say.
+/// Writes one line to standard error; if that fails, the exit code still reports the result.
 pub(super) fn tell(message: impl Display) {
     let _ = writeln!(std::io::stderr(), "zookeeper-exporter: {}", one_line(message));
 }

@@ -55,7 +55,7 @@ fn behind_links(file: &Path) -> Result<PathBuf> {
     Err(Error::other("too many symbolic links"))
 }
 
-/// A new file under a name that nobody can know before. A first one gets the mode that the umask leaves.
+/// A new file under an unpredictable name. A first one gets the mode that the umask leaves.
 fn create(folder: &Path, first: bool) -> Result<(PathBuf, File)> {
     let mode = if first { 0o666 } else { 0o600 };
     for _ in 0..MAX_NAMES {

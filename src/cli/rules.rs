@@ -159,7 +159,7 @@ fn compare(file: &Path, wanted: &str) -> bool {
     let line = found.lines().zip(wanted.lines()).position(|(found, wanted)| found != wanted);
     let line = line.unwrap_or_else(|| found.lines().count().min(wanted.lines().count()));
     tell(format_args!(
-        "{}:{}: not what the configuration says; write it anew without --check",
+        "{}:{}: differs from the configuration: write it again without --check",
         file.display(),
         line + 1
     ));

@@ -27,7 +27,7 @@ Examples:
       one object a look, for a script
 
 Columns: REQ/S are packets received a second, pings and this command's own questions included; LATENCY and FSYNC are means \
-of what ended between the two looks, from ZooKeeper 3.6 on; - means that there was nothing, or that the member began anew.
+of what ended between the two looks, from ZooKeeper 3.6 on; - means that there was nothing, or that the member restarted.
 
 Exit status: 0 if of every ensemble at least one member answered, 1 if not, 2 for a mistake in the flags.";
 

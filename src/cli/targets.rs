@@ -18,7 +18,7 @@ pub(super) struct Targets {
     #[arg(long = "config.file", env = "ZOOKEEPER_EXPORTER_CONFIG_FILE", value_name = "FILE")]
     config_file: Option<PathBuf>,
 
-    /// Most time for a member of --zookeeper in one scrape; with --config.file it stands in the module. Default: 5s.
+    /// Most time for a member of --zookeeper in one scrape; with --config.file, set `timeout` in the module. Default: 5s.
     #[arg(long = "scrape.timeout", env = "ZOOKEEPER_EXPORTER_SCRAPE_TIMEOUT", value_name = "DURATION",
           conflicts_with = "config_file", value_parser = positive_duration)]
     timeout: Option<Duration>,

@@ -264,7 +264,7 @@ impl RawZnodes {
             };
             let path = ZnodePath::new(&path, pointer.as_deref()).map_err(|message| (place, message))?;
             if paths.contains(&path) {
-                return Err((place, format!("{path} stands here a second time; remove one")));
+                return Err((place, format!("duplicate path {path}")));
             }
             paths.push(path);
         }

@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path, flag: &str) -> Result<String, ConfigError> {
             ErrorKind::PermissionDenied => "let the exporter's user read it, and enter its folders".to_owned(),
             ErrorKind::InvalidData => "write it in UTF-8".to_owned(),
             ErrorKind::FileTooLarge => "is it the right file?".to_owned(),
-            ErrorKind::TimedOut => "is it a pipe that nobody writes to?".to_owned(),
+            ErrorKind::TimedOut => "is it a pipe without a writer?".to_owned(),
             _ => format!("name an existing YAML file with {flag}"),
         };
         in_file(format!("cannot read the configuration file: {error}; {advice}"))
@@ -64,7 +64,7 @@ pub(super) fn syntax(path: &Path, error: &serde_saphyr::Error) -> ConfigError {
 /// What the parser means by its terms, and what to write instead.
 fn plain(message: &str) -> String {
     if let Some(key) = message.strip_prefix("duplicate mapping key: ").and_then(|rest| rest.split(',').next()) {
-        return format!("the key `{key}` stands here a second time; remove one");
+        return format!("duplicate key `{key}`");
     }
     if let Some((number, _)) = message.strip_prefix("non-finite float ").and_then(|rest| rest.split_once(" rejected")) {
         return format!("{number} is not finite; write a number, for example 10");
@@ -100,7 +100,7 @@ fn plain(message: &str) -> String {
         _ if message.starts_with("multiple YAML documents") => {
             "a second document begins here; write one, without the line ---".into()
         }
-        _ if message.starts_with("tabs") => "a tab stands in the indentation; write spaces".into(),
+        _ if message.starts_with("tabs") => "tab in the indentation: expected spaces".into(),
         _ => message.to_owned(),
     }
 }

@@ -32,9 +32,7 @@ pub fn from_flags(values: &[String], module: Module) -> Result<Config, ConfigErr
         });
     }
     check_ensembles(&ensembles).map_err(|(_, message)| {
-        bad(format!(
-            "{message}; an ensemble is written NAME=HOST:PORT,HOST:PORT and all its members stand in one value"
-        ))
+        bad(format!("{message}; an ensemble is written NAME=HOST:PORT,HOST:PORT and all its members are in one value"))
     })?;
     Ok(Config {
         ensembles,

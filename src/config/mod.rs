@@ -39,7 +39,7 @@ pub use probe::ProbeConfig;
 pub use reach::Reach;
 pub use tls::{AdminUrl, TlsConfig, TlsVersion};
 
-/// What is in force: immutable, shared by everything that runs.
+/// The active configuration: immutable and shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The ensembles, in the order written.
@@ -50,7 +50,7 @@ pub struct Config {
     pub probe: ProbeConfig,
     /// What the user wants of the alerts.
     pub alerts: Alerts,
-    /// The patterns for names of metrics in all modules, for whoever knows the names.
+    /// Metric name patterns of all modules; validated against the catalogue by the caller.
     pub patterns: Vec<Located<String>>,
 }
 

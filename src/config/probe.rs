@@ -1,4 +1,4 @@
-//! `probe:`: whom `/probe` may ask beside the configured members. Nobody, unless it is written.
+//! `probe:`: which targets besides the configured members `/probe` may query. None by default.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -104,7 +104,7 @@ impl FromStr for Allow {
         } else if let Ok(ip) = text.parse::<IpAddr>() {
             (What::Network(ip, if ip.is_ipv4() { 32 } else { 128 }), None)
         } else if let Some((ip, rest)) = text.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-            // IPv4 in brackets is nobody's address, and 128 bits of one would be a network of everything.
+            // IPv4 in brackets is not an address, and 128 bits of it would be a network of all addresses.
             let ip: Ipv6Addr = ip.parse().map_err(|_| bad("has no valid IPv6 address in its brackets"))?;
             let ports =
                 if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or_else(|| bad("is unreadable"))?) };

@@ -235,7 +235,7 @@ fn command(tokens: &[Token<'_>], piped: bool, depth: usize) -> Result<(), String
                 pipeline(&behind[..end - 1], depth + 1)?;
                 rest = &behind[end..];
             }
-            // As an argument, a function must stand in parentheses.
+            // As an argument, a function needs parentheses.
             Token::Word(name) if operands > 0 && arity(name).is_none_or(|(least, _)| least > 0) => {
                 return Err(format!("`{name}` as an argument without parentheses"));
             }

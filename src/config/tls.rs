@@ -22,7 +22,7 @@ pub(super) struct RawTls {
     pub(super) key_file: Option<Spanned<String>>,
     /// The name that the members' certificates must have, where it is not the host of their address.
     pub(super) server_name: Option<Spanned<String>>,
-    /// Take any certificate: whoever sits between exporter and member can then answer for it.
+    /// Disable certificate verification: connections can then be intercepted.
     #[serde(default)]
     pub(super) insecure_skip_verify: bool,
     /// The oldest version of TLS that is spoken: `TLS12` (the default) or `TLS13`.
@@ -112,7 +112,7 @@ impl RawTls {
 }
 
 fn lonely(only: &Spanned<String>, present: &str, missing: &str) -> (Location, String) {
-    (only.referenced, format!("{present} stands here without {missing}; write both or neither"))
+    (only.referenced, format!("{present} requires {missing}"))
 }
 
 /// A path in a configuration file is relative to that file.
@@ -121,7 +121,7 @@ pub(super) fn below(folder: &Path, path: &str) -> PathBuf {
 }
 
 impl TlsConfig {
-    /// The files it is made of, for whoever watches them.
+    /// The files it is made of, to watch them.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let identity = self.identity.iter().flat_map(|(cert, key)| [cert, key]);
         self.ca_file.iter().chain(identity).filter_map(Pem::file)

@@ -294,7 +294,7 @@ fn one_of(
         (None, None) => Ok(None),
         (Some(path), None) => Ok(Some((Pem::File(below(folder, &path.value)), path.referenced))),
         (None, Some(text)) => Ok(Some((Pem::Inline(inline.0, text.value.clone()), text.referenced))),
-        (Some(_), Some(_)) => Err((start, format!("{} and {} stand here both; remove one", file.0, inline.0))),
+        (Some(_), Some(_)) => Err((start, format!("{} and {} are mutually exclusive", file.0, inline.0))),
     }
 }
 
@@ -369,7 +369,7 @@ fn groups(written: Vec<Spanned<String>>) -> Result<Vec<&'static dyn SupportedKxG
 }
 
 impl WebConfig {
-    /// The files it is made of beside the file itself, for whoever watches them.
+    /// The files it is made of besides the file itself, to watch them.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
         let tls = self.tls.iter().flat_map(|tls| [Some(&tls.cert), Some(&tls.key), tls.client_ca.as_ref()]);
         tls.flatten().filter_map(|pem| pem.file().map(Path::to_owned))

@@ -9,14 +9,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
-/// Whoever writes into a pipe may have to make the text first.
+/// The writer of a pipe may have to produce the text first.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The bytes of a file.
 ///
 /// # Errors
 /// When it cannot be read; [`ErrorKind::FileTooLarge`] when it has more than `most` bytes, whatever it says of its size;
-/// [`ErrorKind::TimedOut`] when its end does not come, as that of a pipe which nobody writes to.
+/// [`ErrorKind::TimedOut`] when its end does not come, as that of a pipe without a writer.
 pub(crate) fn bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
     bytes_within(path, most, PATIENCE)
 }

@@ -1,4 +1,4 @@
-//! The limits of alerts that are in force, as the exporter has them on its page: `zk_alert_threshold`. Never as numbers.
+//! The active limits of alerts, as exported: `zk_alert_threshold`. Never as numbers.
 
 use super::panel::Target;
 

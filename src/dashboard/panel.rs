@@ -148,7 +148,7 @@ pub struct Panel {
     pub bad: &'static str,
     /// What to do then.
     pub act: &'static str,
-    /// What stands there instead of an empty grid.
+    /// The text shown instead of an empty graph.
     pub missing: &'static str,
     /// Kind of panel.
     pub look: Look,
@@ -166,7 +166,7 @@ pub struct Panel {
     pub size: (u32, u32),
 }
 
-/// What stands in a panel without data when nothing else is known.
+/// The default text of a panel without data.
 pub(super) const NOTHING: &str = "No data: is the exporter scraped, and do the variables above match anything?";
 
 impl Panel {

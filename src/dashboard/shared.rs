@@ -99,7 +99,7 @@ pub(super) fn annotations() -> List<Annotation> {
             "Elections",
             "blue",
             "{{member}} leads {{ensemble}}",
-            "A new leader: nobody could write while it was elected.",
+            "A new leader: writes were impossible during the election.",
             "ensemble",
             "((max by (ensemble, member) (zk_ensemble_leader_info{E}) \
                unless max by (ensemble, member) (zk_ensemble_leader_info{E} offset 1m)) \

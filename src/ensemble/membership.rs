@@ -36,7 +36,7 @@ pub struct Server {
 }
 
 impl Membership {
-    /// The membership that a `conf` reply holds; `None` before 3.5, on a standalone server, and where nobody votes.
+    /// The membership that a `conf` reply holds; `None` before 3.5, on a standalone server, and without voters.
     #[must_use]
     pub fn from_conf(conf: &Conf<'_>) -> Option<Self> {
         let servers: Vec<Server> = conf.servers.iter().map(|line| Server::parse(line.id, line.spec)).collect();

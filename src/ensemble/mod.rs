@@ -1,4 +1,4 @@
-//! Who is to be asked: ensembles and their members as they are now.
+//! Ensembles and their current members.
 
 mod hierarchy;
 mod known;

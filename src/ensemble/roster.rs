@@ -20,7 +20,7 @@ pub struct Told {
 /// Members that were found, and how many were left out.
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
-    /// Who is there, in a stable order, nobody twice.
+    /// The members in a stable order, without duplicates.
     pub members: Vec<Member>,
     /// Over the cap.
     pub over_cap: u64,
@@ -72,7 +72,7 @@ pub fn by_addresses(names: &[(Member, Vec<SocketAddr>)], cap: usize) -> Roster {
 ///
 /// `known` gives the address by which the server of an id was reached before: it decides where the membership names no
 /// host for clients. `configured`: the members that the operator
-/// named, which alone may be anywhere. `secure`: clients come over TLS, whose port stands in no membership.
+/// named, which alone may be anywhere. `secure`: clients use TLS, whose port is not part of a membership.
 #[must_use]
 pub fn by_membership(
     told: &Told,
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(roster.unusable, 1);
         let observers: Vec<_> = roster.members.iter().map(|member| member.observer).collect();
         assert_eq!(observers, [false, false, false, false, false, true]);
-        // The port for TLS stands in no membership.
+        // The port for TLS is not part of a membership.
         let secure = by_membership(&told, &[], &[], true, 100);
         assert_eq!(names(&secure)[..4], ["10.0.0.1:12181", "zk-b:12181", "zk-c:12181", "zk-d:12181"]);
     }

@@ -128,7 +128,7 @@ impl Families {
         self.items().len()
     }
 
-    /// Writes some items. Each is to be written once, in their order.
+    /// Writes some items. Each is written once, in order.
     pub(super) fn encode(&self, items: Range<usize>, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let all = self.report.ensembles.iter().flat_map(|ensemble| &ensemble.members);
         let members: Vec<_> =

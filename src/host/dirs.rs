@@ -1,4 +1,4 @@
-//! The data and log directories of a member: how much stands there, and how much room is left on their disks.
+//! The data and log directories of a member: their size, and the free space of their disks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ pub struct DirFigures {
     pub size_bytes: u64,
 }
 
-/// ZooKeeper keeps a few snapshots and logs; a directory with more entries is somebody's accident.
+/// ZooKeeper keeps a few snapshots and logs; a directory with more entries is an accident.
 const MOST_FILES: usize = 100_000;
 
 /// More than any `zoo.cfg` has.
@@ -109,7 +109,7 @@ pub(super) fn of_process(found: &Found) -> Vec<(Dir, PathBuf)> {
     seen(found, &file).and_then(text).map(|text| of_file(&text)).unwrap_or_default()
 }
 
-/// `dataDir` and `dataLogDir` of a `zoo.cfg`; files stand in `version-2` below.
+/// `dataDir` and `dataLogDir` of a `zoo.cfg`; files are in `version-2` below.
 fn of_file(text: &str) -> Vec<(Dir, PathBuf)> {
     let value = |wanted: &str| {
         let mut entries = text.lines().filter_map(|line| line.trim().split_once('='));

@@ -73,7 +73,7 @@ fn owner(inode: u64) -> Result<Found, HostFailure> {
             return accept(process);
         }
     }
-    // Nobody seems to hold it: it closed a moment ago, or its holder is another user's.
+    // No holder is visible: it closed a moment ago, or belongs to another user.
     Err(if hidden { HostFailure::NoPermission } else { HostFailure::NoListener })
 }
 

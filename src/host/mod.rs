@@ -36,9 +36,9 @@ impl HostReading {
 /// The values of the label `reason` of `zk_host_failure`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostFailure {
-    /// The address is this host's, but nobody listens at the port.
+    /// The address is this host's, but no process listens at the port.
     NoListener,
-    /// Somebody listens, but the kernel does not show the exporter who.
+    /// A process listens, but the exporter has no permission to see which.
     NoPermission,
     /// The one who listens is not ZooKeeper: a proxy, for example.
     NotZooKeeper,
@@ -87,7 +87,7 @@ impl Watch {
         match timeout_at(deadline, &mut reading).await {
             Ok(Ok(reading)) => reading,
             Ok(Err(error)) => {
-                tracing::error!(%error, "a reading of /proc broke off");
+                tracing::error!(%error, "reading /proc panicked");
                 Some(HostReading::failed(HostFailure::Proc))
             }
             Err(_) => {

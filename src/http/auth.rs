@@ -272,7 +272,7 @@ mod tests {
                 basic("prometheus", "secret"),
                 basic("prometheus", ""),
                 basic("", ""),
-                basic("nobody", "se:cret"),
+                basic("mallory", "se:cret"),
                 headers("Basic"),
                 headers("Basic !!!"),
                 headers("Basic Og=="),
@@ -288,9 +288,9 @@ mod tests {
     #[tokio::test]
     async fn the_password_of_the_decoy_does_not_let_an_unknown_user_in() {
         let auth = auth();
-        assert_eq!(outcome(&auth, &basic("nobody", "se:cret")).await, AuthOutcome::Unauthorized);
+        assert_eq!(outcome(&auth, &basic("mallory", "se:cret")).await, AuthOutcome::Unauthorized);
         assert_eq!(outcome(&auth, &basic("prometheus", "se:cret")).await, AuthOutcome::Authorized);
-        assert_eq!(outcome(&auth, &basic("nobody", "se:cret")).await, AuthOutcome::Unauthorized);
+        assert_eq!(outcome(&auth, &basic("mallory", "se:cret")).await, AuthOutcome::Unauthorized);
     }
 
     #[tokio::test]

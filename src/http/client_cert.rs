@@ -50,7 +50,7 @@ struct NotAllowed;
 
 impl fmt::Display for NotAllowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("none of the certificate's alternative names stands in client_allowed_sans")
+        f.write_str("none of the certificate's alternative names is in client_allowed_sans")
     }
 }
 

@@ -73,7 +73,7 @@ impl Default for Budgets {
 /// What the endpoints share.
 #[derive(Debug)]
 pub struct App {
-    /// The configuration in force, and who is asked.
+    /// The active configuration, and the scraper.
     pub current: Current,
     /// TLS, users and headers of the endpoint.
     pub web: Arc<Web>,

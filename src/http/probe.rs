@@ -131,8 +131,8 @@ impl ProbeParams {
                 return Err(bad(format!("the parameter {name} is empty; write a value or leave it out")));
             }
             if place.replace(value).is_some() {
-                let several = if name == "target" { ", several members with commas between" } else { "" };
-                return Err(bad(format!("the parameter {name} stands there twice; write it once{several}")));
+                let several = if name == "target" { ": separate several members by commas" } else { "" };
+                return Err(bad(format!("duplicate parameter {name}{several}")));
             }
         }
         Ok(params)
@@ -191,7 +191,7 @@ async fn ask(
             let name = named.unwrap_or(DEFAULT_ENSEMBLE);
             check_ensemble_name(name).map_err(|message| bad(format!("ensemble: {message}")))?;
             let members = member_list(name, targets).map_err(|message| bad(format!("target: {message}")))?;
-            // A member that was discovered stays within the reach of one, whoever asks for it.
+            // A discovered member keeps the limits of one, independent of the request.
             let known = |member: Member| match scraper.member(&member.name) {
                 Some(known) => (Member { observer: known.observer || member.observer, ..known }, true),
                 None => (member, false),
@@ -219,7 +219,7 @@ async fn allowed(running: &Running, members: &[(Member, bool)], deadline: Instan
     let (config, now) = (&running.config.probe, Instant::now());
     let until = now + (deadline.saturating_duration_since(now) / 2).min(RESOLVE);
     let others: Vec<&Member> = members.iter().filter(|(_, known)| !known).map(|(member, _)| member).collect();
-    // Nobody learns from the exporter what resolves.
+    // The response does not reveal which names resolve.
     if let Some(member) = others.first().filter(|_| config.allow.is_empty()) {
         return Err(forbidden(member));
     }
@@ -235,7 +235,7 @@ async fn allowed(running: &Running, members: &[(Member, bool)], deadline: Instan
         let member = others[place];
         let place = match resolved {
             Ok(addresses) => Ok(config.allowed(&member.address, &addresses)),
-            // The page says that the name is gone; where it leads a moment later, nobody has looked at.
+            // The response reports that the name is gone; a later address would be unchecked.
             Err(failure) if config.allows_name(&member.address) => Err(failure),
             Err(_) => return Err(forbidden(member)),
         };

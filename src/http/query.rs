@@ -1,6 +1,6 @@
 //! The parameters of a query, decoded strictly.
 
-/// Longer queries are nobody's honest request.
+/// Longer queries are not legitimate.
 const MOST_BYTES: usize = 16 << 10;
 
 /// Names and values in their order.

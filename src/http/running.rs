@@ -1,4 +1,4 @@
-//! The configuration in force and its scraper, exchanged as a whole: a request keeps the one it began with.
+//! The active configuration and its scraper, replaced as a whole: a request keeps the one it started with.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,7 +11,7 @@ use crate::alert::Thresholds;
 use crate::config::{Config, ConfigError, Place};
 use crate::scrape::Scraper;
 
-/// What is in force at one moment; immutable.
+/// The active configuration at one moment; immutable.
 #[derive(Debug)]
 pub struct Running {
     /// What the exporter is told to do.
@@ -34,7 +34,7 @@ impl Running {
 /// Reads the configuration from where it came from at the start.
 type Load = dyn Fn() -> Result<Config, ConfigError> + Send + Sync;
 
-/// What is in force now, and how it is read again. A lock held for a clone of one pointer needs no crate of its own.
+/// The active configuration, and how to reload it. The lock is only held to clone one pointer.
 pub struct Current {
     running: RwLock<Arc<Running>>,
     load: Arc<Load>,
@@ -49,12 +49,12 @@ impl fmt::Debug for Current {
 }
 
 impl Current {
-    /// Puts the first configuration in force; `load` gives the next ones.
+    /// Activates the first configuration; `load` returns the next ones.
     pub fn new(running: Running, load: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static) -> Self {
         Self { running: RwLock::new(Arc::new(running)), load: Arc::new(load), reloading: Mutex::new(()) }
     }
 
-    /// What is in force; it stays whole for as long as it is held.
+    /// The active configuration; it does not change while it is held.
     #[must_use]
     pub fn get(&self) -> Arc<Running> {
         Arc::clone(&self.running.read().unwrap_or_else(PoisonError::into_inner))
@@ -66,11 +66,11 @@ impl Current {
 }
 
 impl App {
-    /// Reads everything again, the web configuration too, and puts all of it in force, or nothing. What is remembered
+    /// Reloads everything, the web configuration too, completely or not at all. What is remembered
     /// of members that stay is kept; requests under way end with what they began with.
     ///
     /// # Errors
-    /// The first mistake; the old configuration then stays in force, and log and metrics say so.
+    /// The first error; the previous configuration then remains active, as log and metrics report.
     pub async fn reload(&self) -> Result<(), ConfigError> {
         let _alone = self.current.reloading.lock().await;
         let (load, web) = (Arc::clone(&self.current.load), Arc::clone(&self.web));

@@ -313,7 +313,7 @@ const COLUMNS: [(&str, &str); 10] = [
     ("failed", ""),
 ];
 
-/// Where a document of the project is to be read.
+/// The URL of a document of the project.
 fn link(guide: &str) -> String {
     let top = RUNBOOKS.trim_end_matches("/docs/runbooks");
     format!("{top}/{guide}")

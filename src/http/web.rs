@@ -1,7 +1,7 @@
 //! What `--web.config.file` asks for: TLS, users and headers, read again when a file changes.
 //!
 //! A file may be seen while it is being written. A change is therefore read only once it has been the same for two looks,
-//! and one that takes protection away is never put in force by itself: that needs a reload.
+//! and one that removes protection needs an explicit reload.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -57,7 +57,7 @@ impl Web {
         Ok(web)
     }
 
-    /// Reads the files without putting them in force: for a reload that is all or nothing.
+    /// Reads the files without activating them, for a reload that is all or nothing.
     ///
     /// # Errors
     /// When something in them cannot be done, with its place, and when an empty file would take protection away.
@@ -73,7 +73,7 @@ impl Web {
         }
     }
 
-    /// Puts what was read in force, for connections and requests to come. Without a change there is nothing to do.
+    /// Activates what was read, for new connections and requests. Does nothing without a change.
     pub fn put(&self, state: WebState) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if state.stamp != current.stamp {
@@ -87,13 +87,13 @@ impl Web {
         self.replaced.subscribe()
     }
 
-    /// What is in force.
+    /// The active configuration.
     #[must_use]
     pub fn current(&self) -> Arc<WebState> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Follows the files. One that cannot be used leaves the previous state in force and is logged once.
+    /// Follows the files. After an invalid change the previous state remains active; it is logged once.
     pub(super) async fn follow(self: Arc<Self>) {
         if self.file.is_none() {
             return;
@@ -197,7 +197,7 @@ impl WebState {
     }
 }
 
-/// Users that are configured and cannot be checked must not mean that nobody is checked.
+/// If configured users cannot be checked, no request may pass unchecked.
 fn auth(config: &WebConfig, memory: &Arc<Memory>, place: impl Fn() -> Place) -> Result<Option<Auth>, ConfigError> {
     let auth = Auth::new(config, memory);
     if auth.is_none() && !config.users.is_empty() {

@@ -10,7 +10,7 @@ use super::{Recognised, recognise};
 pub struct Entry<'a> {
     /// `znode_count`, `avg_app1_write_per_namespace`.
     pub key: &'a str,
-    /// What stands between the braces: `key="app1",quantile="0.5"`.
+    /// The text between the braces: `key="app1",quantile="0.5"`.
     pub labels: Option<&'a str>,
     /// All behind the first tab.
     pub value: &'a str,

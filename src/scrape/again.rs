@@ -1,7 +1,7 @@
 //! A second look at members that seem behind the leader, so that traffic alone is no lag.
 //!
 //! Members are asked at one moment, but each answers in its own: what the leader decides in between looks like a lag of
-//! whoever answered before it. A member asked after the leader answered can only show less than its lag, never more.
+//! members that answered before it. A member asked after the leader answered can only show less than its lag, never more.
 
 use std::time::Duration;
 
@@ -58,6 +58,6 @@ mod tests {
         let mut members = vec![leader, behind.clone(), MemberReport { state: State::Observer, ..behind }];
         members.extend(others);
         assert_eq!(seen(members.clone()), [1, 2]);
-        assert!(seen(members.split_off(1)).is_empty(), "nobody leads in this epoch but the old one");
+        assert!(seen(members.split_off(1)).is_empty(), "only the old leader leads in this epoch");
     }
 }

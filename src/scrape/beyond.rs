@@ -15,7 +15,7 @@ use crate::session::SessionParams;
 use crate::wire::Client;
 use crate::znode::{Findings, Reader};
 
-/// The tasks of one ensemble. They end when nobody holds them any more.
+/// The tasks of one ensemble. Aborted on drop.
 #[derive(Debug)]
 pub(super) struct Beyond {
     module: Arc<Module>,

@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(after(1, &[FOLLOWS, FOLLOWS, SILENT]), (Some(0), third()));
         assert_eq!(after(4, &[FOLLOWS, FOLLOWS, SILENT]), (Some(4), third()));
         assert_eq!(after(1, &[FOLLOWS, FOLLOWS, HIDES]), (Some(5), third()));
-        // Nobody follows, or a leader answers: nothing is unseen.
+        // No followers, or a leader answers: no leader is missing.
         assert_eq!(after(1, &[HIDES, HIDES, SILENT]), (None, third()));
         assert_eq!(after(1, &[FOLLOWS, (State::Leader, true), SILENT]), (None, Some("zk-1:2181".into())));
     }

@@ -31,7 +31,7 @@ pub(super) struct Terms<'a> {
     pub(super) reading: Reading,
     /// Set by the first reply of whomever.
     pub(super) replied: &'a AtomicBool,
-    /// Kept of every question, where somebody wants to see it.
+    /// Transcript of every command, if requested.
     pub(super) transcript: Option<&'a Transcript>,
 }
 

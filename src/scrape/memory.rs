@@ -60,7 +60,7 @@ struct Inner {
     totals: BTreeMap<(Command, Reason), u64>,
     /// The failures the log was told of last.
     told: BTreeMap<Command, Reason>,
-    /// The log knows that the AdminServer stands in for `mntr`.
+    /// Whether the replacement of `mntr` by the AdminServer was logged.
     told_of_admin: bool,
 }
 
@@ -136,15 +136,15 @@ impl Memory {
         self.lock().conf_asked = None;
     }
 
-    /// A member whose role changed, or whose count of packets began anew, may have another configuration.
+    /// A member whose role changed, or whose packet counter restarted, may have another configuration.
     pub(super) fn note_life(&self, state: State, received: Option<u64>) {
         if state == State::Unknown {
             return;
         }
         let mut inner = self.lock();
         let (before, count) = inner.life;
-        let anew = matches!((count, received), (Some(count), Some(received)) if received < count);
-        if before.is_some_and(|before| before != state) || anew {
+        let restarted = matches!((count, received), (Some(count), Some(received)) if received < count);
+        if before.is_some_and(|before| before != state) || restarted {
             inner.conf_asked = None;
         }
         inner.life = (Some(state), received.or(count));

@@ -76,7 +76,7 @@ pub struct DroppedMembers {
     pub ensemble: Arc<str>,
     /// Members over the cap.
     pub over_cap: u64,
-    /// Members with an address that is none, or that nobody may be sent to.
+    /// Members whose address is invalid or excluded by policy.
     pub unusable: u64,
 }
 
@@ -109,7 +109,7 @@ impl Scraper {
             if ensemble.module.tls.as_ref().is_some_and(|tls| tls.insecure_skip_verify) {
                 tracing::warn!(
                     ensemble = &*ensemble.name,
-                    "insecure_skip_verify: no certificate is verified, whoever sits in between can answer for the members"
+                    "insecure_skip_verify: certificate verification is disabled, connections can be intercepted"
                 );
             }
             let client = clients.get(name).map(|(_, client)| Arc::clone(client));
@@ -140,7 +140,7 @@ impl Scraper {
         while stopping.join_next().await.is_some() {}
     }
 
-    /// The caps in force.
+    /// The active limits.
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.limits
@@ -180,7 +180,7 @@ impl Scraper {
     /// Asks every member at the same moment. Ends by `deadline`, and within each module's timeout.
     ///
     /// Ensembles that another scrape is asking just now are asked together with it. Dropping the future ends all
-    /// questions that nobody else waits for: everything asked is a read.
+    /// queries that no other request waits for: all of them are reads.
     pub async fn scrape(self: &Arc<Self>, deadline: Instant) -> Report {
         self.rounds(&self.targets, deadline).await
     }
@@ -239,7 +239,7 @@ impl Scraper {
         Some(Report { ensembles: vec![report] })
     }
 
-    /// Whether members come from what servers state, so that who is to be asked is known only after a first scrape.
+    /// Whether members come from what servers state, so that they are known only after a first scrape.
     #[must_use]
     pub fn follows_memberships(&self) -> bool {
         self.targets.iter().any(|target| target.ensemble.discovery == Discovery::Conf)
@@ -274,7 +274,7 @@ async fn set_the_clock(deadline: Instant) {
     yield_now().await;
 }
 
-/// Where members are, by their names; or why nobody knows.
+/// Addresses of members by name, or why they are unknown.
 pub type Places = BTreeMap<Arc<str>, Result<Vec<SocketAddr>, Failure>>;
 
 /// An ensemble to be asked once.

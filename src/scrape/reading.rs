@@ -286,7 +286,7 @@ impl Replies {
         })
     }
 
-    /// What failed, with the details for the log. Where the AdminServer stands in, the refusal is what was expected.
+    /// What failed, with the details for the log. Where the AdminServer replaces `mntr`, the refusal is expected.
     pub fn failures(&self) -> impl Iterator<Item = (Command, &Failure)> {
         let stands_in = self.admin_stands_in();
         self.all()

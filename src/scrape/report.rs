@@ -237,7 +237,7 @@ pub enum State {
     Standalone,
     /// Cut off from the quorum, serves reads.
     ReadOnly,
-    /// Alive, but serves nobody.
+    /// Alive, but does not serve clients.
     NotServing,
     /// Nothing was heard that tells.
     NoAnswer,

@@ -1,7 +1,7 @@
 //! One round of questions to one ensemble, shared by scrapes that come at the same moment.
 //!
 //! A round can be joined only until its first reply arrived; from then on it would show a past that the newcomer did not
-//! ask for. Who joins waits to its own deadline and gets what is there. A finished round serves nobody else.
+//! ask for. Who joins waits to its own deadline and gets what is there. A finished round is not reused.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +34,7 @@ pub(super) struct Round {
 pub(super) enum Purpose {
     /// Those of scrapes.
     Scrape,
-    /// Those of probes; with what was asked and answered, where it is to be shown.
+    /// Those of probes; with queries and replies, if they are to be shown.
     Probe(Option<Arc<Transcript>>),
 }
 
@@ -111,7 +111,7 @@ impl Round {
     /// Waits for the end, or for one's own deadline, and gives what is there.
     pub(super) async fn wait(self: Arc<Self>, deadline: Instant) -> Arc<EnsembleReport> {
         let mut finished = self.finished.clone();
-        // An error is a round that broke off: what is there then is all there will be.
+        // An error means that the round panicked: no more replies will arrive.
         let end = finished.wait_for(|finished| *finished);
         if deadline < self.deadline {
             let _ = timeout_at(deadline, end).await;

@@ -37,7 +37,7 @@ impl Shown {
         Self(Some(Arc::new(table)))
     }
 
-    /// Whether this sample of the family stands on the page.
+    /// Whether this sample of the family is exported.
     #[must_use]
     pub fn has(&self, id: FamilyId, part: Part) -> bool {
         let Some(table) = &self.0 else { return true };

@@ -50,7 +50,7 @@ struct Remembered {
     memories: BTreeMap<Arc<str>, Arc<Memory>>,
     leader: Option<Arc<str>>,
     known: Known,
-    /// The membership in force, where it decides who is asked.
+    /// The current membership, if it determines the members.
     told: Option<Told>,
     /// The server ids of the members written, as they told them; `None` for one that told several: a balancer.
     ids: BTreeMap<Arc<str>, Option<String>>,
@@ -62,7 +62,7 @@ struct Remembered {
     families: Families,
     /// How long no leader is seen.
     watch: LeaderWatch,
-    /// Nobody answered last time.
+    /// No member answered last time.
     deserted: bool,
     /// Members left out so far: over the cap, unusable.
     dropped: (u64, u64),
@@ -81,7 +81,7 @@ const FRESH: Duration = Duration::from_secs(5);
 /// While its name does not resolve, a member is asked where it was, as long as it is likely to be itself.
 const STALE: Duration = Duration::from_mins(5);
 
-/// Who is to be asked in one round.
+/// The members of one round.
 #[derive(Debug, Default)]
 pub(super) struct Present {
     /// The members, in the order of the page.
@@ -178,7 +178,7 @@ impl Target {
         })
     }
 
-    /// Who is to be asked now. Resolves names where their addresses are the members.
+    /// The members to query now. Resolves names whose addresses are the members.
     pub(super) async fn present(&self, deadline: Instant, cap: usize) -> Present {
         if self.ensemble.discovery == Discovery::Dns {
             return self.resolved(deadline, cap).await;
@@ -310,7 +310,7 @@ impl Target {
             if self.ensemble.members.iter().any(|seed| seed.name == asked.member.name) {
                 let id = Some(conf.server_id.clone()).filter(|id| !id.is_empty());
                 let known = remembered.ids.entry(Arc::clone(&asked.member.name)).or_insert_with(|| id.clone());
-                // Who answers with several ids is no server but stands before some.
+                // Who answers with several ids is a proxy in front of several servers.
                 *known = known.take().filter(|known| Some(known) == id.as_ref());
             }
             let serves = matches!(report.state, State::Leader | State::Follower | State::Observer);
@@ -325,7 +325,7 @@ impl Target {
             }
         }
         let Some((leads, told)) = best else { return };
-        // An older version is believed of a leader only: the ensemble was made anew.
+        // An older version is accepted from a leader only: the ensemble was recreated.
         let known = remembered.told.as_ref().map(|known| known.membership.version);
         if known.is_some_and(|known| told.membership.version <= known && !leads) {
             return;

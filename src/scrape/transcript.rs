@@ -1,4 +1,4 @@
-//! What was asked and answered in one scrape, kept for somebody who wants to see why.
+//! What was asked and answered in one scrape, kept for debugging.
 
 use std::fmt;
 use std::net::SocketAddr;

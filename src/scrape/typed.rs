@@ -24,7 +24,7 @@ pub struct Facts {
 /// not snapshots that were sent to followers.
 const ANOTHER_MEANING: [&str; 1] = ["snap_count"];
 
-/// Unknown keys beyond this many in one reply are dropped and counted: they are somebody's mistake or attack.
+/// Unknown keys beyond this many in one reply are dropped and counted: a misconfigured or hostile server.
 pub const MAX_UNKNOWN: usize = 500;
 
 /// Types every entry of a reply of so many lines; a line that is no entry is counted as lost.
@@ -95,7 +95,7 @@ impl Typing {
             return;
         };
         let Some(slot) = slot_of(slot, entry.labels) else {
-            // A summary without a quantile, or with one nobody knows: keep it, under its own name.
+            // A summary without a quantile, or with an unknown one, is kept under its own name.
             self.unknown(entry);
             return;
         };

@@ -8,7 +8,7 @@ use crate::config::{is_same_host, is_wildcard};
 use crate::ensemble::Membership;
 use crate::scrape::{EnsembleReport, MemberReport, State};
 
-/// How many different ones there are; 1 is healthy, `None` where nobody says.
+/// How many different ones there are; 1 is healthy, `None` if no member states it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Drift {
     /// Versions of `ZooKeeper`.

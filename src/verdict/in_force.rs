@@ -1,4 +1,4 @@
-//! Which server of the membership in force a member is.
+//! Which server of the current membership a member is.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::config::{Address, is_number, is_same_host, is_wildcard};
 use crate::ensemble::{Membership, Server};
 use crate::scrape::MemberReport;
 
-/// The membership in force, with the hosts that other members of its version know where a server names itself `0.0.0.0`.
+/// The current membership, with the hosts that other members of its version know where a server names itself `0.0.0.0`.
 pub(super) struct InForce<'r> {
     pub(super) membership: &'r Membership,
     /// By server id.

@@ -1,4 +1,4 @@
-//! Which member leads, and which ones only believe so; and what to think of followers whose leader nobody sees.
+//! Which member leads, and which ones only believe so; and followers whose leader is not visible.
 //!
 //! A leader may be alive and answer nothing but "not serving" (`leaderServes=no`), or not be among the members asked.
 //! What tells it from one that hangs is time: followers give a silent leader up after `syncLimit` ticks.
@@ -19,7 +19,7 @@ pub enum LeaderState {
     Hidden,
     /// Members follow one that is silent, for no longer than they would follow one that hangs.
     Silent,
-    /// Nobody leads and nobody follows.
+    /// No leader and no follower.
     #[default]
     None,
 }

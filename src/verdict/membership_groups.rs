@@ -25,7 +25,7 @@ pub(super) struct Groups<'r> {
     pub(super) tied: bool,
     /// One entry a member: it votes, as far as is known. A duplicate does not.
     pub(super) votes: Vec<bool>,
-    /// One entry a member: its server id in the membership in force, where it is known.
+    /// One entry a member: its server id in the current membership, if known.
     pub(super) ids: Vec<Option<&'r str>>,
     /// One entry a member: the member that is the same server and is counted in its place.
     pub(super) same_as: Vec<Option<usize>>,
@@ -86,7 +86,7 @@ impl<'r> Groups<'r> {
         found
     }
 
-    /// Who votes by the membership in force, and which of its voters are not among the members.
+    /// The voters of the current membership, and which of them are not among the members.
     fn by_membership(&mut self, report: &'r EnsembleReport, force: &InForce<'r>, counted: &[usize]) {
         let members = &report.members;
         for place in counted {
@@ -280,7 +280,7 @@ fn biggest(group: &[Option<usize>]) -> (usize, bool) {
     (judged, tied)
 }
 
-/// The membership in force: the newest version; of two, the one the leader states, else the one most members state.
+/// The current membership: the newest version; of two, the one the leader states, else the one most members state.
 fn newest<'r>(
     members: &[MemberReport],
     different: &[&'r Membership],

@@ -52,7 +52,7 @@ pub struct Verdict {
     pub mixed: bool,
     /// Members that are a server that is listed already, each with the member that is counted in its place.
     pub duplicates: Vec<(usize, usize)>,
-    /// Voters of the membership in force that are not among the members; `None` where no membership is known, and where
+    /// Voters of the current membership that are not among the members; `None` where no membership is known, and where
     /// one member alone is asked.
     pub not_asked: Option<NotAsked>,
     /// One entry a member: whether it votes, as far as is known.
@@ -65,7 +65,7 @@ pub struct Verdict {
     pub drift: Drift,
 }
 
-/// Voters that the membership in force names and that are not asked.
+/// Voters of the current membership that are not queried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotAsked {
     /// How many.
@@ -75,7 +75,7 @@ pub struct NotAsked {
 }
 
 impl Verdict {
-    /// The membership in force: the newest that a member of this ensemble states.
+    /// The current membership: the newest that a member of this ensemble states.
     #[must_use]
     pub fn membership_of<'r>(&self, report: &'r EnsembleReport) -> Option<&'r Membership> {
         Groups::of(report).membership

@@ -12,7 +12,7 @@ pub struct Mark {
     fsync: Option<(f64, f64)>,
 }
 
-/// What happened in between; `None` where a counter is missing, began anew, or did not move.
+/// What happened in between; `None` where a counter is missing, restarted, or did not change.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pace {
     /// Packets received a second: requests, pings and the exporter's own questions.

@@ -13,7 +13,7 @@ impl Found<'_> {
     pub(super) fn quorum(&mut self) {
         let quorum = self.verdict.quorum;
         if self.verdict.members_up == 0 {
-            self.nobody();
+            self.no_member_up();
             return;
         }
         match self.verdict.leader_state {
@@ -34,7 +34,7 @@ impl Found<'_> {
         }
     }
 
-    fn nobody(&mut self) {
+    fn no_member_up(&mut self) {
         let members = &self.report.members;
         let why = reasons(members);
         if self.verdict.any_unknown {

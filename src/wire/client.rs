@@ -244,7 +244,7 @@ async fn converse(
         stream.write_all(command.text().as_bytes()).await?;
         stream.flush().await
     };
-    // A member may hang up on the command; why stands in what it sent before.
+    // A member may hang up on the command; the reason is in what it sent before.
     let sent = sent.await;
     loop {
         let read = read_some(&mut stream, bytes).await;
@@ -258,7 +258,7 @@ async fn converse(
                 ));
             }
             Ok(_) => {}
-            // A member that closes without a farewell of TLS; whether the reply is whole is seen in it.
+            // A member that closes without a TLS close_notify; whether the reply is whole is seen in it.
             Err(error) if tls.is_some() && error.kind() == io::ErrorKind::UnexpectedEof => return sent.map_err(broken),
             Err(error) => return Err(broken(error)),
         }

@@ -73,7 +73,7 @@ fn explain(config: &TlsConfig, host: &str, shown: &[PeerCertificate], error: &io
     let detail = match inner(error) {
         // ZooKeeper takes the beginning of a handshake for the length of a packet and hangs up.
         None => format!(
-            "the TLS handshake broke off ({}); is this the plain client port? then leave `tls:` out, or give the \
+            "the TLS handshake failed ({}); is this the plain client port? then leave `tls:` out, or give the \
              secureClientPort; or is maxClientCnxns reached?",
             short(error)
         ),

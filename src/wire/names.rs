@@ -17,7 +17,7 @@ use super::{Failure, Limit, Reason};
 /// Of the lookups, the part for names that hung or failed the last time.
 const DOUBTFUL_PART: usize = 6;
 
-/// Names that are remembered before those that nobody asked for lately are forgotten.
+/// Capacity of the cache; least recently used names are evicted.
 const MAX_NAMES: usize = 4096;
 
 /// While the resolver is silent, a member is asked where it was, as long as it is likely to be itself.
@@ -123,7 +123,7 @@ impl Names {
                 Limit::Threads,
                 "all threads of the resolver were busy: is it down? else raise the limit of open files and processes",
             ),
-            // Nobody answered, or the runtime that looked is gone.
+            // No answer, or the runtime of the lookup is gone.
             _ => Failure::new(Reason::Dns, "the resolver did not answer in time"),
         };
         let told = self.doubt(host, earlier.is_some());
@@ -176,7 +176,7 @@ impl Names {
         }
     }
 
-    /// Notes that nobody knows the name's addresses in time, and that earlier ones serve; whether the log knew.
+    /// Records that the lookup timed out and earlier addresses are used; whether that was logged.
     fn doubt(&self, host: &str, earlier: bool) -> bool {
         let mut names = self.lock();
         let Some(known) = names.get_mut(host) else { return true };

@@ -79,7 +79,7 @@ pub(super) fn by_system(host: &str) -> io::Result<Vec<SocketAddr>> {
 pub(super) async fn on_thread(find: Find, host: Arc<str>) -> Found {
     let (tell, found) = oneshot::channel();
     let run = move || {
-        // Nobody may be waiting any more; not an error.
+        // The receiver may be gone; not an error.
         let _ = tell.send(find(&host));
     };
     let started = thread::Builder::new().name("lookup".to_owned()).stack_size(STACK_BYTES).spawn(run);

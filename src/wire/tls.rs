@@ -1,4 +1,4 @@
-//! TLS to the members of a module: one shared configuration, made anew when its files change.
+//! TLS to the members of a module: one shared configuration, rebuilt when its files change.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(super) struct Tls {
 
 #[derive(Debug, Default)]
 struct State {
-    /// In force: what was made of the files last, or why nothing could be.
+    /// Active: the last result of loading the files, or the error.
     made: Option<Made>,
     stamp: Stamp,
     looked: Option<Instant>,
@@ -52,9 +52,9 @@ impl Tls {
         Self { config: Arc::new(config), state: Mutex::default() }
     }
 
-    /// The configuration in force.
+    /// The active configuration.
     pub(super) async fn current(&self, deadline: Instant) -> Result<Arc<ClientConfig>, Failure> {
-        // Whoever holds the lock waits for no more than the patience, or its own deadline at first.
+        // The holder of the lock waits for a limited time, at first until its own deadline.
         let Ok(mut state) = timeout_at(deadline, self.state.lock()).await else {
             return Err(Failure::new(Reason::Tls, "the TLS files could not be read in time"));
         };
@@ -67,7 +67,7 @@ impl Tls {
             });
             match timeout_at(patience, &mut looking).await {
                 Ok(Ok(look)) => state.take_in(look),
-                Ok(Err(error)) => tracing::error!(%error, "a look at the TLS files broke off"),
+                Ok(Err(error)) => tracing::error!(%error, "TLS file check panicked"),
                 Err(_) => state.looking = Some(looking),
             }
             state.looked = Some(now);
@@ -94,11 +94,11 @@ impl State {
         match (look.made, &self.made) {
             (None, _) => {}
             (Some(Err(message)), Some(Ok(_))) => {
-                tracing::warn!("the changed TLS files cannot be used, the old ones stay in force: {message}");
+                tracing::warn!("TLS reload failed, keeping the previous certificates: {message}");
             }
             (Some(made), before) => {
                 if before.is_some() && made.is_ok() {
-                    tracing::info!("the changed TLS files are in force");
+                    tracing::info!("TLS files reloaded");
                 }
                 self.made = Some(made);
             }

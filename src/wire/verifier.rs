@@ -33,7 +33,7 @@ pub(super) async fn noting<T>(handshake: impl Future<Output = T>) -> (T, Vec<Cer
 #[derive(Debug)]
 pub(super) struct Verifier {
     webpki: Option<Arc<WebPkiServerVerifier>>,
-    /// Certificates that are trusted as they are: a self-signed server certificate that stands in `ca_file` itself.
+    /// Certificates that are trusted as they are: a self-signed server certificate in `ca_file` itself.
     pinned: Vec<CertificateDer<'static>>,
 }
 
@@ -58,7 +58,7 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        // Outside of `noting` there is nobody to note it for.
+        // Outside of `noting` there is no receiver.
         let _ = SHOWN.try_with(|shown| {
             let chain = std::iter::once(end_entity).chain(intermediates);
             *shown.borrow_mut() = chain.take(peer::MAX_CHAIN).map(|der| der.clone().into_owned()).collect();

@@ -91,7 +91,7 @@ impl Findings {
     }
 }
 
-/// Every path that is to be read. A glob whose parent cannot be listed is a failure under its own name.
+/// Every path to read. A glob whose parent cannot be listed is a failure under its own name.
 async fn expand(
     client: &Client,
     config: &ZnodesConfig,

@@ -203,13 +203,13 @@ fn files_that_change_are_read_again_and_broken_ones_are_not_used() {
     // Want, not need: without a client certificate all is well.
     let page = until(&exporter, "the member after the CA was put right", |page| state(page, member) == "standalone");
     assert!(series(&page, member) > 300);
-    assert!(exporter.log().contains("the changed TLS files are in force"), "{}", exporter.log());
+    assert!(exporter.log().contains("TLS files reloaded"), "{}", exporter.log());
     replace("-----BEGIN CERTIFICATE-----\nnonsense\n");
-    until(&exporter, "the broken file told", |_| exporter.log().contains("the old ones stay in force"));
+    until(&exporter, "the broken file told", |_| exporter.log().contains("keeping the previous certificates"));
     for _ in 0..2 {
         assert_eq!(state(&scrape(&exporter, PATIENCE), member), "standalone");
     }
-    let told = exporter.log().lines().filter(|line| line.contains("the old ones stay in force")).count();
+    let told = exporter.log().lines().filter(|line| line.contains("keeping the previous certificates")).count();
     assert_eq!(told, 1, "{}", exporter.log());
 }
 

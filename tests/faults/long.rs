@@ -484,7 +484,7 @@ fn write_table(rows: &[Row]) {
     let day = Command::new("date").arg("+%F").output().unwrap();
     let day = String::from_utf8_lossy(&day.stdout).trim().to_owned();
     let mut table = format!(
-        "Measured {day} with Debian's ZooKeeper 3.8.0, Prometheus and Alertmanager on one machine of 2 cores, all durations in the rules\ndivided by {FACTOR}, scrape and evaluation every second; seconds from the fault to the webhook, and from its end to the notice\nthat it is over. `./scripts/test long faults` measures anew, and then watches a quarter of an hour of normal load with a rolling\nrestart, durations as shipped: nothing critical may fire.\n\n| fault | alert | severity | fires after s | resolves after s |\n|---|---|---|---|---|\n"
+        "Measured {day} with Debian's ZooKeeper 3.8.0, Prometheus and Alertmanager on one machine of 2 cores, all durations in the rules\ndivided by {FACTOR}, scrape and evaluation every second; seconds from the fault to the webhook, and from its end to the notice\nthat it is over. `./scripts/test long faults` repeats the measurement, and then watches a quarter of an hour of normal load with a rolling\nrestart, durations as shipped: nothing critical may fire.\n\n| fault | alert | severity | fires after s | resolves after s |\n|---|---|---|---|---|\n"
     );
     for row in rows {
         table.push_str(&format!(

@@ -43,9 +43,9 @@ fn a_page_without_members_is_unknown() {
     for (text, ensemble, member, part) in [
         ("", "prod", None, "there is no zk_up; is it the page"),
         ("up 1\n", "prod", Some("zk-1:2181"), "there is no zk_up; is it the page"),
-        (DEV, "prod", None, "--ensemble: nobody watches `prod`; write one of dev"),
-        (DEV, "prod", Some("zk-1:2181"), "--ensemble: nobody watches `prod`; write one of dev"),
-        (DEV, "dev", Some("zk-2:2181"), "--member: nobody watches `zk-2:2181`; write one of zk-1:2181"),
+        (DEV, "prod", None, "--ensemble: unknown ensemble `prod`: expected one of dev"),
+        (DEV, "prod", Some("zk-1:2181"), "--ensemble: unknown ensemble `prod`: expected one of dev"),
+        (DEV, "dev", Some("zk-2:2181"), "--member: unknown member `zk-2:2181`: expected one of zk-1:2181"),
     ] {
         let told = judged(&read(text), None, Of { ensembles: &[ensemble.to_owned()], member });
         assert_eq!(told.status, Status::Unknown, "{text}");

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use zookeeper_exporter::alert::{Condition, conditions};
 
 use super::links::{prose, targets};
+use crate::common::exporter::run;
 use crate::common::{assert_golden, root};
 
 fn read(path: &str) -> String {
@@ -119,4 +120,36 @@ fn the_chinese_page_of_alerts_has_every_alert_with_its_limits() {
     let begin = chinese.find("| [ZooKeeper").unwrap();
     let end = begin + chinese[begin..].find("\n\n").unwrap() + 1;
     assert_golden(PATH, &format!("{}{table}{}", &chinese[..begin], &chinese[end..]));
+}
+
+/// The quick start exists in Chinese only: its files are valid, and its commands have the flags that it uses.
+#[test]
+fn the_chinese_quick_start_works_with_this_binary() {
+    let text = read("docs/zh-CN/quick-start.md");
+    let fenced = |language: &str| -> Vec<String> {
+        let fence = format!("```{language}\n");
+        text.split(&fence).skip(1).map(|behind| behind.split("```").next().unwrap().to_owned()).collect()
+    };
+    let mut checked = 0;
+    for yaml in fenced("yaml").iter().filter(|yaml| yaml.contains("ensembles:")) {
+        let file = tempfile::NamedTempFile::with_suffix(".yml").unwrap();
+        std::fs::write(file.path(), yaml).unwrap();
+        let output = run(&["config", "check", file.path().to_str().unwrap()]);
+        assert!(output.status.success(), "{yaml}{}", String::from_utf8_lossy(&output.stderr));
+        checked += 1;
+    }
+    for line in fenced("sh").iter().flat_map(|block| block.lines()) {
+        let Some(arguments) = line.strip_prefix("./target/release/zookeeper-exporter ") else { continue };
+        let words: Vec<&str> = arguments.split(' ').collect();
+        let command: Vec<&str> =
+            words.iter().copied().take_while(|word| word.bytes().all(|byte| byte.is_ascii_lowercase())).collect();
+        let help = run(&[command.as_slice(), &["--help"]].concat());
+        assert!(help.status.success(), "{line}");
+        let help = String::from_utf8(help.stdout).unwrap();
+        for flag in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.contains(flag), "`{line}`: there is no {flag}");
+        }
+        checked += 1;
+    }
+    assert!(checked >= 8, "only {checked} files and commands were found");
 }

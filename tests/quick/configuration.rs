@@ -13,9 +13,9 @@ const INTRODUCTION: &str = "\
 # Configuration
 
 The YAML file for `--config.file`. Written from the types in `src/config`; `UPDATE_GOLDEN=1 cargo test --test quick` writes
-it and [configuration.schema.json](configuration.schema.json), the JSON schema for editors, anew. Unknown keys are errors.
+it and [configuration.schema.json](configuration.schema.json), the JSON schema for editors. Unknown keys are errors.
 `zookeeper-exporter config check FILE` says whether a file can be used; SIGHUP, or `POST /-/reload` with
-`--web.enable-lifecycle`, puts a changed one in force, as a whole or not at all.
+`--web.enable-lifecycle`, activates a changed one, completely or not at all.
 
 ```yaml
 # yaml-language-server: $schema=configuration.schema.json
@@ -41,7 +41,7 @@ probe:
 - `static`: the members are those written.
 - `dns`: every address of the names written is a member, `IP:PORT`. Names are resolved again at each scrape (an
   answer is kept for 5 s). Where a name has both A and AAAA addresses, each server is one member: at the family that answers,
-  of two the IPv4 one; the other family is asked too until every address of the first answers. A name that does not resolve stands on the page as a member that fails with the reason `dns`; its
+  of two the IPv4 one; the other family is asked too until every address of the first answers. A name that does not resolve is reported as a member that fails with the reason `dns`; its
   last addresses are asked for five more minutes. TLS expects the name in certificates.
 - `conf`: the members written are asked first. Any of them tells the membership in `conf` (ZooKeeper 3.5 and later, the word
   in the whitelist); its servers are the members from then on, observers known as such. A server is asked where the
@@ -52,8 +52,8 @@ probe:
   another. A server that joins or leaves is seen within a minute, mostly at the second scrape. Write members or a headless
   service, not a balancer.
 
-A member found this way is trusted as far as its ensemble is: whoever can reconfigure that can have the exporter connect to
-hosts of his choice and send them four letters, but not around the exporter: link-local, multicast and unspecified addresses
+A discovered member is trusted as far as its ensemble: a client that can reconfigure the ensemble can direct the exporter to
+other hosts, which then receive a four-letter command, but not to hosts near the exporter: link-local, multicast and unspecified addresses
 are left out, and loopback unless all members written are on loopback ([security.md](security.md)). At most
 `--limit.members-per-ensemble` members are asked. `zk_exporter_dropped_members_total{ensemble,reason}` counts what was left
 out.
@@ -95,7 +95,7 @@ nothing for three seconds is closed while a request waits.
 
 ## Probes
 
-`/probe` asks configured and discovered members, and nobody else unless `probe.allow` says so. A network allows what a target
+`/probe` queries configured and discovered members, and others only if `probe.allow` permits them. A network allows what a target
 resolves to: all of its addresses must be within allowed networks, and exactly these are connected to. A pattern allows a
 name wherever it leads, but for addresses around the exporter ([security.md](security.md)), which only a network allows. A
 discovered member may be asked, within the same bounds as in a scrape. What is refused is answered

@@ -135,7 +135,7 @@ fn files_that_do_not_fit_are_told() {
         ),
         ("cert_file: page.pem, key_file: old.key", "openssl pkey -in "),
         ("cert_file: ., key_file: page.key", "is no PEM file"),
-        ("cert_file: page.pem, cert: x, key_file: page.key", "cert_file and cert stand here both"),
+        ("cert_file: page.pem, cert: x, key_file: page.key", "cert_file and cert are mutually exclusive"),
         (&format!("{page}, client_ca_file: ca.pem"), "client_ca_file has no effect with client_auth_type NoClientCert"),
         (&format!("{page}, client_ca_file: ca.pem, client_auth_type: RequireAnyClientCert"), "has no effect"),
         (&format!("{page}, client_auth_type: RequireAndVerifyClientCert"), "needs client_ca_file"),

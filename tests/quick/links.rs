@@ -148,3 +148,23 @@ fn broken_links_are_found() {
         BTreeSet::from(["a-b-c".to_owned(), "a-b-c-1".to_owned()])
     );
 }
+
+/// Rules, the image and the forms for reports link to the repository that `Cargo.toml` names.
+#[test]
+fn the_repository_has_one_address() {
+    let repository = env!("CARGO_PKG_REPOSITORY");
+    assert_eq!(zookeeper_exporter::alert::rules::RUNBOOKS, format!("{repository}/blob/main/docs/runbooks"));
+    let own = repository.rsplit('/').next().unwrap();
+    let places =
+        ["SECURITY.md", ".github/ISSUE_TEMPLATE/config.yml", "deploy/docker/Dockerfile", "alert-rules/zookeeper.yml"];
+    for path in places {
+        let text = std::fs::read_to_string(root().join(path)).unwrap();
+        let links: Vec<&str> = text.match_indices("https://github.com/").map(|(place, _)| &text[place..]).collect();
+        let ours: Vec<&&str> = links
+            .iter()
+            .filter(|link| link.split(['/', '\n', ' ']).nth(4).is_some_and(|name| name.starts_with(own)))
+            .collect();
+        assert!(!ours.is_empty(), "{path} does not link to the repository");
+        assert!(ours.iter().all(|link| link.starts_with(repository)), "{path} links to another repository");
+    }
+}

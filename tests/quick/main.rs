@@ -39,6 +39,7 @@ mod monitor;
 mod panels;
 mod probe;
 mod properties;
+mod prose;
 mod protobuf;
 mod reload;
 mod roles;

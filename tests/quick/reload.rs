@@ -219,7 +219,7 @@ fn a_pipe_without_a_writer_holds_no_reload_up() {
         for file in [&config, &web] {
             pipe(file);
             let (status, told) = request(&exporter, "POST", "/-/reload");
-            let why = "cannot read the configuration file: not read within 10 s; is it a pipe that nobody writes to?\n";
+            let why = "cannot read the configuration file: not read within 10 s; is it a pipe without a writer?\n";
             assert!(status == 500 && told.ends_with(&format!("{}: {why}", text(file))), "{status} {told}");
             assert_eq!(successful(), Some(0.0));
             std::fs::remove_file(file).unwrap();

@@ -161,7 +161,7 @@ class Soak:
                 client.close()
 
     def reload(self, number):
-        """Every fifth time with a file that is broken: the old configuration stays in force."""
+        """Every fifth time with a file that is broken: the previous configuration remains active."""
         is_good = number % 5 != 4
         self.configure(3 + number % 2 if is_good else 0)
         self.exporter.send_signal(signal.SIGHUP)

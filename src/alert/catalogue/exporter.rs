@@ -258,7 +258,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             Expr::newest("zk_ensemble_voters_not_asked", Agg::Min, Keys::Ensemble).gt(0.0),
         )
         .warning(None, five, "A voter of a ZooKeeper ensemble is not watched.")
-        .source("the membership in force names every voter; 5 minutes let a pod move or a name change its address")
+        .source("the current membership names every voter; 5 minutes let a pod move or a name change its address")
         .says(
             "the membership of ensemble <ensemble> names <value> voter(s) that no exporter has asked for over <for>: dead and gone from DNS, at a new address, or missing in the list.",
             "First compare the voters with the members asked: <info> - a voter that is dead is one failure less to spare: bring it back; one that runs at another address belongs into the exporter's list.",
@@ -311,15 +311,15 @@ pub(super) fn conditions() -> Vec<Condition> {
             Expr::newest("zk_exporter_config_last_reload_successful", Agg::Max, Keys::Target).eq(0.0),
         )
         .warning(None, Span::minutes(10), "An exporter could not read its configuration again.")
-        .source("the old configuration stays in force, so nothing is lost but the change")
+        .source("the previous configuration remains active, so only the change is lost")
         .says(
-            "the exporter <who> was told to read its configuration again and could not; for over <for> an older one has been in force.",
+            "the exporter <who> could not reload its configuration; an older one has been active for over <for>.",
             "First check the file: zookeeper-exporter config check FILE - it names file, line and what to write instead.",
         )
-        .means("The configuration file has a mistake, or cannot be read.", "Changes are not in force; at the next restart the exporter would not start.")
-        .so("Mend the file before the next restart.", "Mend the file, then send SIGHUP or POST /-/reload.")
+        .means("The configuration file has a mistake, or cannot be read.", "Changes are not active; at the next restart the exporter would not start.")
+        .so("Fix the file before the next restart.", "Fix the file, then send SIGHUP or POST /-/reload.")
         .fires(Warning, "x", "a mistake in the file", &["zk_exporter_config_last_reload_successful x 0"])
-        .quiet(Warning, "mended after five minutes", &[
+        .quiet(Warning, "fixed after five minutes", &[
             "zk_exporter_config_last_reload_successful x 1 for 3m then 0 for 5m then 1",
         ]),
         condition(
@@ -341,7 +341,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             .info("The chain from Prometheus to you works.")
             .source("fires always: send it to a dead man's switch that alarms when it stops")
             .says(
-                "this alert fires as long as Prometheus evaluates the ZooKeeper rules and Alertmanager delivers ({{ $value }}); whoever receives it must raise an alarm when it stops.",
+                "this alert fires as long as Prometheus evaluates the ZooKeeper rules and Alertmanager delivers ({{ $value }}); its receiver must raise an alarm when it stops.",
                 "First, if it stopped: look at Prometheus' rules page and Alertmanager's status page.",
             )
             .means("Rules are evaluated and notifications delivered.", "None; its absence means that no alarm reaches you.")

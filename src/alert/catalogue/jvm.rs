@@ -195,7 +195,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("ZooKeeperCriticalThread: the server shuts down after it. A pause of the process ends such a thread as well (3.8: SendAckRequestProcessor), and the member is in sync again a moment later: only one that does not serve any more counts")
         .says(
             "<who> does not serve, and within the last hour <value> thread(s) that it cannot do without died of an error: that is the likely cause.",
-            "First see whether it is back in sync, and then nothing is to be done: <info> - else read why: grep -A 20 'Severe unrecoverable error' in its log on <host>; most often a full disk or an OutOfMemoryError.",
+            "First see whether it is back in sync; then no action is needed: <info> - else read why: grep -A 20 'Severe unrecoverable error' in its log on <host>; most often a full disk or an OutOfMemoryError.",
         )
         .means("The thread that writes the log, commits or leads died of an error, and the member has not come back.", "The member is lost until the cause is gone; the ensemble bears one failure less.")
         .so("Is it in sync again? Then nothing. Else free the disk or the heap first, and start it again only then.", "Free the disk or raise the heap, then start it. Restart no member that is in sync, least of all at margin 0.")

@@ -56,7 +56,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             .source("members of one quorum share the epoch; 5 minutes cover an election")
             .says(
                 "the members of ensemble <ensemble> that serve have been in <value> different epochs for over <for>: some follow a leader that the others have left.",
-                "First compare zxid and role of all members: <info> - the epoch is what stands before the last eight hexadecimal digits of a zxid.",
+                "First compare zxid and role of all members: <info> - the epoch is the part before the last eight hexadecimal digits of a zxid.",
             )
             .means(
                 "A part of the ensemble is partitioned and has not noticed, or a server of another ensemble answers under one of the addresses.",

@@ -49,7 +49,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "<value> clients have failed to log in at <who> within 10 minutes (limit <limit>).",
             "First see who and why: grep -iE 'auth.*fail|Failed to authenticate' in the log on <host> | tail -20",
         )
-        .means("Passwords, keytabs or certificates of clients are wrong or expired, or somebody tries them.", "Those clients do not get in.")
+        .means("Passwords, keytabs or certificates of clients are wrong or expired, or are being guessed.", "Those clients do not get in.")
         .so("Known clients: their credentials. Unknown addresses: security.", "Renew keytabs or passwords; close the port to strangers.")
         .fires(Warning, "m2", "two a minute", &["zk_auth_failed_total m2 +2/m"])
         .quiet(Warning, "one in ten minutes", &["zk_auth_failed_total m2 +0.1/m"]),

@@ -77,7 +77,7 @@ impl Indicator {
     /// A limit of the alert as a limit of the indicator.
     #[must_use]
     pub fn limit(&self, of_alert: f64) -> f64 {
-        // The difference of two decimal fractions has a tail of nines, which nobody wants to read.
+        // The difference of two decimal fractions has a tail of nines; it is rounded.
         if self.falls() { ((1.0 - of_alert) * 1e6).round() / 1e6 } else { of_alert }
     }
 }

@@ -1,6 +1,6 @@
 //! Early warning: recording rules made of the catalogue's thresholds, for scores that rise before an alarm fires.
 //!
-//! `docs/early-warning.md` explains the formulas. Every number here follows from a warning and a critical limit in force,
+//! `docs/early-warning.md` explains the formulas. Every number here follows from an active warning and critical limit,
 //! so that what a user sets under `alerts:` moves the scores as well.
 
 pub mod indicators;

@@ -42,7 +42,7 @@ pub(super) fn groups(used: &[InUse], by: &By) -> Vec<RecordGroup> {
             let of = matched(ensembles, &[("indicator", "write_latency")]);
             format!("max by ({ensemble}) ({VALUE}{of}) > bool {}", number(*nu))
         };
-        // Where nobody writes nobody waits; where writes are not measured nothing is claimed.
+        // Without writes there is no latency; where writes are not measured there is no value.
         let idle = format!("0 * group by ({ensemble}) (last_over_time(zk_updatelatency_seconds_count[2m]))");
         now.push(about(MISSED, format!("{}\nor\n{idle}", joined(writes.limits.iter().map(part))), "write_latency"));
     }

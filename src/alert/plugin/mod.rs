@@ -1,4 +1,4 @@
-//! A judgement as a monitoring plugin tells it: one state, one line in words, figures, and what stands behind.
+//! A judgement as a monitoring plugin tells it: one state, one line of text, performance data, and details.
 //!
 //! The forms are those of the Monitoring Plugins development guidelines: exit codes 0 to 3, one first line, figures
 //! behind a bar, long output in the lines that follow.
@@ -132,7 +132,7 @@ impl Told {
         Self { status: Status::Unknown, line, figures: Vec::new(), details: Vec::new(), notes: Vec::new() }
     }
 
-    /// For Nagios, Icinga and whoever speaks their language. Notes are told from `verbose` 1 on.
+    /// For Nagios, Icinga and compatible systems. Notes are printed from `verbose` 1 on.
     #[must_use]
     pub fn nagios(&self, verbose: u8) -> String {
         let mut out = format!("ZOOKEEPER {} - {}", self.status.text(), plain(&self.line));

@@ -115,7 +115,7 @@ fn values(
     let Some((before, time)) = scrapes.before else {
         return Err(format!("`{name}` is judged between two scrapes; leave --interval above 0"));
     };
-    // What has fallen back was counted anew from 0.
+    // A counter that fell was restarted from 0.
     let growth = |name: &str| -> Values {
         let old = before.samples(name);
         plain(scrapes.now.samples(name))

@@ -43,10 +43,10 @@ fn absent(members: &[&Labels], of: Of<'_>) -> String {
     match of.member {
         _ if members.is_empty() => "there is no zk_up; is it the page of a zookeeper-exporter?".to_owned(),
         Some(member) if members.iter().any(|labels| ensembles.includes(labels)) => {
-            format!("--member: nobody watches `{member}`; write one of {}", names("member", ensembles))
+            format!("--member: unknown member `{member}`: expected one of {}", names("member", ensembles))
         }
         _ => format!(
-            "--ensemble: nobody watches `{}`; write one of {}",
+            "--ensemble: unknown ensemble `{}`: expected one of {}",
             of.ensembles.join("`, `"),
             names("ensemble", Of::default())
         ),

@@ -59,7 +59,7 @@ impl Writer<'_> {
         self.holds(expr, false)
     }
 
-    /// Something that is so or not; `denied` where it stands behind `not`.
+    /// A boolean; `denied` after `not`.
     fn holds(&mut self, expr: &Expr, denied: bool) -> Result<String, Reason> {
         match expr {
             // The last value of an item outlives a missing page, configured ensembles are not known to the template, and

@@ -21,7 +21,7 @@ pub(super) const fn macros(keys: Keys) -> &'static [(&'static str, &'static str)
     }
 }
 
-/// What stands before the colon in the names of items and triggers.
+/// The part before the colon in the names of items and triggers.
 pub(super) fn prefix(rule: Keys) -> String {
     match macros(rule) {
         [] => "ZooKeeper exporter".to_owned(),
@@ -107,7 +107,7 @@ impl Items {
         };
         let key = format!("zk.{wide}{short}{labels}{joined}{}", parameters(rule));
         let words = labels.replace(['.', '_'], " ");
-        // Zabbix shows the unit, and what stands before the colon says of whom it is.
+        // Zabbix shows the unit, and the part before the colon names the subject.
         let plain = short.replace("_seconds", "").replace('_', " ");
         let plain = plain.strip_prefix("ensemble ").unwrap_or(&plain);
         let name = format!("{}: {plain}{words}{of_all}", prefix(rule));

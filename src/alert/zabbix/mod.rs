@@ -121,7 +121,7 @@ impl Template {
     pub fn text(&self) -> String {
         let mut out = String::from(
             "# Written by `zookeeper-exporter rules --format zabbix`: change the thresholds in the configuration and write it\n\
-             # anew, or set the macros of the host in Zabbix.\n",
+             # again, or set the macros of the host in Zabbix.\n",
         );
         for LeftOut { alert, reason } in &self.left_out {
             out.push_str(&format!("# Left out: {alert}: {reason}.\n"));

@@ -32,7 +32,7 @@ pub(super) struct Words<'w> {
 impl Words<'_> {
     /// What is so, with its numbers.
     pub(super) fn event(&self) -> String {
-        // What these would name stands beside the problem: the member's own triggers and its items.
+        // Omitted, since the problem links to the member's own triggers and items.
         let says = [
             "(<limits> )",
             "(reason: <reasons>seen by the exporter)",

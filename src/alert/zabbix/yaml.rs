@@ -51,7 +51,7 @@ impl Node {
                 for node in nodes {
                     out.push_str(&format!("{:indent$}-", ""));
                     if let Self::Map(entries) = node {
-                        // The first key stands beside the dash.
+                        // The first key follows the dash.
                         let mut rest = String::new();
                         Self::entries(entries, indent + 2, &mut rest);
                         out.push_str(&format!(" {}", rest.trim_start()));

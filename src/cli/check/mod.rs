@@ -1,4 +1,4 @@
-//! `check`: a monitoring plugin for Nagios, Icinga and whoever runs such plugins.
+//! `check`: a monitoring plugin for Nagios, Icinga and compatible systems.
 
 mod bounded_page;
 mod fetch;
@@ -124,12 +124,12 @@ enum Source {
     Exporter(Box<fetch::Fetch>),
 }
 
-/// Kept back of the whole time, so that the answer is out before somebody kills the plugin.
+/// Kept back of the whole time, so that the output is written before the plugin is killed.
 const RESERVE: Duration = Duration::from_millis(500);
 
 impl Check {
     pub(super) fn run(&self) -> ExitCode {
-        // What failed stands in the answer; a log on standard error would only be lost.
+        // Failures are part of the output; a log on standard error would be lost.
         start_log(LogLevel::Error, LogFormat::Text);
         // What is wrong with the configuration is the answer, in the form that was asked for.
         let told = self.judged().unwrap_or_else(|error| Told::unknown(error.to_string()));
@@ -214,7 +214,7 @@ impl Check {
                 Ok(Source::Exporter(Box::new(fetch::Fetch::new(url, self.ca_file.as_deref())?)))
             }
             (None, Some(config)) => Ok(Source::Members(Arc::new(Scraper::new(&config, limits()?)))),
-            (None, None) => Err(UsageError("nobody to ask; write --zookeeper, --config.file or --from".into())),
+            (None, None) => Err(UsageError("no target: expected --zookeeper, --config.file or --from".into())),
         }
     }
 

@@ -62,7 +62,7 @@ fn znodes() -> Vec<Panel> {
     vec![
         Panel::curves("Values", Unit::Count)
             .asks("What do the znodes hold?")
-            .bad("A value past its alarm, in the table.", "Ask whoever writes the znode.")
+            .bad("A value past its alarm, in the table.", "Ask the owner of the writing client.")
             .missing(ZNODES)
             .query("max by (ensemble, path, pointer) (zk_znode_value{E})", "{{path}} {{pointer}}")
             .size(8, 8),
@@ -86,7 +86,7 @@ fn znodes() -> Vec<Panel> {
             ],
         )
         .asks("How near is each znode to its alarm?")
-        .bad("100 % and more: the alert fires.", "zookeeper-exporter alarm list, and whoever writes the znode.")
+        .bad("100 % and more: the alert fires.", "zookeeper-exporter alarm list, then the owner of the writing client.")
         .missing("No data: no znode has an alarm; zookeeper-exporter alarm set makes one.")
         .size(10, 8),
         Panel::table(
@@ -100,13 +100,16 @@ fn znodes() -> Vec<Panel> {
         .size(6, 8),
         Panel::curves("Children", Unit::Count)
             .asks("How many children do they have?")
-            .bad("A steady rise: somebody never deletes.", "Whoever makes them.")
+            .bad("A steady rise: a client never deletes.", "Ask the owner of the creating client.")
             .missing(ZNODES)
             .query("max by (ensemble, path) (zk_znode_children{E})", "{{path}}")
             .size(12, 7),
         Panel::curves("Since their last change", Unit::Seconds)
             .asks("Is the writer alive?")
-            .bad("A line that only rises: nobody writes that znode any more.", "Whoever should write it.")
+            .bad(
+                "A line that only rises: that znode is not written any more.",
+                "Check the client that should write it.",
+            )
             .missing(ZNODES)
             .query("time() - max by (ensemble, path) (zk_znode_last_change_timestamp_seconds{E})", "{{path}}")
             .size(12, 7),

@@ -35,7 +35,7 @@ fn alike() -> Vec<Panel> {
             .bad("2 or more: two majorities can form.", "Compare the server lines of all members now."),
         one("Epochs", "zk_ensemble_distinct_epochs")
             .asks("Are all members in one epoch?")
-            .bad("2 or more for minutes: somebody is cut off.", "Compare srvr of all members."),
+            .bad("2 or more for minutes: a member is partitioned.", "Compare srvr of all members."),
         Panel::table(
             "Versions and roles",
             &[

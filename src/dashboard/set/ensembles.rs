@@ -38,7 +38,7 @@ fn danger() -> Vec<Panel> {
             "red",
         )
         .asks("How many ensembles have no quorum, or do not answer at all?")
-        .bad("1 or more: nobody can write there.", "Bring back any of its voters; see the table below for which."),
+        .bad("1 or more: writes are impossible there.", "Bring back any of its voters; see the table below for which."),
         counted(
             "One failure from stopping",
             "max by (ensemble) (zk_ensemble_quorum_margin{E}) == 0 and on (ensemble) max by (ensemble) (zk_ensemble_voters{E}) > 1",
@@ -96,8 +96,8 @@ fn table() -> Panel {
     Panel::table("Ensembles", &[("ensemble", "Ensemble")], columns)
         .asks("Which ensemble is in danger, and how near to stopping is it?")
         .bad(
-            "Quorum NO: nobody can write. Quorum margin 0 (orange): the next failure stops it. Up below Members: \
-             somebody is missing. An empty cell: standalone, or not known without a leader.",
+            "Quorum NO: writes are impossible. Quorum margin 0 (orange): the next failure stops it. Up below Members: \
+             a member is missing. An empty cell: standalone, or not known without a leader.",
             "Follow the link on its name: the overview shows which member it is.",
         )
         .sorted("Alarms", true)

@@ -132,7 +132,7 @@ fn host() -> Vec<Panel> {
             .size(6, 7),
         Panel::curves("Busiest disk", Unit::Ratio)
             .asks("How busy is the disk?")
-            .bad("Near 100 %: somebody else writes, or it is too slow.", "iostat and iotop on the host.")
+            .bad("Near 100 %: another process writes, or it is too slow.", "iostat and iotop on the host.")
             .missing(NODE)
             .query(of_host(OfHost::Largest, "rate(node_disk_io_time_seconds_total[$__rate_interval])"), "{{member}}")
             .between(0.0, 1.0)

@@ -19,7 +19,10 @@ fn identity() -> Vec<Panel> {
     vec![
         Panel::number("State", Unit::Count)
             .asks("What is it now?")
-            .bad("Red: it does not answer, or serves nobody.", "Process and host first, then the end of its log.")
+            .bad(
+                "Red: it does not answer, or does not serve clients.",
+                "Process and host first, then the end of its log.",
+            )
             .query(parts::state(), "{{member}}")
             .paint(parts::STATES),
         Panel::number("In this role for", Unit::Age)
@@ -197,13 +200,13 @@ fn clients() -> Vec<Panel> {
         Panel::curves("Coming and going", Unit::PerSecond)
             .asks("Do clients connect again and again?")
             .bad(
-                "Moved here: another member failed. Broke off: the network or clients that crash. Rejected: a limit.",
+                "Moved here: another member failed. Lost: the network or clients that crash. Rejected: a limit.",
                 "Compare with the other members at the same time.",
             )
             .missing(SINCE_3_6)
             .query(rate("zk_connection_requests_total"), "asked for a session {{member}}")
             .query(rate("zk_connection_revalidates_total"), "moved here {{member}}")
-            .query(rate("zk_connection_drops_total"), "broke off {{member}}")
+            .query(rate("zk_connection_drops_total"), "lost {{member}}")
             .query(rate("zk_connection_rejected_total"), "rejected {{member}}"),
         Panel::curves("Watches fired", Unit::PerSecond)
             .asks("How many watches fire, and by what?")

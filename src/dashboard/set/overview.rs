@@ -21,7 +21,10 @@ fn quorum() -> Vec<Panel> {
     vec![
         Panel::name("Leader")
             .asks("Who leads?")
-            .bad("No name: nobody leads, and nobody can write.", "See the roles over time, and the logs of the voters.")
+            .bad(
+                "No name: there is no leader, and writes are impossible.",
+                "See the roles over time, and the logs of the voters.",
+            )
             .missing("No leader (or a standalone server)")
             .query("max by (ensemble, member) (zk_ensemble_leader_info{E})", "{{member}}"),
         Panel::number("Quorum margin", Unit::Count)
@@ -213,7 +216,7 @@ fn data() -> Vec<Panel> {
     vec![
         of("Znodes", Unit::Count, "zk_znodes", Some("ZnodesHigh"))
             .asks("How many znodes are there?")
-            .bad("A steady rise: somebody never deletes.", "Find the subtree with getAllChildrenNumber; set a quota."),
+            .bad("A steady rise: a client never deletes.", "Find the subtree with getAllChildrenNumber; set a quota."),
         of("Data size", Unit::Bytes, "zk_approximate_data_size_bytes", Some("DataSizeHigh"))
             .asks("How large is the tree?")
             .bad(

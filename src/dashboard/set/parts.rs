@@ -94,7 +94,7 @@ pub(super) fn members() -> Panel {
     Panel::table("Members", &[("ensemble", "Ensemble"), ("member", "Member")], columns)
         .asks("Which member is in trouble, and of what kind?")
         .bad(
-            "A red state, or a nearest limit of 100 % or more: one of its figures is at the warning limit in force. Slow \
+            "A red state, or a nearest limit of 100 % or more: one of its figures is at the active warning limit. Slow \
              fsync: its disk. Slow writes with a good fsync: the network or the other voters. Outstanding requests: a \
              client floods it, or it hangs.",
             "Follow the link on the member's name. An empty cell is a figure that this member or release does not report.",

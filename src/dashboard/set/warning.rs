@@ -90,7 +90,7 @@ fn near() -> Vec<Panel> {
 fn history() -> Panel {
     Panel::states("Alerts over time")
         .asks("What fired, when, and for how long?")
-        .bad("Long or repeated bars.", "Repeated ones have a cause that was not mended.")
+        .bad("Long or repeated bars.", "Repeated ones have a cause that was not fixed.")
         .missing("Nothing fired in this time (or the alert rules are not loaded in this Prometheus).")
         .query(
             r#"max by (alertname, ensemble, member) ((2 * ALERTS{alertname=~"ZooKeeper.*",alertstate="firing",severity="critical",ensemble=~"$ensemble|",member=~"$member|"}) or ALERTS{alertname=~"ZooKeeper.*",alertstate="firing",severity="warning",ensemble=~"$ensemble|",member=~"$member|"})"#,
