@@ -31,7 +31,7 @@ pub fn runbook_head(condition: &Condition) -> String {
         };
         out.push_str(&format!("Looks at {}; {since}.\n", samples.join(", ")));
     }
-    out.push_str(&format!("\n**Decide**: {}\n\n", condition.decision));
+    out.push_str(&format!("\n**First action**: {}\n\n", condition.decision));
     out
 }
 

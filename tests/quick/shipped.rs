@@ -47,7 +47,7 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-const SECTIONS: [&str; 4] = ["What it means", "What it costs", "Find out", "Mend it"];
+const SECTIONS: [&str; 4] = ["Meaning", "Impact", "Diagnosis", "Mitigation"];
 
 /// The head of a runbook is the catalogue's; `UPDATE_GOLDEN=1` writes it anew and leaves the rest.
 #[test]
@@ -62,7 +62,7 @@ fn every_alert_has_a_whole_runbook_and_every_runbook_an_alert() {
         let alert = condition.alert();
         let path = format!("docs/runbooks/{alert}.md");
         let text = read(&path);
-        let begin = text.find("## What it means").unwrap_or_else(|| panic!("{alert} does not say what it means"));
+        let begin = text.find("## Meaning").unwrap_or_else(|| panic!("{alert} has no section Meaning"));
         let body = text[begin..].to_owned();
         assert_golden(&path, &(document::runbook_head(condition) + &body));
         let mut rest = &*body;
@@ -72,7 +72,7 @@ fn every_alert_has_a_whole_runbook_and_every_runbook_an_alert() {
             let section = rest[3..].split("\n## ").next().unwrap();
             assert!(section.len() > part.len() + 40, "{alert}: `{part}` says next to nothing");
         }
-        let steps = body.split("## Find out").nth(1).unwrap();
+        let steps = body.split("## Diagnosis").nth(1).unwrap();
         assert!(steps.contains("\n1. "), "{alert} has no steps");
         assert!(steps.contains('`'), "{alert} has nothing to paste");
         for link in text.split("](").skip(1).map(|behind| behind.split(')').next().unwrap()) {
