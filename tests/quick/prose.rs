@@ -60,6 +60,7 @@ const DEFINED_TWICE: &[&str] = &[
     "Column",
     "Connection",
     "Ensemble",
+    "Failure",
     "Families",
     "Family",
     "Finding",
