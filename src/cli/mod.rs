@@ -12,6 +12,7 @@ mod listen;
 mod look;
 mod out;
 mod replace;
+mod restart;
 mod rules;
 mod serve;
 mod stat;
@@ -71,6 +72,10 @@ enum Action {
     Info(info::Info),
     /// What each member does: requests, latency, connections and fsync between two looks.
     Stat(stat::Stat),
+    /// Whether a member may be restarted now without stopping its ensemble: exit 0 if so, 1 with the reasons if not.
+    MayRestart(restart::MayRestart),
+    /// The order of a rolling restart: members that do not serve, observers, followers, the leader.
+    Plan(restart::Plan),
     /// Ask a running exporter whether it is healthy: exit 0 if so, else 1.
     Healthy(healthy::Healthy),
     /// Check ensembles as a monitoring plugin: one line, figures, exit code 0 to 3.
@@ -123,6 +128,8 @@ pub fn run() -> ExitCode {
     let done = match cli.command {
         Some(Action::Info(info)) => info.run(),
         Some(Action::Stat(stat)) => stat.run(),
+        Some(Action::MayRestart(restart)) => restart.run(),
+        Some(Action::Plan(plan)) => plan.run(),
         Some(Action::Healthy(healthy)) => healthy.run(),
         Some(Action::Check(check)) => Ok(check.run()),
         Some(Action::Alarm(alarm)) => alarm.run(),

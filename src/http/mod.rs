@@ -14,6 +14,7 @@ mod pace;
 mod probe;
 mod query;
 mod render;
+mod restart;
 mod running;
 mod sd;
 mod server;
@@ -107,6 +108,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/sd", get(sd::sd))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
+        .route("/-/may-restart", get(restart::may_restart))
         .route("/-/reload", post(reload))
         .route("/", get(status::fleet))
         .route("/ensemble/{name}", get(status::ensemble))
@@ -154,6 +156,7 @@ async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         Some("/sd") => "/sd",
         Some("/-/healthy") => "/-/healthy",
         Some("/-/ready") => "/-/ready",
+        Some("/-/may-restart") => "/-/may-restart",
         Some("/-/reload") => "/-/reload",
         Some("/") => "/",
         Some("/ensemble/{name}") => "/ensemble",

@@ -12,6 +12,7 @@ mod membership_groups;
 mod pace;
 mod quorum;
 mod quorum_findings;
+mod restart;
 mod same_server;
 
 pub use drift::{Difference, Drift};
@@ -19,6 +20,7 @@ pub use finding::{EPOCH_NEARLY_USED, Finding, LAG_WORTH_A_WARNING, Level, findin
 pub use leaders::LeaderState;
 pub use pace::{Mark, Pace};
 pub use quorum::{Quorum, VotersSource};
+pub use restart::{RestartPolicy, restart_objections, restart_order};
 
 use membership_groups::Groups;
 

@@ -42,6 +42,7 @@ mod properties;
 mod prose;
 mod protobuf;
 mod reload;
+mod restart;
 mod roles;
 mod routes;
 mod rules_read;

@@ -11,9 +11,9 @@ use zookeeper_exporter::verdict::{Finding, Level, Verdict, VotersSource, finding
 use crate::common::{Fixture, fixtures, member, root};
 
 /// Servers 1 to 3 vote, 4 observes; 3 leads. The members are named `zk-1:2181` and so on.
-struct Made {
+pub struct Made {
     release: &'static str,
-    members: Vec<MemberReport>,
+    pub members: Vec<MemberReport>,
     known: Known,
 }
 
@@ -41,7 +41,7 @@ fn real(name: &str, id: usize, changes: &[(&str, &str)]) -> MemberReport {
 }
 
 impl Made {
-    fn all_up(release: &'static str) -> Self {
+    pub fn all_up(release: &'static str) -> Self {
         let role = |role: &str| format!("{release}/{role}");
         Self {
             release,
@@ -55,29 +55,34 @@ impl Made {
         }
     }
 
-    fn id(&mut self, id: usize) -> &mut MemberReport {
+    pub fn id(&mut self, id: usize) -> &mut MemberReport {
         &mut self.members[id - 1]
     }
 
     /// It does not answer; what its `conf` said is remembered.
-    fn silent(mut self, id: usize) -> Self {
+    pub fn silent(mut self, id: usize) -> Self {
         let conf = self.id(id).conf.clone();
         *self.id(id) = MemberReport { conf, ..MemberReport::silent(self.id(id).name.clone()) };
         self
     }
 
     /// It says that it serves nobody.
-    fn not_serving(mut self, id: usize) -> Self {
+    pub fn not_serving(mut self, id: usize) -> Self {
         self = self.silent(id);
         (self.id(id).up, self.id(id).state) = (true, State::NotServing);
         self
     }
 
     /// The leader counts so many followers in sync.
-    fn counts(mut self, followers: usize) -> Self {
-        let conf = self.id(3).conf.clone();
+    pub fn counts(self, followers: usize) -> Self {
         let to = format!("zk_synced_followers\t{followers}\n");
-        *self.id(3) = real(&format!("{}/leader", self.release), 3, &[("zk_synced_followers\t2\n", &to)]);
+        self.leader(&[("zk_synced_followers\t2\n", &to)])
+    }
+
+    /// The leader's reply with lines exchanged.
+    pub fn leader(mut self, changes: &[(&str, &str)]) -> Self {
+        let conf = self.id(3).conf.clone();
+        *self.id(3) = real(&format!("{}/leader", self.release), 3, changes);
         self.id(3).conf = conf;
         self
     }
@@ -87,18 +92,22 @@ impl Made {
         self
     }
 
-    fn zxid(mut self, id: usize, epoch: u64, sequence: u64) -> Self {
+    pub fn zxid(mut self, id: usize, epoch: u64, sequence: u64) -> Self {
         self.id(id).zxid = Some(epoch << 32 | sequence);
         self
     }
 
-    fn judge(self) -> Verdict {
-        judge(&EnsembleReport {
+    pub fn report(self) -> EnsembleReport {
+        EnsembleReport {
             samples: zookeeper_exporter::scrape::Samples::default(),
             name: "prod".into(),
             members: self.members,
             known: self.known,
-        })
+        }
+    }
+
+    fn judge(self) -> Verdict {
+        judge(&self.report())
     }
 }
 

@@ -1,0 +1,218 @@
+//! `zookeeper-exporter may-restart` and `plan`: rolling restarts that never stop an ensemble.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+use super::look::{Look, Output, ask, exit_code, run};
+use super::out::{print, tell};
+use super::table::{Table, clean};
+use super::{UsageError, duration};
+use crate::scrape::{Report, Scraper};
+use crate::text;
+use crate::verdict::{RestartPolicy, judge, restart_objections, restart_order};
+
+const MAY_RESTART_EXAMPLES: &str = "\
+Examples:
+  zookeeper-exporter may-restart zk-2:2181 --zookeeper zk-1,zk-2,zk-3
+      whether zk-2 may be restarted now; if not, every reason
+  zookeeper-exporter may-restart zk-2:2181 --config.file ensembles.yml --wait 10m && systemctl restart zookeeper
+      restart once the ensemble can spare it
+
+A member may be restarted if the quorum margin allows its loss, all other voters are in sync and have had their role for \
+--settle, and no election or snapshot transfer is in progress. The leader goes last.
+
+Exit status: 0 if it may be restarted, 1 if not, 2 for wrong usage.";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  zookeeper-exporter plan --zookeeper zk-1,zk-2,zk-3
+      the four columns of a table: ensemble, member, state, vote
+  zookeeper-exporter plan --config.file ensembles.yml --ensemble prod --names
+      members in order, one per line, for a script
+
+Exit status: 0 if at least one member of every ensemble answered, 1 if not, 2 for wrong usage.";
+
+/// What a member's name ends with that was given without a port.
+const DEFAULT_PORT: &str = ":2181";
+
+/// Between two rounds of `--wait`.
+const WAIT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Flags of `may-restart`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = MAY_RESTART_EXAMPLES)]
+pub(super) struct MayRestart {
+    /// The member, as `info` lists it.
+    #[arg(value_name = "HOST:PORT")]
+    member: String,
+
+    #[command(flatten)]
+    look: Look,
+
+    /// Wait up to this long for the answer to become yes.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    wait: Duration,
+
+    /// How long every other member must have had its present role.
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    settle: Duration,
+
+    /// Allow the leader although other voters were not restarted since its election.
+    #[arg(long)]
+    allow_leader: bool,
+}
+
+/// The answer, as JSON has it.
+#[derive(Serialize)]
+struct Answer<'r> {
+    ensemble: &'r str,
+    member: &'r str,
+    may_restart: bool,
+    reasons: Vec<String>,
+}
+
+impl MayRestart {
+    pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
+        let scraper = self.look.scraper()?;
+        let (report, place) = run(self.answer(&scraper))??;
+        let answer = self.judge(&report, place);
+        let code = if answer.may_restart { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        let written = match self.look.output {
+            // Strings and lists alone: writing them cannot fail.
+            Output::Json => print(
+                &(text::escape_json(&serde_json::to_string_pretty(&answer).unwrap_or_default()).into_owned() + "\n"),
+            ),
+            Output::Text if answer.may_restart => print(&format!("{} may be restarted\n", answer.member)),
+            Output::Text => {
+                let mut out = format!("{} must not be restarted now:\n", answer.member);
+                for reason in &answer.reasons {
+                    // Writing to a string cannot fail.
+                    let _ = writeln!(out, "  {}", text::printable(reason));
+                }
+                print(&out)
+            }
+        };
+        Ok(written.code(code))
+    }
+
+    /// Looks until the member may be restarted or the time is over.
+    async fn answer(&self, scraper: &Arc<Scraper>) -> Result<(Report, (usize, usize)), UsageError> {
+        let end = Instant::now() + self.wait;
+        let mut said = Vec::new();
+        loop {
+            let report = ask(scraper).await;
+            let place = self.find(&report)?;
+            let reasons = self.judge(&report, place).reasons;
+            let left = end.saturating_duration_since(Instant::now());
+            if reasons.is_empty() || left.is_zero() {
+                return Ok((report, place));
+            }
+            if reasons != said {
+                tell(format_args!("waiting: {}", text::printable(&reasons.join("; "))));
+                said = reasons;
+            }
+            sleep(WAIT_INTERVAL.min(left)).await;
+        }
+    }
+
+    /// The places of the ensemble and of the member.
+    fn find(&self, report: &Report) -> Result<(usize, usize), UsageError> {
+        let all = report.ensembles.iter().enumerate();
+        let places = all.flat_map(|(number, ensemble)| {
+            let named = ensemble.members.iter().enumerate().filter(|(_, member)| self.names(&member.name));
+            named.map(move |(place, _)| (number, place))
+        });
+        match places.collect::<Vec<_>>().as_slice() {
+            [one] => Ok(*one),
+            [] => {
+                let known = report.ensembles.iter().flat_map(|ensemble| &ensemble.members).map(|member| &*member.name);
+                let known = text::line(&known.collect::<Vec<_>>().join(", "), 1000);
+                Err(UsageError(format!("unknown member `{}`: expected one of {known}", self.member)))
+            }
+            _ => Err(UsageError(format!("member `{}` is in several ensembles: choose one by --ensemble", self.member))),
+        }
+    }
+
+    /// Whether the argument names this member; the default port may be left out.
+    fn names(&self, member: &str) -> bool {
+        member == self.member || member.strip_suffix(DEFAULT_PORT).is_some_and(|host| host == self.member)
+    }
+
+    fn judge<'r>(&self, report: &'r Report, (ensemble, member): (usize, usize)) -> Answer<'r> {
+        let ensemble = &report.ensembles[ensemble];
+        let policy = RestartPolicy { settle: self.settle, allow_leader: self.allow_leader };
+        let reasons = restart_objections(ensemble, &judge(ensemble), member, policy);
+        Answer {
+            ensemble: &ensemble.name,
+            member: &ensemble.members[member].name,
+            may_restart: reasons.is_empty(),
+            reasons,
+        }
+    }
+}
+
+/// Flags of `plan`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = PLAN_EXAMPLES)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    look: Look,
+
+    /// Only the names of the members, one per line.
+    #[arg(long, conflicts_with = "output")]
+    names: bool,
+}
+
+/// A member of the order, as JSON has it.
+#[derive(Serialize)]
+struct Step<'r> {
+    ensemble: &'r str,
+    member: &'r str,
+    state: &'static str,
+    votes: bool,
+}
+
+impl Plan {
+    pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
+        let scraper = self.look.scraper()?;
+        let report = run(ask(&scraper))?;
+        let steps: Vec<Step<'_>> = report
+            .ensembles
+            .iter()
+            .flat_map(|ensemble| {
+                let verdict = judge(ensemble);
+                let step = |place: usize| Step {
+                    ensemble: &ensemble.name,
+                    member: &ensemble.members[place].name,
+                    state: ensemble.members[place].state.text(),
+                    votes: verdict.votes[place],
+                };
+                restart_order(ensemble, &verdict).into_iter().map(step).collect::<Vec<_>>()
+            })
+            .collect();
+        let written = match self.look.output {
+            Output::Json => print(
+                &(text::escape_json(&serde_json::to_string_pretty(&steps).unwrap_or_default()).into_owned() + "\n"),
+            ),
+            Output::Text if self.names => {
+                print(&steps.iter().map(|step| clean(step.member) + "\n").collect::<String>())
+            }
+            Output::Text => print(&table(&steps)),
+        };
+        Ok(written.code(exit_code(&report)))
+    }
+}
+
+fn table(steps: &[Step<'_>]) -> String {
+    let mut table = Table::new(&["ENSEMBLE", "MEMBER", "STATE", "VOTES"]);
+    for step in steps {
+        let votes = if step.votes { "yes" } else { "no" };
+        table.row(vec![step.ensemble.to_owned(), step.member.to_owned(), step.state.to_owned(), votes.to_owned()]);
+    }
+    table.lines().join("\n") + "\n"
+}

@@ -1,0 +1,206 @@
+//! Whether a member may be restarted now without stopping its ensemble, and in which order a rolling restart goes. Pure.
+//!
+//! The checks err on the side of waiting: what is not known is a reason not to restart.
+
+use std::time::Duration;
+
+use super::{LAG_WORTH_A_WARNING, Verdict};
+use crate::catalogue::{FamilyId, Own};
+use crate::reply::Number;
+use crate::scrape::{EnsembleReport, MemberReport, State};
+
+/// What a caller may set.
+#[derive(Clone, Copy, Debug)]
+pub struct RestartPolicy {
+    /// For how long every other member must have had its present role.
+    pub settle: Duration,
+    /// The leader may be restarted although other members were not restarted since its election.
+    pub allow_leader: bool,
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        Self { settle: Duration::from_mins(1), allow_leader: false }
+    }
+}
+
+/// Every reason not to restart the member at this place now; none if it may be restarted.
+#[must_use]
+pub fn restart_objections(
+    report: &EnsembleReport,
+    verdict: &Verdict,
+    place: usize,
+    policy: RestartPolicy,
+) -> Vec<String> {
+    let mut check = Check { report, verdict, place, all: Vec::new() };
+    check.sight();
+    check.quorum();
+    check.others(policy.settle);
+    check.synchronisation();
+    check.canary();
+    if !policy.allow_leader {
+        check.leader_last(policy.settle);
+    }
+    check.all
+}
+
+/// The members in the order of a rolling restart: those that do not serve, observers, followers, the leader.
+#[must_use]
+pub fn restart_order(report: &EnsembleReport, verdict: &Verdict) -> Vec<usize> {
+    let known = |place: &usize| !verdict.strangers.contains(place) && duplicate_of(verdict, *place).is_none();
+    let mut order: Vec<usize> = (0..report.members.len()).filter(known).collect();
+    order.sort_by_key(|place| match report.members[*place].state {
+        State::Leader => 3,
+        _ if Some(*place) == verdict.leader => 3,
+        state if serves(state) && verdict.votes[*place] => 2,
+        state if serves(state) => 1,
+        _ => 0,
+    });
+    order
+}
+
+struct Check<'r> {
+    report: &'r EnsembleReport,
+    verdict: &'r Verdict,
+    place: usize,
+    all: Vec<String>,
+}
+
+impl<'r> Check<'r> {
+    fn member(&self) -> &'r MemberReport {
+        &self.report.members[self.place]
+    }
+
+    /// The other members of the ensemble, each server once.
+    fn peers(&self) -> impl Iterator<Item = (usize, &'r MemberReport)> + use<'r> {
+        let (own, verdict) = (self.place, self.verdict);
+        let own = duplicate_of(verdict, own).unwrap_or(own);
+        let members = self.report.members.iter().enumerate();
+        members.filter(move |(place, _)| {
+            *place != own && !verdict.strangers.contains(place) && duplicate_of(verdict, *place).is_none()
+        })
+    }
+
+    /// What must be seen before anything can be said.
+    fn sight(&mut self) {
+        if self.verdict.strangers.contains(&self.place) {
+            self.all.push(format!("{} does not belong to ensemble {}", self.member().name, self.report.name));
+        }
+        if self.verdict.mixed {
+            self.all.push("the members belong to more than one ensemble".to_owned());
+        }
+        for member in &self.report.members {
+            if member.state == State::Unknown {
+                self.all.push(format!("{} could not be queried: limit of the exporter", member.name));
+            }
+        }
+        if self.verdict.leaders.len() > 1 {
+            self.all.push(format!("{} members lead", self.verdict.leaders.len()));
+        }
+    }
+
+    fn quorum(&mut self) {
+        let quorum = &self.verdict.quorum;
+        let serves = serves(self.member().state);
+        if quorum.voters == 1 && self.verdict.votes[self.place] {
+            self.all.push("it is the only voter: a restart stops the service".to_owned());
+            return;
+        }
+        let Some(margin) = quorum.margin() else {
+            self.all.push(format!("quorum unknown: leader {}", self.verdict.leader_state.text()));
+            return;
+        };
+        if margin < 0 {
+            self.all.push(format!("no quorum: margin {margin}"));
+        } else if margin == 0 && serves && self.verdict.votes[self.place] {
+            self.all.push("margin 0: the ensemble stops without this member".to_owned());
+        }
+        // The member itself may be the one that is not in sync.
+        let own = u64::from(self.verdict.votes[self.place] && !serves);
+        if let Some(synced) = quorum.synced
+            && synced + own < quorum.voters
+        {
+            self.all.push(format!("{synced} of {} voters in sync", quorum.voters));
+        }
+    }
+
+    fn others(&mut self, settle: Duration) {
+        let settle = settle.as_secs_f64();
+        for (place, member) in self.peers() {
+            if !serves(member.state) {
+                if self.verdict.votes[place] {
+                    self.all.push(format!("{} is {}", member.name, member.state.text()));
+                }
+                continue;
+            }
+            if let Some(lag) = self.verdict.lags[place].filter(|lag| *lag > u64::from(LAG_WORTH_A_WARNING)) {
+                self.all.push(format!("{} is {lag} transactions behind the leader", member.name));
+            }
+            match uptime(member) {
+                Some(uptime) if uptime < settle => self.all.push(format!(
+                    "{} has been {} for {uptime:.0} s, less than {settle:.0} s",
+                    member.name,
+                    member.state.text()
+                )),
+                Some(_) => {}
+                // Releases before 3.6 do not state it.
+                None if member.completeness() != Some(true) => {
+                    self.all.push(format!("{}: uptime unknown, mntr was not read", member.name));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Learners that take a snapshot or a diff from the leader.
+    fn synchronisation(&mut self) {
+        let Some(leader) = self.verdict.leader.map(|leader| &self.report.members[leader]) else { return };
+        let count = |key| leader.count(key);
+        let (Some(learners), Some(followers)) = (count("learners"), count("synced_followers")) else { return };
+        let synced = followers + count("synced_observers").unwrap_or(0);
+        if learners > synced {
+            self.all.push(format!("{} of {learners} learners are synchronising with the leader", learners - synced));
+        }
+    }
+
+    fn canary(&mut self) {
+        let canary = FamilyId::from(Own::CanaryUp);
+        if self.report.samples.cells().iter().any(|cell| cell.family() == canary && cell.value.as_f64() < 1.0) {
+            self.all.push("the canary fails".to_owned());
+        }
+    }
+
+    /// The leader goes last: when every other voter took its role well after the leader's election.
+    fn leader_last(&mut self, settle: Duration) {
+        let place = duplicate_of(self.verdict, self.place).unwrap_or(self.place);
+        if self.verdict.leader != Some(place) || self.verdict.quorum.voters == 1 {
+            return;
+        }
+        let own = uptime(self.member()).unwrap_or(0.0);
+        let restarted =
+            |member: &MemberReport| uptime(member).is_some_and(|uptime| uptime + settle.as_secs_f64() < own);
+        let names: Vec<&str> = self
+            .peers()
+            .filter(|(place, member)| self.verdict.votes[*place] && !restarted(member))
+            .map(|(_, member)| &*member.name)
+            .collect();
+        if !names.is_empty() {
+            let names = names.join(", ");
+            self.all.push(format!("it leads: restart the other voters first ({names}), or allow it (--allow-leader)"));
+        }
+    }
+}
+
+fn duplicate_of(verdict: &Verdict, place: usize) -> Option<usize> {
+    verdict.duplicates.iter().find(|(duplicate, _)| *duplicate == place).map(|(_, other)| *other)
+}
+
+/// Whether a member takes part in its ensemble.
+fn serves(state: State) -> bool {
+    matches!(state, State::Leader | State::Follower | State::Observer | State::Standalone)
+}
+
+/// Seconds since the member took its present role.
+fn uptime(member: &MemberReport) -> Option<f64> {
+    member.figure("uptime").map(Number::as_f64)
+}
