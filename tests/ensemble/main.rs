@@ -20,6 +20,7 @@ mod legal;
 mod live;
 mod prometheus;
 mod readme;
+mod restart;
 mod roles;
 mod sessions;
 mod tls;
