@@ -142,12 +142,11 @@ impl<'r> Check<'r> {
                     member.name,
                     member.state.text()
                 )),
-                Some(_) => {}
                 // Releases before 3.6 do not state it.
                 None if member.completeness() != Some(true) => {
                     self.all.push(format!("{}: uptime unknown, mntr was not read", member.name));
                 }
-                None => {}
+                Some(_) | None => {}
             }
         }
     }
