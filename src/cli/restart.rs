@@ -170,7 +170,7 @@ pub(super) struct Plan {
 
 /// A member of the order, as JSON has it.
 #[derive(Serialize)]
-struct Step<'r> {
+struct PlanStep<'r> {
     ensemble: &'r str,
     member: &'r str,
     state: &'static str,
@@ -181,12 +181,12 @@ impl Plan {
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
         let scraper = self.look.scraper()?;
         let report = run(ask(&scraper))?;
-        let steps: Vec<Step<'_>> = report
+        let steps: Vec<PlanStep<'_>> = report
             .ensembles
             .iter()
             .flat_map(|ensemble| {
                 let verdict = judge(ensemble);
-                let step = |place: usize| Step {
+                let step = |place: usize| PlanStep {
                     ensemble: &ensemble.name,
                     member: &ensemble.members[place].name,
                     state: ensemble.members[place].state.text(),
@@ -208,7 +208,7 @@ impl Plan {
     }
 }
 
-fn table(steps: &[Step<'_>]) -> String {
+fn table(steps: &[PlanStep<'_>]) -> String {
     let mut table = Table::new(&["ENSEMBLE", "MEMBER", "STATE", "VOTES"]);
     for step in steps {
         let votes = if step.votes { "yes" } else { "no" };
