@@ -315,7 +315,7 @@ fn the_rules_are_as_the_linters_want_them() {
             ];
             assert!(
                 rule.hold > Span(0) || events.iter().any(|word| rule.expr.contains(word)),
-                "{name} fires at the first glance"
+                "{name}: give it a duration (`for`), or an expression over a time"
             );
         }
     }

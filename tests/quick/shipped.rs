@@ -57,7 +57,10 @@ fn every_alert_has_a_whole_runbook_and_every_runbook_an_alert() {
         files("docs/runbooks", ".md").iter().map(|name| name.trim_end_matches(".md").to_owned()).collect();
     assert_golden("docs/runbooks/README.md", &document::index());
     files.remove("README");
-    assert_eq!(alerts, files);
+    let missing: Vec<&String> = alerts.difference(&files).collect();
+    assert!(missing.is_empty(), "write docs/runbooks/NAME.md, as of a similar alert, for {missing:?}");
+    let extra: Vec<&String> = files.difference(&alerts).collect();
+    assert!(extra.is_empty(), "runbooks without an alert: {extra:?}");
     for condition in conditions() {
         let alert = condition.alert();
         let path = format!("docs/runbooks/{alert}.md");
