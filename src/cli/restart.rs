@@ -20,7 +20,7 @@ const MAY_RESTART_EXAMPLES: &str = "\
 Examples:
   zookeeper-exporter may-restart zk-2:2181 --zookeeper zk-1,zk-2,zk-3
       whether zk-2 may be restarted now; if not, every reason
-  zookeeper-exporter may-restart zk-2 --zookeeper zk-1,zk-2,zk-3 --wait 10m && systemctl restart zookeeper
+  zookeeper-exporter may-restart zk-2 --zookeeper zk-1,zk-2,zk-3 --wait 10m && systemctl restart zk
       restart once the ensemble can spare it
 
 A member may be restarted if the quorum margin allows its loss, all other voters are in sync and have had their role for \
