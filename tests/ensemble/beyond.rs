@@ -156,7 +156,7 @@ fn slow_road(to: String) -> (String, Arc<AtomicU64>) {
 
 #[test]
 fn the_canary_follows_delay_and_loss_of_quorum() {
-    let ensemble = Ensemble::start(&["--members", "3"]);
+    let ensemble = Ensemble::start(&["--members", "3", "--whitelist", "mntr,srvr,conf,ruok"]);
     let members = ensemble.members();
     let (road, delay) = slow_road(ensemble.leader());
     let interval = Duration::from_secs(4);

@@ -113,7 +113,7 @@ fn the_plugin_says_what_else_real_members_suffer_from() {
         line.contains(&format!("member {follower} of ensemble prod serves clients, but mntr could not be read")),
         "{line}"
     );
-    again("4lw.commands.whitelist=*");
+    again("4lw.commands.whitelist=mntr,srvr,conf,cons,wchs,isro");
     again("tickTime=700");
     let line = check_until(1, &direct);
     assert!(line.contains("prod") && line.contains("configuration"), "{line}");
