@@ -12,7 +12,6 @@ use super::page::{Labels, Page, Sample};
 /// Host and port of a member as two words of a command, for names, IPv4 and IPv6.
 const HOST_PORT: &str = r#"{{ reReplaceAll "^\\[?(.*?)]?:([0-9]+)$" "$1 $2" $labels.member }}"#;
 const HOST: &str = r#"{{ reReplaceAll "^\\[?(.*?)]?:[0-9]+$" "$1" $labels.member }}"#;
-const MEMBERS: &str = r#"{{ range query (printf "group by (member) (zk_up{ensemble=%q})" $labels.ensemble) | sortByLabel "member" }} {{ .Labels.member }}{{ end }}"#;
 const STATES: &str = r#"{{ range query (printf "max by (member, state) (zk_server_state{ensemble=%q}) == 1" $labels.ensemble) | sortByLabel "member" }} {{ .Labels.member }} {{ .Labels.state }};{{ end }}"#;
 const REASONS: &str = r#"{{ range query (printf "group by (reason) (zk_scrape_failure{ensemble=%q,member=%q})" $labels.ensemble $labels.member) | sortByLabel "reason" }}{{ .Labels.reason }} {{ else }}unknown {{ end }}"#;
 const LIMITS: &str = r#"{{ range query (printf "group by (limit) (zk_exporter_limited_members{ensemble=%q})" $labels.ensemble) | sortByLabel "limit" }} {{ .Labels.limit }}{{ else }} unknown{{ end }}"#;
@@ -81,11 +80,6 @@ impl Words<'_> {
             "down" => DOWN.to_owned(),
             other => match other.split_once(' ') {
                 Some(("ask", word)) => format!("echo {word} | nc -w 3 {HOST_PORT}"),
-                Some(("ask-all", word)) => {
-                    format!(
-                        "for m in{MEMBERS}; do echo \"== $m\"; h=${{m%:*}}; h=${{h#[}}; echo {word} | nc -w 3 ${{h%]}} ${{m##*:}}; done"
-                    )
-                }
                 _ => self.plain_word(other),
             },
         })
@@ -138,7 +132,6 @@ impl Words<'_> {
             other => match other.split_once(' ') {
                 // No bar: a monitoring system takes what follows it for figures.
                 Some(("ask", word)) => format!("nc -w 3 {host} {port} <<< {word}"),
-                Some(("ask-all", word)) => format!("nc -w 3 HOST {port} <<< {word}, of every member"),
                 _ if labels.contains_key(other) => label(other),
                 _ => self.plain_word(other),
             },

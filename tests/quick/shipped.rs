@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use zookeeper_exporter::alert::early::{INDICATORS, RECORDED};
-use zookeeper_exporter::alert::{Condition, Group, conditions, document, watch};
+use zookeeper_exporter::alert::{Condition, conditions, document, watch};
 
 use crate::common::{assert_golden, root};
 
@@ -173,13 +173,64 @@ fn one_whitelist_is_recommended_everywhere_and_it_is_enough_for_every_alert() {
             let first_ask = text.find("<ask");
             let own = text.find("<info>").or_else(|| text.find("<stat>"));
             if let Some(ask) = first_ask
-                && condition.group != Group::Availability
-                && condition.group != Group::Exporter
+                && condition.name != "SamplesDropped"
             {
                 assert!(own.is_some_and(|own| own < ask), "{}: the first command is not our own", condition.name);
             }
         }
     }
+}
+
+/// Whether a text advises the restart of a member, which costs the ensemble a voter for a while.
+fn advises_a_restart(text: &str) -> bool {
+    let text = text.to_lowercase().replace('\n', " ");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (of_member, of_others) = (
+        ["it", "this", "that", "them", "those", "one", "the member", "the leader", "every", "each", "all", "members"],
+        ["it, and correct", "them gently", "the client", "it to drop its watches", "one only if"],
+    );
+    let restarts = text.match_indices("restart ").map(|(place, word)| (&text[..place], &text[place + word.len()..]));
+    let advised = restarts.filter(|(before, after)| {
+        let denied = ["not ", "no ", "without a ", "before the next ", "a ", "next ", "the "];
+        !denied.iter().any(|word| before.ends_with(word))
+            && of_member.iter().any(|whom| after.starts_with(whom))
+            && !of_others.iter().any(|whom| after.starts_with(whom))
+            && !text.contains("client")
+    });
+    advised.count() > 0 || text.contains("plan a rolling restart") || text.contains("kill -9")
+}
+
+/// An operator who follows a text at margin 0 must not make the outage.
+#[test]
+fn advice_to_restart_names_the_margin() {
+    assert!(advises_a_restart("3. It hangs: restart this\n   member alone."));
+    assert!(!advises_a_restart("Do not restart a second one. A restart does not help. Joins without a restart."));
+    let (mut advised, mut silent) = (0, Vec::new());
+    for condition in conditions() {
+        let alert = condition.alert();
+        let text = read(&format!("docs/runbooks/{alert}.md"));
+        let mend = text.split("## Mitigation").nth(1).unwrap();
+        let items = mend.split("\n1. ").flat_map(|part| {
+            let mut all = vec![String::new()];
+            for line in part.lines() {
+                let begins = line.split_once(". ").is_some_and(|(number, _)| number.parse::<u8>().is_ok());
+                if begins {
+                    all.push(String::new());
+                }
+                all.last_mut().unwrap().push_str(&format!("{line}\n"));
+            }
+            all
+        });
+        let texts = [condition.first, condition.decision, condition.mitigation].map(str::to_owned);
+        for item in items.chain(texts).filter(|item| advises_a_restart(item)) {
+            advised += 1;
+            if !item.contains("margin") && !item.contains("majority") {
+                silent.push(format!("{alert}: {item}"));
+            }
+        }
+    }
+    assert!(silent.is_empty(), "a restart is advised without a word on the margin: {silent:#?}");
+    assert!(advised >= 25, "{advised}");
 }
 
 /// Commands that runbooks may name: of every Linux, of the JDK, of ZooKeeper and its shell, of Prometheus, ours.

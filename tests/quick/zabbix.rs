@@ -227,14 +227,53 @@ fn every_condition_is_there_or_reported() {
         left_out,
         [
             "ZooKeeperUnavailableTime",
-            "ZooKeeperDataGrowth",
-            "ZooKeeperFileDescriptorsForecast",
             "ZooKeeperWatchdog",
             "ZooKeeperDiskSpaceLow",
             "ZooKeeperCanaryFailing",
             "ZooKeeperCanarySlow"
         ]
     );
+}
+
+#[test]
+fn an_observer_that_is_gone_is_a_warning_and_no_alarm() {
+    let export = of(&shipped().text());
+    let expression = |alert: &str| {
+        let mut found = Vec::new();
+        for (_, _, triggers) in rules(&export) {
+            let of_alert = |trigger: &&Value| list(trigger, "tags").iter().any(|tag| word(tag, "value") == alert);
+            found.extend(triggers.into_iter().filter(of_alert).map(|one| word(one, "expression").to_owned()));
+        }
+        assert_eq!(found.len(), 1, "{alert}");
+        found.remove(0)
+    };
+    let observes =
+        "count(/ZooKeeper by zookeeper-exporter/zk.observer[\"{#ENSEMBLE}\",\"{#MEMBER}\"],#1,\"eq\",\"1\")=1";
+    for alert in ["ZooKeeperMemberDown", "ZooKeeperMemberNotServing"] {
+        assert!(expression(alert).contains(&format!(" and not ({observes})")), "{alert}: {}", expression(alert));
+    }
+    let warning = expression("ZooKeeperObserverDown");
+    assert!(
+        warning.contains(&format!(" and {observes}")) && !warning.contains(&format!("not ({observes}")),
+        "{warning}"
+    );
+}
+
+/// A gate beside each look makes expressions long; but without any, a series that is gone would fire.
+#[test]
+fn every_item_that_is_looked_at_must_have_a_value() {
+    for template in [shipped(), everything()] {
+        let export = of(&template.text());
+        for (_, _, triggers) in rules(&export) {
+            for trigger in triggers {
+                let expression = word(trigger, "expression");
+                for key in keys(expression) {
+                    let gated = expression.contains(&format!("nodata(/{NAME}/{key},"));
+                    assert!(gated || key.starts_with("zk.observer"), "{key} in {expression}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("2 minutes outlast the restart of one member; the rules of ZooKeeper's documentation wait 1, etcd's 20")
         .says(
             "<who> has given the exporter no answer for over <for> (reason: <reasons>seen by the exporter).",
-            "First ask it yourself: <info> - if it answers you, look at the exporter's network; else, on its host: systemctl status zookeeper; journalctl -u zookeeper -n 50 - and start it. Do not restart another member meanwhile.",
+            "First ask it yourself: <info> - if it answers you, look at the exporter's network; else, on its host: systemctl status zookeeper; journalctl -u zookeeper -n 50 - and start it if it is dead. With the reason timeout it runs: it loads its data (wait), hangs or is overloaded. Do not restart another member meanwhile.",
         )
         .means(
             "The process is dead, hung or unreachable, or another program listens on its port.",
@@ -133,7 +133,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("an election takes seconds; 2 minutes let a restarted member load and sync. Or 4 of 10 minutes in pieces, so that a crash loop counts")
         .says(
             "<who> has not served clients for over <for>, or comes and goes: it finds no leader, cannot sync with the one there is, or starts and dies again.",
-            "First see whether it is alone with that: <info> - if the others serve, read the end of its log and check that its host reaches their ports 2888 and 3888, then restart this member alone; if none serves, treat it as ZooKeeperQuorumLost.",
+            "First see whether it is alone with that: <info> - if the others serve, read the end of its log and check that its host reaches their ports 2888 and 3888, then restart this member alone: it has no part in the margin now; if none serves, treat it as ZooKeeperQuorumLost.",
         )
         .means(
             "The member has no part in a quorum, or not for long: it looks for a leader, loads, cannot sync, or restarts again and again.",

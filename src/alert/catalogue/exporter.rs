@@ -283,7 +283,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("since 3.5.3 ZooKeeper allows only srvr unless 4lw.commands.whitelist says more")
         .says(
             "<who> serves clients, but for over <for> mntr could not be read whole (reason: <reasons>seen by the exporter): most rules cannot fire for it.",
-            "First ask it: <ask mntr> | head -3 - if it says that mntr is not in the whitelist, add to zoo.cfg: 4lw.commands.whitelist=mntr,srvr,conf,cons,wchs,isro and restart this member alone; or name the AdminServer in the exporter's module: admin: http://{host}:8080",
+            "First see which command fails, and why: <info> - not_allowed: add to zoo.cfg: 4lw.commands.whitelist=mntr,srvr,conf,cons,wchs,isro and restart this member alone, while the margin is above 0; or name the AdminServer in the exporter's module: admin: http://{host}:8080",
         )
         .means("mntr is not whitelisted, or its answer is cut or comes too late.", "Latency, disk, connections and the like of this member are not watched; whether it runs and serves still is.")
         .so("Plan the restart; until then this member is half blind.", "Whitelist mntr, or let the exporter use the AdminServer.")
@@ -299,7 +299,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("half of the exporter's default timeout of 5 s; a healthy member answers within milliseconds")
         .says(
             "the exporter has needed <value> on average to ask <who>, for over <for> (limit <limit>).",
-            "First time it: time (<ask mntr> | tail -1) - slow from the member's own host as well: the member is overloaded or pauses; only from afar: the network, or DNS.",
+            "First see which members fail to answer in time: <info> - then time one, where its port is not TLS: time (<ask mntr> | tail -1) - slow from the member's own host as well: the member is overloaded or pauses; only from afar: the network, or DNS.",
         )
         .means("Connecting to the member or its answers take long.", "Metrics become incomplete when it reaches the timeout.")
         .so("None tonight, unless latency alarms fire as well.", "Find the pause, the network or the name server that is slow.")
@@ -331,7 +331,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("any one: a server version that the exporter does not understand, or a cap that was reached")
         .says(
             "the exporter has left out <value> values of <who> within 15 minutes.",
-            "First see why: sum by (reason) (increase(zk_exporter_dropped_samples_total[15m])) in Prometheus - cap: raise --limit.series-per-member; any other: report it with the output of <ask mntr>",
+            "First see why: sum by (reason) (increase(zk_exporter_dropped_samples_total[15m])) in Prometheus - cap: raise --limit.series-per-member; any other: report it with the member's mntr: <ask mntr> - or, over TLS, curl -s http://<host>:8080/commands/monitor",
         )
         .means("A reply held what cannot be a sample, or more series than the cap.", "Those series are missing.")
         .so("Report it, or raise the cap.", "Raise --limit.series-per-member; or report the reply.")

@@ -189,12 +189,14 @@ pub(super) fn conditions() -> Vec<Condition> {
                 .increase(Span::hours(1))
                 .of_member()
                 .gt(0.0)
-                .and(series("zk_serving").max(Span::minutes(2)).of_member().eq(0.0)),
+                .and(series("zk_serving").max(Span::minutes(2)).of_member().eq(0.0))
+                // On a full disk it joins again and again, and dies at each write.
+                .or(series("zk_unrecoverable_errors_total").increase(Span::minutes(10)).of_member().ge(3.0)),
         )
-        .warning(None, Span::minutes(1), "A ZooKeeper member does not serve after one of its threads died.")
-        .source("ZooKeeperCriticalThread: the server shuts down after it. A pause of the process ends such a thread as well (3.8: SendAckRequestProcessor), and the member is in sync again a moment later: only one that does not serve any more counts")
+        .warning(None, Span::minutes(1), "A ZooKeeper member does not serve, or not for long, after one of its threads died.")
+        .source("ZooKeeperCriticalThread: the server shuts down after it. A pause of the process ends such a thread as well (3.8: SendAckRequestProcessor), and the member is in sync again a moment later: only one that does not serve any more counts, or one with three within 10 minutes")
         .says(
-            "<who> does not serve, and within the last hour <value> thread(s) that it cannot do without died of an error: that is the likely cause.",
+            "<who> does not serve, or joins and fails again, and lately <value> thread(s) that it cannot do without died of an error: that is the likely cause.",
             "First see whether it is back in sync; then no action is needed: <info> - else read why: grep -A 20 'Severe unrecoverable error' in its log on <host>; most often a full disk or an OutOfMemoryError.",
         )
         .means("The thread that writes the log, commits or leads died of an error, and the member has not come back.", "The member is lost until the cause is gone; the ensemble bears one failure less.")
@@ -202,6 +204,12 @@ pub(super) fn conditions() -> Vec<Condition> {
         .fires(Warning, "m1", "one, and it does not serve any more", &[
             "zk_unrecoverable_errors_total m1 0 for 30m then 1 for 20m then stale",
             "zk_serving m1 1 for 50m then 0",
+        ])
+        .fires(Warning, "m1", "its disk is full: it joins again and again", &[
+            "zk_unrecoverable_errors_total m1 0 for 40m then +2/m",
+        ])
+        .quiet(Warning, "two pauses of the process within ten minutes", &[
+            "zk_unrecoverable_errors_total m1 0 for 50m then 1 for 3m then 2",
         ])
         .quiet(Warning, "one, and it serves: the process was paused", &[
             "zk_unrecoverable_errors_total m1 0 for 50m then 1",

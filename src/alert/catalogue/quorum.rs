@@ -168,7 +168,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("a paused leader keeps its followers for syncLimit ticks, 10 s by default; 2 minutes are well beyond")
         .says(
             "members of ensemble <ensemble> say that they follow, but for over <for> no member has answered as their leader with a majority in sync: it hangs and no write succeeds, or only the exporter cannot reach it. Members:<states>",
-            "first see who follows whom: <info> - then try a write: zkCli.sh -server MEMBER create /zookeeper-exporter-test x - if that hangs, stop the silent leader's process (kill -9 is right for a hung JVM), and the others elect a new one.",
+            "first see who follows whom: <info> - then try a write: zkCli.sh -server MEMBER create /zookeeper-exporter-test x - if that hangs and the followers are a majority without it, stop the silent leader's process (kill -9 is right for a hung JVM), and the others elect a new one.",
         )
         .means(
             "The leader hangs (a long garbage collection, a stopped process, a stuck disk), or it leads and does not answer the exporter.",
@@ -335,12 +335,12 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("an even number adds a member that can fail and no failure that can be borne (ZooKeeper's administrator's guide); off, since nothing is wrong tonight")
         .says(
             "ensemble <ensemble> has <value> voters: it bears no more failures than with one less.",
-            "First see the configured voters: <ask-all conf> | grep -E '==|^server'",
+            "First see the voters that the members know: <info>",
         )
         .means("The number of voters is even.", "One more machine that can fail, without a failure more that can be borne.")
         .so(
             "Add a voter or make one an observer at the next occasion.",
-            "reconfig -add or -remove (3.5 and later), or the server lines of all members and a rolling restart.",
+            "reconfig -add or -remove (3.5 and later), or the server lines of all members and a rolling restart, each while the margin is above 0.",
         )
         .fires(Warning, "e", "two voters", &["zk_ensemble_voters e 2"])
         .fires(Warning, "e", "four voters", &["zk_ensemble_voters e 4"])

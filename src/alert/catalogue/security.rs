@@ -27,7 +27,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "First see it yourself: openssl s_client -connect <member> -showcerts </dev/null 2>/dev/null | openssl x509 -noout -subject -enddate",
         )
         .means("The certificate that the member shows, or one of its issuers, is near its end.", "At its end no new TLS connection succeeds; old ones go on until they break.")
-        .so("Renew it this week; plan a rolling restart where certificates are not reloaded.", "Put the new key store in place; client.certReload=true or a restart, one member at a time. Check sslQuorum as well: it has a store of its own.")
+        .so("Renew it this week; plan a rolling restart, each member while the margin is above 0, where certificates are not reloaded.", "Put the new key store in place; client.certReload=true or a restart, one member at a time, while the margin is above 0. Check sslQuorum as well: it has a store of its own.")
         .fires(Warning, "m1 subject=CN=zk-1", "20 days left", &[
             "zk_tls_certificate_not_after_timestamp_seconds{subject=\"CN=zk-1\"} m1 1728000",
         ])

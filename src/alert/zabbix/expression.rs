@@ -7,8 +7,8 @@
 use super::TEMPLATE;
 use super::item::Items;
 use super::shape::{
-    first, grows, has_extreme, is_held, is_of_member, is_recorded, is_trouble, is_unwatched, is_up, limited, quotient,
-    source, tells_time,
+    first, grows, has_extreme, is_held, is_of_member, is_of_observers, is_recorded, is_trouble, is_unwatched, is_up,
+    limited, quotient, source, tells_time,
 };
 use crate::alert::expr::{Agg, Cmp, Expr, Fold, Keys, Op, Selector, Set, Span};
 use crate::alert::promql::number;
@@ -29,6 +29,8 @@ pub(super) struct Writer<'w> {
     pub(super) brief: bool,
     /// Where the items that it looks at are noted.
     pub(super) items: &'w mut Items,
+    /// Keys of items that are known to have a new value where the next part is reckoned.
+    pub(super) given: Vec<String>,
 }
 
 /// Why Zabbix cannot say it.
@@ -43,6 +45,19 @@ enum Look {
     Low,
     /// The largest of that time.
     High,
+}
+
+/// That an item has a value which is not older than this.
+#[derive(PartialEq)]
+struct Gate {
+    key: String,
+    memory: Span,
+}
+
+impl Gate {
+    fn text(&self) -> String {
+        format!("nodata(/{TEMPLATE}/{},{})=0", self.key, self.memory)
+    }
 }
 
 fn negation(text: &str) -> String {
@@ -69,6 +84,13 @@ impl Writer<'_> {
             {
                 self.holds(left, denied)
             }
+            Expr::Sets(set @ (Set::And | Set::Unless), _, left, right) if is_of_observers(right) => {
+                let one = self.holds(left, denied)?;
+                let key = self.items.observer(self.rule);
+                // An observer that died is one still; a member of which nothing was ever known is none.
+                let observes = format!("count(/{TEMPLATE}/{key},#1,\"eq\",\"1\")=1");
+                Ok(both(&format!("({one})"), &if *set == Set::And { observes } else { negation(&observes) }))
+            }
             // There is one exporter, the host, and nothing that another one sees.
             Expr::Sets(Set::And | Set::Unless, _, left, right) if is_recorded(right) => self.holds(left, denied),
             Expr::Sets(Set::Unless, ..) if is_unwatched(expr) => Ok(self.unwatched()),
@@ -76,24 +98,26 @@ impl Writer<'_> {
                 self.holds(left, denied)
             }
             Expr::Trouble(trouble) => self.trouble(trouble, denied),
+            Expr::Sets(Set::Or, _, left, right) => {
+                let given = self.given.clone();
+                let one = self.holds(left, denied)?;
+                self.given.clone_from(&given);
+                let other = self.holds(right, denied)?;
+                self.given = given;
+                Ok(format!("({one}) or ({other})"))
+            }
             Expr::Sets(set, keys, left, right) => {
                 let one = self.holds(left, denied)?;
                 let bracketed =
                     if matches!(**left, Expr::Sets(Set::Or, ..)) { format!("({one})") } else { one.clone() };
-                match set {
-                    Set::And => {
-                        let other = self.part(right, *keys, denied)?;
-                        Ok(both(&bracketed, &other))
-                    }
-                    Set::Unless => {
-                        let other = self.part(right, *keys, !denied)?;
-                        Ok(both(&bracketed, &negation(&other)))
-                    }
-                    Set::Or => {
-                        let other = self.holds(right, denied)?;
-                        Ok(format!("({one}) or ({other})"))
-                    }
+                if *set == Set::And {
+                    let other = self.part(right, *keys, denied)?;
+                    return Ok(both(&bracketed, &other));
                 }
+                let given = self.given.clone();
+                let other = self.part(right, *keys, !denied)?;
+                self.given = given;
+                Ok(both(&bracketed, &negation(&other)))
             }
             Expr::By(Agg::Group, keys, inner) => self.part(inner, Some(*keys), denied),
             Expr::Compare(cmp, left, right) => self.compare(*cmp, left, right, denied),
@@ -104,7 +128,10 @@ impl Writer<'_> {
     /// A spell, or a share of the window with changes in it.
     fn trouble(&mut self, trouble: &Trouble, denied: bool) -> Result<String, Reason> {
         let flag = Expr::Series(trouble.flag.clone()).by(Agg::Max, trouble.keys);
+        let given = self.given.clone();
         let spell = self.compare(Cmp::Eq, &flag, &Expr::Number(trouble.bad), denied)?;
+        // Beside an `or` nothing is given by one of its sides.
+        self.given = given;
         if trouble.recorded.is_none() || self.brief {
             return Ok(spell);
         }
@@ -165,6 +192,12 @@ impl Writer<'_> {
             Cmp::Eq => "=",
         };
         for look in looks {
+            if below.is_none()
+                && let Some((value, against)) = self.with_a_common_term(&above, right, look, &mut gates)?
+            {
+                said.push(format!("{value}{sign}{against}"));
+                continue;
+            }
             let value = self.number(&above, look, &mut gates)?;
             let against = self.number(right, look, &mut gates)?;
             match &below {
@@ -182,8 +215,47 @@ impl Writer<'_> {
             }
         }
         let said = if denied && said.len() > 1 { format!("({})", said.join(" or ")) } else { said.join(" and ") };
-        gates.push(said);
-        Ok(gates.join(" and "))
+        let mut all = self.needed(&gates);
+        all.push(said);
+        Ok(all.join(" and "))
+    }
+
+    /// What must be looked at before the rest is reckoned: an item with a new value has an older one as well, and what is
+    /// given already needs no second look.
+    fn needed(&mut self, gates: &[Gate]) -> Vec<String> {
+        let fresh: Vec<String> =
+            gates.iter().filter(|gate| gate.memory == STALE).map(|gate| gate.key.clone()).collect();
+        let needed = gates
+            .iter()
+            .filter(|gate| !self.given.contains(&gate.key) && (gate.memory == STALE || !fresh.contains(&gate.key)));
+        let texts = needed.map(Gate::text).collect();
+        self.given.extend(fresh);
+        texts
+    }
+
+    /// `a - b > (a - c) / n` as `(n - 1) * a + c > n * b`: shorter by one look, since Zabbix takes no long expression.
+    fn with_a_common_term(
+        &mut self,
+        left: &Expr,
+        right: &Expr,
+        look: Look,
+        gates: &mut Vec<Gate>,
+    ) -> Result<Option<(String, String)>, Reason> {
+        let (Expr::Math(Op::Sub, more, less), Expr::Math(Op::Div, whole, parts)) = (left, right) else {
+            return Ok(None);
+        };
+        let (Expr::Math(Op::Sub, end, begin), Expr::Number(parts), Look::At(_)) = (&**whole, &**parts, look) else {
+            return Ok(None);
+        };
+        let (times, fewer) = (number(*parts), number(parts - 1.0));
+        let mut of = |expr: &Expr| self.number(expr, look, gates);
+        Ok(if more == end {
+            Some((format!("{fewer}*{}+{}", of(more)?, of(begin)?), format!("{times}*{}", of(less)?)))
+        } else if less == begin {
+            Some((format!("{times}*{}", of(more)?), format!("{}+{fewer}*{}", of(end)?, of(less)?)))
+        } else {
+            None
+        })
     }
 
     /// How the numbers of a comparison are looked at, so that it holds for the whole time.
@@ -197,11 +269,15 @@ impl Writer<'_> {
         {
             return vec![if low { Look::Low } else { Look::High }];
         }
+        // What is made of a far longer time does not come and go within the time that it must hold.
+        if whole.looks_back() >= Span(4 * self.hold.0) {
+            return vec![Look::At(Span(0))];
+        }
         let half = (whole.looks_back() < self.hold).then_some(Look::At(Span(self.hold.0 / 2)));
         [Some(Look::At(Span(0))), half, Some(Look::At(self.hold))].into_iter().flatten().collect()
     }
 
-    fn number(&mut self, expr: &Expr, look: Look, gates: &mut Vec<String>) -> Result<String, Reason> {
+    fn number(&mut self, expr: &Expr, look: Look, gates: &mut Vec<Gate>) -> Result<String, Reason> {
         match expr {
             Expr::Number(value) => Ok(number(*value)),
             Expr::Limit => Ok(self.limit.to_owned()),
@@ -225,14 +301,7 @@ impl Writer<'_> {
         }
     }
 
-    fn look(
-        &mut self,
-        agg: Agg,
-        keys: Keys,
-        leaf: &Expr,
-        look: Look,
-        gates: &mut Vec<String>,
-    ) -> Result<String, Reason> {
+    fn look(&mut self, agg: Agg, keys: Keys, leaf: &Expr, look: Look, gates: &mut Vec<Gate>) -> Result<String, Reason> {
         let Some(selector) = leaf.selectors().first().copied() else { return Err("looks at no series") };
         let mut of = keys;
         if grows(leaf) && keys == Keys::Ensemble && is_of_member(selector) {
@@ -283,7 +352,7 @@ impl Writer<'_> {
             Expr::Predict(_, window, ahead) => (at(*window, "forecast", &format!(",{ahead}")), *window),
             _ => return Err("reckons with series before they are joined"),
         };
-        let gate = format!("nodata(/{TEMPLATE}/{key},{})=0", memory.max(STALE));
+        let gate = Gate { key, memory: memory.max(STALE) };
         if !gates.contains(&gate) {
             gates.push(gate);
         }

@@ -6,6 +6,7 @@ use super::yaml::{Node, text, texts, uuid};
 use super::{MASTER, TEMPLATE};
 use crate::alert::expr::{Agg, Keys, Selector};
 use crate::alert::promql::family_of;
+use crate::catalogue::Scope;
 
 /// The macros of discovery that tell the objects of one kind apart, with their labels.
 pub(super) const fn macros(keys: Keys) -> &'static [(&'static str, &'static str)] {
@@ -100,7 +101,12 @@ impl Items {
         let short = selector.name.trim_start_matches("zk_");
         let labels: String = selector.labels.iter().map(|(_, value)| format!(".{}", value.replace('|', "_"))).collect();
         let (wide, of_all) = if of == rule { ("", "") } else { ("of_ensemble.", ", of the ensemble") };
+        // One series of a member is its own largest and least.
+        let alone = of == Keys::Member
+            && rule == Keys::Member
+            && family_of(selector.name).is_some_and(|family| family.scope == Scope::Member && family.labels.is_empty());
         let (function, joined) = match agg {
+            Agg::Min if alone => ("max", ""),
             Agg::Sum => ("sum", ".sum"),
             Agg::Min => ("min", ".min"),
             Agg::Max | Agg::Group => ("max", ""),
@@ -188,6 +194,30 @@ impl Items {
                 ],
             },
         );
+    }
+
+    /// Whether a member is an observer, or was one when it last served; gives the key.
+    pub(super) fn observer(&mut self, rule: Keys) -> String {
+        let served = "leader|follower|observer|standalone|read-only";
+        let pattern = format!("zk_server_state{} == 1", matchers(rule, &[("state", served)]));
+        let key = format!("zk.observer{}", parameters(rule));
+        self.put(
+            rule,
+            Item {
+                key: key.clone(),
+                name: format!("{}: observer", prefix(rule)),
+                about: about("zk_server_state"),
+                value_type: "FLOAT",
+                units: "",
+                map: Some(super::YES_MAP),
+                // Of a member that does not serve the pattern finds nothing, and the last value stays.
+                steps: vec![
+                    step("PROMETHEUS_PATTERN", texts([&pattern, "label", "state"])),
+                    plain_step("JAVASCRIPT", texts(["return value === 'observer' ? 1 : 0"])),
+                ],
+            },
+        );
+        key
     }
 
     /// Those of one rule, as they are written.

@@ -304,7 +304,7 @@ fn trigger(
     let rule = rule_of(&condition.expr);
     let context = (!macros(rule).is_empty()).then_some("{#ENSEMBLE}");
     let limit = macro_name(condition, short_of(severity), context);
-    let mut writer = Writer { rule, limit: &limit, hold: level.hold, brief: false, items };
+    let mut writer = Writer { rule, limit: &limit, hold: level.hold, brief: false, items, given: Vec::new() };
     let mut expression = writer.write(&level.expr().of_one_exporter())?;
     let value = writer.value(&level.expr().of_one_exporter());
     if is_switched(level) {
@@ -321,7 +321,8 @@ fn trigger(
             && !macros(elsewhere).is_empty()
             && other.condition.name != "EnsembleUnwatched"
         {
-            let mut writer = Writer { rule, limit: "", hold: other.hold, brief: true, items: &mut *items };
+            let mut writer =
+                Writer { rule, limit: "", hold: other.hold, brief: true, items: &mut *items, given: Vec::new() };
             // A lost quorum and a silent leader are one state here.
             if let Ok(worse) = writer.write(&other.expr().of_one_exporter())
                 && !expression.contains(&worse)

@@ -71,6 +71,15 @@ pub(super) fn is_recorded(expr: &Expr) -> bool {
     !all.is_empty() && all.iter().all(|selector| watch::is_recorded(selector.name))
 }
 
+/// Which members are observers, dead ones included.
+pub(super) fn is_of_observers(expr: &Expr) -> bool {
+    match expr {
+        Expr::Compare(Cmp::Eq, series, _) | Expr::By(_, _, series) => is_of_observers(series),
+        Expr::Series(selector) => selector.name == watch::OBSERVER,
+        _ => false,
+    }
+}
+
 /// Ensembles that were watched, and of which no page comes.
 pub(super) fn is_unwatched(expr: &Expr) -> bool {
     matches!(expr, Expr::Sets(Set::Unless, Some(Keys::Ensemble), left, _) if is_recorded(left))

@@ -79,7 +79,6 @@ impl Words<'_> {
             "for" => in_words(self.hold),
             other => match other.split_once(' ') {
                 Some(("ask", word)) => format!("echo {word} | nc -w 3 HOST PORT"),
-                Some(("ask-all", word)) => format!("echo {word} | nc -w 3 HOST PORT, of every member"),
                 _ => format!("<{other}>"),
             },
         })
