@@ -7,7 +7,7 @@ use super::grafana::{
     Dashboard, DataLink, Defaults, FieldConfig, GridPos, Matcher, Override, Panel as Placed, Property, Target as Query,
     Time, Transformation,
 };
-use super::panel::{Column, Look, Paint, Panel, Target};
+use super::panel::{ALARM, Column, Look, Paint, Panel, Target};
 use super::query::written;
 use super::{limits, looks, shared};
 
@@ -104,8 +104,8 @@ fn placed(panel: &Panel, id: u32, grid_pos: GridPos) -> Placed {
                 unit: panel.unit.id().into(),
                 no_value: panel.missing.into(),
                 color: looks::color(&panel.look),
-                thresholds: looks::thresholds(&panel.paint),
-                mappings: looks::mappings(&panel.paint),
+                thresholds: looks::thresholds(&panel.look, &panel.paint),
+                mappings: mappings(panel),
                 min: panel.bounds.0.filter(|_| bar),
                 max: panel.bounds.1.filter(|_| bar),
                 decimals: looks::decimals(panel.unit, &panel.look),
@@ -118,6 +118,12 @@ fn placed(panel: &Panel, id: u32, grid_pos: GridPos) -> Placed {
         collapsed: None,
         panels: None,
     }
+}
+
+/// The words of the panel, and that for an alarm where one may take the place of a number.
+fn mappings(panel: &Panel) -> Vec<Value> {
+    let alarm = panel.targets.iter().any(|target| target.expr.starts_with(&ALARM.to_string()));
+    looks::mappings(&panel.paint).into_iter().chain(alarm.then(looks::alarm)).collect()
 }
 
 /// From a series to the member or the ensemble that its labels name.
@@ -210,6 +216,7 @@ fn cells(keys: &[(&str, &str)], columns: &[Column]) -> Vec<Override> {
         let link = match *label {
             "ensemble" => shared::to_ensemble(&field("ensemble")),
             "member" if has_member => shared::to_member(&field("ensemble"), &field("member")),
+            "alertname" => shared::to_runbook(),
             "severity" => {
                 let cell = json!({"type": "color-text"});
                 let words = json!([{"type": "value", "options": {
@@ -224,7 +231,7 @@ fn cells(keys: &[(&str, &str)], columns: &[Column]) -> Vec<Override> {
     }
     for column in columns.iter().filter(|column| !column.title.is_empty()) {
         let mut properties = vec![property("unit", json!(column.unit.id()))];
-        let well = if column.bar { "green" } else { "transparent" };
+        let well = if column.bar { "blue" } else { "transparent" };
         let steps = json!(looks::thresholds_above(&column.paint, well));
         if let Some(decimals) = looks::decimals(column.unit, &Look::Number) {
             properties.push(property("decimals", json!(decimals)));
@@ -237,7 +244,7 @@ fn cells(keys: &[(&str, &str)], columns: &[Column]) -> Vec<Override> {
         } else if column.paint != Paint::Plain {
             properties.push(property("custom.cellOptions", json!({"type": "color-background", "mode": "basic"})));
             properties.push(property("thresholds", steps));
-            let words = looks::mappings(&column.paint);
+            let words = looks::mappings_in_a_table(&column.paint);
             if !words.is_empty() {
                 properties.push(property("mappings", json!(words)));
             }

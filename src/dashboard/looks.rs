@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::grafana::{Step, Thresholds};
-use super::panel::{Axis, Look, Paint, Unit};
+use super::panel::{ALARM, Axis, Look, Paint, Unit};
 
 /// Grafana's name of the kind of panel.
 pub(super) fn kind(look: &Look) -> &'static str {
@@ -96,17 +96,17 @@ pub(super) fn custom(look: &Look) -> Option<Value> {
     })
 }
 
-/// From which value on which colour.
-pub(super) fn thresholds(paint: &Paint) -> Thresholds {
-    thresholds_above(paint, "green")
+/// From which value on which colour. Far from a limit is not yet well: only numbers and states that look at the alerts of
+/// their subject are green.
+pub(super) fn thresholds(look: &Look, paint: &Paint) -> Thresholds {
+    thresholds_above(paint, if matches!(look, Look::Bars | Look::Heat) { "blue" } else { "green" })
 }
 
 /// The same, with this colour for what is well: in a table only what is bad should catch the eye.
 pub(super) fn thresholds_above(paint: &Paint, well: &str) -> Thresholds {
     let step = |color: &str, value: Option<f64>| Step { color: color.into(), value };
     let steps = match paint {
-        Paint::Plain => vec![step("text", None)],
-        Paint::Words(_) => vec![step("green", None)],
+        Paint::Plain | Paint::Words(_) => vec![step("text", None)],
         Paint::From(list) | Paint::Falling(list) | Paint::FromOrWords(list, _) => {
             let first = if matches!(paint, Paint::Falling(_)) { "red" } else { well };
             let rest = list.iter().map(|(value, color)| step(color, Some(*value)));
@@ -120,6 +120,11 @@ pub(super) fn thresholds_above(paint: &Paint, well: &str) -> Thresholds {
     Thresholds { mode: "absolute".into(), steps }
 }
 
+/// The word for numbers that an alarm has taken the place of.
+pub(super) fn alarm() -> Value {
+    json!({"type": "value", "options": {ALARM.to_string(): {"text": "alert fires", "color": "red", "index": 0}}})
+}
+
 /// Words instead of numbers.
 pub(super) fn mappings(paint: &Paint) -> Vec<Value> {
     let (Paint::Words(words) | Paint::FromOrWords(_, words)) = paint else { return Vec::new() };
@@ -129,6 +134,18 @@ pub(super) fn mappings(paint: &Paint) -> Vec<Value> {
         .map(|(index, (value, text, color))| (value.to_string(), json!({"text": text, "color": color, "index": index})))
         .collect();
     vec![json!({"type": "value", "options": options})]
+}
+
+/// The same in a table, where only what is bad should catch the eye.
+pub(super) fn mappings_in_a_table(paint: &Paint) -> Vec<Value> {
+    let mut all = mappings(paint);
+    let options = all.iter_mut().filter_map(|mapping| mapping["options"].as_object_mut());
+    for word in options.flat_map(|options| options.values_mut()) {
+        if word["color"].as_str().is_some_and(|color| color.ends_with("green")) {
+            word["color"] = json!("transparent");
+        }
+    }
+    all
 }
 
 /// How series get their colours.

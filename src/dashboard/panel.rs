@@ -1,5 +1,7 @@
 //! A panel as described: the question, what a bad answer looks like and what to do then, the queries, the limits.
 
+use super::query::firing_of;
+
 /// What the numbers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -160,11 +162,16 @@ pub struct Panel {
     pub limits: Option<&'static str>,
     /// How values are coloured.
     pub paint: Paint,
+    /// Alerts of its subject: while one fires, nothing here is green.
+    pub alarms: &'static [&'static str],
     /// Bounds of the axis or the bar.
     pub bounds: (Option<f64>, Option<f64>),
     /// Width in 24ths, height in Grafana's units.
     pub size: (u32, u32),
 }
+
+/// Stands for a number while an alert of its subject fires: no number of ours is as low.
+pub(super) const ALARM: i32 = -999_999;
 
 /// The default text of a panel without data.
 pub(super) const NOTHING: &str = "No data: is the exporter scraped, and do the variables above match anything?";
@@ -182,6 +189,7 @@ impl Panel {
             targets: Vec::new(),
             limits: None,
             paint: Paint::Plain,
+            alarms: &[],
             bounds: (None, None),
             size,
         }
@@ -257,6 +265,21 @@ impl Panel {
     /// One more query, of what may come.
     pub(super) fn forecast(mut self, expr: impl Into<String>, legend: &'static str) -> Self {
         self.targets.push(Target { expr: expr.into(), legend, right: None, forecast: true });
+        self
+    }
+
+    /// Shows [`ALARM`] instead of each number that has these labels while one of these alerts fires.
+    pub(super) fn alarms(mut self, keys: &'static str, names: &'static [&'static str]) -> Self {
+        self.alarms = names;
+        for target in &mut self.targets {
+            target.expr = format!("{ALARM} * {} or {}", firing_of(keys, names), target.expr);
+        }
+        self
+    }
+
+    /// The queries look at these alerts themselves.
+    pub(super) fn with_alarms(mut self, names: &'static [&'static str]) -> Self {
+        self.alarms = names;
         self
     }
 

@@ -74,6 +74,14 @@ pub(super) fn ensemble_gauge(name: &str) -> String {
     of_ensemble(format!("{name}{{E}}"))
 }
 
+/// Alerts of these names that fire, with these labels of theirs.
+pub(super) fn firing_of(keys: &str, names: &[&str]) -> String {
+    format!(
+        r#"group by ({keys}) (ALERTS{{alertname=~"ZooKeeper({})",alertstate="firing",ensemble=~"$ensemble|"}})"#,
+        names.join("|")
+    )
+}
+
 /// Growth a second of a counter.
 pub(super) fn rate(name: &str) -> String {
     of_member(format!("rate({name}{{M}}[$__rate_interval])"))

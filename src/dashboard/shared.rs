@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::grafana::{Annotation, DashboardLink, DataLink, DataSource, List, Variable};
 use super::query::written;
+use crate::alert::rules::RUNBOOKS;
 
 /// The tag by which the dashboards find each other.
 pub(super) const TAG: &str = "zookeeper";
@@ -164,4 +165,9 @@ pub(super) fn to_member(ensemble: &str, member: &str) -> DataLink {
         url: format!("/d/zookeeper-member?{KEPT}&var-ensemble={ensemble}&var-member={member}"),
         target_blank: false,
     }
+}
+
+/// From the name of an alert to its runbook.
+pub(super) fn to_runbook() -> DataLink {
+    DataLink { title: "Runbook".into(), url: format!("{RUNBOOKS}/${{__value.text}}.md"), target_blank: true }
 }

@@ -1,10 +1,14 @@
 //! Queries of panels, answered by promtool: two clusters, limits of the user's own, the nearest end.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::Command;
 
+use zookeeper_exporter::alert::conditions;
 use zookeeper_exporter::dashboard::query::written;
 use zookeeper_exporter::dashboard::{Panel, boards};
+
+use crate::common::promql::selectors;
 
 /// The query of a panel, or of a column of a table, as Grafana sends it with everything chosen.
 fn query(board: &str, panel: &str, column: usize) -> String {
@@ -144,6 +148,88 @@ fn the_risk_is_not_green_beside_an_alarm_or_behind_an_election() {
         &series,
         &[("{ensemble=\"sick\"}", "2"), ("{ensemble=\"fresh\"}", "-1"), ("{ensemble=\"well\"}", "0.1")],
     );
+}
+
+/// Alerts that look at the same series as a green number and are about something else.
+const OTHER_SUBJECTS: &[(&str, &str)] = &[
+    ("One failure from stopping", "EnsembleEvenSize"),
+    ("One failure from stopping", "VotersNotSynced"),
+    ("Members with incomplete mntr", "MemberDown"),
+    ("Elections in 24 h", "MemberLosesLeader"),
+];
+
+#[test]
+fn nothing_is_green_while_an_alert_of_its_subject_fires() {
+    let boards = boards();
+    let described = |uid: &str, title: &str| {
+        let board = boards.iter().find(|board| board.uid == uid).unwrap();
+        board.rows.iter().flat_map(|row| &row.panels).find(|panel| panel.title == title).unwrap()
+    };
+    let (mut seen, mut lacking) = (0, Vec::new());
+    for (_, text) in zookeeper_exporter::dashboard::files() {
+        let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let uid = dashboard["uid"].as_str().unwrap();
+        for placed in dashboard["panels"].as_array().unwrap() {
+            let (kind, title) = (placed["type"].as_str().unwrap(), placed["title"].as_str().unwrap());
+            if !placed.to_string().contains("green") {
+                continue;
+            }
+            assert!(["stat", "state-timeline"].contains(&kind), "{uid}: {title} ({kind}) is green without an alert");
+            let panel = described(uid, title);
+            let expr = panel.expressions().next().unwrap();
+            seen += 1;
+            // It looks at every alert.
+            if expr.contains(r#"alertname=~"ZooKeeper.*""#) {
+                continue;
+            }
+            let named = expr.split(r#"alertname=~"ZooKeeper("#).nth(1).and_then(|rest| rest.split(')').next());
+            let named: BTreeSet<&str> = named.unwrap_or_else(|| panic!("{uid}: {title}")).split('|').collect();
+            let told: BTreeSet<&str> = panel.alarms.iter().copied().collect();
+            assert_eq!(named, told, "{uid}: {title}");
+            let known: Vec<&str> = conditions().iter().map(|condition| condition.name).collect();
+            assert!(named.iter().all(|name| known.contains(name)), "{uid}: {title}: {named:?}");
+            // Every alert whose value is a series of the panel is of its subject.
+            let shown: BTreeSet<String> =
+                selectors(&written(expr)).unwrap().into_iter().map(|selected| selected.name).collect();
+            for condition in conditions() {
+                let Some(value) = condition.expr.selectors().first().map(|first| first.name) else { continue };
+                let other = OTHER_SUBJECTS.contains(&(title, condition.name));
+                if shown.contains(value) && !other && !named.contains(condition.name) {
+                    lacking.push(format!("{uid}: {title} shows {value}, the value of {}", condition.name));
+                }
+            }
+        }
+    }
+    assert!(lacking.is_empty(), "{lacking:#?}");
+    assert!(seen >= 12, "{seen}");
+}
+
+#[test]
+fn a_quorum_that_comes_and_goes_is_counted_while_its_alert_fires() {
+    let series = [
+        ("zk_ensemble_has_quorum{job=\"z\",instance=\"e\",ensemble=\"prod\"}", "1x60"),
+        ("zk_ensemble_members_up{job=\"z\",instance=\"e\",ensemble=\"prod\"}", "3x60"),
+        ("zk_ensemble_members{job=\"z\",instance=\"e\",ensemble=\"prod\"}", "3x60"),
+        ("zk_ensemble_quorum_margin{job=\"z\",instance=\"e\",ensemble=\"prod\"}", "1x60"),
+        (
+            "ALERTS{alertname=\"ZooKeeperQuorumLost\",alertstate=\"firing\",severity=\"critical\",ensemble=\"prod\"}",
+            "1x60",
+        ),
+    ];
+    assert_gives(&query("zookeeper-ensembles", "Without quorum", 0), &series, &[("{}", "1")]);
+    let margin = query("zookeeper-overview", "Quorum margin", 0);
+    assert_gives(&margin, &series, &[("{ensemble=\"prod\"}", "-999999")]);
+    let member = [
+        ("zk_server_state{job=\"z\",instance=\"e\",ensemble=\"prod\",member=\"a\",state=\"follower\"}", "1x60"),
+        ("zk_serving{job=\"z\",instance=\"e\",ensemble=\"prod\",member=\"a\"}", "1x60"),
+        (
+            "ALERTS{alertname=\"ZooKeeperMemberNotServing\",alertstate=\"firing\",severity=\"critical\",ensemble=\"prod\",member=\"a\"}",
+            "1x60",
+        ),
+    ];
+    let state = query("zookeeper-member", "State", 0);
+    assert_gives(&state, &member, &[("{ensemble=\"prod\",member=\"a\"}", "8")]);
+    assert_gives(&state, &member[..2], &[("{ensemble=\"prod\",member=\"a\"}", "6")]);
 }
 
 #[test]

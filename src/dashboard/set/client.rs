@@ -3,7 +3,7 @@
 use super::parts;
 use crate::dashboard::board::Board;
 use crate::dashboard::panel::{Column, Paint, Panel, Unit};
-use crate::dashboard::query::{of_member, rate};
+use crate::dashboard::query::{firing_of, of_member, rate};
 
 const CANARY: &str = "No data: needs the module key canary.";
 const ZNODES: &str = "No data: needs the module key znodes.";
@@ -26,7 +26,14 @@ fn canary() -> Vec<Panel> {
             .asks("Is there an ensemble in which a client cannot write?")
             .bad("1 or more: clients fail now, whatever the members say.", "The reasons, beside.")
             .missing(CANARY)
-            .query("count(max by (ensemble) (zk_canary_up{E}) == 0) or 0 * count(zk_canary_up{E})", "")
+            .query(
+                format!(
+                    "count(group by (ensemble) (max by (ensemble) (zk_canary_up{{E}}) == 0) or {}) or 0 * count(zk_canary_up{{E}})",
+                    firing_of("ensemble", &["CanaryFailing"])
+                ),
+                "",
+            )
+            .with_alarms(&["CanaryFailing"])
             .paint(Paint::From(vec![(1.0, "red")]))
             .size(4, 7),
         Panel::curves("Time of each operation", Unit::Seconds)

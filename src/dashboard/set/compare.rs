@@ -13,27 +13,28 @@ pub(super) fn board() -> Board {
 }
 
 fn alike() -> Vec<Panel> {
-    let one = |title, family: &str| {
+    let one = |title, family: &str, alarms| {
         Panel::number(title, Unit::Count)
             .query(ensemble_gauge(family), "{{ensemble}}")
+            .alarms("ensemble", alarms)
             .paint(Paint::From(vec![(2.0, "orange")]))
             .missing("Not known: no member answers, or none gives this")
             .size(3, 6)
     };
     vec![
-        one("Versions", "zk_ensemble_distinct_versions")
+        one("Versions", "zk_ensemble_distinct_versions", &["VersionMismatch"])
             .asks("Do all members run one version?")
             .bad("2 or more: a rolling upgrade, or a forgotten member.", "The table beside it says who runs what."),
-        one("Configurations", "zk_ensemble_distinct_configs")
+        one("Configurations", "zk_ensemble_distinct_configs", &["ConfigMismatch"])
             .asks("Do all members have one configuration (ticks, limits, membership)?")
             .bad(
                 "2 or more: after the next election other limits hold.",
                 "zookeeper-exporter info shows which keys differ.",
             ),
-        one("Quorum sizes", "zk_ensemble_distinct_quorum_sizes")
+        one("Quorum sizes", "zk_ensemble_distinct_quorum_sizes", &["QuorumSizeMismatch"])
             .asks("Do all members agree on the number of voters?")
             .bad("2 or more: two majorities can form.", "Compare the server lines of all members now."),
-        one("Epochs", "zk_ensemble_distinct_epochs")
+        one("Epochs", "zk_ensemble_distinct_epochs", &["EpochMismatch"])
             .asks("Are all members in one epoch?")
             .bad("2 or more for minutes: a member is partitioned.", "Compare srvr of all members."),
         Panel::table(

@@ -2,8 +2,10 @@
 
 use super::parts;
 use crate::dashboard::board::Board;
-use crate::dashboard::panel::{Column, Paint, Panel, Unit};
-use crate::dashboard::query::{ensemble_gauge, mean, of_ensemble, of_member, rate_of_ensemble, sum_of_members};
+use crate::dashboard::panel::{ALARM, Column, Paint, Panel, Unit};
+use crate::dashboard::query::{
+    ensemble_gauge, firing_of, mean, of_ensemble, of_member, rate_of_ensemble, sum_of_members,
+};
 
 pub(super) fn board() -> Board {
     Board::new(
@@ -23,6 +25,18 @@ fn counted(title: &'static str, condition: &str, color: &'static str) -> Panel {
         .paint(Paint::From(vec![(1.0, color)]))
 }
 
+/// The same, and those about which an alert of the subject fires: what comes and goes is well for moments only.
+fn counted_with(
+    title: &'static str,
+    keys: &str,
+    condition: &str,
+    alarms: &'static [&'static str],
+    color: &'static str,
+) -> Panel {
+    counted(title, &format!("group by ({keys}) ({condition}) or {}", firing_of(keys, alarms)), color)
+        .with_alarms(alarms)
+}
+
 /// Alerts that fire now.
 fn alerts(severity: &str) -> String {
     format!(
@@ -32,16 +46,20 @@ fn alerts(severity: &str) -> String {
 
 fn danger() -> Vec<Panel> {
     vec![
-        counted(
+        counted_with(
             "Without quorum",
+            "ensemble",
             "max by (ensemble) (zk_ensemble_has_quorum{E}) == 0 or max by (ensemble) (zk_ensemble_members_up{E}) == 0",
+            parts::OF_QUORUM,
             "red",
         )
-        .asks("How many ensembles have no quorum, or do not answer at all?")
+        .asks("How many ensembles have no quorum, do not answer at all, or keep losing it?")
         .bad("1 or more: writes are impossible there.", "Bring back any of its voters; see the table below for which."),
-        counted(
+        counted_with(
             "One failure from stopping",
+            "ensemble",
             "max by (ensemble) (zk_ensemble_quorum_margin{E}) == 0 and on (ensemble) max by (ensemble) (zk_ensemble_voters{E}) > 1",
+            &["QuorumMarginZero"],
             "orange",
         )
         .asks("How many ensembles stop at the next failure?")
@@ -49,9 +67,15 @@ fn danger() -> Vec<Panel> {
             "1 or more: every voter that is left is needed.",
             "Bring back the missing voter before any other work there, and restart nothing else.",
         ),
-        counted("Members not serving", &format!("{} == 0", of_member("zk_serving{M}")), "red")
-            .asks("How many members serve no clients?")
-            .bad("1 or more: dead, unreachable, or without a leader.", "See the red states in the table of members."),
+        counted_with(
+            "Members not serving",
+            "ensemble, member",
+            &format!("{} == 0", of_member("zk_serving{M}")),
+            parts::OF_MEMBER,
+            "red",
+        )
+        .asks("How many members serve no clients, or only for moments?")
+        .bad("1 or more: dead, unreachable, or without a leader.", "See the red states in the table of members."),
         counted("Alarms", &alerts("critical"), "red")
             .asks("How many critical alerts fire?")
             .bad("1 or more: a fault is here.", "See the firing alerts below, and their runbooks."),
@@ -73,7 +97,16 @@ fn table() -> Panel {
         format!("{count} or 0 * {}", ensemble_gauge("zk_ensemble_members"))
     };
     let columns = vec![
-        Column::new("Quorum", Unit::Count, ensemble_gauge("zk_ensemble_has_quorum")).paint(parts::YES),
+        Column::new(
+            "Quorum",
+            Unit::Count,
+            format!(
+                "{ALARM} * {} or {}",
+                firing_of("ensemble", parts::OF_QUORUM),
+                ensemble_gauge("zk_ensemble_has_quorum")
+            ),
+        )
+        .paint(parts::YES),
         Column::new(
             "Quorum margin",
             Unit::Count,
@@ -84,7 +117,7 @@ fn table() -> Panel {
                 ensemble_gauge("zk_ensemble_voters")
             ),
         )
-        .paint(Paint::Falling(vec![(0.0, "orange"), (1.0, "green")])),
+        .paint(Paint::Falling(vec![(0.0, "orange"), (1.0, "transparent")])),
         Column::new("In sync", Unit::Count, ensemble_gauge("zk_ensemble_voters_synced")),
         Column::new("Voters", Unit::Count, ensemble_gauge("zk_ensemble_voters")),
         Column::new("Up", Unit::Count, ensemble_gauge("zk_ensemble_members_up")),

@@ -2,7 +2,7 @@
 
 use crate::dashboard::board::Board;
 use crate::dashboard::panel::{Column, Paint, Panel, Unit};
-use crate::dashboard::query::{gauge, of_member};
+use crate::dashboard::query::{firing_of, gauge, of_member};
 
 pub(super) fn board() -> Board {
     Board::new(
@@ -22,13 +22,19 @@ fn sees() -> Vec<Panel> {
             .bad("Fewer than you run.", "The targets page of Prometheus says why.")
             .query("count(zk_exporter_build_info{J})", "")
             .size(4, 7),
-        Panel::number("Members without a whole mntr", Unit::Count)
+        Panel::number("Members with incomplete mntr", Unit::Count)
             .asks("How many members answer, but do not tell all?")
             .bad("1 or more: most of their panels are empty.", "Add mntr to 4lw.commands.whitelist; the log names the line.")
             .query(
-                format!("count({} == 0 and on (ensemble, member) {} == 1) or 0 * count(zk_up{{M}})", gauge("zk_mntr_complete"), gauge("zk_up")),
+                format!(
+                    "count(group by (ensemble, member) ({} == 0 and on (ensemble, member) {} == 1) or {}) or 0 * count(zk_up{{M}})",
+                    gauge("zk_mntr_complete"),
+                    gauge("zk_up"),
+                    firing_of("ensemble, member", &["MntrMissing"])
+                ),
                 "",
             )
+            .with_alarms(&["MntrMissing"])
             .paint(Paint::From(vec![(1.0, "orange")]))
             .size(4, 7),
         Panel::table(
@@ -121,6 +127,7 @@ fn cost() -> Vec<Panel> {
             .bad("Less than a month, a week.", "Renew it; quorum TLS reads it again only with sslQuorumReloadCertFiles.")
             .missing("No member is asked over TLS.")
             .query(of_member("zk_tls_certificate_not_after_timestamp_seconds{M} - time()"), "{{member}}")
+            .alarms("ensemble, member", &["CertificateExpiring"])
             .paint(Paint::Falling(vec![(7.0 * 86_400.0, "orange"), (30.0 * 86_400.0, "green")]))
             .size(12, 5),
     ]

@@ -78,6 +78,7 @@ fn pauses() -> Vec<Panel> {
             .bad("Anything but 0.", "A thread dump, then restart the member.")
             .missing(PROVIDER)
             .query(gauge("zk_jvm_threads_deadlocked"), "{{member}}")
+            .alarms("ensemble, member", &["ThreadsDeadlocked"])
             .paint(crate::dashboard::panel::Paint::From(vec![(1.0, "red")]))
             .size(8, 7),
         Panel::curves("Critical threads that died", Unit::Count)

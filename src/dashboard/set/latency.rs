@@ -66,6 +66,7 @@ fn objective() -> Vec<Panel> {
             .bad("Below 99.5 %: the objective is missed.", "The rows below say when, who and why.")
             .missing(RECORDED)
             .query(of("ensemble:zk_objective_kept:ratio1d"), "{{ensemble}}")
+            .alarms("ensemble", &["BudgetBurn", "SlowWrites"])
             .paint(Paint::Falling(vec![(0.99, "orange"), (0.995, "green")]))
             .size(6, 7),
         Panel::number("Budget left of 30 days", Unit::Ratio)
@@ -73,6 +74,7 @@ fn objective() -> Vec<Panel> {
             .bad("Below 0: the month is lost. Near 0: no risks now.", "Find the cause before it is spent.")
             .missing(RECORDED)
             .query(of("ensemble:zk_budget_left:ratio30d"), "{{ensemble}}")
+            .alarms("ensemble", &["BudgetBurn", "SlowWrites"])
             .paint(Paint::Falling(vec![(0.0, "orange"), (0.25, "green")]))
             .size(6, 7),
         Panel::curves("How fast the budget burns", Unit::Count)

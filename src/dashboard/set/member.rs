@@ -24,6 +24,7 @@ fn identity() -> Vec<Panel> {
                 "Process and host first, then the end of its log.",
             )
             .query(parts::state(), "{{member}}")
+            .with_alarms(parts::OF_MEMBER)
             .paint(parts::STATES),
         Panel::number("In this role for", Unit::Age)
             .asks("When did it last change its role?")

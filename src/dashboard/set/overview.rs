@@ -35,6 +35,10 @@ fn quorum() -> Vec<Panel> {
             )
             .missing("Not known: standalone, weighted quorum, or the leader is out of sight")
             .query(ensemble_gauge("zk_ensemble_quorum_margin"), "{{ensemble}}")
+            .alarms(
+                "ensemble",
+                &["QuorumMarginZero", "QuorumLost", "LeaderSilent", "EnsembleUnreachable", "EnsembleUnwatched"],
+            )
             .paint(margin),
         Panel::number("Voters in sync", Unit::Count)
             .asks("How many voters have the leader's data?")
@@ -56,8 +60,9 @@ fn quorum() -> Vec<Panel> {
                 format!("round({})", of_ensemble("increase(zk_election_time_seconds_count{M}[24h])")),
                 "{{ensemble}}",
             )
+            .alarms("ensemble", &["FrequentElections", "UnavailableTime", "ElectionSlow"])
             .paint(Paint::From(vec![(4.0, "orange")])),
-        Panel::number("The leader leads for", Unit::Age)
+        Panel::number("Leader since", Unit::Age)
             .asks("When was the last election?")
             .bad(
                 "Minutes, without planned work.",
@@ -65,6 +70,7 @@ fn quorum() -> Vec<Panel> {
             )
             .missing(LEADER_ONLY)
             .query(of_ensemble("zk_leader_uptime_seconds{M}"), "{{ensemble}}")
+            .alarms("ensemble", &["LeaderChanged", "LeaderSilent", "FrequentElections", "MultipleLeaders"])
             .paint(Paint::Falling(vec![(0.0, "orange"), (600.0, "green")])),
         parts::roles().size(14, 7),
         Panel::curves("Voters", Unit::Count)

@@ -1,13 +1,14 @@
 //! Panels that several dashboards have: roles over time, firing alerts, the members, what runs out.
 
 use crate::dashboard::limits;
-use crate::dashboard::panel::{Column, Paint, Panel, Unit};
+use crate::dashboard::panel::{self, Column, Paint, Panel, Unit};
 use crate::dashboard::query::{
-    OfHost, busy, first_of_ensemble, first_of_member, gauge, mean, of_ensemble, of_host, of_member,
+    OfHost, busy, firing_of, first_of_ensemble, first_of_member, gauge, mean, of_ensemble, of_host, of_member,
 };
 
 /// The states of a member, worst last, as numbers with words and colours.
 pub(super) const STATES: Paint = Paint::Words(&[
+    (8, "comes and goes", "red"),
     (7, "leader", "blue"),
     (6, "follower", "green"),
     (5, "observer", "super-light-green"),
@@ -17,8 +18,17 @@ pub(super) const STATES: Paint = Paint::Words(&[
     (1, "no answer", "dark-red"),
 ]);
 
-/// Yes is good.
-pub(super) const YES: Paint = Paint::Words(&[(1, "yes", "green"), (0, "NO", "red")]);
+/// Yes is good, unless an alert fires.
+pub(super) const YES: Paint =
+    Paint::Words(&[(1, "yes", "transparent"), (0, "NO", "red"), (panel::ALARM, "alert fires", "red")]);
+
+/// Alerts about a quorum.
+pub(super) const OF_QUORUM: &[&str] =
+    &["QuorumLost", "LeaderSilent", "EnsembleUnreachable", "EnsembleUnwatched", "MultipleLeaders", "UnavailableTime"];
+
+/// Alerts about the state of a member.
+pub(super) const OF_MEMBER: &[&str] =
+    &["MemberDown", "MemberNotServing", "ObserverDown", "MemberReadOnly", "StandaloneInEnsemble"];
 
 /// Where a series needs ZooKeeper's newer summaries.
 pub(super) const SINCE_3_6: &str = "No data: needs a whole mntr of ZooKeeper 3.6 or later (with metrics: all for some), and something to measure in this window.";
@@ -27,7 +37,7 @@ pub(super) const SINCE_3_6: &str = "No data: needs a whole mntr of ZooKeeper 3.6
 pub(super) const LEADER_ONLY: &str =
     "No data: only a leader of ZooKeeper 3.6 or later knows it (with metrics: all for some), and none is seen here.";
 
-/// The state of each member as a number of [`STATES`].
+/// The state of each member as a number of [`STATES`]; an alert outlasts the moments at which its member serves.
 pub(super) fn state() -> String {
     let numbers = [
         (7, "leader"),
@@ -39,7 +49,9 @@ pub(super) fn state() -> String {
         (1, "no-answer"),
     ];
     let each = numbers.map(|(number, state)| format!("({number} * (zk_server_state{{M,state=\"{state}\"}} == 1))"));
-    of_member(each.join(" or "))
+    let serves = "max by (ensemble, member) (zk_serving{M}) == 1";
+    let unsteady = firing_of("ensemble, member", OF_MEMBER);
+    format!("8 * ({unsteady} and on (ensemble, member) {serves}) or {}", of_member(each.join(" or ")))
 }
 
 /// Who was what, over time.
@@ -47,11 +59,12 @@ pub(super) fn roles() -> Panel {
     Panel::states("Roles over time")
         .asks("Who led, who followed, who was gone, and when?")
         .bad(
-            "Red: not serving or no answer. Blue that moves from line to line: elections.",
+            "Red: not serving, no answer, or an alert about a member that comes and goes. Blue that moves from line to line: elections.",
             "Look at the first member that turned red, and at what it wrote to its log at that moment.",
         )
         .query(state(), "{{member}} of {{ensemble}}")
         .paint(STATES)
+        .with_alarms(OF_MEMBER)
 }
 
 /// What fires now, and for how long.
@@ -67,7 +80,7 @@ pub(super) fn firing() -> Panel {
     .asks("What is wrong now, where, and since when?")
     .bad(
         "Any line. Critical is a fault that is here, warning one that is coming.",
-        "Open the runbook that the alert links to: meaning, commands to paste, mending.",
+        "Follow the link on its name to its runbook: meaning, commands to paste, mitigation.",
     )
     .missing("Nothing fires (or the alert rules are not loaded in this Prometheus).")
     .sorted("Severity", false)
@@ -197,7 +210,7 @@ pub(super) fn left() -> String {
 
 /// What runs out next: used, and for how long it lasts.
 pub(super) fn runs_out() -> Panel {
-    let soon = Paint::Falling(vec![(4.0 * 3600.0, "orange"), (86_400.0, "yellow"), (7.0 * 86_400.0, "green")]);
+    let soon = Paint::Falling(vec![(4.0 * 3600.0, "orange"), (86_400.0, "yellow"), (7.0 * 86_400.0, "transparent")]);
     Panel::table(
         "What runs out next",
         &[("resource", "Resource"), ("ensemble", "Ensemble"), ("member", "Member")],
