@@ -20,8 +20,8 @@ pub fn status(data: &[u8]) {
     let Ok(wanted) = Wanted::read(&mut Unstructured::new(data)) else { return };
     let plain = wanted.plain();
     for (hostile, harmless) in [
-        (fleet_page(&wanted.report(), "/metrics"), fleet_page(&plain.report(), "/metrics")),
-        (ensemble_page(&wanted.report(), "prod"), ensemble_page(&plain.report(), "prod")),
+        (fleet_page(&wanted.report(), Vec::new(), "/metrics"), fleet_page(&plain.report(), Vec::new(), "/metrics")),
+        (ensemble_page(&wanted.report(), Vec::new(), "prod"), ensemble_page(&plain.report(), Vec::new(), "prod")),
     ] {
         let (hostile, harmless) = (hostile.into_string(), harmless.into_string());
         for mark in ['<', '>', '"'] {

@@ -78,6 +78,16 @@ impl Thresholds {
 }
 
 impl Judgement {
+    /// What the judgement is made of: `41 conditions judged over 1 s, 35 need a longer time`.
+    #[must_use]
+    pub fn extent(&self, scrapes: Scrapes<'_>) -> String {
+        let over = match scrapes.before {
+            Some((_, time)) => Unit::Seconds.words((time.as_secs_f64() * 1000.0).round() / 1000.0),
+            None => "one scrape".to_owned(),
+        };
+        format!("{} conditions judged over {over}, {} need a longer time", self.judged, self.not_judged.len())
+    }
+
     fn skip(&mut self, condition: &'static Condition, why: NotJudged) {
         if !self.not_judged.iter().any(|(known, _)| known.name == condition.name) {
             self.not_judged.push((condition, why));

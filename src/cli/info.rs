@@ -2,17 +2,19 @@
 
 use std::fmt::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::UsageError;
-use super::look::{Look, Output, Style, ask, exit_code, run};
+use super::judged::Judged;
+use super::look::{Look, Output, Style, exit_code, run};
 use super::out::{print, print_styled};
 use super::table::{Table, clean};
+use super::{UsageError, duration};
 use crate::config::Command;
-use crate::scrape::{EnsembleReport, MemberReport, Report};
+use crate::scrape::{EnsembleReport, MemberReport};
 use crate::text;
-use crate::verdict::{LeaderState, Verdict, findings, judge};
+use crate::verdict::{LeaderState, Verdict, judge};
 use crate::wire::Reason;
 
 const EXAMPLES: &str = "\
@@ -32,17 +34,21 @@ Exit status: 0 if of every ensemble at least one member answered, 1 if not, 2 fo
 pub(super) struct Info {
     #[command(flatten)]
     look: Look,
+
+    /// Time between two looks, over which disks and latency are judged; 0s for one look without them.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    interval: Duration,
 }
 
 impl Info {
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
-        let scraper = self.look.scraper()?;
-        let report = run(ask(&scraper))?;
+        let (scraper, thresholds) = self.look.scraper_and_thresholds()?;
+        let judged = run(Judged::of(&scraper, &thresholds, self.interval))?;
         let written = match self.look.output {
-            Output::Json => print(&json(&report)),
-            Output::Text => print_styled(&text(&report, Style::of_stdout())),
+            Output::Json => print(&json(&judged)),
+            Output::Text => print_styled(&text(&judged, Style::of_stdout())),
         };
-        Ok(written.code(exit_code(&report)))
+        Ok(written.code(exit_code(&judged.report)))
     }
 }
 
@@ -60,6 +66,8 @@ struct EnsembleInfo<'r> {
     leader: Option<&'r str>,
     leader_state: &'static str,
     voters_not_asked: Option<usize>,
+    judged_over_seconds: f64,
+    not_judged: &'r [String],
     findings: Vec<FindingInfo>,
     members: Vec<MemberInfo<'r>>,
     membership: Option<MembershipInfo<'r>>,
@@ -70,7 +78,7 @@ struct EnsembleInfo<'r> {
 struct FindingInfo {
     level: &'static str,
     text: String,
-    guide: &'static str,
+    guide: String,
 }
 
 #[derive(Serialize)]
@@ -119,19 +127,20 @@ struct DifferenceInfo<'r> {
     values: std::collections::BTreeMap<&'r str, Option<&'r str>>,
 }
 
-fn json(report: &Report) -> String {
+fn json(judged: &Judged) -> String {
+    let report = &judged.report;
     let verdicts: Vec<Verdict> = report.ensembles.iter().map(|ensemble| judge(ensemble)).collect();
     let ensembles: Vec<_> =
-        report.ensembles.iter().zip(&verdicts).map(|(ensemble, verdict)| describe(ensemble, verdict)).collect();
+        report.ensembles.iter().zip(&verdicts).map(|(ensemble, verdict)| describe(ensemble, verdict, judged)).collect();
     // Nothing in it can fail to be written: no map has a key that is no text.
     let text = serde_json::to_string_pretty(&ensembles).unwrap_or_default();
     text::escape_json(&text).into_owned() + "\n"
 }
 
-fn describe<'r>(ensemble: &'r EnsembleReport, verdict: &'r Verdict) -> EnsembleInfo<'r> {
+fn describe<'r>(ensemble: &'r EnsembleReport, verdict: &'r Verdict, judged: &'r Judged) -> EnsembleInfo<'r> {
     let quorum = &verdict.quorum;
     let name = |place: usize| &*ensemble.members[place].name;
-    let findings = findings(ensemble, verdict).into_iter();
+    let findings = judged.findings(ensemble, verdict).into_iter();
     EnsembleInfo {
         ensemble: &ensemble.name,
         members_up: verdict.members_up,
@@ -144,8 +153,14 @@ fn describe<'r>(ensemble: &'r EnsembleReport, verdict: &'r Verdict) -> EnsembleI
         leader: verdict.leader.map(name),
         leader_state: verdict.leader_state.text(),
         voters_not_asked: verdict.not_asked.as_ref().map(|not_asked| not_asked.count),
+        judged_over_seconds: judged.over.as_secs_f64(),
+        not_judged: &judged.unjudged,
         findings: findings
-            .map(|finding| FindingInfo { level: finding.level.text(), text: finding.text, guide: finding.guide })
+            .map(|finding| FindingInfo {
+                level: finding.level.text(),
+                text: finding.text,
+                guide: finding.guide.into_owned(),
+            })
             .collect(),
         members: (0..ensemble.members.len()).map(|place| of_member(place, ensemble, verdict)).collect(),
         membership: verdict.membership_of(ensemble).map(|membership| MembershipInfo {
@@ -214,16 +229,16 @@ fn role(voter: bool) -> &'static str {
     if voter { "participant" } else { "observer" }
 }
 
-fn text(report: &Report, style: Style) -> String {
+fn text(judged: &Judged, style: Style) -> String {
     let mut out = String::new();
-    for (number, ensemble) in report.ensembles.iter().enumerate() {
+    for (number, ensemble) in judged.report.ensembles.iter().enumerate() {
         if number > 0 {
             out.push('\n');
         }
         let verdict = judge(ensemble);
         // Writing to a string cannot fail, here and below.
         let _ = writeln!(out, "{}", style.strong(&summary(ensemble, &verdict)));
-        for finding in findings(ensemble, &verdict) {
+        for finding in judged.findings(ensemble, &verdict) {
             let level = style.level(finding.level, &format!("{:8}", finding.level.text()));
             let text = text::printable(&finding.text);
             let _ = writeln!(out, "{level}  {text}\n          {}", finding.guide);
@@ -232,6 +247,7 @@ fn text(report: &Report, style: Style) -> String {
         lines(&mut out, &members(ensemble, &verdict), style);
         configuration(&mut out, ensemble, &verdict, style);
     }
+    let _ = writeln!(out, "\n{} (`check -v` names them)", judged.extent);
     out
 }
 

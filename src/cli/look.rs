@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::targets::Targets;
 use super::{UsageError, at_least_one, descriptors};
-use crate::config::Limits;
+use crate::alert::Thresholds;
+use crate::config::{Choice, Limits};
 use crate::log::{LogFormat, LogLevel, start_log};
 use crate::scrape::{Report, Scraper};
 use crate::verdict::Level;
@@ -47,6 +48,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 impl Look {
     /// The ensembles to query.
     pub(super) fn scraper(&self) -> Result<Arc<Scraper>, UsageError> {
+        self.scraper_and_thresholds().map(|(scraper, _)| scraper)
+    }
+
+    /// The ensembles to query, and the thresholds that hold for them.
+    pub(super) fn scraper_and_thresholds(&self) -> Result<(Arc<Scraper>, Thresholds), UsageError> {
         // Failures are in the table; the log would repeat them.
         start_log(LogLevel::Error, LogFormat::Text);
         let mut config = self.targets.origin().load()?;
@@ -57,11 +63,17 @@ impl Look {
                 return Err(UsageError(format!("--ensemble: there is no ensemble `{name}`; write one of {known}")));
             }
         }
+        // Thresholds may name every ensemble of the file.
+        let thresholds = Thresholds::of(&config)?;
         if !self.ensemble.is_empty() {
             config.ensembles.retain(|ensemble| self.ensemble.contains(&ensemble.name));
         }
+        // What a page leaves out to save series must be judged all the same.
+        for ensemble in &mut config.ensembles {
+            Arc::make_mut(&mut ensemble.module).metrics = Choice::All;
+        }
         let limits = Limits { sockets: look_sockets(self.sockets)?, ..Limits::default() };
-        Ok(Arc::new(Scraper::new(&config, limits)))
+        Ok((Arc::new(Scraper::new(&config, limits)), thresholds))
     }
 }
 

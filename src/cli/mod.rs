@@ -8,6 +8,7 @@ mod descriptors;
 mod environment;
 mod healthy;
 mod info;
+mod judged;
 mod listen;
 mod look;
 mod out;

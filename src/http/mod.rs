@@ -20,6 +20,7 @@ mod sd;
 mod server;
 mod slots;
 mod status;
+mod visits;
 mod web;
 mod write_timeout;
 
@@ -40,6 +41,7 @@ pub use probe::{ProbeParams, Refusal};
 pub use running::{Current, Running};
 pub use server::{ServerLimits, serve};
 pub use status::{ensemble_page, fleet_page};
+pub use visits::Since;
 pub use web::{Web, WebState};
 
 use admission::{Admission, Waiting};

@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 use super::App;
+use super::visits::Visits;
 use crate::alert::Thresholds;
 use crate::config::{Config, ConfigError, Place};
 use crate::scrape::Scraper;
@@ -20,6 +21,8 @@ pub struct Running {
     pub scraper: Arc<Scraper>,
     /// The thresholds of the alerts.
     pub thresholds: Arc<Thresholds>,
+    /// What the status page was shown last.
+    pub(super) visits: Visits,
 }
 
 impl Running {
@@ -27,7 +30,7 @@ impl Running {
     #[must_use]
     pub fn new(config: Config, scraper: Scraper) -> Self {
         let thresholds = Arc::new(Thresholds::of(&config).unwrap_or_default());
-        Self { config: Arc::new(config), scraper: Arc::new(scraper), thresholds }
+        Self { config: Arc::new(config), scraper: Arc::new(scraper), thresholds, visits: Visits::default() }
     }
 }
 

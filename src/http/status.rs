@@ -20,6 +20,8 @@ use super::App;
 use super::admission::{Overloaded, Permit};
 use super::body::Whole;
 use super::deadline::Deadline;
+use super::running::Running;
+use super::visits::Since;
 use crate::alert::rules::RUNBOOKS;
 use crate::scrape::{EnsembleReport, MemberReport, Report, State as MemberState};
 use crate::verdict::{Finding, Level, Verdict, findings, judge};
@@ -60,7 +62,8 @@ pub(super) async fn fleet(
     let permit = app.budgets.status.admit(members, &deadline).await?;
     let report = running.scraper.scrape(ask_by(&app, &deadline, members)).await;
     let path = app.telemetry_path.clone();
-    html_of(&app, permit, members, report, move |report| fleet_page(report, &path)).await
+    let since = since_last_visit(&running, &report);
+    html_of(&app, permit, members, report, move |report| fleet_page(report, since, &path)).await
 }
 
 /// One ensemble.
@@ -74,7 +77,13 @@ pub(super) async fn ensemble(
     let permit = app.budgets.status.admit(members, &deadline).await?;
     let report = running.scraper.scrape_one(&name, ask_by(&app, &deadline, members)).await;
     let Some(report) = report else { return Ok(unknown(&name)) };
-    html_of(&app, permit, members, report, move |report| ensemble_page(report, &name)).await
+    let since = since_last_visit(&running, &report);
+    html_of(&app, permit, members, report, move |report| ensemble_page(report, since, &name)).await
+}
+
+/// What each ensemble of the report did since it was last shown.
+fn since_last_visit(running: &Running, report: &Report) -> Vec<Since> {
+    report.ensembles.iter().map(|ensemble| running.visits.since(ensemble, &running.thresholds)).collect()
 }
 
 fn unknown(name: &str) -> Response {
@@ -109,10 +118,10 @@ pub(super) async fn style() -> Response {
     (headers, STYLE).into_response()
 }
 
-/// The page of all ensembles.
+/// The page of all ensembles, with what each did since it was last shown.
 #[must_use]
-pub fn fleet_page(report: &Report, telemetry_path: &str) -> Markup {
-    let mut judged: Vec<_> = report.ensembles.iter().map(|ensemble| Judged::of(ensemble)).collect();
+pub fn fleet_page(report: &Report, since: Vec<Since>, telemetry_path: &str) -> Markup {
+    let mut judged = Judged::all(report, since);
     judged.sort_by_key(|one| one.worst().map_or(u8::MAX, |level| level as u8));
     let wrong = judged.iter().filter(|one| one.worst().is_some_and(|level| level < Level::Notice)).count();
     let title = match wrong {
@@ -132,10 +141,10 @@ pub fn fleet_page(report: &Report, telemetry_path: &str) -> Markup {
     )
 }
 
-/// The page of one ensemble.
+/// The page of one ensemble, with what it did since it was last shown.
 #[must_use]
-pub fn ensemble_page(report: &Report, name: &str) -> Markup {
-    let judged: Vec<_> = report.ensembles.iter().map(|ensemble| Judged::of(ensemble)).collect();
+pub fn ensemble_page(report: &Report, since: Vec<Since>, name: &str) -> Markup {
+    let judged = Judged::all(report, since);
     let worst = judged.iter().filter_map(Judged::worst).min();
     page(
         &format!("{name}: {}", worst.map_or("all well", Level::text)),
@@ -171,13 +180,22 @@ struct Judged<'r> {
     report: &'r EnsembleReport,
     verdict: Verdict,
     findings: Vec<Finding>,
+    /// The time over which disks and writes were judged.
+    over: Option<Duration>,
 }
 
 impl<'r> Judged<'r> {
-    fn of(report: &'r EnsembleReport) -> Self {
+    fn all(report: &'r Report, since: Vec<Since>) -> Vec<Self> {
+        let since = since.into_iter().chain(std::iter::repeat_with(Since::default));
+        report.ensembles.iter().zip(since).map(|(ensemble, since)| Self::of(ensemble, since)).collect()
+    }
+
+    fn of(report: &'r EnsembleReport, since: Since) -> Self {
         let verdict = judge(report);
-        let findings = findings(report, &verdict);
-        Self { report, verdict, findings }
+        let mut findings = findings(report, &verdict);
+        findings.extend(since.findings);
+        findings.sort_by_key(|finding| finding.level);
+        Self { report, verdict, findings, over: since.over }
     }
 
     fn worst(&self) -> Option<Level> {
@@ -195,7 +213,7 @@ impl<'r> Judged<'r> {
                         @for finding in &self.findings {
                             li class=(finding.level.text()) {
                                 b { (finding.level.text()) } " " (finding.text) " "
-                                a href=(link(finding.guide)) { "what to do" }
+                                a href=(link(&finding.guide)) { "what to do" }
                             }
                         }
                     }
@@ -226,6 +244,10 @@ impl<'r> Judged<'r> {
                 @if let Some(synced) = quorum.synced { " · " b { (synced) " of " (quorum.voters) } " voters in sync" }
                 @if let Some(margin) = quorum.margin() { " · margin " b { (margin) } }
                 " · leader " b { (leader.unwrap_or("none")) }
+                @match self.over {
+                    Some(over) => { " · disks and writes judged over " (over.as_secs()) " s" }
+                    None => { " · disks and writes not judged yet: that takes two visits" }
+                }
             }
         }
     }
@@ -344,7 +366,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_stands_on_top_with_the_way_to_its_runbook() {
-        let page = fleet_page(&report("prod", "zk-1:2181"), "/metrics").into_string();
+        let page = fleet_page(&report("prod", "zk-1:2181"), Vec::new(), "/metrics").into_string();
         assert!(page.contains("<title>1 of 1 ensembles in trouble"), "{page}");
         let finding = page.find("what to do").unwrap_or(usize::MAX);
         assert!(finding < page.find("<table>").unwrap_or(0), "{page}");
@@ -354,8 +376,8 @@ mod tests {
     #[test]
     fn nothing_from_the_wire_is_markup() {
         let hostile = "<script>alert('1')</script>\"><img src=x onerror=y>&amp;";
-        for page in [fleet_page(&report("prod", hostile), "/metrics"), ensemble_page(&report("prod", hostile), "prod")]
-        {
+        let report = report("prod", hostile);
+        for page in [fleet_page(&report, Vec::new(), "/metrics"), ensemble_page(&report, Vec::new(), "prod")] {
             let page = page.into_string();
             assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
             assert!(page.contains("&lt;script&gt;"), "{page}");

@@ -1,5 +1,6 @@
 //! What is wrong with an ensemble, in words, the worst first, each with the document that says what to do.
 
+use std::borrow::Cow;
 use std::slice;
 
 use super::Verdict;
@@ -39,7 +40,7 @@ pub struct Finding {
     /// What is wrong, in a sentence. It may hold what members said: escape it where it is shown.
     pub text: String,
     /// The document of this project that says what to do, from the top folder, with its anchor.
-    pub guide: &'static str,
+    pub guide: Cow<'static, str>,
 }
 
 /// Fewer transactions behind the leader are not worth a word: about a second of a busy ensemble. The alert has the same.
@@ -81,7 +82,7 @@ pub(super) struct Found<'r> {
 
 impl Found<'_> {
     pub(super) fn add(&mut self, level: Level, guide: &'static str, text: String) {
-        self.all.push(Finding { level, text, guide });
+        self.all.push(Finding { level, text, guide: guide.into() });
     }
 
     pub(super) fn name(&self, place: usize) -> &str {

@@ -9,6 +9,7 @@ pub struct Mark {
     received: Option<f64>,
     /// Sum in seconds and number of the requests answered, reads and writes.
     latency: Option<(f64, f64)>,
+    writes: Option<(f64, f64)>,
     fsync: Option<(f64, f64)>,
 }
 
@@ -19,6 +20,8 @@ pub struct Pace {
     pub requests: Option<f64>,
     /// Mean time of a request that was answered in between, in seconds. From 3.6 on.
     pub latency: Option<f64>,
+    /// Mean time of a write that was answered in between, in seconds. From 3.6 on.
+    pub writes: Option<f64>,
     /// Mean time of an fsync of the transaction log in between, in seconds. From 3.6 on.
     pub fsync: Option<f64>,
 }
@@ -38,7 +41,8 @@ impl Mark {
             (Some((reads, read)), Some((writes, written))) => Some((reads + writes, read + written)),
             (one, other) => one.or(other),
         };
-        Self { received: figure("packets_received"), latency, fsync: pair("fsynctime") }
+        let writes = pair("updatelatency");
+        Self { received: figure("packets_received"), latency, writes, fsync: pair("fsynctime") }
     }
 
     /// What happened since `earlier`, so many seconds ago.
@@ -54,6 +58,7 @@ impl Mark {
         Pace {
             requests: received.map(|received| received / seconds),
             latency: mean(self.latency, earlier.latency),
+            writes: mean(self.writes, earlier.writes),
             fsync: mean(self.fsync, earlier.fsync),
         }
     }
@@ -65,16 +70,26 @@ mod tests {
 
     #[test]
     fn means_are_of_the_time_in_between() {
-        let before = Mark { received: Some(100.0), latency: Some((10.0, 1000.0)), fsync: Some((1.0, 10.0)) };
-        let now = Mark { received: Some(150.0), latency: Some((10.5, 1010.0)), fsync: Some((1.0, 10.0)) };
+        let before = Mark {
+            received: Some(100.0),
+            latency: Some((10.0, 1000.0)),
+            writes: Some((6.0, 20.0)),
+            fsync: Some((1.0, 10.0)),
+        };
+        let now = Mark {
+            received: Some(150.0),
+            latency: Some((10.5, 1010.0)),
+            writes: Some((6.5, 22.0)),
+            fsync: Some((1.0, 10.0)),
+        };
         let pace = now.since(&before, 5.0);
-        assert_eq!(pace, Pace { requests: Some(10.0), latency: Some(0.05), fsync: None });
+        assert_eq!(pace, Pace { requests: Some(10.0), latency: Some(0.05), writes: Some(0.25), fsync: None });
     }
 
     #[test]
     fn a_restart_in_between_is_no_rate() {
-        let before = Mark { received: Some(100.0), latency: Some((10.0, 1000.0)), fsync: None };
-        let now = Mark { received: Some(7.0), latency: Some((0.0, 0.0)), fsync: Some((0.0, 0.0)) };
+        let before = Mark { received: Some(100.0), latency: Some((10.0, 1000.0)), ..Mark::default() };
+        let now = Mark { received: Some(7.0), latency: Some((0.0, 0.0)), fsync: Some((0.0, 0.0)), ..Mark::default() };
         assert_eq!(now.since(&before, 5.0), Pace::default());
         assert_eq!(before.since(&before, 0.0), Pace::default());
     }

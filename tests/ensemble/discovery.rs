@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::common::Page;
-use crate::common::exporter::{Exporter, binary};
+use crate::common::exporter::{Exporter, binary, run};
 use crate::live::{Ensemble, client, reason, scrape, state, until};
 
 fn members(page: &Page) -> BTreeSet<String> {
@@ -72,6 +72,16 @@ fn the_membership_of_an_ensemble_is_followed_through_reconfigurations() {
     println!("5 -> 3 seen after {left:?}, 3 -> 5 after {joined:?}, 5 -> 3 after {left_again:?}");
     for time in [left, joined, left_again] {
         assert!(time < Duration::from_mins(1), "{time:?}");
+    }
+    // The commands ask the present members, not the seeds that have left.
+    let seeds = tempfile::NamedTempFile::new().unwrap();
+    let text = format!("ensembles: [{{name: prod, members: [{}], discovery: conf}}]\n", all.join(", "));
+    std::fs::write(seeds.path(), text).unwrap();
+    for (command, says) in [("info", "3 of 3 voters in sync"), ("check", "OK - prod: 3 of 3 members up")] {
+        let output = run(&[command, "--config.file", seeds.path().to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && said.contains(says), "{command}: {said}");
+        assert!(!said.contains(&format!("{} ", all[3])), "{command} names a member that has left: {said}");
     }
     // Nobody answers any more: the membership is remembered.
     for id in 1..=5 {

@@ -38,6 +38,8 @@ fn info_says_who_is_who_and_what_is_wrong() {
     assert_eq!(row(&dead)[2], "no-answer");
     assert!(text.contains("tickTime=500") && text.contains("participant"), "{text}");
     assert!(!text.contains('\u{1b}'), "no colour in a pipe");
+    let last = lines.last().unwrap();
+    assert!(last.contains(" conditions judged over 1") && last.contains(" need a longer time"), "{last}");
     // The columns of the table begin below each other.
     let head = lines.iter().position(|line| line.starts_with("MEMBER")).unwrap();
     let column = lines[head].find("STATE").unwrap();
@@ -56,6 +58,9 @@ fn info_as_json_has_every_number() {
         (Some("prod"), Some(3), Some(0))
     );
     assert_eq!(prod["voters_source"], "conf");
+    assert!(prod["judged_over_seconds"].as_f64().is_some_and(|over| (1.0..5.0).contains(&over)), "{prod}");
+    let not_judged = prod["not_judged"].as_array().unwrap();
+    assert!(not_judged.iter().any(|name| name == "ZooKeeperFrequentElections"), "{not_judged:?}");
     let member = &prod["members"][0];
     assert_eq!((member["state"].as_str(), member["zxid"].as_str()), (Some("leader"), Some("0x1000004cf")));
     assert_eq!(member["configuration"]["tickTime"], "500");

@@ -115,7 +115,7 @@ impl Made {
 fn wrong(report: &EnsembleReport) -> Vec<Finding> {
     let found = findings(report, &judge(report));
     for finding in &found {
-        let (file, anchor) = finding.guide.split_once('#').unwrap_or((finding.guide, ""));
+        let (file, anchor) = finding.guide.split_once('#').unwrap_or((&finding.guide, ""));
         let text = std::fs::read_to_string(root().join(file)).unwrap_or_else(|_| panic!("there is no {file}"));
         let anchors = text.lines().filter_map(|line| line.strip_prefix("### "));
         let mut anchors = anchors.map(|title| title.to_lowercase().replace(' ', "-"));

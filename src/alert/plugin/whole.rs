@@ -6,7 +6,6 @@ use super::{Detail, Figure, Range, Status, Told};
 use crate::alert::condition::{Severity, Unit};
 use crate::alert::evaluate::{Scrapes, evaluate};
 use crate::alert::expr::{Cmp, Expr, Keys};
-use crate::alert::judge::Judgement;
 use crate::alert::page::{Labels, Page};
 use crate::alert::thresholds::{InForce, Thresholds};
 
@@ -76,24 +75,15 @@ pub fn whole(thresholds: &Thresholds, scrapes: Scrapes<'_>, of: Of<'_>, runbooks
         .collect();
     let status = details.iter().fold(Status::Ok, |worst, detail| worst.worse(detail.status));
     let line = match (findings.first(), findings.len()) {
-        (None, _) => format!("{} ({})", well(scrapes.now, of), extent(&judgement, scrapes)),
+        (None, _) => format!("{} ({})", well(scrapes.now, of), judgement.extent(scrapes)),
         (Some(worst), 1) => worst.says.clone(),
         (Some(worst), more) => format!("{} ({} more)", worst.says, more - 1),
     };
-    let mut notes = vec![extent(&judgement, scrapes)];
+    let mut notes = vec![judgement.extent(scrapes)];
     notes.extend(
         judgement.not_judged.iter().map(|(condition, why)| format!("not judged: {}: {why}", condition.alert())),
     );
     Told { status, line, figures: figures(thresholds, scrapes, of), details, notes }
-}
-
-/// What the judgement is made of: `41 conditions judged over 1 s, 35 need a longer time`.
-fn extent(judgement: &Judgement, scrapes: Scrapes<'_>) -> String {
-    let over = match scrapes.before {
-        Some((_, time)) => Unit::Seconds.words((time.as_secs_f64() * 1000.0).round() / 1000.0),
-        None => "one scrape".to_owned(),
-    };
-    format!("{} conditions judged over {over}, {} need a longer time", judgement.judged, judgement.not_judged.len())
 }
 
 /// So many ensembles are told one by one when nothing is wrong.
