@@ -36,6 +36,19 @@ impl Drop for Server {
     }
 }
 
+/// What a bench is made of.
+pub struct Plan<'p> {
+    /// The configuration of each exporter, and the label `cluster` of its target.
+    pub exporters: Vec<(&'p str, Option<&'p str>)>,
+    /// By which every duration in the rules is divided.
+    pub factor: u64,
+    /// Seconds between two scrapes.
+    pub every: u64,
+    /// Whether Alertmanager has the routes and inhibitions that `rules --format alertmanager` writes, instead of every
+    /// alert on its own under the shipped inhibitions.
+    pub written_routes: bool,
+}
+
 pub struct Bench {
     pub folder: tempfile::TempDir,
     exporters: Vec<Option<Server>>,
@@ -58,22 +71,28 @@ impl Bench {
 
     /// The same with another factor for the durations.
     pub fn start_with(config: &str, exporters: usize, factor: u64) -> Self {
+        Self::of(&Plan { exporters: vec![(config, None); exporters], factor, every: 1, written_routes: false })
+    }
+
+    /// The rules are written for the configuration of the first exporter.
+    pub fn of(plan: &Plan<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("ensembles.yml"), config).unwrap();
+        for (number, (config, _)) in plan.exporters.iter().enumerate() {
+            std::fs::write(path(&file_of(number)), config).unwrap();
+        }
         std::fs::create_dir_all(path("rules")).unwrap();
         std::fs::create_dir_all(path("written")).unwrap();
-        let wrote = binary()
-            .args(["rules", "--config.file"])
-            .arg(path("ensembles.yml"))
-            .arg("--out")
-            .arg(path("written"))
-            .output()
-            .unwrap();
-        assert!(wrote.status.success(), "{}", String::from_utf8_lossy(&wrote.stderr));
+        let rules = |more: &[&str]| {
+            let mut command = binary();
+            let wrote = command.args(["rules", "--config.file"]).arg(path(&file_of(0))).args(more).output().unwrap();
+            assert!(wrote.status.success(), "{}", String::from_utf8_lossy(&wrote.stderr));
+            String::from_utf8(wrote.stdout).unwrap()
+        };
+        rules(&["--out", path("written").to_str().unwrap()]);
         let quickened = Command::new("/usr/bin/python3")
             .arg(root().join("scripts/lib/quick_rules.py"))
-            .args([factor.to_string(), SHORTEST.to_string()])
+            .args([plan.factor.to_string(), SHORTEST.max(3 * plan.every).to_string()])
             .arg(path("rules"))
             .args([path("written/zookeeper.yml"), path("written/early-warning.yml")])
             .output()
@@ -82,25 +101,36 @@ impl Bench {
 
         let notices = Arc::new(Mutex::new(Vec::new()));
         let webhook = listen(Arc::clone(&notices));
-        let exporter_ports: Vec<u16> = (0..exporters).map(|_| free_port()).collect();
+        let exporter_ports: Vec<u16> = plan.exporters.iter().map(|_| free_port()).collect();
         let (prometheus_port, alertmanager_port) = (free_port(), free_port());
-        let shipped = std::fs::read_to_string(root().join("deploy/alertmanager/alertmanager.yml")).unwrap();
-        let inhibit = shipped.split("\ninhibit_rules:").nth(1).unwrap().split("\nreceivers:").next().unwrap();
-        std::fs::write(
-            path("alertmanager.yml"),
+        let hook = format!("webhook_configs: [{{url: 'http://127.0.0.1:{webhook}/', send_resolved: true}}]");
+        let routes = if plan.written_routes {
+            quick_routes(&rules(&["--format", "alertmanager"]), &hook)
+        } else {
+            let shipped = std::fs::read_to_string(root().join("deploy/alertmanager/alertmanager.yml")).unwrap();
+            let inhibit = shipped.split("\ninhibit_rules:").nth(1).unwrap().split("\nreceivers:").next().unwrap();
             format!(
                 "route: {{receiver: hook, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 4h}}\n\
-                 inhibit_rules:{inhibit}\nreceivers:\n  - name: hook\n    webhook_configs: [{{url: 'http://127.0.0.1:{webhook}/', send_resolved: true}}]\n"
-            ),
-        )
-        .unwrap();
-        let targets: Vec<String> = exporter_ports.iter().map(|port| format!("'127.0.0.1:{port}'")).collect();
+                 inhibit_rules:{inhibit}\nreceivers:\n  - name: hook\n    {hook}\n"
+            )
+        };
+        std::fs::write(path("alertmanager.yml"), routes).unwrap();
+        let targets: Vec<String> = plan
+            .exporters
+            .iter()
+            .zip(&exporter_ports)
+            .map(|((_, cluster), port)| {
+                let labels = cluster.map_or_else(String::new, |cluster| format!(", labels: {{cluster: {cluster}}}"));
+                format!("{{targets: ['127.0.0.1:{port}']{labels}}}")
+            })
+            .collect();
         std::fs::write(
             path("prometheus.yml"),
             format!(
-                "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\nrule_files: ['rules/*.yml']\n\
+                "global: {{scrape_interval: {0}s, scrape_timeout: {0}s, evaluation_interval: 1s}}\nrule_files: ['rules/*.yml']\n\
                  alerting: {{alertmanagers: [{{static_configs: [{{targets: ['127.0.0.1:{alertmanager_port}']}}]}}]}}\n\
-                 scrape_configs: [{{job_name: zookeeper, static_configs: [{{targets: [{}]}}]}}]\n",
+                 scrape_configs: [{{job_name: zookeeper, static_configs: [{1}]}}]\n",
+                plan.every,
                 targets.join(", ")
             ),
         )
@@ -125,7 +155,7 @@ impl Bench {
             notices,
             folder,
         };
-        (0..exporters).for_each(|number| bench.start_exporter(number));
+        (0..plan.exporters.len()).for_each(|number| bench.start_exporter(number));
         bench.until("Prometheus has the ensemble", || bench.query("count(zk_up)").is_some());
         bench
     }
@@ -133,7 +163,7 @@ impl Bench {
     pub fn start_exporter(&mut self, number: usize) {
         let child = binary()
             .arg("--config.file")
-            .arg(self.folder.path().join("ensembles.yml"))
+            .arg(self.folder.path().join(file_of(number)))
             .arg("--web.listen-address")
             .arg(format!("127.0.0.1:{}", self.exporter_ports[number]))
             .stdout(Stdio::null())
@@ -145,6 +175,13 @@ impl Bench {
 
     pub fn stop_exporter(&mut self, number: usize) {
         self.exporters[number] = None;
+    }
+
+    /// Gives an exporter another configuration.
+    pub fn configure(&mut self, number: usize, config: &str) {
+        std::fs::write(self.folder.path().join(file_of(number)), config).unwrap();
+        self.stop_exporter(number);
+        self.start_exporter(number);
     }
 
     /// The first value of an instant query.
@@ -193,6 +230,22 @@ impl Bench {
     pub fn since(&self, since: Instant) -> Vec<Notice> {
         self.notices.lock().unwrap().iter().filter(|notice| notice.at >= since).cloned().collect()
     }
+}
+
+/// The configuration of an exporter.
+fn file_of(number: usize) -> String {
+    format!("ensembles-{number}.yml")
+}
+
+/// The written routes without their patience, and with a receiver that remembers.
+fn quick_routes(written: &str, hook: &str) -> String {
+    let (routes, _) = written.split_once("receivers:").unwrap();
+    let quick = routes
+        .replacen("  receiver: warning\n", "  receiver: warning\n  group_wait: 0s\n  group_interval: 1s\n", 1)
+        .replace("group_wait: 10s", "group_wait: 0s")
+        .replace("group_interval: 1m", "group_interval: 1s");
+    let receivers = ["critical", "warning", "watchdog"].map(|name| format!("  - name: {name}\n    {hook}\n")).concat();
+    format!("{quick}receivers:\n{receivers}")
 }
 
 fn server(command: &mut Command) -> Server {
