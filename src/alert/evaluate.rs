@@ -66,6 +66,7 @@ fn value(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Value, NotJudg
     Ok(match expr {
         // One exporter misses nothing that another sees, and a page has no past to hold.
         Expr::Held(_) => Value::Vector(Vector::new()),
+        Expr::Series(selector) if selector.name == watch::OBSERVER => Value::Vector(observers(scrapes.now)),
         Expr::Series(selector) | Expr::Window(_, selector, _) if watch::is_recorded(selector.name) => {
             Value::Vector(Vector::new())
         }
@@ -147,6 +148,26 @@ fn instant(selector: &Selector, page: &Page) -> Vector {
     };
     let fitting = page.samples(selector.name).iter().filter(|sample| fits(&sample.labels));
     fitting.map(|sample| (sample.labels.clone(), sample.value)).collect()
+}
+
+/// The observers of a page. One that is down has no role; but where every voter serves, who does not is an observer.
+fn observers(page: &Page) -> Vector {
+    let of = |labels: &Labels, names: &[&str]| -> Labels {
+        let kept = labels.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    let of_ensembles = |name: &str| -> Vector {
+        page.samples(name).iter().map(|sample| (of(&sample.labels, &["ensemble"]), sample.value)).collect()
+    };
+    let (voters, serving) = (of_ensembles("zk_ensemble_voters"), of_ensembles("zk_ensemble_voters_serving"));
+    let all_serve = |ensemble: &Labels| {
+        voters.get(ensemble).zip(serving.get(ensemble)).is_some_and(|(all, serving)| *all > 0.0 && serving >= all)
+    };
+    let is_one = |labels: &Labels| labels.get("state").is_some_and(|state| state == "observer");
+    let observe = page.samples("zk_server_state").iter().filter(|sample| sample.value > 0.0 && is_one(&sample.labels));
+    let silent = page.samples("zk_serving").iter().filter(|sample| sample.value == 0.0);
+    let silent = silent.filter(|sample| all_serve(&of(&sample.labels, &["ensemble"])));
+    observe.chain(silent).map(|sample| (of(&sample.labels, &["ensemble", "member"]), 1.0)).collect()
 }
 
 /// Whether a label is as a selector wants it; a label that is not there is empty.

@@ -273,7 +273,7 @@ fn rows_of_data(rows: &mut Vec<Row>, bench: &mut Bench, ensemble: &Ensemble, del
     let unmake = client(&leader) + "zk.delete('/many', recursive=True)\n";
     rows.push(prove(
         bench,
-        &expected("2500 more znodes (limit set to 2000)", "ZooKeeperZnodesHigh", "warning", None, "(limit 2000)"),
+        &expected("2500 more znodes (limit set to 2000)", "ZooKeeperZnodesHigh", "warning", None, "(limit 2,000)"),
         |_| Script::start(&make).finish(),
         |_| Script::start(&unmake).finish(),
     ));

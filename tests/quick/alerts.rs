@@ -465,6 +465,21 @@ fn what_counts_over_a_longer_time_is_not_judged_and_does_not_count_as_judged() {
 }
 
 #[test]
+fn an_observer_that_is_down_is_a_warning_on_a_page_too() {
+    let found = |serving: u8| {
+        let page = Page::read(&format!(
+            "zk_up{{ensemble=\"a\",member=\"zk-1:2181\"}} 1\nzk_serving{{ensemble=\"a\",member=\"zk-1:2181\"}} 1\n\
+             zk_up{{ensemble=\"a\",member=\"zk-4:2181\"}} 0\nzk_serving{{ensemble=\"a\",member=\"zk-4:2181\"}} 0\n\
+             zk_ensemble_voters{{ensemble=\"a\"}} 3\nzk_ensemble_voters_serving{{ensemble=\"a\"}} {serving}\n"
+        ));
+        let judgement = Thresholds::default().judge(Scrapes { now: &page, before: None, time: 1.0e9 });
+        judgement.findings.iter().map(|finding| (finding.condition.name, finding.severity)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(3), [("ObserverDown", Severity::Warning)], "all voters serve");
+    assert_eq!(found(2), [("MemberDown", Severity::Critical)], "it may be the voter that is missing");
+}
+
+#[test]
 fn an_ensemble_that_fails_comes_before_its_members() {
     let lost = Page::read(
         "zk_up{ensemble=\"a\",member=\"zk-1:2181\"} 0\nzk_up{ensemble=\"a\",member=\"zk-2:2181\"} 0\n\

@@ -463,6 +463,8 @@ fn a_silent_observer_is_known_by_its_address() {
         (vec![true, true, true, false], (3, Some(3), Some(1), Some(true)))
     );
     assert!(texts(&found).iter().any(|text| text.ends_with("It has no vote.")), "{found:?}");
+    let observer = found.iter().find(|finding| finding.text.ends_with("It has no vote.")).unwrap();
+    assert_eq!(observer.level, Level::Warning);
     // The leader is not listed: nothing is known, and nothing is held against the ensemble.
     made.remove(2);
     let (verdict, found) = judged(made);
