@@ -1,6 +1,7 @@
 //! Flags and sub-commands, and how a mistake in them is told: one line, exit code 2.
 
 mod alarm;
+mod auto_reload;
 mod check;
 mod config;
 mod dashboards;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::auto_reload::Watched;
 use super::out::tell;
 use super::targets::{Origin, Targets};
 use super::{UsageError, at_least_one, descriptors, duration, listen};
@@ -41,6 +42,11 @@ pub(super) struct Serve {
     /// Serve POST /-/reload, which reads the configuration again; SIGHUP does so in any case.
     #[arg(long = "web.enable-lifecycle", env = "ZOOKEEPER_EXPORTER_WEB_ENABLE_LIFECYCLE")]
     lifecycle: bool,
+
+    /// Reload the configuration when --config.file has changed, looking at it this often, e.g. 30s [default: never].
+    #[arg(long = "config.auto-reload-interval", env = "ZOOKEEPER_EXPORTER_CONFIG_AUTO_RELOAD_INTERVAL",
+          value_name = "DURATION", value_parser = reload_interval)]
+    auto_reload: Option<Duration>,
 
     /// Most connections to the page at once.
     #[arg(long = "web.max-connections", env = "ZOOKEEPER_EXPORTER_WEB_MAX_CONNECTIONS", value_name = "N",
@@ -100,6 +106,10 @@ impl Serve {
     pub(super) fn run(self) -> Result<ExitCode, UsageError> {
         catch_hangup()?;
         let origin = self.targets.origin();
+        let watched = origin.file().map(Watched::new);
+        if self.auto_reload.is_some() && watched.is_none() {
+            return Err(UsageError("--config.auto-reload-interval: expected --config.file beside it".to_owned()));
+        }
         let config = origin.load()?;
         start_log(self.log_level, self.log_format);
         let files = descriptors::raise_limit()?;
@@ -111,13 +121,19 @@ impl Serve {
             .enable_all()
             .build();
         let runtime = runtime.map_err(|error| UsageError(format!("cannot start the runtime: {error}")))?;
-        let code = runtime.block_on(self.serve(origin, config, files));
+        let code = runtime.block_on(self.serve(origin, config, files, watched));
         // A resolver that hangs must not hold the exit up.
         runtime.shutdown_background();
         code
     }
 
-    async fn serve(self, origin: Origin, config: Config, files: usize) -> Result<ExitCode, UsageError> {
+    async fn serve(
+        self,
+        origin: Origin,
+        config: Config,
+        files: usize,
+        watched: Option<Watched>,
+    ) -> Result<ExitCode, UsageError> {
         let web = Arc::new(Web::load(self.web_config_file.clone())?);
         let no_signals = |error| UsageError(format!("cannot listen for signals: {error}"));
         let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
@@ -168,6 +184,9 @@ impl Serve {
                 let _ = reloads.reload().await;
             }
         });
+        if let (Some(every), Some(watched)) = (self.auto_reload, watched) {
+            tokio::spawn(watched.reload(Arc::clone(&app), every));
+        }
         for listener in &listeners {
             if let Ok(address) = listener.local_addr() {
                 let (tls, password) = (web.current().is_tls(), web.current().asks_for_password());
@@ -193,6 +212,9 @@ impl Serve {
 
 /// Connections beside those of `--web.max-connections`: for health checks, and those that are closed while others open.
 const OTHER_CONNECTIONS: usize = 32;
+
+/// `--config.auto-reload-interval`: more often would cost more than it saves.
+const MIN_RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Installs a handler for SIGHUP before the configuration is read: a reload that is requested meanwhile must not end the
 /// process, which is what the signal does by default. It leads to a reload once the exporter has started.
@@ -263,6 +285,11 @@ fn threads(members: usize) -> usize {
     const WORTH_A_SECOND: usize = 64;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     if members > WORTH_A_SECOND { cores.min(2) } else { 1 }
+}
+
+fn reload_interval(text: &str) -> Result<Duration, String> {
+    let every = duration(text)?;
+    if every < MIN_RELOAD_INTERVAL { Err("expected at least 1s, e.g. 30s".to_owned()) } else { Ok(every) }
 }
 
 /// A path that no other endpoint has and that the router takes literally.

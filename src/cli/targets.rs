@@ -1,6 +1,6 @@
 //! Whom to ask: the flags that every command which asks members has in common.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::positive_duration;
@@ -33,6 +33,11 @@ pub(super) struct Origin {
 }
 
 impl Origin {
+    /// The configuration file, where one is named.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// Reads and validates it.
     pub(super) fn load(&self) -> Result<Config, ConfigError> {
         match &self.file {

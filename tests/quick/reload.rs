@@ -64,6 +64,49 @@ fn what_was_dropped_of_members_that_are_gone_is_forgotten() {
     assert!(dropped("stays").is_some_and(|count| count > before), "who stays is counted on");
 }
 
+/// The folder is what Kubernetes makes of a `ConfigMap`: the file is a link, and an update exchanges what it leads to.
+#[test]
+fn a_changed_file_is_reloaded_without_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ensembles.yml");
+    let publish = |version: &str, text: &str| {
+        let data = folder.path().join(version);
+        std::fs::create_dir(&data).unwrap();
+        std::fs::write(data.join("ensembles.yml"), text).unwrap();
+        let next = folder.path().join("..data_tmp");
+        std::os::unix::fs::symlink(version, &next).unwrap();
+        std::fs::rename(next, folder.path().join("..data")).unwrap();
+    };
+    let config = |name: &str| format!("ensembles: [{{name: {name}, members: ['127.0.0.1:1']}}]\n");
+    publish("..1", &config("one"));
+    std::os::unix::fs::symlink("..data/ensembles.yml", &path).unwrap();
+    let file = path.to_str().unwrap();
+    let exporter = Exporter::start(&["--config.file", file, "--config.auto-reload-interval", "1s"]);
+    let watched = |name: &str| page(&exporter).value("zk_ensemble_members", &[("ensemble", name)]).is_some();
+    let failed = || page(&exporter).value("zk_exporter_config_last_reload_successful", &[]) == Some(0.0);
+    assert!(watched("one"));
+    publish("..2", &config("two"));
+    wait("the new file is not read", || watched("two") && !watched("one"));
+    publish("..3", "ensembles: [");
+    wait("the mistake is not reported", failed);
+    assert!(watched("two"), "a file with a mistake replaces the current configuration");
+    publish("..4", &config("three"));
+    wait("the corrected file is not read", || watched("three") && !failed());
+}
+
+#[test]
+fn automatic_reloads_need_a_file_and_a_sensible_interval() {
+    for (arguments, says) in [
+        (&["--config.auto-reload-interval", "30s"][..], "--config.file"),
+        (&["--config.file", "x.yml", "--config.auto-reload-interval", "10ms"], "at least 1s"),
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("--config.auto-reload-interval") && said.contains(says), "{said}");
+    }
+}
+
 #[test]
 fn all_or_nothing_by_signal_and_over_http() {
     let (member, dead) = (Listener::answering_words(&[("srvr", SRVR)]), nobody());
