@@ -35,6 +35,7 @@ mod limits;
 mod links;
 mod lint;
 mod looks;
+mod mixin;
 mod monitor;
 mod panels;
 mod probe;

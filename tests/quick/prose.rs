@@ -166,7 +166,13 @@ fn below(folder: &str) -> Vec<PathBuf> {
         for entry in std::fs::read_dir(root().join(&folder)).unwrap() {
             let entry = entry.unwrap();
             let path = folder.join(entry.file_name());
-            if entry.file_type().unwrap().is_dir() { folders.push(path) } else { found.push(path) }
+            let kind = entry.file_type().unwrap();
+            // What a link leads to is among the files itself.
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() {
+                found.push(path);
+            }
         }
     }
     found.sort();
