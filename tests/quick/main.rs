@@ -14,6 +14,7 @@ mod allocations;
 mod bounds;
 mod burst;
 mod catalogue;
+mod chart;
 mod check;
 mod chinese;
 mod clients;
