@@ -261,8 +261,12 @@ impl Expr {
     #[must_use]
     pub fn counts_over(&self) -> Span {
         match self {
+            // What is recorded is on no page, and what is judged beside it is judged.
+            Self::Window(_, selector, _) if watch::is_recorded(selector.name) => Span(0),
             Self::Window(Fold::Rate | Fold::Increase | Fold::Resets | Fold::Changes, _, window) => *window,
             Self::By(_, _, inner) => inner.counts_over(),
+            // What can be judged of the two is.
+            Self::Sets(Set::Or, _, left, right) => left.counts_over().min(right.counts_over()),
             Self::Math(_, left, right) | Self::Compare(_, left, right) | Self::Sets(_, _, left, right) => {
                 left.counts_over().max(right.counts_over())
             }

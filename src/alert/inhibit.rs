@@ -83,10 +83,10 @@ pub const INHIBITIONS: [Inhibition; 7] = [
         targets: Targets::Warnings,
         equal: &["ensemble", "member"],
     },
-    // Two ensembles have two leaders and two epochs.
+    // Two ensembles have two leaders, two epochs and two configurations.
     Inhibition {
         sources: &["EnsemblesMixed"],
-        targets: Targets::Named(&["MultipleLeaders", "EpochMismatch"]),
+        targets: Targets::Named(&["MultipleLeaders", "EpochMismatch", "ConfigMismatch"]),
         equal: &["ensemble"],
     },
     // What was known is not news.

@@ -3,7 +3,8 @@
 //! [`Trouble`] is a flag (0 or 1) of a member or an ensemble that is bad. It holds in two cases:
 //!
 //! - **now**: every believed exporter reports the bad value. Under the `for` of a rule this is an unbroken spell.
-//! - **flapping**: over the last 10 minutes the flag was good for at most 60 % of the time and changed three times or more.
+//! - **flapping**: over the last 10 minutes the flag was good for at most 60 % of the time, and over 20 it changed three times
+//!   or more.
 //!   It keeps holding between two spells, so `for` runs through. One outage, however long, changes a flag twice; it ends as
 //!   soon as the flag is good again.
 //!
@@ -37,6 +38,8 @@ pub const WINDOW: Span = Span::minutes(10);
 pub const GOOD_SHARE: f64 = 0.6;
 /// A flag that changes less often has one outage, which its present value tells.
 pub const CHANGES: f64 = 3.0;
+/// The window in which it changes so often: longer, for at 60 s ten scrapes may meet few of the changes.
+pub const CHANGES_WINDOW: Span = Span::minutes(20);
 
 /// A flag that is bad.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,7 +143,7 @@ impl Newest {
 
 /// A flag that was good for too little of the window and comes and goes.
 pub(super) fn flapping(flag: impl Fn() -> Expr) -> Expr {
-    flag().avg(WINDOW).le(GOOD_SHARE).and(flag().changes(WINDOW).ge(CHANGES)).and(flag())
+    flag().avg(WINDOW).le(GOOD_SHARE).and(flag().changes(CHANGES_WINDOW).ge(CHANGES)).and(flag())
 }
 
 /// What exporters say of members that they can reach, as far as another exporter can.

@@ -4,6 +4,7 @@ use super::super::build::{LIMIT, series};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Agg, Expr, Keys, Selector, Span};
+use super::super::trouble::{CHANGES, CHANGES_WINDOW};
 use super::super::watch::{OBSERVER, SERVING};
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
@@ -31,7 +32,11 @@ fn observer() -> Expr {
 
 pub(super) fn conditions() -> Vec<Condition> {
     // The newest answer where a scrape takes longer than that.
+    let members = || Expr::newest("zk_ensemble_members", Agg::Max, Keys::Ensemble);
     let answered = series("zk_up").max(Span::minutes(2)).or(series("zk_up")).of_member().eq(1.0);
+    // Or answers now and then, whether it serves or not: a dead member does not.
+    let comes_and_goes = series("zk_up").changes(CHANGES_WINDOW).and(series("zk_up")).of_member().ge(CHANGES);
+    let answered = answered.or(comes_and_goes);
     vec![
         condition(
             "MemberDown",
@@ -145,12 +150,12 @@ pub(super) fn conditions() -> Vec<Condition> {
         )
         .fires(Critical, "m2", "it says that it does not serve", &["zk_serving m2 1 for 2m then 0"])
         .fires(Critical, "m2", "30 s dead, 45 s looking for a leader, and again", &[
-            "zk_serving m2 1 for 3m then 0",
-            "zk_up m2 1 for 3m then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1",
+            "zk_serving m2 1 for 13m then 0",
+            "zk_up m2 1 for 13m then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1",
         ])
         .fires(Critical, "m2", "one scrape of six is answered, and served", &[
-            "zk_serving m2 1 for 3m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1",
-            "zk_up m2 1 for 3m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1",
+            "zk_serving m2 1 for 13m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1",
+            "zk_up m2 1 for 13m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1",
         ])
         .fires(Critical, "m2", "it did not serve before the exporter went", &[
             "zk_serving m2 1 for 8m then 0 for 4m then stale",
@@ -251,7 +256,9 @@ pub(super) fn conditions() -> Vec<Condition> {
             "StandaloneInEnsemble",
             Unit::State,
             state("standalone")
-                .and(Expr::newest("zk_ensemble_members", Agg::Max, Keys::Ensemble).gt(1.0))
+                .and(members().gt(1.0))
+                // One server under two addresses is alone, and meant to be.
+                .unless((members() - Expr::newest("zk_ensemble_duplicate_members", Agg::Max, Keys::Ensemble)).le(1.0))
                 .or_held("ZooKeeperStandaloneInEnsemble", Keys::Member, "zk_server_state"),
         )
         .critical(None, Span::minutes(2), "A member of a ZooKeeper ensemble runs alone, with data of its own.")
@@ -279,6 +286,11 @@ pub(super) fn conditions() -> Vec<Condition> {
         .quiet(Critical, "a standalone server that is meant to be one", &[
             "zk_server_state{state=\"standalone\"} m3 1",
             "zk_ensemble_members e 1",
+        ])
+        .quiet(Critical, "one standalone server under two addresses", &[
+            "zk_server_state{state=\"standalone\"} m3 1",
+            "zk_ensemble_members e 2",
+            "zk_ensemble_duplicate_members e 1",
         ]),
         condition(
             "MemberRestarting",

@@ -135,7 +135,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .so("None tonight, as long as another exporter watches.", "Start it; repair the network or its TLS and password settings (web configuration).")
         .fires(Warning, "x", "it does not answer", &["up x 1 for 3m then 0"])
         .fires(Warning, "x", "it starts and dies again", &[
-            "up x 1 for 3m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1",
+            "up x 1 for 13m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1",
         ])
         .quiet(Warning, "a restart", &["up x 1 for 4m then 0 for 1m then 1"])
         .quiet(Warning, "four restarts of half a minute within ten", &[
@@ -143,7 +143,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         ])
         .quiet(Warning, "it is back after nine minutes", &["up x 1 for 6m then 0 for 9m then 1"])
         .quiet(Warning, "its target is gone", &[
-            "up x 1 for 3m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then stale",
+            "up x 1 for 13m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then stale",
         ])
         .quiet(Warning, "a target that is no exporter of ours", &[
             "up x 0",

@@ -4,7 +4,7 @@ use super::super::build::{LIMIT, series, series_with};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Agg, Expr, Keys, Selector, Span};
-use super::super::trouble::Held;
+use super::super::trouble::{Held, WINDOW, flapping};
 use super::super::watch::HAS_QUORUM;
 
 fn of(name: &'static str) -> Selector {
@@ -21,15 +21,17 @@ fn no_quorum() -> Expr {
 }
 
 /// A member followed a leader without a break; of members that a page still has.
-fn followed() -> Expr {
+fn followed(window: Span) -> Expr {
     let following = || series_with("zk_server_state", "state", "follower|observer");
-    following().min(Span::minutes(3)).and(following()).of_ensemble().eq(1.0)
+    following().min(window).and(following()).of_ensemble().eq(1.0)
 }
 
 pub(super) fn conditions() -> Vec<Condition> {
     let voters = || Expr::newest("zk_ensemble_voters", Agg::Max, Keys::Ensemble);
     let up = || series("zk_ensemble_members_up");
+    let three = Span::minutes(3);
     let answered = up().max(Span::minutes(2)).or(up()).of_ensemble().gt(0.0);
+    let answered = answered.or(flapping(|| series(HAS_QUORUM)).by(Agg::Max, Keys::Ensemble));
     // At least one scrape at an interval of 2 minutes, whatever the offset.
     let best = |name| series(name).max(Span(150)).and(series(name)).of_ensemble();
     let held_margin =
@@ -38,7 +40,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "QuorumLost",
             Unit::State,
-            no_quorum().and(answered).unless(followed()).or_held("ZooKeeperQuorumLost", Keys::Ensemble, "zk_ensemble_has_quorum"),
+            no_quorum().and(answered).unless(followed(three)).or_held("ZooKeeperQuorumLost", Keys::Ensemble, "zk_ensemble_has_quorum"),
         )
         .critical(None, Span::minutes(2), "A ZooKeeper ensemble has no quorum.")
         .source("etcd waits 3 minutes for the same; ZooKeeper refuses every write at once, so 2 minutes. Or 4 of 10 minutes in pieces, so that a quorum that comes and goes counts")
@@ -62,7 +64,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_ensemble_members_up e 1",
         ])
         .fires(Critical, "e", "45 s of every minute, the exporter in between", &[
-            "zk_ensemble_has_quorum e 1 for 5m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1",
+            "zk_ensemble_has_quorum e 1 for 15m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1",
             "zk_server_state{state=\"follower\"} m2 0",
             "zk_server_state{state=\"follower\"} m3 0",
         ])
@@ -147,7 +149,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_server_state{state=\"follower\"} m3 0",
         ])
         .quiet(Critical, "it came and went, and is unknown since", &[
-            "zk_ensemble_has_quorum e 1 for 5m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then stale",
+            "zk_ensemble_has_quorum e 1 for 15m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then stale",
             "zk_server_state{state=\"follower\"} m2 0",
             "zk_server_state{state=\"follower\"} m3 0",
         ])
@@ -162,7 +164,11 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "LeaderSilent",
             Unit::State,
-            no_quorum().and(followed()).or_held("ZooKeeperLeaderSilent", Keys::Ensemble, "zk_ensemble_has_quorum"),
+            no_quorum()
+                .and(followed(three))
+                // A quorum that came and went and is there now was not a silent leader, unless it was followed all along.
+                .unless(series(HAS_QUORUM).eq(1.0).unless(followed(WINDOW)))
+                .or_held("ZooKeeperLeaderSilent", Keys::Ensemble, "zk_ensemble_has_quorum"),
         )
         .critical(None, Span::minutes(2), "Followers follow a leader that does not answer.")
         .source("a paused leader keeps its followers for syncLimit ticks, 10 s by default; 2 minutes are well beyond")
@@ -190,6 +196,14 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_up m2 1 for 12m then stale",
             "zk_up m3 1 for 12m then stale",
             "up x 1 for 12m then 0",
+        ])
+        .fires(Critical, "e", "the leader answers a quarter of the time and is followed all along", &[
+            "zk_ensemble_has_quorum e 1 for 5m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1",
+        ])
+        .quiet(Critical, "a quorum that came and went until four minutes ago", &[
+            "zk_ensemble_has_quorum e 1 for 5m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 1",
+            "zk_server_state{state=\"follower\"} m2 1 for 5m then 0 for 7m then 1",
+            "zk_server_state{state=\"follower\"} m3 1 for 5m then 0 for 7m then 1",
         ])
         .quiet(Critical, "a pause of half a minute", &["zk_ensemble_has_quorum e 1 for 14m then 0 for 30s then 1"])
         .quiet(Critical, "no member follows: the quorum is lost", &[

@@ -12,7 +12,7 @@ use super::shape::{
 };
 use crate::alert::expr::{Agg, Cmp, Expr, Fold, Keys, Op, Selector, Set, Span};
 use crate::alert::promql::number;
-use crate::alert::trouble::{CHANGES, GOOD_SHARE, Trouble, WINDOW};
+use crate::alert::trouble::{CHANGES, CHANGES_WINDOW, GOOD_SHARE, Trouble, WINDOW};
 
 /// Older than this is no value any more, as in Prometheus.
 const STALE: Span = Span::minutes(5);
@@ -77,10 +77,13 @@ impl Writer<'_> {
     /// A boolean; `denied` after `not`.
     fn holds(&mut self, expr: &Expr, denied: bool) -> Result<String, Reason> {
         match expr {
-            // The last value of an item outlives a missing page, configured ensembles are not known to the template, and
-            // of the exporter it knows only whether its page comes.
+            // The last value of an item outlives a missing page, configured ensembles are not known to the template, of
+            // the exporter it knows only whether its page comes, and what is recorded is written beside the flag itself.
             Expr::Sets(Set::Or, _, left, right)
-                if is_held(right) || is_up(right) || matches!(**right, Expr::AbsentEnsembles(_)) =>
+                if is_held(right)
+                    || is_up(right)
+                    || is_recorded(right)
+                    || matches!(**right, Expr::AbsentEnsembles(_)) =>
             {
                 self.holds(left, denied)
             }
@@ -136,8 +139,10 @@ impl Writer<'_> {
             return Ok(spell);
         }
         let key = self.items.number(self.rule, trouble.keys, Agg::Max, &trouble.flag);
-        let item = format!("/{TEMPLATE}/{key},{WINDOW}");
-        Ok(format!("(({spell}) or (avg({item})<={GOOD_SHARE} and changecount({item})>={CHANGES}))"))
+        let item = format!("/{TEMPLATE}/{key}");
+        Ok(format!(
+            "(({spell}) or (avg({item},{WINDOW})<={GOOD_SHARE} and changecount({item},{CHANGES_WINDOW})>={CHANGES}))"
+        ))
     }
 
     /// The page is gone, and with it the ensemble.

@@ -67,6 +67,10 @@ pub(super) fn is_trouble(expr: &Expr) -> bool {
 
 /// What only the recording rules of who watches know.
 pub(super) fn is_recorded(expr: &Expr) -> bool {
+    // What is left of it stays out as well.
+    if let Expr::Sets(Set::Unless, _, left, _) = expr {
+        return is_recorded(left);
+    }
     let all = expr.selectors();
     !all.is_empty() && all.iter().all(|selector| watch::is_recorded(selector.name))
 }
