@@ -10,8 +10,8 @@ use super::report::{EnsembleReport, MemberReport, State};
 use crate::ensemble::{Known, LastLeader};
 
 /// Of one ensemble; bounded by its members.
-#[derive(Debug, Default)]
-pub(super) struct LeaderWatch {
+#[derive(Clone, Debug, Default)]
+pub struct LeaderWatch {
     /// Since when members follow a leader while none answers and no further member falls silent.
     unseen: Option<Instant>,
     /// The members that were silent last.
@@ -22,7 +22,7 @@ pub(super) struct LeaderWatch {
 
 impl LeaderWatch {
     /// Takes what a scrape shows, and says since when it is so.
-    pub(super) fn note(&mut self, known: &mut Known, report: &EnsembleReport, now: Instant) {
+    pub fn note(&mut self, known: &mut Known, report: &EnsembleReport, now: Instant) {
         let leader = report.members.iter().find(|member| member.state == State::Leader);
         let followed = report.members.iter().any(follows);
         // The leader that members followed so far may be the one that has just fallen silent.

@@ -4,7 +4,7 @@ mod addresses;
 mod again;
 mod beyond;
 mod dual_stack;
-mod leader_watch;
+pub mod leader_watch;
 mod limiter;
 mod log_budget;
 mod member;

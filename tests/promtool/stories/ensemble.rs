@@ -34,8 +34,10 @@ pub struct Ensemble {
     pub ephemerals: f64,
     /// Counters that grow beside the load: server, key, a second.
     pub rates: Vec<(u32, String, f64)>,
-    /// Voters that the membership names beside the servers.
+    /// The membership in place of the one that follows from the servers.
     pub membership: Option<String>,
+    /// How the membership names its hosts: this and the id.
+    pub host: &'static str,
 }
 
 impl Ensemble {
@@ -56,6 +58,7 @@ impl Ensemble {
             ephemerals: 200.0,
             rates: Vec::new(),
             membership: None,
+            host: "zk",
         };
         if voters == 1 && observers == 0 {
             ensemble.servers[0].serve(Role::Standalone, 0.0);
@@ -282,7 +285,7 @@ impl Ensemble {
         let mut out = String::from("membership: \n");
         for server in &self.servers {
             let role = if server.votes { "participant" } else { "observer" };
-            out.push_str(&format!("server.{0}=zk-{0}:2888:3888:{role}\n", server.id));
+            out.push_str(&format!("server.{0}={1}-{0}:2888:3888:{role}\n", server.id, self.host));
         }
         out.push_str("version=0");
         out

@@ -3,14 +3,15 @@
 //! The replies of the modelled servers go through the product's own parsers, verdict and encoder, so that a page here is
 //! the page that the product would serve.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use zookeeper_exporter::config::Command;
 use zookeeper_exporter::ensemble::Known;
 use zookeeper_exporter::exposition::Format;
+use zookeeper_exporter::scrape::leader_watch::LeaderWatch;
 use zookeeper_exporter::scrape::reading::{Heard, Replies, SeenConf};
 use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, Report, Samples, State};
 use zookeeper_exporter::wire::{Failure, Reason};
@@ -21,6 +22,9 @@ use crate::common::{heard, page};
 
 /// Seconds after which the exporter gives a member up.
 const TIMEOUT: f64 = 5.0;
+
+/// Seconds after which it asks for the configuration again.
+const CONF_AGE: f64 = 60.0;
 
 /// What a scrape of the target meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +73,14 @@ pub struct Exporter {
     pub unreachable: BTreeSet<(usize, u32)>,
     /// The last reload of its configuration failed.
     pub reload_failed: bool,
-    conf: BTreeMap<(usize, u32), Arc<SeenConf>>,
-    known: BTreeMap<usize, Known>,
+    /// Servers of the first ensemble that are listed under a second address as well.
+    pub listed_twice: Vec<(u32, String)>,
+    /// The place of an ensemble whose servers are in the list of the first one, too.
+    pub mixed_with: Option<usize>,
+    conf: BTreeMap<(usize, u32), (f64, Arc<SeenConf>)>,
+    known: BTreeMap<usize, (Known, LeaderWatch)>,
+    /// What the real clock showed as the story began.
+    begun: Instant,
 }
 
 impl Exporter {
@@ -86,8 +96,11 @@ impl Exporter {
             members: Members::All,
             unreachable: BTreeSet::new(),
             reload_failed: false,
+            listed_twice: Vec::new(),
+            mixed_with: None,
             conf: BTreeMap::new(),
             known: BTreeMap::new(),
+            begun: Instant::now(),
         }
     }
 
@@ -107,8 +120,7 @@ impl Exporter {
     /// The page at this moment, and the seconds that it took.
     pub fn page(&mut self, ensembles: &[Ensemble], now: f64) -> String {
         let watched = self.watches.clone();
-        let ensembles =
-            watched.into_iter().map(|place| Arc::new(self.ensemble(place, &ensembles[place], now))).collect();
+        let ensembles = watched.into_iter().map(|place| Arc::new(self.ensemble(place, ensembles, now))).collect();
         let mut text = page(&Arc::new(Report { ensembles }), Format::Classic);
         if self.layout == Layout::Metrics {
             text.push_str("zk_exporter_build_info{version=\"1.0.0\",rustversion=\"1.91\"} 1\n");
@@ -118,7 +130,8 @@ impl Exporter {
         text
     }
 
-    fn ensemble(&mut self, place: usize, ensemble: &Ensemble, now: f64) -> EnsembleReport {
+    fn ensemble(&mut self, place: usize, ensembles: &[Ensemble], now: f64) -> EnsembleReport {
+        let ensemble = &ensembles[place];
         let listed: Vec<&Server> = match &self.members {
             Members::All => ensemble.servers.iter().collect(),
             Members::Listed(ids, _) => {
@@ -133,7 +146,18 @@ impl Exporter {
         if let Members::Listed(_, dead) = &self.members {
             members.extend(dead.iter().map(|address| refused(address)));
         }
-        let known = self.known.entry(place).or_default();
+        for (id, address) in self.listed_twice.clone() {
+            if let Some(server) = ensemble.servers.iter().find(|server| server.id == id) {
+                let other = Server { address, ..server.clone() };
+                members.push(self.member(place, ensemble, &other, now));
+            }
+        }
+        if let Some(other) = self.mixed_with {
+            members.extend(
+                ensembles[other].servers.iter().map(|server| self.member(other, &ensembles[other], server, now)),
+            );
+        }
+        let (known, watch) = self.known.entry(place).or_default();
         for member in &members {
             match member.state {
                 State::Observer => drop(known.observers.insert(Arc::clone(&member.name))),
@@ -148,6 +172,7 @@ impl Exporter {
             known: Known::default(),
         };
         known.quorum_size = report.quorum_size().or(known.quorum_size);
+        watch.note(known, &report, self.begun + Duration::from_secs_f64(now));
         report.known = known.clone();
         report
     }
@@ -166,13 +191,15 @@ impl Exporter {
         };
         let (mntr, duration) = ask(Command::Mntr, server.mntr(now, &ensemble.lines(server, now)));
         let (srvr, _) = ask(Command::Srvr, server.srvr());
-        if let Entry::Vacant(unknown) = self.conf.entry((place, server.id))
+        let seen = self.conf.get(&(place, server.id)).map(|(at, _)| *at);
+        if seen.is_none_or(|at| now - at >= CONF_AGE)
             && let Some(conf) = ask(Command::Conf, server.conf(&ensemble.membership_lines())).0.conf()
         {
-            unknown.insert(Arc::new(conf.clone()));
+            self.conf.insert((place, server.id), (now, Arc::new(conf.clone())));
         }
+        let conf = self.conf.get(&(place, server.id)).map(|(_, conf)| Arc::clone(conf));
         let replies = Replies { mntr: Some(mntr), srvr: Some(srvr), ..Replies::default() };
-        let mut member = replies.report(server.address.as_str().into(), self.conf.get(&(place, server.id)).cloned());
+        let mut member = replies.report(server.address.as_str().into(), conf);
         member.duration = Some(Duration::from_secs_f64(duration));
         member
     }

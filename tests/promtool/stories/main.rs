@@ -18,6 +18,7 @@ mod exporter;
 mod figures;
 mod matrix;
 mod model;
+mod month;
 mod promtool;
 mod rules;
 mod series;

@@ -5,11 +5,14 @@
 //! is evaluated `age` seconds after a scrape sees `x offset -age`; where the scrape is still under way, it sees only what
 //! is older. Series that rules record are at the moments of the evaluation and are left alone.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use promql_parser::parser::{Expr, Offset, VectorSelector, parse};
 use serde_json::Value;
+
+use crate::common::promql;
 
 /// How a Prometheus looks at the samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,9 +91,11 @@ fn is_scraped(selector: &VectorSelector) -> bool {
     !name.contains(':') && !name.starts_with("ALERTS")
 }
 
-/// Writes files of rules as they are seen into another folder; gives the files.
-pub fn write(from: &Path, names: &[&str], view: View, to: &Path) -> Vec<PathBuf> {
-    names
+/// Writes files of rules as they are seen into another folder; gives the files, and the names of the series that they look
+/// at.
+pub fn write(from: &Path, names: &[&str], view: View, to: &Path) -> (Vec<PathBuf>, BTreeSet<String>) {
+    let mut wanted = BTreeSet::new();
+    let files = names
         .iter()
         .map(|name| {
             let text = std::fs::read_to_string(from.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -98,7 +103,10 @@ pub fn write(from: &Path, names: &[&str], view: View, to: &Path) -> Vec<PathBuf>
             for group in rules["groups"].as_array_mut().expect("groups") {
                 for rule in group["rules"].as_array_mut().expect("rules") {
                     let expr = rule["expr"].as_str().expect("an expression").to_owned();
+                    wanted.extend(promql::selectors(&expr).expect("an expression").into_iter().map(|one| one.name));
                     rule["expr"] = view.of(&expr).into();
+                    // Texts take most of the time of an alert that fires, and change nothing in when it does.
+                    rule.as_object_mut().expect("a rule").remove("annotations");
                 }
             }
             let file = to.join(name);
@@ -106,7 +114,8 @@ pub fn write(from: &Path, names: &[&str], view: View, to: &Path) -> Vec<PathBuf>
             std::fs::write(&file, rules.to_string()).unwrap();
             file
         })
-        .collect()
+        .collect();
+    (files, wanted)
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Series in promtool's notation, with the staleness that Prometheus gives them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// Samples of one series that one token of the notation stands for.
@@ -45,10 +45,11 @@ impl Book {
         self.scrapes += 1;
     }
 
-    /// The lines of `input_series` of a test.
-    pub fn input_series(&self) -> String {
+    /// The lines of `input_series` of a test, of the names that are `wanted`.
+    pub fn input_series(&self, wanted: &BTreeSet<String>) -> String {
         let mut out = String::new();
-        for (name, runs) in &self.series {
+        let is_wanted = |name: &str| wanted.contains(name.split('{').next().unwrap_or(name));
+        for (name, runs) in self.series.iter().filter(|(name, _)| is_wanted(name)) {
             write!(out, "      - {{series: '{name}', values: '").expect("a string takes all");
             for run in runs {
                 match run {
@@ -104,7 +105,7 @@ fn series_are_written_as_promtool_reads_them() {
     book.scrape(page(&[("b", "9")]));
     book.scrape(page(&[("b", "0")]));
     book.scrape(page(&[("a", "2"), ("b", "1"), ("c", "0.5")]));
-    let text = book.input_series();
+    let text = book.input_series(&["a", "b", "c"].map(String::from).into());
     assert!(text.contains("{series: 'a', values: '1x2 stale _x1 2 '}"), "{text}");
     assert!(text.contains("{series: 'b', values: '5+2x2 9-9x1 1 '}"), "{text}");
     assert!(text.contains("{series: 'c', values: '_x2 0.5 stale _x1 0.5 '}"), "{text}");

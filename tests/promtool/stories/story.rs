@@ -36,6 +36,8 @@ pub struct Story {
     pub early: bool,
     /// Scrape intervals in seconds at which it is told.
     pub intervals: &'static [u64],
+    /// Seconds that the model advances at once.
+    pub step: u64,
 }
 
 /// A story of one ensemble of `voters` voters and `observers` observers that bears the story's name.
@@ -50,6 +52,7 @@ pub fn story(name: &'static str, voters: u32, observers: u32) -> Story {
         rules: Rules::Both,
         early: false,
         intervals: &[15, 30, 60],
+        step: 1,
     }
 }
 
@@ -92,10 +95,33 @@ impl Story {
         self
     }
 
+    /// As [`Self::again`], with periods between 0.8 and 1.2 of `period`, so that scrapes never keep time with them; `first`
+    /// holds for `share` of each.
+    pub fn unevenly(
+        mut self,
+        (from, until): (f64, f64),
+        period: f64,
+        share: f64,
+        first: impl Fn(&mut World) + 'static,
+        then: impl Fn(&mut World) + 'static,
+    ) -> Self {
+        let (first, then): (Act, Act) = (Rc::new(first), Rc::new(then));
+        let (mut time, mut number) = (from * 60.0, 0.0_f64);
+        while time < until * 60.0 {
+            // The fractions of the golden ratio are spread evenly, and no two in a row are alike.
+            let length = period * (0.8 + 0.4 * (number * 0.618_034).fract());
+            self.events.push((time, Rc::clone(&first)));
+            self.events.push((time + length * share, Rc::clone(&then)));
+            time += length;
+            number += 1.0;
+        }
+        self
+    }
+
     /// An alert that must fire, from no earlier than `from` and no later than `by` on, to the end.
     pub fn fires(mut self, alert: &'static str, who: Who, from: f64, by: f64) -> Self {
         let until = self.minutes;
-        self.expects.push(Expect { alert, severity: None, who, from, by, until, gone: self.minutes });
+        self.expects.push(Expect { alert, severity: None, who, from, by, until, share: 1.0, gone: self.minutes });
         self
     }
 
@@ -108,6 +134,12 @@ impl Story {
     /// The last alert must be a warning.
     pub fn warning(mut self) -> Self {
         self.expects.last_mut().expect("behind an alert").severity = Some("warning");
+        self
+    }
+
+    /// The last alert must hold for this part of the time, once it fired.
+    pub fn mostly(mut self, share: f64) -> Self {
+        self.expects.last_mut().expect("behind an alert").share = share;
         self
     }
 
@@ -142,6 +174,12 @@ impl Story {
         self
     }
 
+    /// In longer strides, which a long story needs.
+    pub fn step(mut self, seconds: u64) -> Self {
+        self.step = seconds;
+        self
+    }
+
     /// Its series: scrapes at `phase`, `phase + interval` and so on, in seconds, until all stories of a run end.
     pub fn series(&self, interval: u64, phase: u64) -> Book {
         let (mut world, mut book) = (self.world.clone(), Book::default());
@@ -152,7 +190,7 @@ impl Story {
         #[expect(clippy::cast_precision_loss, reason = "seconds of some days")]
         while second as f64 <= self.minutes * 60.0 {
             if second > 0 {
-                world.advance(1.0);
+                world.advance(self.step as f64);
             }
             while let Some((_, act)) = events.next_if(|(time, _)| *time <= second as f64) {
                 act(&mut world);
@@ -160,7 +198,7 @@ impl Story {
             if second >= phase && (second - phase).is_multiple_of(interval) {
                 world.scrape(&mut book);
             }
-            second += 1;
+            second += self.step;
         }
         book
     }

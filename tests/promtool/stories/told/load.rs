@@ -192,6 +192,38 @@ fn clients() -> Vec<Story> {
                 "MemberRisk",
                 "EnsembleRisk",
             ]),
+        // A load balancer that connects to the TLS port every ten seconds and says nothing: a known cause, named in the text.
+        story("health-checks-on-the-tls-port", 3, 0)
+            .minutes(60.0)
+            .at(10.0, |world| world.zk().rates.push((1, "unsuccessful_handshake".to_owned(), 0.1)))
+            .fires("TlsHandshakeFailures", Member(1), 10.0, 22.0)
+            .warning(),
+        story("two-failed-handshakes", 3, 0)
+            .minutes(60.0)
+            .at(20.0, |world| world.server(1).figures.add("unsuccessful_handshake", 2.0)),
+        // An idle heap fills with garbage to three quarters and falls to a third, every half an hour.
+        (0..120).fold(
+            story("idle-heap-with-garbage", 3, 0).minutes(120.0).early().intervals(&[60]),
+            |story, minute| {
+                let share = 0.31 + 0.47 * f64::from(minute % 30) / 29.0;
+                story.at(f64::from(minute), move |world| {
+                    every(world, |server| {
+                        server.figures.set("jvm_memory_bytes_used{area=\"heap\"}", (1_073_741_824.0 * share).floor());
+                    });
+                })
+            },
+        ),
+        // 900 clients go home within three hours, and come back in the morning.
+        (0..180).fold(
+            story("clients-go-home", 3, 0).minutes(480.0).early().intervals(&[60]).given(|world| {
+                world.zk().set_clients(900);
+            }),
+            |story, minute| {
+                story
+                    .at(90.0 + f64::from(minute), move |world| world.zk().set_clients(900 - 4 * minute))
+                    .at(290.0 + f64::from(minute), move |world| world.zk().set_clients(184 + 4 * minute))
+            },
+        ),
         story("clients-fail-to-log-in", 3, 0)
             .at(10.0, |world| world.zk().rates.push((1, "auth_failed_count".to_owned(), 0.05)))
             .fires("AuthFailures", Member(1), 10.0, 20.0),

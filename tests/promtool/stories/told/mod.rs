@@ -2,6 +2,7 @@
 
 mod clusters;
 mod discovery;
+mod flapping;
 mod load;
 mod members;
 mod quorum;
@@ -21,6 +22,7 @@ pub fn stories() -> Vec<Story> {
         watcher::stories(),
         discovery::stories(),
         clusters::stories(),
+        flapping::stories(),
         restarts::stories(),
         load::stories(),
     ]

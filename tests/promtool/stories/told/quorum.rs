@@ -112,5 +112,19 @@ pub fn stories() -> Vec<Story> {
             .critical()
             .fires("MemberDown", Member(3), 10.0, 15.0)
             .may(&["OutageBudgetBurn", "BudgetBurn", "ScrapeSlow"]),
+        // The leader serves no clients and refuses every command; its followers are in sync.
+        story("leader-serves-no", 3, 0).minutes(60.0).given(|world| world.server(3).serves_as_leader = false),
+        story("leader-serves-no-of-five-and-a-follower-dies", 5, 0)
+            .given(|world| world.server(5).serves_as_leader = false)
+            .at(10.0, |world| world.stop(1))
+            .fires("MemberDown", Member(1), 10.0, 15.0)
+            .critical(),
+        story("leader-serves-no-and-the-quorum-is-lost", 3, 0)
+            .given(|world| (1..=3).for_each(|id| world.server(id).serves_as_leader = false))
+            .at(10.0, |world| [1, 2].into_iter().for_each(|id| world.stop(id)))
+            .fires("QuorumLost|EnsembleUnreachable|MemberNotServing", Any, 10.0, 15.0)
+            .critical()
+            .may(BESIDE)
+            .may(&["QuorumLost"]),
     ]
 }

@@ -10,8 +10,14 @@ pub fn stories() -> Vec<Story> {
     vec![
         rolling("rolling-restart-of-three", 3, 45.0, 180.0),
         rolling("rolling-restart-of-five", 5, 45.0, 180.0),
-        rolling("fast-rolling-restart-of-three", 3, 15.0, 60.0),
+        // One a minute: scrapes that are a minute apart meet a member down each time.
+        rolling("fast-rolling-restart-of-three", 3, 15.0, 60.0).may(&["QuorumMarginZero"]),
         rolling("rolling-restart-with-a-large-snapshot", 3, 80.0, 300.0),
+        rolling("rolling-restart-of-five-with-large-snapshots", 5, 110.0, 240.0),
+        rolling("rolling-restart-twice-as-fast-as-it-should-be", 5, 30.0, 40.0).may(&["UnavailableTime"]),
+        rolling_with_observers("rolling-restart-of-three-and-three-observers"),
+        // All of them within minutes, as an operator does it: followers first, the leader last.
+        rolling("rolling-restart-in-three-minutes", 3, 25.0, 60.0).may(&["QuorumMarginZero"]),
         // A follower loses the leader every three minutes and joins again; the leader leads all the time.
         story("follower-loses-its-leader-again-and-again", 3, 0)
             .minutes(90.0)
@@ -92,6 +98,14 @@ pub fn stories() -> Vec<Story> {
             .at(10.0, |world| world.server(1).figures.set("jvm_memory_bytes_used{area=\"heap\"}", 1_000_000_000.0))
             .fires("HeapHigh", Member(1), 10.0, 34.0),
     ]
+}
+
+/// Three voters and three observers, 45 s each; learners take what they missed, and no whole snapshot.
+fn rolling_with_observers(name: &'static str) -> Story {
+    (1..=6).fold(story(name, 3, 3).minutes(60.0), |story, id| {
+        let begins = 10.0 + f64::from(id - 1) * 2.0;
+        story.at(begins, move |world| world.stop(id)).at(begins + 0.6, move |world| world.start(id, 5.0))
+    })
 }
 
 /// Every member is restarted, one every `pause` seconds, the leader last; each serves again after `away` seconds.

@@ -73,6 +73,59 @@ pub fn stories() -> Vec<Story> {
             .critical()
             .fires("ExporterDown", Exporter(1), 10.0, 19.0)
             .may(&["MemberDown", "MemberNotServing", "OutageBudgetBurn", "BudgetBurn", "UnavailableTime"]),
+        // The blind one does not delay an alarm of the other, however long it has been blind.
+        two("one-exporter-is-blind-and-the-quorum-is-lost")
+            .minutes(60.0)
+            .at(5.0, |world| world.blind(0))
+            .at(40.0, |world| [1, 2].into_iter().for_each(|id| world.stop(id)))
+            .fires("QuorumLost", Any, 40.0, 44.0)
+            .critical()
+            .may(&["ExporterBlind", "MemberDown", "MemberNotServing", "OutageBudgetBurn", "UnavailableTime", "ScrapeSlow"]),
+        two("one-exporter-does-not-reach-one-member")
+            .minutes(60.0)
+            .at(10.0, |world| world.out_of_sight(0, 1))
+            .fires("ExporterBlind", Any, 10.0, 30.0)
+            .warning()
+            .may(&["ScrapeSlow"]),
+        two("one-exporter-dies-and-a-member-with-it")
+            .at(10.0, |world| {
+                world.stop(1);
+                world.exporters[1].target = Target::Gone;
+            })
+            .fires("MemberDown", Any, 10.0, 15.0)
+            .critical()
+            .may(&["QuorumMarginZero", "ExporterDown"]),
+        two("both-exporters-are-rolled-out-one-by-one")
+            .minutes(60.0)
+            .at(10.0, |world| world.exporters[0].target = Target::Down)
+            .at(11.0, |world| world.exporters[0].restart())
+            .at(12.0, |world| world.exporters[1].target = Target::Down)
+            .at(13.0, |world| world.exporters[1].restart()),
+        two("both-exporters-die")
+            .minutes(90.0)
+            .at(10.0, |world| world.exporters[0].target = Target::Down)
+            .at(40.0, |world| world.exporters[1].target = Target::Gone)
+            .fires("ExporterDown", Exporter(0), 10.0, 19.0)
+            .fires("EnsembleUnwatched", Any, 40.0, 46.0)
+            .critical(),
+        // What the dead one saw last is no news: mntr is allowed again, and only the living one knows it.
+        two("an-exporter-dies-as-mntr-is-allowed-again")
+            .minutes(60.0)
+            .given(|world| world.server(1).mntr_allowed = false)
+            .at(20.0, |world| {
+                world.exporters[0].target = Target::Down;
+                world.server(1).mntr_allowed = true;
+            })
+            .fires("MntrMissing", Any, 0.0, 15.0)
+            .ends(20.0, 22.5)
+            .may(&["ExporterDown"]),
+        story("exporter-restarts-every-five-minutes", 3, 0).minutes(60.0).again(
+            (10.0, 50.0),
+            300.0,
+            |world| world.exporters[0].target = Target::Down,
+            45.0,
+            |world| world.exporters[0].restart(),
+        ),
     ]
 }
 

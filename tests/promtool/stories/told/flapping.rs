@@ -1,0 +1,145 @@
+//! What comes and goes, at every pace: members, quorums and exporters, at periods that no scrape keeps time with.
+
+use crate::expect::Who::{Any, Exporter, Member};
+use crate::exporter::Target;
+use crate::server::Process;
+use crate::story::{Story, story};
+use crate::world::World;
+
+/// Beside a member that comes and goes.
+const BESIDE_A_MEMBER: &[&str] = &["MemberRestarting", "MemberLosesLeader", "ScrapeSlow", "QuorumMarginZero"];
+
+/// Beside a quorum that comes and goes.
+const BESIDE_A_QUORUM: &[&str] = &[
+    "MemberDown",
+    "MemberNotServing",
+    "MemberRestarting",
+    "MemberLosesLeader",
+    "LeaderSilent",
+    "EnsembleUnreachable",
+    "UnavailableTime",
+    "FrequentElections",
+    "OutageBudgetBurn",
+    "BudgetBurn",
+    "ConnectionsCollapsed",
+    "EphemeralsCollapsed",
+    "QuorumMarginZero",
+    "ScrapeSlow",
+    "EnsembleRisk",
+    "MemberRisk",
+];
+
+const EVERY_INTERVAL: &[u64] = &[15, 30, 60, 120];
+
+pub fn stories() -> Vec<Story> {
+    vec![
+        suspended("member-suspended-14-of-20-seconds", 20.0),
+        suspended("member-suspended-21-of-30-seconds", 30.0),
+        suspended("member-suspended-35-of-50-seconds", 50.0),
+        suspended("member-suspended-63-of-90-seconds", 90.0),
+        killed("quorum-lost-14-of-20-seconds", 20.0),
+        killed("quorum-lost-21-of-30-seconds", 30.0),
+        killed("quorum-lost-35-of-50-seconds", 50.0),
+        killed("quorum-lost-63-of-90-seconds", 90.0),
+        // A fifth of the time is a warning about elections or time without a leader, and no page.
+        story("quorum-lost-12-of-60-seconds-for-ten-minutes", 3, 0)
+            .minutes(60.0)
+            .intervals(&[15])
+            .unevenly((10.0, 20.0), 60.0, 0.2, lose_quorum, return_all)
+            .may(&[
+                "FrequentElections",
+                "UnavailableTime",
+                "OutageBudgetBurn",
+                "MemberRestarting",
+                "MemberLosesLeader",
+            ]),
+        crash_loop("exporter-away-40-of-60-seconds")
+            .fires("ExporterDown", Exporter(0), 10.0, 30.0)
+            .mostly(0.7)
+            .may(&["EnsembleUnwatched"]),
+        // Every fourth scrape is lost, or a little more.
+        losing_scrapes("quorum-lost-and-every-fourth-scrape")
+            .at(15.0, lose_quorum)
+            .fires("QuorumLost", Any, 15.0, 21.0)
+            .critical()
+            .may(BESIDE_A_QUORUM),
+        losing_scrapes("member-dead-and-every-fourth-scrape-lost")
+            .at(15.0, |world| world.stop(1))
+            .fires("MemberDown", Member(1), 15.0, 21.0)
+            .critical()
+            .may(&["QuorumMarginZero"]),
+        losing_scrapes("leader-silent-and-every-fourth-scrape-lost")
+            .at(15.0, |world| world.out_of_sight(0, 3))
+            .fires("LeaderSilent", Any, 15.0, 21.0)
+            .critical()
+            .may(&["MemberDown", "OutageBudgetBurn", "BudgetBurn", "ScrapeSlow"]),
+        losing_scrapes("every-fourth-scrape-lost-and-nothing-else"),
+        losing_scrapes("rolling-restart-and-every-fourth-scrape-lost").minutes(60.0).again(
+            (15.0, 24.0),
+            180.0,
+            restart_next,
+            45.0,
+            return_all,
+        ),
+    ]
+}
+
+fn suspended(name: &'static str, period: f64) -> Story {
+    story(name, 5, 0)
+        .minutes(60.0)
+        .intervals(EVERY_INTERVAL)
+        .unevenly((10.0, 60.0), period, 0.7, |world| world.suspend(1), |world| world.resume(1))
+        .fires("MemberDown|MemberNotServing", Member(1), 10.0, 26.0)
+        .critical()
+        .mostly(0.75)
+        .may(BESIDE_A_MEMBER)
+}
+
+fn killed(name: &'static str, period: f64) -> Story {
+    story(name, 3, 0)
+        .minutes(60.0)
+        .intervals(EVERY_INTERVAL)
+        .unevenly((10.0, 60.0), period, 0.7, lose_quorum, return_all)
+        .fires("QuorumLost", Any, 10.0, 22.0)
+        .critical()
+        .mostly(0.75)
+        .may(BESIDE_A_QUORUM)
+}
+
+fn crash_loop(name: &'static str) -> Story {
+    story(name, 3, 0).minutes(60.0).unevenly((10.0, 60.0), 60.0, 0.67, away, back)
+}
+
+/// The exporter does not answer for a quarter of each minute.
+fn losing_scrapes(name: &'static str) -> Story {
+    story(name, 3, 0).minutes(45.0).intervals(&[15, 30, 60]).unevenly((5.0, 45.0), 75.0, 0.25, away, |world| {
+        // It was no new process: what it remembers is there.
+        world.exporters[0].target = Target::Up;
+    })
+}
+
+fn away(world: &mut World) {
+    world.exporters[0].target = Target::Down;
+}
+
+fn back(world: &mut World) {
+    world.exporters[0].restart();
+}
+
+fn lose_quorum(world: &mut World) {
+    world.stop(1);
+    world.stop(2);
+}
+
+/// The member that runs longest is restarted.
+fn restart_next(world: &mut World) {
+    let oldest = world.zk().servers.iter().min_by(|one, other| one.serving_since.total_cmp(&other.serving_since));
+    let id = oldest.map_or(1, |server| server.id);
+    world.stop(id);
+}
+
+fn return_all(world: &mut World) {
+    let dead: Vec<u32> =
+        world.zk().servers.iter().filter(|server| server.process == Process::Stopped).map(|server| server.id).collect();
+    dead.into_iter().for_each(|id| world.start(id, 1.0));
+}
