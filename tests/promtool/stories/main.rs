@@ -7,6 +7,8 @@
 #![allow(clippy::format_push_string, clippy::format_collect, reason = "clarity before speed in tests")]
 #![allow(unreachable_pub, reason = "one crate a test binary")]
 #![allow(missing_docs, reason = "tests are read by their names")]
+#![allow(clippy::print_stderr, reason = "progress of minutes of work, shown by --nocapture")]
+#![allow(clippy::too_many_lines, reason = "a list of stories is as long as there are stories")]
 
 #[path = "../../common/mod.rs"]
 #[allow(dead_code, reason = "shared with the quick tests")]

@@ -207,9 +207,11 @@ fn tell_all(stories: &[Story], variants: &[Variant], all: bool) -> BTreeMap<&'st
                     let Variant { interval, phase, view, written, .. } = variant;
                     let how = format!("{interval} s, phase {phase}, {view:?}, written {written}");
                     // Shown by --nocapture.
-                    println!("[{how}] {} stories, {:.0} s", told.len(), begun.elapsed().as_secs_f64());
+                    eprintln!("[{how}] {} stories, {:.0} s", told.len(), begun.elapsed().as_secs_f64());
                     for (name, wrong) in told {
-                        wrong.iter().for_each(|wrong| println!("{name}: [{how}] {wrong}"));
+                        for wrong in &wrong {
+                            eprintln!("{name}: [{how}] {wrong}");
+                        }
                         let mut found = found.lock().unwrap();
                         found.entry(name).or_default().extend(wrong.iter().map(|wrong| format!("[{how}] {wrong}")));
                     }

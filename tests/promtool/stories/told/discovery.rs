@@ -74,7 +74,7 @@ pub fn stories() -> Vec<Story> {
             .minutes(60.0)
             .given(|world| {
                 let mut observer = Server::new(4, false);
-                observer.address = "10.0.0.4:2181".to_owned();
+                "10.0.0.4:2181".clone_into(&mut observer.address);
                 observer.serve(Role::Observer, 0.0);
                 world.zk().servers.push(observer);
             })

@@ -141,5 +141,7 @@ fn restart_next(world: &mut World) {
 fn return_all(world: &mut World) {
     let dead: Vec<u32> =
         world.zk().servers.iter().filter(|server| server.process == Process::Stopped).map(|server| server.id).collect();
-    dead.into_iter().for_each(|id| world.start(id, 1.0));
+    for id in dead {
+        world.start(id, 1.0);
+    }
 }
