@@ -121,7 +121,7 @@ pub(super) async fn style() -> Response {
 /// The page of all ensembles, with what each did since it was last shown.
 #[must_use]
 pub fn fleet_page(report: &Report, since: Vec<Since>, telemetry_path: &str) -> Markup {
-    let mut judged = Judged::all(report, since);
+    let mut judged = EnsembleStatus::all(report, since);
     judged.sort_by_key(|one| one.worst().map_or(u8::MAX, |level| level as u8));
     let wrong = judged.iter().filter(|one| one.worst().is_some_and(|level| level < Level::Notice)).count();
     let title = match wrong {
@@ -144,8 +144,8 @@ pub fn fleet_page(report: &Report, since: Vec<Since>, telemetry_path: &str) -> M
 /// The page of one ensemble, with what it did since it was last shown.
 #[must_use]
 pub fn ensemble_page(report: &Report, since: Vec<Since>, name: &str) -> Markup {
-    let judged = Judged::all(report, since);
-    let worst = judged.iter().filter_map(Judged::worst).min();
+    let judged = EnsembleStatus::all(report, since);
+    let worst = judged.iter().filter_map(EnsembleStatus::worst).min();
     page(
         &format!("{name}: {}", worst.map_or("all well", Level::text)),
         true,
@@ -176,7 +176,7 @@ fn page(title: &str, refresh: bool, body: &Markup) -> Markup {
 }
 
 /// An ensemble with what is said of it.
-struct Judged<'r> {
+struct EnsembleStatus<'r> {
     report: &'r EnsembleReport,
     verdict: Verdict,
     findings: Vec<Finding>,
@@ -184,7 +184,7 @@ struct Judged<'r> {
     over: Option<Duration>,
 }
 
-impl<'r> Judged<'r> {
+impl<'r> EnsembleStatus<'r> {
     fn all(report: &'r Report, since: Vec<Since>) -> Vec<Self> {
         let since = since.into_iter().chain(std::iter::repeat_with(Since::default));
         report.ensembles.iter().zip(since).map(|(ensemble, since)| Self::of(ensemble, since)).collect()

@@ -159,7 +159,7 @@ fn members_and_load(rows: &mut Vec<Row>) {
                 "--cfg",
                 "4lw.commands.whitelist=mntr,srvr,conf,cons,wchs,isro",
                 "--wait",
-            ]))
+            ]));
         },
     ));
     let (_, leader) = first(&ensemble, "leader");

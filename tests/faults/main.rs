@@ -81,8 +81,8 @@ fn prove(
         }
     };
     // What fires still from the fault before would bring no notice of its own.
-    let fires = format!("ALERTS{{alertname=\"{}\",alertstate=\"firing\"}}", expected.alert);
-    bench.until("the alert of the fault before has ended", || bench.query(&fires).is_none());
+    let earlier = format!("ALERTS{{alertname=\"{}\",alertstate=\"firing\"}}", expected.alert);
+    bench.until("the alert of the fault before has ended", || bench.query(&earlier).is_none());
     std::thread::sleep(Duration::from_secs(2));
     let begun = Instant::now();
     fault(bench);
