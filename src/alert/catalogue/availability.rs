@@ -70,9 +70,13 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_up m3 1 for 15m then stale for 30s then 1",
             "up x 1 for 15m then 0 for 30s then 1",
         ])
+        .fires(Critical, "m1", "the exporter was at its limit for half a minute while it was pending", &[
+            "zk_up m1 1 for 14m then 0 for 1m then stale for 30s then 0",
+            "zk_scrape_failure{command=\"srvr\",reason=\"limit\"} m1 absent for 15m then 1 for 30s then stale",
+        ])
         .fires(Critical, "m1", "it was down before the exporter reached its own limit", &[
             "zk_up m1 0 for 4m then stale",
-            "zk_scrape_failure{word=\"srvr\",reason=\"limit\"} m1 absent for 4m then 1",
+            "zk_scrape_failure{command=\"srvr\",reason=\"limit\"} m1 absent for 4m then 1",
         ])
         .fires(Critical, "m1", "the exporter that saw it well is gone", &[
             "zk_up m1 1 for 2m then stale",
@@ -90,7 +94,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         ])
         .quiet(Critical, "a restart in which the exporter reached its own limit", &[
             "zk_up m1 1 for 4m then 0 for 15s then stale",
-            "zk_scrape_failure{word=\"srvr\",reason=\"limit\"} m1 absent for 4m then absent for 15s then 1",
+            "zk_scrape_failure{command=\"srvr\",reason=\"limit\"} m1 absent for 4m then absent for 15s then 1",
         ])
         .quiet(Critical, "a member taken out of the configuration", &["zk_up m1 0 for 4m then stale"])
         .quiet(Critical, "its ensemble taken out of the configuration", &[
@@ -101,7 +105,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         ])
         .quiet(Critical, "it answers again, while one command reached a limit of the exporter", &[
             "zk_up m1 0 for 4m then 1",
-            "zk_scrape_failure{word=\"mntr\",reason=\"limit\"} m1 absent for 4m then 1",
+            "zk_scrape_failure{command=\"mntr\",reason=\"limit\"} m1 absent for 4m then 1",
         ])
         .quiet(Critical, "only the exporter that does not reach it is left", &[
             "up x 1",
@@ -158,18 +162,18 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_up m2 1 for 13m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1",
         ])
         .fires(Critical, "m2", "it did not serve before the exporter went", &[
-            "zk_serving m2 1 for 8m then 0 for 4m then stale",
-            "zk_up m1 1 for 12m then stale",
-            "zk_up m2 1 for 12m then stale",
-            "zk_up m3 1 for 12m then stale",
-            "up x 1 for 12m then 0",
+            "zk_serving m2 1 for 18m then 0 for 4m then stale",
+            "zk_up m1 1 for 22m then stale",
+            "zk_up m2 1 for 22m then stale",
+            "zk_up m3 1 for 22m then stale",
+            "up x 1 for 22m then 0",
         ])
-        .quiet(Critical, "an election", &["zk_serving m2 1 for 12m then 0 for 1m then 1"])
-        .quiet(Critical, "it serves again after ten minutes", &["zk_serving m2 1 for 3m then 0 for 10m then 1"])
+        .quiet(Critical, "an election", &["zk_serving m2 1 for 22m then 0 for 1m then 1"])
+        .quiet(Critical, "it serves again after ten minutes", &["zk_serving m2 1 for 13m then 0 for 10m then 1"])
         .quiet(Critical, "two restarts of a minute", &[
-            "zk_serving m2 1 for 10m then 0 for 1m then 1 for 2m then 0 for 1m then 1",
+            "zk_serving m2 1 for 20m then 0 for 1m then 1 for 2m then 0 for 1m then 1",
         ])
-        .quiet(Critical, "a dead member is another alarm", &["zk_serving m2 1 for 10m then 0", "zk_up m2 1 for 10m then 0"])
+        .quiet(Critical, "a dead member is another alarm", &["zk_serving m2 1 for 20m then 0", "zk_up m2 1 for 20m then 0"])
         .quiet(Critical, "a leader that does not serve clients", &[
             "zk_serving m1 0",
             "zk_ensemble_leader_info m1 1",

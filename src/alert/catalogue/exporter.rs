@@ -137,11 +137,11 @@ pub(super) fn conditions() -> Vec<Condition> {
         .fires(Warning, "x", "it starts and dies again", &[
             "up x 1 for 13m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1",
         ])
-        .quiet(Warning, "a restart", &["up x 1 for 4m then 0 for 1m then 1"])
+        .quiet(Warning, "a restart", &["up x 1 for 14m then 0 for 1m then 1"])
         .quiet(Warning, "four restarts of half a minute within ten", &[
-            "up x 1 for 6m then 0 for 30s then 1 for 2m then 0 for 30s then 1 for 2m then 0 for 30s then 1 for 2m then 0 for 30s then 1",
+            "up x 1 for 16m then 0 for 30s then 1 for 2m then 0 for 30s then 1 for 2m then 0 for 30s then 1 for 2m then 0 for 30s then 1",
         ])
-        .quiet(Warning, "it is back after nine minutes", &["up x 1 for 6m then 0 for 9m then 1"])
+        .quiet(Warning, "it is back after nine minutes", &["up x 1 for 16m then 0 for 9m then 1"])
         .quiet(Warning, "its target is gone", &[
             "up x 1 for 13m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then stale",
         ])
