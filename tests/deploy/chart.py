@@ -228,7 +228,7 @@ def thresholds():
     for beyond in ({"profile": "kafka"}, {"alerts": {"keep_labels": ["cluster"]}}, {"alerts": {"ensembles": {"prod": {"SlowFsync": "off"}}}}):
         why = refused({"ensembles": ENSEMBLES, **beyond})
         check(why and "prometheusRule.rules" in why, f"{beyond}: {why}")
-    for key in ("config.ensemble=x", "replica=2", "serviceMonitor.intervall=1s", "image.pullPolicy=Sometimes", "config.ensembles[0].nam=x"):
+    for key in ("config.ensemble=x", "replica=2", "serviceMonitor.period=1s", "image.pullPolicy=Sometimes", "config.ensembles[0].title=x"):
         check(helm("template", "test", CHART, "--set", key)[0] != 0, f"the chart takes --set {key}")
 
 
