@@ -15,6 +15,7 @@ pub use whole::{Of, whole};
 
 use super::condition::Severity;
 use super::text::short;
+use crate::text;
 
 /// The state a plugin ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,14 +239,16 @@ impl Figure {
     }
 }
 
-/// A bar would begin the figures, and a line break the next line.
-fn plain(text: &str) -> String {
-    text.chars()
+/// A bar would begin the figures, a line break the next line; other unprintable characters are shown as such.
+fn plain(line: &str) -> String {
+    line.chars()
         .map(|c| {
             if c == '|' {
                 '/'
             } else if c.is_control() {
                 ' '
+            } else if text::is_unprintable(c) {
+                char::REPLACEMENT_CHARACTER
             } else {
                 c
             }
@@ -273,7 +276,7 @@ mod tests {
                     warning: "0.1".parse().ok(),
                     critical: "~:0.5".parse().ok(),
                 },
-                Figure { label: "x=y".into(), value: f64::NAN, unit: "s", warning: None, critical: None },
+                Figure { label: "x=y\u{202e}".into(), value: f64::NAN, unit: "s", warning: None, critical: None },
             ],
             details: vec![Detail {
                 status: Status::Critical,
@@ -290,7 +293,7 @@ mod tests {
     #[test]
     fn nagios_gets_one_line_figures_and_the_rest() {
         let told = told();
-        let figures = "'Slow''Fsync zk-1:2181'=0.013s;0.1;~:0.5 'x_y'=U";
+        let figures = "'Slow''Fsync zk-1:2181'=0.013s;0.1;~:0.5 'x_y\u{fffd}'=U";
         let short = format!("ZOOKEEPER CRITICAL - a / b c | {figures}\nCRITICAL A: x/y\n  https://r\n");
         assert_eq!(told.nagios(0), short);
         assert_eq!(told.nagios(1), format!("{short}n\n"));
