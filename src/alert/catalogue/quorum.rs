@@ -88,6 +88,12 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_up m3 1 for 25m then stale for 30s then 1",
             "up x 1 for 25m then 0 for 30s then 1",
         ])
+        .fires(Critical, "e", "the exporter was at its limit for half a minute while it was pending", &[
+            "zk_ensemble_has_quorum e 1 for 24m then 0 for 1m then stale for 30s then 0",
+            "zk_server_state{state=\"follower\"} m2 0",
+            "zk_server_state{state=\"follower\"} m3 0",
+            "zk_scrape_failure{command=\"srvr\",reason=\"limit\"} m1 absent for 25m then 1 for 30s then stale",
+        ])
         .fires(Critical, "e", "followers of three minutes ago are no followers", &[
             "zk_ensemble_has_quorum e 1 for 23m then 0",
             "zk_server_state{state=\"follower\"} m2 1 for 23m then stale",
