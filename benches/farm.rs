@@ -1,8 +1,8 @@
-//! Stand-in members for measurements of scale: thousands of listeners that answer as one real ensemble did.
+//! Stand-in members for scale measurements: thousands of listeners that reply like a real ensemble.
 //!
-//! `cargo bench --bench farm -- N [MILLISECONDS|silent]` prints the N addresses, one a line and then an empty one, and serves
-//! until its standard input ends, so that it never outlives who started it. Members answer after that many milliseconds, or
-//! accept and never answer.
+//! `cargo bench --bench farm -- N [MILLISECONDS|silent]` prints N addresses, one per line, then an empty line, and
+//! serves until its standard input is closed, so that it ends with its parent process. Members reply after the given
+//! time, or accept connections and never reply.
 #![allow(missing_docs, reason = "a program, not an interface")]
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "it ends where it cannot go on")]
 
@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 
-/// The three members of one real ensemble: leader, follower, follower.
+/// The replies of a real three-member ensemble: leader, follower, follower.
 const ROLES: [[&str; 3]; 3] = [LEADER, FOLLOWER, FOLLOWER];
 const LEADER: [&str; 3] = [
     include_str!("../tests/fixtures/3.9.3/leader/mntr.txt"),
@@ -27,13 +27,13 @@ const FOLLOWER: [&str; 3] = [
     include_str!("../tests/fixtures/3.9.3/follower/conf.txt"),
 ];
 
-/// An address of its own for each member, all on one port, as hosts of a fleet have.
+/// A separate address for each member; all use the same port, as the hosts of a fleet do.
 fn address(number: usize, port: u16) -> SocketAddr {
     let byte = |number: usize| u8::try_from(number).expect("a byte");
     SocketAddr::new(Ipv4Addr::new(127, 77, byte(number / 200), byte(number % 200 + 1)).into(), port)
 }
 
-/// How members behave.
+/// The behaviour of the members.
 #[derive(Clone, Copy)]
 enum Manner {
     AnswerAfter(Duration),
@@ -48,7 +48,7 @@ async fn answer(mut stream: TcpStream, replies: [&'static str; 3], manner: Manne
     match manner {
         Manner::AnswerAfter(time) => tokio::time::sleep(time).await,
         Manner::Silent => {
-            // Until the client hangs up.
+            // Until the client closes the connection.
             while stream.read(&mut command).await.is_ok_and(|count| count > 0) {}
             return;
         }
@@ -59,7 +59,7 @@ async fn answer(mut stream: TcpStream, replies: [&'static str; 3], manner: Manne
         b"conf" => replies[2],
         _ => "",
     };
-    // A client that hangs up is its own affair.
+    // The client may have closed the connection.
     let _ = stream.write_all(reply.as_bytes()).await;
     let _ = stream.shutdown().await;
 }

@@ -1,4 +1,4 @@
-//! Time and allocations of the path from a reply to a page, as rows of a table: `cargo bench --bench hot_path`.
+//! Time and allocations from a reply to a page, printed as table rows: `cargo bench --bench hot_path`.
 #![allow(missing_docs, reason = "a program, not an interface")]
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints what it measures")]
 
@@ -10,7 +10,7 @@ use zookeeper_exporter::config::Command;
 use zookeeper_exporter::ensemble::Known;
 use zookeeper_exporter::exposition::{Format, Names, render};
 use zookeeper_exporter::reply::{Number, mntr, srvr};
-use zookeeper_exporter::scrape::reading::{Heard, Reading, Replies};
+use zookeeper_exporter::scrape::reading::{ParsedReply, Reading, Replies};
 use zookeeper_exporter::scrape::typed::typed;
 use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, Report};
 use zookeeper_exporter::wire::Exchange;
@@ -20,7 +20,7 @@ const SRVR: &str = include_str!("../tests/fixtures/3.9.3/follower/srvr.txt");
 
 const READING: Reading = Reading { series_cap: 10_000, keep_raw: false };
 
-/// The median time of one call over batches that together take half a second.
+/// The median time per call, over batches that take half a second in total.
 fn median(mut call: impl FnMut()) -> Duration {
     let begun = Instant::now();
     let mut warm = 0_u32;
@@ -49,7 +49,7 @@ fn row(name: &str, bytes: usize, mut call: impl FnMut()) {
 
 fn member(name: &str) -> MemberReport {
     let heard = |word, text: &str| {
-        Heard::new(word, Exchange { bytes: text.as_bytes().to_vec(), ..Exchange::default() }, READING)
+        ParsedReply::new(word, Exchange { bytes: text.as_bytes().to_vec(), ..Exchange::default() }, READING)
     };
     let replies = Replies {
         mntr: Some(heard(Command::Mntr, MNTR)),

@@ -1,30 +1,38 @@
 //! Prometheus exporter for Apache ZooKeeper ensembles.
 //!
-//! # The house
-//! Data flows down this list and never back; `ARCHITECTURE.md` states the rules and a test holds them.
+//! # Modules
+//! A module imports only from lower layers; `ARCHITECTURE.md` describes them and `tests/quick/structure.rs` checks the
+//! imports.
 //!
-//! | room | what happens there |
+//! | module | purpose |
 //! |---|---|
-//! | [`text`] | texts from outside: cut, and made harmless for terminal, log and JSON |
-//! | [`config`] | flags and file, validated, one clear error per mistake |
-//! | [`reply`] | pure parsers of what members answer, one file per command |
-//! | [`catalogue`] | the one place that knows a metric |
-//! | [`ensemble`] | which members there are |
-//! | [`wire`] | send one command to one member: bytes or a reason |
+//! | [`runbook`] | the runbooks and their URLs |
+//! | [`version`] | build information |
+//! | [`text`] | untrusted texts: truncated, and escaped for terminal, log and JSON |
+//! | [`histogram`] | histograms of durations |
+//! | [`config`] | flags and configuration file, validated, errors with position |
+//! | [`reply`] | pure parsers of member replies, one file per command |
+//! | [`catalogue`] | the definitions of all metrics |
+//! | [`ensemble`] | the members of an ensemble |
+//! | [`wire`] | one command to one member: bytes or a failure reason |
 //! | [`host`] | the process of a member on this host, and its disks |
 //! | [`session`] | one client session with an ensemble |
-//! | [`canary`] | a client that proves that an ensemble works |
+//! | [`canary`] | a client that checks that an ensemble serves requests |
 //! | [`znode`] | znodes read as numbers, and their alarm thresholds |
-//! | [`scrape`] | all members side by side: one typed report |
-//! | [`verdict`] | what follows from a report as a whole: quorum, leaders, lag, drift |
-//! | [`exposition`] | the report as a page, in both text formats |
-//! | [`log`] | lines on standard error that never block |
+//! | [`scrape`] | concurrent queries of all members, combined into one typed report |
+//! | [`verdict`] | conclusions from a whole report: quorum, leaders, lag, drift |
+//! | [`exposition`] | the report as a page, in text formats and protobuf |
+//! | [`alert`] | alert conditions, and the rules, templates and checks made of them |
+//! | [`settings`] | file, flags and environment as one parsed configuration |
+//! | [`incident`] | changes of an ensemble, and their causes |
+//! | [`history`] | alert rules replayed over the history of a Prometheus-compatible server |
+//! | [`log`] | non-blocking log output on standard error |
 //! | [`telemetry`] | the exporter's own metrics |
-//! | [`dashboard`] | Grafana dashboards, described once and written as JSON |
-//! | [`http`] | endpoints, accept loop, drain |
+//! | [`dashboard`] | Grafana dashboards, generated as JSON |
+//! | [`http`] | HTTP endpoints, connection limits, shutdown |
 //! | [`cli`] | flags and sub-commands |
 //!
-//! The library exists for the binary, its tests and its benchmarks; it promises no stable interface.
+//! The library exists for the binary, its tests and its benchmarks; it has no stable interface.
 #![forbid(unsafe_code)]
 
 pub mod alert;
@@ -35,14 +43,20 @@ pub mod config;
 pub mod dashboard;
 pub mod ensemble;
 pub mod exposition;
+pub mod histogram;
+pub mod history;
 pub mod host;
 pub mod http;
+pub mod incident;
 pub mod log;
 pub mod reply;
+pub mod runbook;
 pub mod scrape;
 pub mod session;
+pub mod settings;
 pub mod telemetry;
 pub mod text;
 pub mod verdict;
+pub mod version;
 pub mod wire;
 pub mod znode;

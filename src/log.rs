@@ -1,4 +1,10 @@
 //! The log: lines on standard error that never block the exporter.
+//!
+//! If stderr is blocked (a full pipe, a stopped terminal), scrapes must continue. The descriptor is reopened as
+//! non-blocking, without an effect on other processes that use it. A line that cannot be written within a short timeout
+//! is dropped and counted; the number of dropped lines is written before the next line.
+
+mod logfmt;
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -16,14 +22,17 @@ use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::text;
+use logfmt::Logfmt;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Plain text.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// Key-value pairs, as other exporters of Prometheus log.
+    Logfmt,
+    /// One JSON object per line.
     Json,
 }
 
@@ -32,9 +41,9 @@ pub enum LogFormat {
 pub enum LogLevel {
     /// Failures of the exporter itself.
     Error,
-    /// Also what changed for the worse with a member.
+    /// Also members that became worse.
     Warn,
-    /// Also what the exporter does.
+    /// Also actions of the exporter.
     #[default]
     Info,
     /// Also every failed command of every scrape.
@@ -53,77 +62,80 @@ pub fn start_log(level: LogLevel, format: LogFormat) {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let filter = Targets::new().with_default(level);
-    // Without a descriptor for standard error there is no output.
+    // Without a descriptor for stderr there is no log.
     let Ok(out) = io::stderr().as_fd().try_clone_to_owned() else { return };
-    let ansi = io::stderr().is_terminal();
-    let lines = Mutex::new(Lines { ansi, ..Lines::new(File::from(out), format) });
+    let ansi = io::stderr().is_terminal() && format == LogFormat::Text;
+    let lines = Mutex::new(LogWriter { ansi, ..LogWriter::new(File::from(out), format) });
     let log = layer().with_writer(lines).with_target(false).with_ansi(ansi);
-    // An error means that a log is there already, which is what was asked for.
+    // An error means that the log was already started.
     let _ = match format {
         LogFormat::Text => registry().with(filter).with(log).try_init(),
+        LogFormat::Logfmt => registry().with(filter).with(log.event_format(Logfmt)).try_init(),
         LogFormat::Json => registry().with(filter).with(log.json().flatten_event(true)).try_init(),
     };
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let said = panic.payload_as_str().unwrap_or("panic");
-        if ["Too many open files", "Resource temporarily unavailable"].iter().any(|limit| said.contains(limit)) {
-            tracing::error!("too few descriptors or threads: raise the limits (LimitNOFILE, TasksMax): {said}");
+        let error = panic.payload_as_str().unwrap_or("panic");
+        if ["Too many open files", "Resource temporarily unavailable"].iter().any(|limit| error.contains(limit)) {
+            tracing::error!(error, "out of file descriptors or threads: raise LimitNOFILE or TasksMax");
         } else {
-            tracing::error!(place, "a bug, please report it: {said}");
+            tracing::error!(place, error, "panic (this is a bug, please report it)");
         }
     }));
 }
 
-/// A longer line is cut: every text in one is bounded where it enters, so that none is in a sound log.
+/// Maximum length of a line in bytes; longer lines are truncated. A safeguard: texts are already bounded at their
+/// source.
 const MAX_LINE_BYTES: usize = 16 << 10;
 
-/// What a pipe or a socket takes at once when it says that it takes anything (`PIPE_BUF`).
+/// Largest write that does not block on a writable pipe (`PIPE_BUF`).
 const PIECE: usize = 4096;
 
-/// How long a reader may be behind before lines are dropped.
-const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// Maximum time to wait for a slow reader before a line is dropped.
+const WRITE_TIMEOUT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// Line-buffered writer; lines are dropped and counted when standard error would block.
+/// Line-buffered writer that drops and counts lines when stderr would block.
 #[derive(Debug)]
-struct Lines {
+struct LogWriter {
     out: File,
-    /// Most bytes of one write.
+    /// Maximum size of one write, in bytes.
     piece: usize,
     format: LogFormat,
-    /// The layer paints its lines.
+    /// Whether lines may contain colours.
     ansi: bool,
     dropped: u64,
-    /// The last line that was written was not written to its end.
+    /// Whether the last line was written incompletely.
     midway: bool,
 }
 
-impl Lines {
+impl LogWriter {
     fn new(out: File, format: LogFormat) -> Self {
         let (out, piece) = unblocked(out);
         Self { out, piece, format, ansi: false, dropped: 0, midway: false }
     }
 
-    /// Whether the reader takes some bytes now, or soon. One that let lines be dropped is not waited for again.
+    /// Whether stderr becomes writable within the timeout. After a dropped line there is no wait.
     fn is_ready(&self) -> bool {
-        let patience = if self.dropped == 0 { PATIENCE } else { Timespec::default() };
+        let timeout = if self.dropped == 0 { WRITE_TIMEOUT } else { Timespec::default() };
         let mut out = [PollFd::new(&self.out, PollFlags::OUT)];
-        // An error is a descriptor that cannot be waited for; to write to it fails or not, but at once.
-        poll(&mut out, Some(&patience)).map_or(true, |ready| ready > 0)
+        // An error means that the descriptor cannot be polled; writes to it return immediately.
+        poll(&mut out, Some(&timeout)).map_or(true, |ready| ready > 0)
     }
 
-    /// How many lines are missing, in the log's own format.
+    /// The line that reports dropped lines, in the format of the log.
     fn gap(&self) -> String {
         let (dropped, what) = (self.dropped, "log lines dropped: stderr was blocked");
         let line = match self.format {
             LogFormat::Text => format!(" WARN {what} lines={dropped}\n"),
+            LogFormat::Logfmt => format!("level=WARN msg=\"{what}\" lines={dropped}\n"),
             LogFormat::Json => format!("{{\"level\":\"WARN\",\"message\":\"{what}\",\"lines\":{dropped}}}\n"),
         };
         if self.midway { format!("\n{line}") } else { line }
     }
 }
 
-impl Write for Lines {
-    /// Takes a line, which the log's layer hands over whole.
+impl Write for LogWriter {
+    /// Writes one line; each call receives a complete line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.dropped > 0 && self.is_ready() {
             let gap = self.gap();
@@ -139,7 +151,7 @@ impl Write for Lines {
     }
 }
 
-impl Lines {
+impl LogWriter {
     fn put(&mut self, line: &[u8]) -> io::Result<()> {
         let mut rest = line;
         while !rest.is_empty() {
@@ -149,7 +161,7 @@ impl Lines {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => rest = &rest[written..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // A terminal may have room, but not for what a line break becomes.
+                // Includes a terminal that has space for a byte, but not for an expanded line break.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.dropped += 1;
                     self.midway |= rest.len() < line.len();
@@ -162,7 +174,7 @@ impl Lines {
     }
 }
 
-/// A line without anything that paints, hides or makes a second line, whatever a server had in its texts.
+/// Removes escapes, invisible characters and line breaks that originate from server texts.
 fn harmless(line: &[u8], format: LogFormat, ansi: bool) -> Cow<'_, str> {
     let line = String::from_utf8_lossy(line);
     let body = line.strip_suffix('\n').unwrap_or(&line);
@@ -174,7 +186,7 @@ fn harmless(line: &[u8], format: LogFormat, ansi: bool) -> Cow<'_, str> {
             format!("{{\"level\":\"WARN\",\"message\":\"log line dropped: too long\",\"bytes\":{}}}", body.len())
         }
         LogFormat::Json => text::escape_json(body).replace('\n', "\\n"),
-        LogFormat::Text => {
+        LogFormat::Text | LogFormat::Logfmt => {
             let end = body.floor_char_boundary(MAX_LINE_BYTES);
             let mut shown = if ansi { painted(&body[..end]) } else { text::printable(&body[..end]).into_owned() };
             if end < body.len() {
@@ -186,7 +198,7 @@ fn harmless(line: &[u8], format: LogFormat, ansi: bool) -> Cow<'_, str> {
     Cow::Owned(shown + "\n")
 }
 
-/// A line of the layer's that has its colours, the one escape that stays: it leaves none in the values of fields.
+/// Keeps only the colour sequences of the layer, which escapes those in fields.
 fn painted(line: &str) -> String {
     let mut pieces = line.split('\u{1b}');
     let mut shown = text::printable(pieces.next().unwrap_or("")).into_owned();
@@ -199,8 +211,8 @@ fn painted(line: &str) -> String {
     shown
 }
 
-/// Pipes and terminals reopened, so that a write to them never waits: to say so of the descriptor itself would say it
-/// of everybody who shares it. And how much may be written at once.
+/// Reopens pipes and terminals as non-blocking; setting the flag on the descriptor itself would affect other processes.
+/// Also returns the maximum size of one write.
 fn unblocked(out: File) -> (File, usize) {
     let Ok(kind) = out.metadata().map(|about| about.file_type()) else { return (out, PIECE) };
     if !kind.is_fifo() && !kind.is_char_device() {
@@ -209,7 +221,7 @@ fn unblocked(out: File) -> (File, usize) {
     let path = format!("/proc/self/fd/{}", out.as_raw_fd());
     match open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()) {
         Ok(reopened) => (File::from(reopened), PIECE),
-        // The terminal of another user: some room may be less than a piece.
+        // A terminal of another user: its free space may be smaller than a piece.
         Err(_) if kind.is_char_device() => (out, 1),
         Err(_) => (out, PIECE),
     }
@@ -222,14 +234,14 @@ mod tests {
 
     use super::*;
 
-    /// A log into a pipe that is full after 65 536 bytes.
-    fn log() -> (io::PipeReader, Lines) {
+    /// A log that writes to a pipe, which is full after 65,536 bytes.
+    fn log() -> (io::PipeReader, LogWriter) {
         let (reader, out) = pipe().expect("a pipe");
-        (reader, Lines::new(File::from(OwnedFd::from(out)), LogFormat::Json))
+        (reader, LogWriter::new(File::from(OwnedFd::from(out)), LogFormat::Json))
     }
 
     #[test]
-    fn a_reader_that_stops_loses_lines_and_is_told() {
+    fn lines_for_a_stopped_reader_are_dropped_and_counted() {
         let (mut reader, mut log) = log();
         let line = format!("{}\n", "x".repeat(999));
         let begun = std::time::Instant::now();

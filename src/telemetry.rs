@@ -1,4 +1,4 @@
-//! The exporter's own metrics: build, HTTP, what was dropped, its own process.
+//! The exporter's own metrics: build, HTTP, dropped samples, process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,9 +14,9 @@ use crate::alert::Thresholds;
 use crate::catalogue::{FamilyId, Kind, Own, catalogue};
 use crate::exposition::{Names, collisions};
 use crate::scrape::{DroppedMembers, Report};
-use crate::text;
+use crate::{text, version};
 
-/// The ensemble, the member, and why.
+/// Ensemble, member and reason.
 type DroppedOf = (Arc<str>, Arc<str>, &'static str);
 
 /// Counters that live as long as the process.
@@ -29,27 +29,27 @@ pub struct Telemetry {
     reload: Mutex<Reload>,
 }
 
-/// How the last reading of the configuration went.
+/// The outcome of the last reload.
 #[derive(Clone, Copy, Debug, Default)]
 struct Reload {
     successful: bool,
-    /// Of the last successful one, in seconds since 1970.
+    /// Time of the last successful reload, in seconds since the Unix epoch.
     time: f64,
 }
 
 impl Telemetry {
-    /// Counts an answered request. `handler` is a route, never a path a client wrote.
+    /// Counts a response. `handler` is a route, never a path sent by a client.
     pub fn count_request(&self, handler: &'static str, code: u16) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry((handler, code)).or_default() += 1;
     }
 
-    /// Counts a connection that was closed at once.
+    /// Counts a connection that was closed immediately.
     pub fn count_rejected(&self) {
         self.rejected.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that the configuration was read, or could not be.
+    /// Records the outcome of a reload.
     pub fn note_reload(&self, successful: bool) {
         let mut reload = self.reload.lock().unwrap_or_else(PoisonError::into_inner);
         reload.successful = successful;
@@ -58,9 +58,9 @@ impl Telemetry {
         }
     }
 
-    /// Counts what a scrape left out, and what the page with `mntr`'s names has no place for.
+    /// Counts the samples that a scrape dropped, and those without a name of their own in the `mntr` naming.
     ///
-    /// What was counted of members that the report does not have any more is forgotten.
+    /// Counts of members that are no longer in the report are removed.
     pub fn count_dropped(&self, report: &Report, names: Names) {
         for ensemble in &report.ensembles {
             for member in &ensemble.members {
@@ -87,21 +87,29 @@ impl Telemetry {
     }
 }
 
-/// The exporter's own families, to be added to a page.
+/// Collector of the exporter's own families.
 #[derive(Debug)]
 pub struct OwnFamilies {
-    /// The counters of the process.
+    /// Process-wide counters.
     pub telemetry: Arc<Telemetry>,
     /// The limits of the alerts.
     pub thresholds: Arc<Thresholds>,
-    /// What discovery left out.
+    /// Discovered members that were dropped.
     pub dropped: Vec<DroppedMembers>,
 }
 
 impl Collector for OwnFamilies {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let encoder = &mut encoder;
-        let build = [("version", env!("CARGO_PKG_VERSION")), ("rustversion", env!("ZOOKEEPER_EXPORTER_RUSTC"))];
+        let build = [
+            ("version", version::VERSION),
+            ("revision", version::REVISION),
+            ("branch", version::BRANCH),
+            ("builddate", version::DATE),
+            ("target", version::TARGET),
+            ("features", version::FEATURES),
+            ("rustversion", version::RUSTC),
+        ];
         family(encoder, Own::BuildInfo)?.encode_info(&build)?;
 
         let requests = self.telemetry.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -145,7 +153,7 @@ impl Collector for OwnFamilies {
     }
 }
 
-/// The active limits of the alerts; with the label `ensemble` where one has its own.
+/// The active limits of the alerts, with the label `ensemble` for limits of a single ensemble.
 fn thresholds(encoder: &mut DescriptorEncoder<'_>, thresholds: &Thresholds) -> fmt::Result {
     let mut metric = family(encoder, Own::AlertThreshold)?;
     for level in thresholds.levels() {
@@ -178,18 +186,18 @@ fn counters<L: EncodeLabelSet>(
     })
 }
 
-/// Opens one of the catalogue's own families.
+/// Begins one of the exporter's own families.
 fn family<'e>(encoder: &'e mut DescriptorEncoder<'_>, own: Own) -> Result<MetricEncoder<'e>, fmt::Error> {
     let family = catalogue().family(FamilyId::from(own));
     let kind = match family.kind {
         Kind::Counter => MetricType::Counter,
         Kind::Info => MetricType::Info,
-        Kind::Gauge | Kind::Summary | Kind::Unknown => MetricType::Gauge,
+        Kind::Gauge | Kind::Summary | Kind::Histogram | Kind::Unknown => MetricType::Gauge,
     };
     encoder.encode_descriptor(&family.name, &family.help, None, kind)
 }
 
-/// The process families that every Prometheus client has, from `/proc/self`; nothing where there is none.
+/// The standard process families, from `/proc/self`, if available.
 fn process(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let Ok(me) = procfs::process::Process::myself() else { return Ok(()) };
     #[expect(clippy::cast_precision_loss, reason = "seconds and bytes of one process are far below 2^53")]
@@ -208,7 +216,7 @@ fn process(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     if let Ok(open) = me.fd_count() {
         family(encoder, Own::ProcessOpenFds)?.encode_gauge(&open)?;
     }
-    // Asked of the kernel directly: the file with all limits costs more than all the rest here.
+    // `getrlimit` is much cheaper than reading `/proc/self/limits`.
     if let Some(max) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
         family(encoder, Own::ProcessMaxFds)?.encode_gauge(&max)?;
     }

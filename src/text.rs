@@ -1,20 +1,20 @@
-//! Texts from outside: cut where they enter, harmless where they are shown.
+//! Untrusted texts: truncated where they enter, escaped where they are displayed.
 //!
-//! A text of a server is at most [`MAX_TEXT_BYTES`] long from the moment it is kept. Texts that name something
-//! (namespaces, paths of znodes) keep all their characters on a page of metrics, where Prometheus' own escapes do; a
-//! terminal, a log, JSON and HTML get them through [`printable`] or [`escape_json`].
+//! A stored text of a server has at most [`MAX_TEXT_BYTES`]. Names (namespaces, znode paths) keep all their characters
+//! in the metrics output, which has escapes of its own; terminal, log, JSON and HTML use [`printable`] or
+//! [`escape_json`].
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What is kept of one text of a server: no name, version or setting of a real one is longer.
+/// Maximum length of a text of a server; real names, versions and settings are shorter.
 pub const MAX_TEXT_BYTES: usize = 1024;
 
-/// Texts that were cut since the process started.
+/// Number of texts truncated since the process started.
 static CUT: AtomicU64 = AtomicU64::new(0);
 
-/// The text, or its first [`MAX_TEXT_BYTES`] up to a whole character; a cut is counted.
+/// The text, truncated to [`MAX_TEXT_BYTES`] at a character boundary; a cut is counted.
 #[must_use]
 pub fn cut(text: &str) -> &str {
     if text.len() <= MAX_TEXT_BYTES {
@@ -24,19 +24,19 @@ pub fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT_BYTES)]
 }
 
-/// A text that describes its server (a version, a setting, a subject): cut, and without what cannot be shown.
+/// A text that describes its server (version, setting, subject): truncated and printable.
 #[must_use]
 pub fn fact(text: &str) -> String {
     printable(cut(text)).into_owned()
 }
 
-/// How many texts were cut since the process started.
+/// Number of texts truncated since the process started.
 #[must_use]
 pub fn cut_texts() -> u64 {
     CUT.load(Ordering::Relaxed)
 }
 
-/// The text with U+FFFD for every character that [`is_unprintable`].
+/// The text with U+FFFD in place of unprintable characters ([`is_unprintable`]).
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_unprintable) {
@@ -46,7 +46,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// One line for a person: printable, and with an ellipsis where it had more than `max` characters.
+/// One printable line, truncated with an ellipsis after `max` characters.
 #[must_use]
 pub fn line(text: &str, max: usize) -> String {
     let end = text.char_indices().nth(max).map_or(text.len(), |(end, _)| end);
@@ -57,7 +57,28 @@ pub fn line(text: &str, max: usize) -> String {
     line
 }
 
-/// The value of a label as the text formats write it: up to the closing quote, unescaped, and the text behind the quote.
+/// The text with `***` in place of user and password in every URL: the part between `://` and the last `@` before the
+/// next URL.
+#[must_use]
+pub fn without_logins(text: &str) -> Cow<'_, str> {
+    let mut parts = text.split("://");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    let mut found = false;
+    for part in parts {
+        out.push_str("://");
+        match part.rsplit_once('@') {
+            Some((_, rest)) => {
+                found = true;
+                out.push_str("***@");
+                out.push_str(rest);
+            }
+            None => out.push_str(part),
+        }
+    }
+    if found { Cow::Owned(out) } else { Cow::Borrowed(text) }
+}
+
+/// Parses a label value of the text formats up to its closing quote: the unescaped value, and the text after the quote.
 #[must_use]
 pub fn quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let end = text.find(['"', '\\'])?;
@@ -79,9 +100,9 @@ pub fn quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
     None
 }
 
-/// JSON text with escapes in place of unprintable characters, which a serializer writes as they are from DEL on.
+/// JSON text with escapes in place of unprintable characters; serializers do not escape those from DEL on.
 ///
-/// Line breaks stand between the tokens of JSON, never within one, and stay.
+/// Line breaks occur only between JSON tokens, and are kept.
 #[must_use]
 pub fn escape_json(json: &str) -> Cow<'_, str> {
     let stays = |c: char| c == '\n' || !is_unprintable(c);
@@ -102,7 +123,7 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a character moves the cursor, paints, breaks a line, changes the direction of its neighbours or is invisible:
+/// Whether a character moves the cursor, sets colours, breaks a line, changes the text direction or is invisible:
 /// controls (C0, DEL, C1), format characters, line and paragraph separators, noncharacters.
 #[must_use]
 pub const fn is_unprintable(c: char) -> bool {
@@ -129,8 +150,27 @@ pub const fn is_unprintable(c: char) -> bool {
         | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}'
         | '\u{e0000}'..='\u{e0fff}' => true,
-        // The last two of each plane are no characters.
+        // The last two code points of each plane are noncharacters.
         c => c as u32 & 0xfffe == 0xfffe,
+    }
+}
+
+/// Labels by name, in their order, unescaped.
+pub type PageLabels<'a> = Vec<(&'a str, Cow<'a, str>)>;
+
+/// Parses the labels of a sample, starting after the opening brace; returns them and the text after the closing brace.
+#[must_use]
+pub fn page_labels(mut text: &str) -> Option<(PageLabels<'_>, &str)> {
+    let mut labels = PageLabels::new();
+    loop {
+        text = text.trim_start_matches([',', ' ']);
+        if let Some(rest) = text.strip_prefix('}') {
+            return Some((labels, rest));
+        }
+        let (name, rest) = text.split_once("=\"")?;
+        let (value, rest) = quoted(rest)?;
+        labels.push((name, value));
+        text = rest;
     }
 }
 
@@ -160,6 +200,18 @@ mod tests {
         assert!(matches!(printable(fine), Cow::Borrowed(text) if text == fine));
         assert_eq!(fact(&"\u{9b}".repeat(2000)).chars().count(), 512);
         assert_eq!((line("ab\nc", 3), line("abc", 3)), ("ab\u{fffd}…".to_owned(), "abc".to_owned()));
+    }
+
+    #[test]
+    fn no_login_of_a_url_is_shown() {
+        for (text, shown) in [
+            ("'http://u:p/q@zk:1/' found", "'http://***@zk:1/' found"),
+            ("a http://u:p q@r@zk, https://v:w@x", "a http://***@zk, https://***@x"),
+            ("http://zk:1/metrics", "http://zk:1/metrics"),
+            ("to@someone", "to@someone"),
+        ] {
+            assert_eq!(without_logins(text), shown);
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A whole ensemble of members that say anything: the verdict makes sense, in whatever order they are listed.
+//! An ensemble of members with arbitrary reports: the verdict is consistent, and independent of the order of the
+//! members.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use zookeeper_exporter::verdict::{Verdict, findings, judge};
 use super::page::read_page;
 use super::replies::{member, named_page, report};
 
-/// Up to six members.
+/// Judges up to six members.
 pub fn ensemble(data: &[u8]) {
     let Ok(members) = members(&mut Unstructured::new(data)) else { return };
     let all = report(members);
@@ -105,7 +106,7 @@ fn makes_sense(report: &EnsembleReport, verdict: &Verdict) {
     }
 }
 
-/// The order of the members in the configuration means nothing, as long as no two claims are equally good.
+/// The order of the configured members must not matter, unless there are several equally good claims to be the leader.
 fn reversed_is_judged_alike(report: &EnsembleReport, verdict: &Verdict) {
     let claims: Vec<_> = report.members.iter().filter(|member| member.state == State::Leader).collect();
     if claims.len() > 1 || report.members.iter().any(|member| member.conf.is_some()) {
@@ -121,7 +122,7 @@ fn reversed_is_judged_alike(report: &EnsembleReport, verdict: &Verdict) {
     assert_eq!(lags, verdict.lags);
 }
 
-/// Every figure of every member is on the page of all as on a page of its own.
+/// The page of all members contains the same figures as the pages of single members.
 fn page_holds(all: &Arc<Report>) {
     let text = named_page(all, Names::Catalogue, Format::OpenMetrics);
     if let Err(error) = read_page(&text, Format::OpenMetrics) {

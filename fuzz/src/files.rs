@@ -1,16 +1,16 @@
-//! The configuration file and the web-config file: taken whole, or refused in one line that names the place.
+//! The configuration file and the web-config file: accepted, or refused with one line that names the position.
 
 use std::path::Path;
 
 use zookeeper_exporter::alert::{Deployment, Format, RuleFile, Thresholds};
 use zookeeper_exporter::config::{self, ConfigError, MAX_MEMBERS, Place};
 
-/// Longer files are slow, and find nothing that shorter ones do not.
+/// Maximum size of an input; longer ones are slow and find nothing new.
 const MOST_BYTES: usize = 4096;
 
 const FILE: &str = "ensembles.yml";
 
-/// Any text as `--config.file`.
+/// Parses arbitrary text as `--config.file`.
 pub fn config(data: &[u8]) {
     let Some(text) = text(data) else { return };
     match config::parse(Path::new(FILE), text) {
@@ -36,10 +36,10 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// Any text as `--web.config.file`.
+/// Parses arbitrary text as `--web.config.file`.
 pub fn web_config(data: &[u8]) {
     let Some(text) = text(data) else { return };
-    // Files that it names would be read, `/dev/zero` as well: that is the administrator's to write.
+    // The parser would read the named files, e.g. `/dev/zero`; the administrator is trusted here.
     if text.contains("_file") {
         return;
     }

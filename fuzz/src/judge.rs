@@ -1,4 +1,4 @@
-//! The page that `check` reads from an exporter, which may be any server: judged whatever it holds, and told safely.
+//! The page that `check` fetches from an arbitrary server: any content is judged, and the output is safe.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use zookeeper_exporter::exposition::Format;
 use super::page::read_page;
 use super::replies::{member, page, report};
 
-/// The lines of a real page, without its comments.
+/// The lines of a real page, without comments.
 static LINES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let member = |name: &str, mntr: &str, srvr: &str| member(name, Some(mntr.as_bytes()), Some(srvr.as_bytes()), None);
     let leader = member(
@@ -36,13 +36,13 @@ const NAMES: [&str; 8] =
 
 const MAX_LINES: usize = 48;
 
-/// Two pages, the second some time after the first.
+/// Judges two pages; the second one is from a later scrape.
 pub fn judge(data: &[u8]) {
     let mut input = Unstructured::new(data);
     let Ok((before, seconds, severity)) = first(&mut input) else { return };
     let now = match written(&mut input) {
         Ok(text) => text,
-        // What is left, as it is.
+        // The input is used as the page.
         Err(_) => String::from_utf8_lossy(data).into_owned(),
     };
     let (before, now) = (Page::read(&before), Page::read(&now));
@@ -54,7 +54,7 @@ pub fn judge(data: &[u8]) {
 
 fn held(scrapes: Scrapes<'_>, of: Of<'_>) {
     static THRESHOLDS: LazyLock<Thresholds> = LazyLock::new(Thresholds::default);
-    let told = whole(&THRESHOLDS, scrapes, of, "https://example.com");
+    let told = whole(&THRESHOLDS, scrapes, of, "https://example.com", &|_| None);
     let (text, json) = (told.nagios(2), told.json());
     assert!(text.starts_with(&format!("ZOOKEEPER {} - ", told.status.text())), "{text}");
     for text in [&text, &json] {
@@ -63,7 +63,7 @@ fn held(scrapes: Scrapes<'_>, of: Of<'_>) {
         };
         assert!(!text.contains(unsafe_for_terminals), "{text:?}");
     }
-    // One `|` begins the figures; a second one would end them.
+    // The first `|` separates the performance data; there must not be a second one.
     let line = text.lines().next().unwrap_or_default();
     assert!(line.matches('|').count() <= 1, "{line}");
     let read: serde_json::Value = serde_json::from_str(&json).expect("JSON");
@@ -80,7 +80,7 @@ fn first(input: &mut Unstructured<'_>) -> Result<(String, u16, bool)> {
     Ok((written(input)?, input.arbitrary()?, input.arbitrary()?))
 }
 
-/// Lines of the real page, some of them with another value or name, and some of any text.
+/// Lines of the real page, some with different values or names, and some arbitrary lines.
 fn written(input: &mut Unstructured<'_>) -> Result<String> {
     let mut text = String::new();
     for _ in 0..input.int_in_range(0..=MAX_LINES)? {

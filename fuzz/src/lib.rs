@@ -1,6 +1,6 @@
-//! What holds whatever comes: one function for each fuzz target, which panics where it does not.
+//! The properties that hold for every input: one function per fuzz target, which panics if a property is violated.
 //!
-//! libFuzzer calls them (`fuzz_targets/`), and `tests/quick/corpus.rs` replays what was found with them.
+//! libFuzzer calls them through `fuzz_targets/`; `tests/quick/corpus.rs` replays the corpus.
 #![forbid(unsafe_code)]
 
 #[path = "../../tests/common/page.rs"]
@@ -14,6 +14,8 @@ mod judge;
 mod lines;
 mod mntr;
 mod monitor;
+mod native;
+mod replicas;
 mod request;
 mod session;
 mod status;
@@ -25,26 +27,30 @@ pub use files::{config, web_config};
 pub use judge::judge;
 pub use mntr::{mntr, mntr_bytes};
 pub use monitor::monitor;
+pub use native::native;
+pub use replicas::hash;
 pub use request::{accept, allow, probe, timeout};
 pub use session::session;
 pub use status::status;
 pub use words::{conf, srvr};
 pub use znode::znode;
 
-/// A target: what it checks of the bytes.
+/// A target: checks the properties for an input.
 pub type Target = fn(&[u8]);
 
-/// Every target by its name, which is that of its folder in `corpus/` and of its file in `fuzz_targets/`.
-pub const TARGETS: [(&str, Target); 16] = [
+/// All targets by name, which is also the name of the directory in `corpus/` and of the file in `fuzz_targets/`.
+pub const TARGETS: [(&str, Target); 18] = [
     ("accept", accept),
     ("allow", allow),
     ("conf", conf),
     ("config", config),
     ("ensemble", ensemble),
+    ("hash", hash),
     ("judge", judge),
     ("mntr", mntr),
     ("mntr_bytes", mntr_bytes),
     ("monitor", monitor),
+    ("native", native),
     ("probe", probe),
     ("session", session),
     ("srvr", srvr),

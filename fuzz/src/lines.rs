@@ -1,14 +1,14 @@
-//! Replies of `mntr` that look real: keys of the catalogue in both dialects, with hostile names, labels and values.
+//! Realistic `mntr` replies: keys of the catalogue in both dialects, with hostile names, labels and values.
 
 use std::fmt::Write;
 
 use arbitrary::{Result, Unstructured};
 use zookeeper_exporter::catalogue::{Metric, rows};
 
-/// More lines than this find nothing new.
+/// Maximum number of lines; more find nothing new.
 const MOST_LINES: usize = 64;
 
-/// Names that have broken parsers: of namespaces, peers, pools.
+/// Names of namespaces, peers and pools that have broken parsers.
 const NAMES: [&str; 10] =
     ["app1", "na me", "q\"uo\\te", "a{b}", "ünï", "\0", "\",quantile=\"0.5", "x_per_namespace", "", "a,b=\"c\"}"];
 
@@ -31,7 +31,7 @@ const VALUES: [&str; 16] = [
     " 3 ",
 ];
 
-/// A reply made of the bytes; it ends when they do.
+/// Generates a reply from the input, until the input is used up.
 pub fn reply(input: &mut Unstructured<'_>) -> Result<String> {
     let mut text = String::new();
     if input.ratio(7, 8)? {
@@ -60,7 +60,7 @@ fn line(input: &mut Unstructured<'_>, text: &mut String) -> Result<()> {
             text.push_str(&format!("zk_{key}{{key=\"{}\",quantile=\"{quantile}\"}}", name(input)?));
         }
         8 => text.push_str(&format!("zk_{}", name(input)?)),
-        // No line of mntr at all.
+        // Not a valid line of `mntr`.
         _ => text.push_str(name(input)?),
     }
     let end = if input.ratio(1, 16)? { "\r\n" } else { "\n" };

@@ -1,4 +1,4 @@
-//! `mntr` in both dialects: whatever a member says, the page is valid, and nobody else's data is lost.
+//! `mntr` in both dialects: for any reply the page is valid, and no series of other members are lost.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -15,7 +15,7 @@ use super::lines;
 use super::page::read_page;
 use super::replies::{READING, heard, member, named_page};
 
-/// Lines of real keys with hostile names and values.
+/// Parses lines with real keys and hostile names and values.
 pub fn mntr(data: &[u8]) {
     let mut input = Unstructured::new(data);
     if let Ok(text) = lines::reply(&mut input) {
@@ -24,7 +24,7 @@ pub fn mntr(data: &[u8]) {
     }
 }
 
-/// Any bytes, as `mntr` and `srvr` of one member.
+/// Parses arbitrary bytes as `mntr` and `srvr` of one member.
 pub fn mntr_bytes(data: &[u8]) {
     let text = reply::text(data);
     reads_plainly(&text);
@@ -32,7 +32,7 @@ pub fn mntr_bytes(data: &[u8]) {
     page_holds(&member("zk-1:2181", Some(data), Some(data), Some(data)));
 }
 
-/// The parser finds what a plain reading of the format finds, and no line goes unaccounted.
+/// The parser must return the same as a simple parser of the format, and account for every line.
 fn reads_plainly(text: &str) {
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let lines = || whole.split('\n').filter(|_| !whole.is_empty());
@@ -69,9 +69,9 @@ fn reads_plainly(text: &str) {
     }
 }
 
-/// The page of this member beside a healthy one of another ensemble is valid, and the other's series are untouched.
+/// A page with this member and a healthy one of another ensemble must be valid, with the other series unchanged.
 pub fn page_holds(member: &MemberReport) {
-    // The raw names on every third page: they cost as much, and have less that could be wrong.
+    // Only every third page uses raw names, which are as expensive and simpler.
     let raw = member.samples.cells().len() % 3 == 2;
     let names = if raw { Names::Mntr } else { Names::Catalogue };
     let count = [Format::Classic, Format::OpenMetrics].map(|format| {
@@ -98,7 +98,7 @@ fn healthy() -> MemberReport {
             &include_bytes!("../../tests/fixtures/3.8.0/standalone/mntr.txt")[..],
             include_bytes!("../../tests/fixtures/3.8.0/standalone/srvr.txt"),
         ];
-        // A reply of some lines is as good as one of five hundred, and ten times as fast to show.
+        // A few lines of the reply are sufficient, and ten times as fast as all five hundred.
         let keep =
             |line: &&str| line.contains("znode_count") || line.contains("version") || line.contains("per_namespace");
         let some: String = String::from_utf8_lossy(mntr).split_inclusive('\n').filter(keep).collect();
@@ -107,7 +107,7 @@ fn healthy() -> MemberReport {
     HEALTHY.get_or_init(member).clone()
 }
 
-/// The healthy ensemble's lines on a page of its own.
+/// The lines of the healthy ensemble on a page without other ensembles.
 fn alone(names: Names, format: Format) -> Vec<&'static str> {
     static PAGES: OnceLock<[[String; 2]; 2]> = OnceLock::new();
     let pages = PAGES.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! What comes with a request: `Accept`, Prometheus' timeout, the query of `/probe`, and whom it may ask.
+//! Input of a request: `Accept`, Prometheus' timeout, and the query and targets of `/probe`.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use zookeeper_exporter::config::probe::Allow;
 use zookeeper_exporter::exposition::{Format, negotiate};
 use zookeeper_exporter::http::{ProbeParams, budget};
 
-/// OpenMetrics only for whom it was named, whatever the case of letters, the order, and what else is wished.
+/// OpenMetrics is selected only if the header contains it, independent of case, order and other media types.
 pub fn accept(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let said = negotiate(Some(text));
@@ -22,7 +22,7 @@ pub fn accept(data: &[u8]) {
     assert!(content_type.contains("version=") && content_type.is_ascii());
 }
 
-/// The budget is always one that a member can answer in, and keeps clear of Prometheus' own deadline.
+/// The budget always leaves time for a member to reply, and ends before Prometheus' own timeout.
 pub fn timeout(data: &[u8]) {
     let Some((offset, text)) = data.split_first_chunk::<2>() else { return };
     let offset = Duration::from_millis(u16::from_le_bytes(*offset).into());
@@ -40,7 +40,7 @@ pub fn timeout(data: &[u8]) {
     assert!(budget(Some(&(seconds * 2.0).to_string()), offset) >= found, "more patience gives less time");
 }
 
-/// A query is read, or refused in words; what was read and is written again means the same.
+/// A query is parsed or refused with a message; formatting a parsed query and parsing it again gives the same result.
 pub fn probe(data: &[u8]) {
     let Ok(query) = std::str::from_utf8(data) else { return };
     match ProbeParams::read(query) {
@@ -65,7 +65,7 @@ pub fn probe(data: &[u8]) {
     members("prod", query);
 }
 
-/// Members that are taken are written as they would be written again.
+/// Accepted members are formatted as they would be parsed again.
 fn members(ensemble: &str, list: &str) {
     match member_list(ensemble, list) {
         Err(line) => assert!(line.len() > 10),
@@ -80,11 +80,11 @@ fn members(ensemble: &str, list: &str) {
     }
 }
 
-/// A rule of `probe.allow` that is taken means the same when it is written again.
+/// An accepted entry of `probe.allow` has the same meaning when it is formatted and parsed again.
 pub fn allow(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match text.parse::<Allow>() {
-        Err(line) => assert!(line.contains("write")),
+        Err(line) => assert!(line.contains("expected"), "{line}"),
         Ok(allow) => assert_eq!(allow.to_string().parse().as_ref(), Ok(&allow), "{allow}"),
     }
 }

@@ -1,11 +1,11 @@
-//! What a server of sessions sends: frames, records, and replies to what was requested.
+//! Input from the server of a session: frames, records, and replies to requests.
 
 use tokio::sync::oneshot;
 use zookeeper_exporter::session::jute::{self, ConnectResponse, ReplyHeader, Request, Stat};
 use zookeeper_exporter::session::protocol::{Call, Protocol};
 
-/// The first byte says how many calls are pending, and which of them set a watch; the rest is what the server sends, in
-/// pieces of the second byte's size.
+/// The first byte selects the number of pending calls and those with a watch. The rest is sent by the server, in pieces
+/// of the size given by the second byte.
 pub fn session(data: &[u8]) {
     records(data);
     let [calls, piece, stream @ ..] = data else { return };
@@ -47,14 +47,14 @@ pub fn session(data: &[u8]) {
     for (max, mut reply) in replies {
         match reply.try_recv() {
             Ok(Ok(body)) => assert!(body.len() <= max && body.len() <= stream.len()),
-            // It was taken above, or failed.
+            // The reply was received above, or the call failed.
             Ok(Err(_)) | Err(oneshot::error::TryRecvError::Closed) => {}
             Err(oneshot::error::TryRecvError::Empty) => panic!("a call is left without a reply"),
         }
     }
 }
 
-/// Nothing that is decoded is longer than the bytes it comes from.
+/// No decoded value is longer than the bytes it was decoded from.
 fn records(data: &[u8]) {
     if let Ok(response) = ConnectResponse::decode(data) {
         assert!(response.password.len() + 20 <= data.len());

@@ -1,12 +1,13 @@
-//! The status page: nothing that a member says is markup.
+//! The status page: no text of a member becomes markup.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arbitrary::{Result, Unstructured};
+use zookeeper_exporter::alert::Thresholds;
 use zookeeper_exporter::config::Command;
 use zookeeper_exporter::ensemble::{Known, Membership};
-use zookeeper_exporter::http::{ensemble_page, fleet_page};
+use zookeeper_exporter::http::{Links, Since, ensemble_page, fleet_page};
 use zookeeper_exporter::scrape::reading::SeenConf;
 use zookeeper_exporter::scrape::report::Identity;
 use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, Report, Samples, State};
@@ -15,15 +16,13 @@ use zookeeper_exporter::wire::Reason;
 const HOSTILE: [&str; 8] =
     ["<script>alert(1)</script>", "\"><img src=x>", "' onload='x", "&lt;", "&amp;&", "</td></table>", "<!--", "]]>"];
 
-/// A report of hostile texts is shown with the tags of the same report in plain words, and no others.
+/// A report with hostile texts must have the same tags as the same report with plain words.
 pub fn status(data: &[u8]) {
     let Ok(wanted) = Wanted::read(&mut Unstructured::new(data)) else { return };
     let plain = wanted.plain();
-    for (hostile, harmless) in [
-        (fleet_page(&wanted.report(), Vec::new(), "/metrics"), fleet_page(&plain.report(), Vec::new(), "/metrics")),
-        (ensemble_page(&wanted.report(), Vec::new(), "prod"), ensemble_page(&plain.report(), Vec::new(), "prod")),
-    ] {
-        let (hostile, harmless) = (hostile.into_string(), harmless.into_string());
+    for (hostile, harmless) in
+        [(fleet(&wanted.report()), fleet(&plain.report())), (ensemble(&wanted.report()), ensemble(&plain.report()))]
+    {
         for mark in ['<', '>', '"'] {
             let count = |page: &str| page.matches(mark).count();
             assert_eq!(count(&hostile), count(&harmless), "{mark} came through:\n{hostile}\n{harmless}");
@@ -35,7 +34,19 @@ pub fn status(data: &[u8]) {
     }
 }
 
-/// Texts of a member: name, version, server id, a setting's value.
+fn since(report: &Report) -> Vec<Since> {
+    report.ensembles.iter().map(|ensemble| Since::first(ensemble, &Thresholds::default())).collect()
+}
+
+fn fleet(report: &Report) -> String {
+    fleet_page(report, since(report), &Links::default()).into_string()
+}
+
+fn ensemble(report: &Report) -> String {
+    ensemble_page(report, since(report), "prod", &Links::default()).into_string()
+}
+
+/// Texts of a member: name, version, server id, and the value of a setting.
 type Texts = [String; 4];
 
 struct Wanted {
@@ -54,7 +65,7 @@ impl Wanted {
                     _ => input.arbitrary::<&str>()?.to_owned(),
                 };
             }
-            // No two members have one name.
+            // Names must be unique.
             texts[0].push_str(&number.to_string());
             let zxid = input.arbitrary::<Option<u64>>()?;
             members.push((texts, *input.choose(&State::ALL)?, zxid));
@@ -62,7 +73,7 @@ impl Wanted {
         Ok(Self { members })
     }
 
-    /// The same with a plain word for every text, equal where they were equal.
+    /// The same report with plain words in place of the texts; equal texts become equal words.
     fn plain(&self) -> Self {
         let all: BTreeSet<&String> = self.members.iter().flat_map(|(texts, _, _)| texts).collect();
         let word = |text: &String| match all.iter().position(|known| *known == text) {

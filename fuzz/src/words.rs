@@ -1,13 +1,13 @@
-//! `srvr` and `conf`: what was written comes back as it was written, and any bytes are read.
+//! `srvr` and `conf`: any bytes are parsed, and a generated reply is parsed to its original values.
 
 use arbitrary::{Result, Unstructured};
 use zookeeper_exporter::ensemble::Membership;
-use zookeeper_exporter::reply::{self, Recognised, conf as reply_conf, srvr as reply_srvr};
+use zookeeper_exporter::reply::{self, ReplyKind, conf as reply_conf, srvr as reply_srvr};
 
 use super::mntr::page_holds;
 use super::replies::member;
 
-/// Any bytes as `srvr`, and a reply made of them.
+/// Parses arbitrary bytes as `srvr`, and a generated reply.
 pub fn srvr(data: &[u8]) {
     let text = reply::text(data);
     let read = reply_srvr::parse(&text);
@@ -33,7 +33,7 @@ fn written_srvr(input: &mut Unstructured<'_>) -> Result<()> {
         String::new(),
     ]
     .join(end);
-    assert_eq!(reply_srvr::recognised(&text), Recognised::Answer);
+    assert_eq!(reply_srvr::kind(&text), ReplyKind::Answer);
     let read = reply_srvr::parse(&text);
     assert_eq!((read.zxid, read.mode), (Some(zxid), Some(mode)));
     assert_eq!(read.node_count, Some(&*nodes.to_string()));
@@ -43,7 +43,7 @@ fn written_srvr(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Any bytes as `conf`, and a membership made of them.
+/// Parses arbitrary bytes as `conf`, and a generated membership.
 pub fn conf(data: &[u8]) {
     let text = reply::text(data);
     let read = reply_conf::parse(&text);

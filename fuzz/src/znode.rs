@@ -1,9 +1,9 @@
-//! What znodes hold: numbers, JSON with a pointer, alarm thresholds.
+//! Data of znodes: numbers, JSON with a pointer, and alarm thresholds.
 
 use zookeeper_exporter::session::SessionError;
 use zookeeper_exporter::znode::{Alarm, value};
 
-/// The first line is a JSON pointer, the rest the data.
+/// The first line is a JSON pointer, the rest is the data.
 pub fn znode(data: &[u8]) {
     let (pointer, data) = match data.iter().position(|byte| *byte == b'\n') {
         Some(end) => (&data[..end], &data[end + 1..]),
@@ -12,7 +12,7 @@ pub fn znode(data: &[u8]) {
     let plain = value::number(data, "");
     let expected = std::str::from_utf8(data).ok().and_then(|text| text.trim().parse::<f64>().ok());
     assert_eq!(plain.ok(), expected.filter(|number| number.is_finite()));
-    // Not a bit is lost on the way through JSON.
+    // Parsing the number from JSON must give exactly the same value.
     let in_a_list = [b"[", data, b"]"].concat();
     if let (Some(number), Ok(found)) = (expected, value::number(&in_a_list, "/0")) {
         assert_eq!(found.to_bits(), number.to_bits(), "JSON reads another number");

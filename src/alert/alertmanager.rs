@@ -1,10 +1,10 @@
-//! A configuration for Alertmanager: routes, and the inhibitions of the one table, with the labels that the rules keep.
+//! Alertmanager configuration: routes, and inhibition rules that use the labels kept by the alert rules.
 
-use super::inhibit::{INHIBITIONS, Targets};
+use super::inhibit::{Targets, inhibitions};
 use super::rules::Deployment;
 use super::yaml::quoted;
 
-/// A whole, valid file whose receivers lead nowhere yet.
+/// A complete, valid configuration with placeholder receivers.
 #[must_use]
 pub fn configuration(deployment: &Deployment) -> String {
     let labels = |names: &[&str]| {
@@ -28,7 +28,7 @@ pub fn configuration(deployment: &Deployment) -> String {
         "  - source_matchers: [severity = critical]\n    target_matchers: [severity = warning]\n    equal: {}\n",
         labels(&["alertname", "ensemble", "member"]),
     ));
-    for rule in INHIBITIONS {
+    for rule in inhibitions() {
         let target = match rule.targets {
             Targets::Named(names) => named(names),
             Targets::Warnings => "severity = warning".to_owned(),
@@ -43,7 +43,7 @@ pub fn configuration(deployment: &Deployment) -> String {
     out
 }
 
-/// A matcher for alerts by the names of their conditions.
+/// A matcher for the alerts of the named conditions.
 fn named(names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("ZooKeeper{name}")).collect();
     match &names[..] {

@@ -1,20 +1,20 @@
-//! The shape of one condition: what it says of an ensemble, its levels, what to do, and the cases that prove it.
+//! A condition: expression, levels, texts, runbook sections and test cases.
 
 use super::expr::{Cmp, Expr, Keys, Span};
 
-/// The two levels of the product, and the sign of life.
+/// The two alert levels, and `Info` for the watchdog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// No fault: [`Condition`] `Watchdog` alone.
+    /// No fault; used only by the [`Condition`] `Watchdog`.
     Info,
-    /// An early warning: a fault is coming, or something is not as it should be. For the working day.
+    /// Early warning or misconfiguration; to be handled during working hours.
     Warning,
     /// Critical: page the on-call.
     Critical,
 }
 
 impl Severity {
-    /// The label `severity`.
+    /// The value of the label `severity`.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -25,24 +25,24 @@ impl Severity {
     }
 }
 
-/// What the value of a condition is, and its limits.
+/// The unit of a condition's value and limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// A yes or no: there is no number to tell.
+    /// Boolean; the text has no number.
     State,
-    /// A number of things: told whole.
+    /// A count, formatted without decimals.
     Count,
-    /// A number that is no count: a measured value, a factor.
+    /// A dimensionless number that is not a count, such as a factor.
     Number,
     /// Seconds.
     Seconds,
     /// Bytes.
     Bytes,
-    /// A fraction of 1.
+    /// A fraction between 0 and 1.
     Ratio,
 }
 
-/// Where a condition stands among the rules.
+/// Rule group of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Group {
@@ -62,7 +62,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// Every group, in the order of the file.
+    /// Every group, in the order of the rule file.
     pub const ALL: [Self; 13] = [
         Self::Availability,
         Self::Leadership,
@@ -79,7 +79,7 @@ impl Group {
         Self::EarlyWarning,
     ];
 
-    /// Whether its rules use recorded series, and belong to the file with the recording rules.
+    /// Whether its rules use recorded series and are written to the file with the recording rules.
     #[must_use]
     pub const fn is_early(self) -> bool {
         matches!(self, Self::EarlyWarning)
@@ -109,66 +109,71 @@ impl Group {
 /// One level of a condition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Level {
-    /// Warning or critical.
+    /// The severity.
     pub severity: Severity,
-    /// The number, in the unit of the condition; `None` where there is none to choose.
+    /// The limit, in the unit of the condition; `None` if the level has no configurable limit.
     pub limit: Option<f64>,
-    /// How long it must hold (`for`).
+    /// How long the expression must hold before the alert fires (`for`).
     pub hold: Span,
-    /// Whether it is on by default.
+    /// How long it keeps firing after the expression has ended (`keep_firing_for`).
+    pub keep: Span,
+    /// Whether it is enabled by default.
     pub on: bool,
-    /// One sentence without a number.
+    /// Summary annotation: one sentence without a number.
     pub summary: &'static str,
-    /// When it is reached, where that is not the expression of the condition.
+    /// Overrides the expression of the condition for this level.
     pub expr: Option<Expr>,
 }
 
-/// Something that can be wrong.
+/// A condition that alerts are derived from.
 #[derive(Clone, Debug)]
 pub struct Condition {
-    /// The name without `ZooKeeper`: `SlowFsync`.
+    /// The name without the prefix `ZooKeeper`: `SlowFsync`.
     pub name: &'static str,
-    /// Where it stands.
+    /// The rule group.
     pub group: Group,
-    /// When it holds, and for whom.
+    /// The expression; its labels identify the affected ensemble or member.
     pub expr: Expr,
-    /// What its value is.
+    /// The unit of its value.
     pub unit: Unit,
-    /// One or two, warning first.
+    /// One or two levels, warning first.
     pub levels: Vec<Level>,
-    /// Where the numbers come from, or why they are what they are.
+    /// Source or rationale of the limits.
     pub source: &'static str,
-    /// The description: what is so, with the numbers; placeholders as in `alert::text`.
+    /// Why it keeps firing after its end; empty if it does not.
+    pub keep_reason: &'static str,
+    /// The description with the current numbers; placeholders as in `alert::text`.
     pub says: &'static str,
-    /// The first thing to do: a command to paste, or where to look. Ends the description.
+    /// First action: a command to paste, or a place to check. Ends the description.
     pub first: &'static str,
-    /// What it means.
+    /// Runbook section *Meaning*.
     pub meaning: &'static str,
-    /// What it costs.
+    /// Runbook section *Impact*.
     pub impact: &'static str,
-    /// The decision that it changes.
+    /// Runbook line *First action*.
     pub decision: &'static str,
-    /// How to mitigate it.
+    /// Runbook section *Mitigation*.
     pub mitigation: &'static str,
-    /// Series for which it fires, and for which it stays quiet.
+    /// Test cases: series for which it fires, and series for which it does not.
     pub cases: Vec<Case>,
 }
 
-/// A story told in series, for the unit tests of the rules.
+/// A test case for the unit tests of the rules.
 ///
-/// A series is `name{label="value"} m1 VALUES`: of the member 1, 2 or 3, of the ensemble (`e`), or of the exporter (`x`);
-/// with `@2` as a second exporter tells it.
-/// VALUES are phases divided by `then`: a number, `+N/m` for growth a minute, `absent` or `stale`, each but the last with
-/// `for DURATION`. All other series are those of a healthy ensemble.
+/// A series is `name{label="value"} m1 VALUES`: of member 1, 2 or 3 (`m1` to `m3`), of the ensemble (`e`) or of the
+/// exporter (`x`); `@2` marks a series of a second exporter. VALUES are phases separated by `then`: a number, `+N/m`
+/// for an increase per minute, `absent` or `stale`. Each phase but the last has `for DURATION`. If the last one has it
+/// too, the case is evaluated at that end, otherwise after every window and `for` of the condition. All other series are
+/// those of a healthy ensemble.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
-    /// The level.
+    /// The level under test.
     pub severity: Severity,
-    /// Whether it fires, and for which of `m1`, `m2`, `m3`, `e`, `x`; `None` where it stays quiet.
+    /// The subject it fires for (`m1`, `m2`, `m3`, `e` or `x`); `None` if it does not fire.
     pub fires: Option<&'static str>,
-    /// What it proves, in a few words.
+    /// What the case covers, in a few words.
     pub why: &'static str,
-    /// The series that differ.
+    /// The series that differ from the healthy ensemble.
     pub series: &'static [&'static str],
 }
 
@@ -183,6 +188,7 @@ impl Condition {
             unit,
             levels: Vec::new(),
             source: "",
+            keep_reason: "",
             says: "",
             first: "",
             meaning: "",
@@ -193,27 +199,41 @@ impl Condition {
         }
     }
 
-    fn level(mut self, severity: Severity, limit: Option<f64>, hold: Span, summary: &'static str) -> Self {
-        self.levels.push(Level { severity, limit, hold, on: true, summary, expr: None });
+    /// The same for rules with `for`: one failed scrape must not restart it. What judges the presence of pages itself
+    /// remains as it is.
+    #[must_use]
+    pub(super) fn through_gaps(mut self) -> Self {
+        let waits = self.levels.iter().any(|level| level.hold > Span(0));
+        if waits && !self.expr.judges_presence() {
+            self.expr = self.expr.through_gaps();
+            for level in &mut self.levels {
+                level.expr = level.expr.as_ref().map(Expr::through_gaps);
+            }
+        }
         self
     }
 
-    /// The level `warning`.
+    fn level(mut self, severity: Severity, limit: Option<f64>, hold: Span, summary: &'static str) -> Self {
+        self.levels.push(Level { severity, limit, hold, keep: Span(0), on: true, summary, expr: None });
+        self
+    }
+
+    /// Adds the level `warning`.
     pub(super) fn warning(self, limit: impl Into<Option<f64>>, hold: Span, summary: &'static str) -> Self {
         self.level(Severity::Warning, limit.into(), hold, summary)
     }
 
-    /// The level `critical`.
+    /// Adds the level `critical`.
     pub(super) fn critical(self, limit: impl Into<Option<f64>>, hold: Span, summary: &'static str) -> Self {
         self.level(Severity::Critical, limit.into(), hold, summary)
     }
 
-    /// The level `info`.
+    /// Adds the level `info`.
     pub(super) fn info(self, summary: &'static str) -> Self {
         self.level(Severity::Info, None, Span(0), summary)
     }
 
-    /// The level added last is off by default.
+    /// Disables the most recently added level by default.
     pub(super) fn off(mut self) -> Self {
         if let Some(level) = self.levels.last_mut() {
             level.on = false;
@@ -221,7 +241,16 @@ impl Condition {
         self
     }
 
-    /// The level added last is reached by an expression of its own.
+    /// The level added last keeps firing for this long after its end, for this reason.
+    pub(super) fn keeps(mut self, span: Span, reason: &'static str) -> Self {
+        if let Some(level) = self.levels.last_mut() {
+            level.keep = span;
+            self.keep_reason = reason;
+        }
+        self
+    }
+
+    /// Sets a separate expression for the most recently added level.
     pub(super) fn when(mut self, expr: Expr) -> Self {
         if let Some(level) = self.levels.last_mut() {
             level.expr = Some(expr);
@@ -229,31 +258,31 @@ impl Condition {
         self
     }
 
-    /// Where the numbers come from.
+    /// Sets the source of the limits.
     pub(super) fn source(mut self, text: &'static str) -> Self {
         self.source = text;
         self
     }
 
-    /// The description, and the first thing to do.
+    /// Sets the description and the first action.
     pub(super) fn says(mut self, text: &'static str, first: &'static str) -> Self {
         (self.says, self.first) = (text, first);
         self
     }
 
-    /// What it means and what it costs.
+    /// Sets the runbook sections *Meaning* and *Impact*.
     pub(super) fn means(mut self, meaning: &'static str, impact: &'static str) -> Self {
         (self.meaning, self.impact) = (meaning, impact);
         self
     }
 
-    /// The first action, and how to mitigate it.
+    /// Sets the runbook line *First action* and the section *Mitigation*.
     pub(super) fn so(mut self, decision: &'static str, mitigation: &'static str) -> Self {
         (self.decision, self.mitigation) = (decision, mitigation);
         self
     }
 
-    /// A case in which it fires.
+    /// Adds a case in which it fires.
     pub(super) fn fires(
         mut self,
         severity: Severity,
@@ -265,37 +294,37 @@ impl Condition {
         self
     }
 
-    /// A case in which it stays quiet.
+    /// Adds a case in which it does not fire.
     pub(super) fn quiet(mut self, severity: Severity, why: &'static str, series: &'static [&'static str]) -> Self {
         self.cases.push(Case { severity, fires: None, why, series });
         self
     }
 
-    /// The name of the alert: `ZooKeeperSlowFsync`.
+    /// The alert name: `ZooKeeperSlowFsync`.
     #[must_use]
     pub fn alert(&self) -> String {
         format!("ZooKeeper{}", self.name)
     }
 
-    /// What alerts are told apart by.
+    /// The labels that identify one alert.
     #[must_use]
     pub fn keys(&self) -> Keys {
         self.expr.keys().unwrap_or(Keys::Nothing)
     }
 
-    /// The level of this severity.
+    /// The level with this severity.
     #[must_use]
     pub fn level_of(&self, severity: Severity) -> Option<&Level> {
         self.levels.iter().find(|level| level.severity == severity)
     }
 
-    /// Whether a larger value is worse; `None` where there is no limit.
+    /// Whether a larger value is worse; `None` if there is no limit.
     #[must_use]
     pub fn larger_is_worse(&self) -> Option<bool> {
         self.expr.limit_comparison().map(|cmp| matches!(cmp, Cmp::Gt | Cmp::Ge | Cmp::Eq))
     }
 
-    /// The names of the samples that it looks at, each once, `up` of Prometheus among them.
+    /// The sample names the expression uses, without duplicates, including Prometheus' own `up`.
     #[must_use]
     pub fn samples(&self) -> Vec<&'static str> {
         let mut names: Vec<&'static str> = self.expr.selectors().into_iter().map(|selector| selector.name).collect();
@@ -304,21 +333,21 @@ impl Condition {
         names
     }
 
-    /// The first ZooKeeper release that has all of them.
+    /// The oldest ZooKeeper release that provides all of them.
     #[must_use]
     pub fn since(&self) -> &'static str {
         let rows = self.samples().into_iter().filter_map(row_of);
         rows.map(|row| row.since).max_by_key(|since| release(since)).unwrap_or("3.4.0")
     }
 
-    /// Whether it needs what only the Prometheus provider says (`exportJvmInfo`).
+    /// Whether it needs metrics that only the Prometheus metrics provider exports (`exportJvmInfo`).
     #[must_use]
     pub fn needs_jvm(&self) -> bool {
         self.samples().into_iter().filter_map(row_of).any(|row| row.provider_only)
     }
 }
 
-/// The row of `mntr` behind a sample's name; `None` for what the exporter says itself.
+/// The catalogue entry of the `mntr` key behind a sample name; `None` for the exporter's own metrics.
 #[must_use]
 pub fn row_of(sample: &str) -> Option<&'static crate::catalogue::Metric> {
     let family = super::promql::family_of(sample)?;
@@ -327,7 +356,7 @@ pub fn row_of(sample: &str) -> Option<&'static crate::catalogue::Metric> {
     })
 }
 
-/// A release as numbers: `3.10.0` is newer than `3.9.0`.
+/// A release as a list of numbers, so that `3.10.0` sorts after `3.9.0`.
 #[must_use]
 pub fn release(text: &str) -> Vec<u32> {
     text.split('.').map(|part| part.parse().unwrap_or(0)).collect()

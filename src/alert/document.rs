@@ -1,11 +1,47 @@
-//! What documents say of the conditions: the head of each runbook, their index, the table of all alerts.
+//! Documentation generated from the conditions: the head of each runbook, the runbook index, the tables of alerts.
 
+use super::causes::{CauseScope, EDGES, Link};
 use super::condition::{Condition, Group};
 use super::conditions;
 use super::early::{INDICATORS, RECORDED, steepness};
 use super::expr::Cmp;
 use super::profiles::PROFILES;
 use super::text::in_words;
+
+/// The beginning of the runbook index: how to use the commands.
+const COMMANDS: &str = "\
+# Runbooks
+
+One for each alert. Written from the catalogue in `src/alert`: `UPDATE_GOLDEN=1 cargo test --test quick` rewrites this page
+and the heads of the runbooks.
+
+## Commands
+
+- Start with `zookeeper-exporter info --config.file FILE --ensemble E`: it shows which members serve, the leader and the quorum
+  margin. It uses TLS, passwords and the AdminServer as the module configures them.
+- Commands under *Diagnosis* and in the texts of alerts change nothing, except a write test with `create
+  /zookeeper-exporter-test`; delete this znode afterwards. Commands under *Mitigation* may change something.
+- Run `zookeeper-exporter`, `echo ... | nc`, `nc -vz`, `curl`, `openssl`, `getent` and `ping` on the exporter's host;
+  `zkCli.sh`, `kubectl`, `amtool` and `promtool` wherever they are installed; all other commands on the member's host.
+- The commands behind `echo` are in the recommended whitelist: `mntr,srvr,conf,cons,wchs,isro`.
+- For a TLS port, replace `nc -w 3 HOST 2181` by `openssl s_client -quiet -connect HOST:2281 -CAfile ca.pem 2>/dev/null`, with
+  `-cert c.pem -key k.pem` if the servers require client certificates. `nc` needs an IPv6 address without brackets.
+- Restart a member that serves only while the margin is above 0. At margin 0 the restart of a voter is an outage.
+
+| placeholder | replace by |
+|---|---|
+| `FILE`, `E` | the exporter's configuration file, and the name of the ensemble |
+| `HOST 2181`, `HOST:2181`, `MEMBER` | host and client port of the member |
+| `HOST:2281`, `HOST:3888`, `HOST:8080` | its TLS client port, its election port, its AdminServer |
+| `LEADER`, `OTHER` | the host of the leader, and of another member |
+| `EXPORTER:9141`, `ALERTMANAGER:9093` | the addresses of the exporter and of Alertmanager |
+| `DATADIR`, `DATALOGDIR` | `dataDir` and `dataLogDir` of zoo.cfg; without the second, the first for both |
+| `zookeeper.log`, `zoo.cfg` | the log and the configuration of the member, with their paths |
+| `ca.pem`, `c.pem`, `k.pem`, `keystore.jks` | the files of the module's `tls`, and the key store of the member |
+| `PATH`, `NAME`, `POD`, `PID`, `SESSIONID`, `KEYTAB`, `PRINCIPAL`, `ID`, `N`, `BYTES` | what the text describes |
+
+`$(pgrep -f QuorumPeerMain)` is not a placeholder: it finds the process if one member runs on the host.
+";
 
 /// The head of a runbook, up to its first section.
 #[must_use]
@@ -22,6 +58,9 @@ pub fn runbook_head(condition: &Condition) -> String {
         out.push_str(&format!("| {} | {limit} | {hold} | {on} |\n", level.severity.text()));
     }
     out.push_str(&format!("\nThe numbers: {}.\n", condition.source));
+    if let Some(level) = condition.levels.iter().find(|level| level.keep.0 > 0) {
+        out.push_str(&format!("Keeps firing for {} after its end: {}.\n", in_words(level.keep), condition.keep_reason));
+    }
     let samples: Vec<String> = condition.samples().iter().map(|name| format!("`{name}`")).collect();
     if !samples.is_empty() {
         let since = if condition.since() == "3.4.0" {
@@ -38,14 +77,7 @@ pub fn runbook_head(condition: &Condition) -> String {
 /// The index of the runbooks.
 #[must_use]
 pub fn index() -> String {
-    let mut out = String::from(
-        "# Runbooks\n\nOne for each alert. Written from the catalogue in `src/alert`: `UPDATE_GOLDEN=1 cargo test --test quick` rewrites this page\nand the heads of the runbooks.\n\n\
-         - `zookeeper-exporter info --config.file FILE --ensemble E` shows who serves, who leads and the quorum margin. It speaks TLS,\n  \
-         sends passwords and asks the AdminServer where the module says so; `nc` works only on a plaintext port. `nc` wants an IPv6\n  \
-         address without its brackets.\n\
-         - The commands behind `echo` are in the recommended whitelist: `mntr,srvr,conf,cons,wchs,isro`.\n\
-         - Restart a member that serves only while the margin is above 0. At margin 0 the restart of a voter is an outage.\n",
-    );
+    let mut out = String::from(COMMANDS);
     for group in Group::ALL {
         out.push_str(&format!("\n## {}\n\n| alert | levels | costs |\n|---|---|---|\n", group.name()));
         for condition in conditions().iter().filter(|condition| condition.group == group) {
@@ -81,7 +113,7 @@ pub fn table() -> String {
     out
 }
 
-/// The table of what the recording rules write.
+/// The table of recorded series.
 #[must_use]
 pub fn series() -> String {
     let mut out = String::from("| series | what it is |\n|---|---|\n");
@@ -91,7 +123,7 @@ pub fn series() -> String {
     out
 }
 
-/// The table of the indicators, with nu and tau by the limits of the catalogue.
+/// The table of indicators, with nu and tau derived from the default limits.
 #[must_use]
 pub fn indicators() -> String {
     let mut out =
@@ -113,6 +145,28 @@ pub fn indicators() -> String {
             if indicator.falls() { " (1 less what is free)" } else { "" },
             indicator.group,
         ));
+    }
+    out
+}
+
+/// The table of causes and symptoms.
+#[must_use]
+pub fn causes() -> String {
+    let link = |name: &&str| format!("[{name}](runbooks/ZooKeeper{name}.md)");
+    let names = |all: &[&str]| all.iter().map(link).collect::<Vec<_>>().join(", ");
+    let mut out = String::from("| cause | symptoms | certainty | reach |\n|---|---|---|---|\n");
+    for edge in EDGES {
+        let certainty = match edge.link {
+            Link::Always => "always",
+            Link::May => "may",
+        };
+        let reach = match edge.scope {
+            CauseScope::SameMember => "member",
+            CauseScope::Ensemble => "ensemble",
+            CauseScope::FromLeader => "leader",
+            CauseScope::ToLeader => "to the leader",
+        };
+        out.push_str(&format!("| {} | {} | {certainty} | {reach} |\n", names(edge.causes), names(edge.symptoms)));
     }
     out
 }

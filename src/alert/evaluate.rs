@@ -1,4 +1,4 @@
-//! An expression judged over one scrape, or two: what `PromQL` says with a history, as far as they allow.
+//! Evaluates an expression over one or two scrapes: the equivalent of `PromQL`, as far as two samples permit.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,40 +8,43 @@ use super::expr::{Agg, Cmp, Expr, Fold, Op, Selector, Set, Span};
 use super::page::{Labels, Page};
 use super::watch;
 
-/// The scrapes to judge over.
+/// The scrapes to evaluate over.
 #[derive(Clone, Copy, Debug)]
 pub struct Scrapes<'p> {
-    /// The newest.
+    /// The newest page.
     pub now: &'p Page,
-    /// One before it, and the time between the two.
+    /// An earlier page, and the time between the two.
     pub before: Option<(&'p Page, Duration)>,
-    /// When the newest was made, in seconds since 1970.
+    /// Timestamp of the newest page, in seconds since the Unix epoch.
     pub time: f64,
 }
 
 impl Scrapes<'_> {
-    /// The time that they cover: none where there is one.
+    /// The time between the two pages; zero for a single page.
     #[must_use]
     pub fn covers(&self) -> Duration {
         self.before.map_or(Duration::ZERO, |(_, time)| time)
     }
 }
 
-/// Why an expression cannot be judged over so few scrapes.
+/// Why an expression cannot be evaluated over these scrapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotJudged {
     /// It needs a second scrape.
     #[error("needs two scrapes")]
     TwoScrapes,
-    /// It counts over a longer time than was observed, and in that it found nothing.
+    /// It counts events over a longer window than was observed, and found none.
     #[error("counts over {0}")]
     Window(Span),
     /// It needs a history of minutes or hours, which only Prometheus has.
     #[error("needs the history that only Prometheus has")]
     History,
+    /// Its samples come from a background task of the exporter.
+    #[error("needs a running exporter: --from http://HOST:9141/metrics")]
+    Background,
 }
 
-/// Series with their values, in the order of their labels.
+/// Values by label set, sorted by labels.
 pub type Vector = BTreeMap<Labels, f64>;
 
 enum Value {
@@ -49,11 +52,11 @@ enum Value {
     Vector(Vector),
 }
 
-/// The series that the expression gives. Differs from Prometheus in this alone: a window reaches from `before` to `now`,
-/// whatever its length, and an increase is what was seen, never more.
+/// Evaluates the expression to a vector. The only differences from Prometheus: a window reaches from `before` to `now`,
+/// whatever its length, and an increase is the observed one, without extrapolation.
 ///
 /// # Errors
-/// When it cannot be judged over these scrapes.
+/// When the expression cannot be evaluated over these scrapes.
 pub fn evaluate(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Vector, NotJudged> {
     match value(expr, limit, scrapes)? {
         Value::Vector(vector) => Ok(vector),
@@ -64,7 +67,7 @@ pub fn evaluate(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Vector,
 fn value(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Value, NotJudged> {
     let vector = |expr: &Expr| evaluate(expr, limit, scrapes);
     Ok(match expr {
-        // One exporter misses nothing that another sees, and a page has no past to hold.
+        // With a single exporter there is no second view to compare, and a page has no earlier alert to hold.
         Expr::Held(_) => Value::Vector(Vector::new()),
         Expr::Series(selector) if selector.name == watch::OBSERVER => Value::Vector(observers(scrapes.now)),
         Expr::Series(selector) | Expr::Window(_, selector, _) if watch::is_recorded(selector.name) => {
@@ -72,7 +75,7 @@ fn value(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Value, NotJudg
         }
         Expr::Trouble(trouble) => value(&trouble.on_a_page(), limit, scrapes)?,
         Expr::Newest(newest) => value(&newest.on_a_page(), limit, scrapes)?,
-        // What recording rules write is on no page.
+        // Recorded series are not part of a page.
         Expr::Series(selector) | Expr::Window(_, selector, _) if is_recorded(selector.name) => {
             return Err(NotJudged::History);
         }
@@ -120,7 +123,7 @@ fn value(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Value, NotJudg
                 both.extend(left);
                 Value::Vector(both)
             }
-            // What can be judged is.
+            // If only one side can be evaluated, use that side.
             (Ok(one), Err(_)) | (Err(_), Ok(one)) => Value::Vector(one),
             (Err(why), Err(_)) => return Err(why),
         },
@@ -150,7 +153,7 @@ fn instant(selector: &Selector, page: &Page) -> Vector {
     fitting.map(|sample| (sample.labels.clone(), sample.value)).collect()
 }
 
-/// The observers of a page. One that is down has no role; but where every voter serves, who does not is an observer.
+/// The observers on a page. An unreachable member has no role; it is an observer if all voters serve and it does not.
 fn observers(page: &Page) -> Vector {
     let of = |labels: &Labels, names: &[&str]| -> Labels {
         let kept = labels.iter().filter(|(name, _)| names.contains(&name.as_str()));
@@ -170,13 +173,13 @@ fn observers(page: &Page) -> Vector {
     observe.chain(silent).map(|sample| (of(&sample.labels, &["ensemble", "member"]), 1.0)).collect()
 }
 
-/// Whether a label is as a selector wants it; a label that is not there is empty.
+/// Whether a label value satisfies a selector; a missing label is empty.
 fn matches(value: &str, wanted: &str) -> bool {
     let one_of = |wanted: &str| wanted.split('|').any(|pattern| fits(value, pattern));
     wanted.strip_prefix('!').map_or_else(|| one_of(wanted), |others| !one_of(others))
 }
 
-/// Whether a text is the pattern, in which `.*` stands for any text.
+/// Whether a text matches the pattern, in which `.*` matches any text.
 fn fits(value: &str, pattern: &str) -> bool {
     let Some((begin, mut rest)) = pattern.split_once(".*") else { return value == pattern };
     let Some(mut value) = value.strip_prefix(begin) else { return false };
@@ -187,7 +190,7 @@ fn fits(value: &str, pattern: &str) -> bool {
     value.ends_with(rest)
 }
 
-/// What the samples of the two scrapes give, the older first.
+/// Folds the samples of the two scrapes, older first.
 fn window(fold: Fold, selector: &Selector, scrapes: Scrapes<'_>) -> Result<Vector, NotJudged> {
     let now = instant(selector, scrapes.now);
     let Some((before, time)) = scrapes.before else {
@@ -208,7 +211,7 @@ fn window(fold: Fold, selector: &Selector, scrapes: Scrapes<'_>) -> Result<Vecto
         }
         let growth = if newest < oldest { newest } else { newest - oldest };
         let value = match fold {
-            Fold::Avg => f64::midpoint(oldest, newest),
+            Fold::Avg | Fold::Median => f64::midpoint(oldest, newest),
             Fold::Max => oldest.max(newest),
             Fold::Min | Fold::Low => oldest.min(newest),
             Fold::Last => newest,

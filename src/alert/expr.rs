@@ -1,22 +1,22 @@
-//! Expressions over metrics, made so that they can be written as `PromQL` and judged over one or two scrapes.
+//! Expressions over metrics that can be written as `PromQL` and evaluated over one or two scrapes.
 
 use std::fmt;
 
 use super::trouble::{Held, Newest, Trouble, WINDOW};
 use super::watch;
 
-/// A duration in seconds, written as Prometheus writes it: `5m`, `1h`.
+/// A duration in seconds, formatted like a Prometheus duration: `5m`, `1h`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub u64);
 
 impl Span {
-    /// So many minutes.
+    /// A span of minutes.
     #[must_use]
     pub const fn minutes(number: u64) -> Self {
         Self(number * 60)
     }
 
-    /// So many hours.
+    /// A span of hours.
     #[must_use]
     pub const fn hours(number: u64) -> Self {
         Self(number * 3600)
@@ -34,40 +34,42 @@ impl fmt::Display for Span {
     }
 }
 
-/// Series of one name, with what their labels must be.
+/// Series with one name, and label matchers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selector {
-    /// The name of the samples, with `_total`, `_sum` or `_count`.
+    /// Sample name, including `_total`, `_sum` or `_count`.
     pub name: &'static str,
-    /// Labels and the values they may have: one, or several divided by `|`. Behind a `!` stand the values that they must
-    /// not have; `.*` in a value stands for any text.
+    /// Labels and their permitted values, separated by `|`. A leading `!` negates the list; `.*` in a value matches any
+    /// text.
     pub labels: Vec<(&'static str, &'static str)>,
 }
 
-/// What is made of the samples of one series in a window.
+/// A function over the samples of one series in a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fold {
     /// The mean.
     Avg,
-    /// The largest.
+    /// The maximum.
     Max,
-    /// The smallest.
+    /// The minimum.
     Min,
-    /// The value that a tenth of the samples are at or below: a short dip does not lower it, a short peak does not raise it.
+    /// The 10th percentile: a short dip does not lower it, a short peak does not raise it.
     Low,
-    /// The newest, which outlives a failed scrape.
+    /// The median.
+    Median,
+    /// The latest value, which persists over a failed scrape.
     Last,
-    /// Growth a second of a counter.
+    /// Increase of a counter per second.
     Rate,
-    /// Growth of a counter.
+    /// Increase of a counter.
     Increase,
-    /// How often a counter fell back.
+    /// Number of counter resets.
     Resets,
-    /// How often the value changed.
+    /// Number of value changes.
     Changes,
 }
 
-/// How series are joined.
+/// An aggregation operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agg {
     /// The largest value.
@@ -80,37 +82,37 @@ pub enum Agg {
     Group,
 }
 
-/// What remains of the labels, and what alerts are told apart by.
+/// The labels that an aggregation keeps; they identify one alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keys {
-    /// One alert an ensemble.
+    /// One alert per ensemble.
     Ensemble,
-    /// One alert a member.
+    /// One alert per member.
     Member,
-    /// One alert a certificate of a member.
+    /// One alert per certificate of a member.
     Certificate,
-    /// One alert a canary: of an ensemble, or of a member.
+    /// One alert per canary, of an ensemble or of a member.
     Canary,
-    /// One alert a znode of an ensemble.
+    /// One alert per znode of an ensemble.
     Znode,
-    /// One alert an indicator of a member.
+    /// One alert per indicator of a member.
     Indicator,
-    /// One alert an objective of an ensemble.
+    /// One alert per objective of an ensemble.
     Objective,
-    /// One alert a resource of an ensemble.
+    /// One alert per resource of an ensemble.
     Resource,
-    /// One alert a scrape target: the one case in which `job` and `instance` stay.
+    /// One alert per scrape target; the only variant that keeps `job` and `instance`.
     Target,
-    /// One alert an ensemble and scrape target.
+    /// One alert per ensemble and scrape target.
     EnsembleOfTarget,
-    /// One series a member and scrape target; only within another aggregation.
+    /// One series per member and scrape target; used only within another aggregation.
     MemberOfTarget,
-    /// Nothing at all.
+    /// No labels.
     Nothing,
 }
 
 impl Keys {
-    /// The names of the labels.
+    /// The label names.
     #[must_use]
     pub const fn names(self) -> &'static [&'static str] {
         match self {
@@ -129,7 +131,7 @@ impl Keys {
     }
 }
 
-/// How two numbers are compared.
+/// Comparison operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cmp {
     /// Greater.
@@ -144,7 +146,7 @@ pub enum Cmp {
     Eq,
 }
 
-/// How two numbers are reckoned together.
+/// Arithmetic operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Difference.
@@ -153,60 +155,60 @@ pub enum Op {
     Div,
 }
 
-/// What an expression does with two sets of series.
+/// Set operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Set {
-    /// Those on the left that have a partner on the right.
+    /// Series on the left with a match on the right.
     And,
-    /// Those on the left that have none.
+    /// Series on the left without a match on the right.
     Unless,
-    /// Those on the left, and those on the right that are not on the left.
+    /// Series on the left, and series on the right without a match on the left.
     Or,
 }
 
 /// An expression.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
-    /// The series as they are now.
+    /// The current value of the series.
     Series(Selector),
-    /// A window of every series.
+    /// A function over a window of each series.
     Window(Fold, Selector, Span),
-    /// A window of every series that ended so long ago.
+    /// A function over a window that ended the second span ago.
     WindowAgo(Fold, Selector, Span, Span),
-    /// Where the straight line through the window ends so much later.
+    /// Linear extrapolation of the window, the second span ahead of its end.
     Predict(Selector, Span, Span),
-    /// The series as they were.
+    /// The series with an offset.
     Past(Selector, Span),
-    /// Series joined.
+    /// An aggregation.
     By(Agg, Keys, Box<Expr>),
-    /// Arithmetic between series of the same labels, or with a number.
+    /// Arithmetic between series with equal labels, or with a number.
     Math(Op, Box<Expr>, Box<Expr>),
-    /// The series of the left side for which it holds.
+    /// The series of the left side for which the comparison is true.
     Compare(Cmp, Box<Expr>, Box<Expr>),
-    /// Sets of series; matched by these labels, or by all where there are none.
+    /// A set operation, matched on these labels, or on all labels if `None`.
     Sets(Set, Option<Keys>, Box<Expr>, Box<Expr>),
-    /// A flag that is bad, judged over time.
+    /// A bad flag, evaluated over time.
     Trouble(Trouble),
-    /// What fires or is pending, for as long as no page says more.
+    /// Keeps firing and pending alerts while pages do not report the flag.
     Held(Held),
-    /// What pages say now; where none does, what the last one said.
+    /// The current value on pages, or the last known one.
     Newest(Newest),
-    /// 1 for each configured ensemble of which there is no such series at all.
+    /// 1 for each configured ensemble without any such series.
     AbsentEnsembles(Selector),
-    /// A number.
+    /// A constant.
     Number(f64),
     /// The limit of the level.
     Limit,
     /// How long the level must hold (`for`), in seconds.
     Hold,
-    /// Now, in seconds since 1970.
+    /// The current time, in seconds since the Unix epoch.
     Time,
-    /// 1, always.
+    /// Constant 1.
     Always,
 }
 
 impl Expr {
-    /// What remains of the labels; `None` where all do.
+    /// The labels that remain; `None` if all do.
     #[must_use]
     pub fn keys(&self) -> Option<Keys> {
         match self {
@@ -220,7 +222,7 @@ impl Expr {
         }
     }
 
-    /// Every selector in it.
+    /// All selectors in the expression.
     #[must_use]
     pub fn selectors(&self) -> Vec<&Selector> {
         match self {
@@ -243,7 +245,7 @@ impl Expr {
         }
     }
 
-    /// How the value is compared with the limit, where it is.
+    /// How the value is compared with the limit; `None` if it is not.
     #[must_use]
     pub fn limit_comparison(&self) -> Option<Cmp> {
         match self {
@@ -256,16 +258,18 @@ impl Expr {
         }
     }
 
-    /// The longest window in which it counts what grows or changes: a shorter look may find what it wants, but finding
-    /// nothing says nothing. What a gauge shows now is a judgement in itself.
+    /// The longest window over which it counts increases or changes. A shorter observation may detect an event, but its
+    /// absence is inconclusive. A gauge's current value is conclusive.
     #[must_use]
     pub fn counts_over(&self) -> Span {
         match self {
-            // What is recorded is on no page, and what is judged beside it is judged.
+            // Recorded series are not part of a page; only the remaining operands are evaluated.
             Self::Window(_, selector, _) if watch::is_recorded(selector.name) => Span(0),
             Self::Window(Fold::Rate | Fold::Increase | Fold::Resets | Fold::Changes, _, window) => *window,
             Self::By(_, _, inner) => inner.counts_over(),
-            // What can be judged of the two is.
+            // A shorter observation of a baseline is lower, and hides nothing that exceeds it.
+            Self::Compare(Cmp::Gt | Cmp::Ge, left, _) => left.counts_over(),
+            // If only one side can be evaluated, that side is used.
             Self::Sets(Set::Or, _, left, right) => left.counts_over().min(right.counts_over()),
             Self::Math(_, left, right) | Self::Compare(_, left, right) | Self::Sets(_, _, left, right) => {
                 left.counts_over().max(right.counts_over())
@@ -274,12 +278,14 @@ impl Expr {
         }
     }
 
-    /// The longest time it looks back, the memory of [`Fold::Last`] left aside.
+    /// The longest time it looks back, excluding the memory of [`Fold::Last`].
     #[must_use]
     pub fn looks_back(&self) -> Span {
         match self {
             Self::Window(Fold::Last, ..) => Span(0),
             Self::Window(_, _, window) | Self::Predict(_, window, _) | Self::Past(_, window) => *window,
+            // A comparison with the week before suppresses; without that history nothing is missing.
+            Self::WindowAgo(_, _, _, ago) if *ago > Span::hours(48) => Span(0),
             Self::WindowAgo(_, _, window, ago) => Span(window.0 + ago.0),
             Self::Trouble(_) => WINDOW,
             Self::Series(selector) if watch::is_recorded(selector.name) => WINDOW,

@@ -1,106 +1,60 @@
-//! What is not told beside something worse: the one table behind Alertmanager's inhibitions and Zabbix' dependencies.
+//! Inhibition: alerts silenced by a more severe one, because they always follow from it or because their data is stale.
+//! Used for Alertmanager's inhibition rules and Zabbix dependencies.
 
+use super::causes::{CauseScope, EDGES, Link};
 use super::condition::{Condition, Severity};
 
-/// Alarms that silence others of the same ensemble or member.
+/// Critical alerts that silence others of the same ensemble or member.
 #[derive(Clone, Copy, Debug)]
 pub struct Inhibition {
-    /// The alarms, by the name of their condition.
+    /// Condition names of the silencing alerts.
     pub sources: &'static [&'static str],
-    /// What they silence.
+    /// The silenced alerts.
     pub targets: Targets,
-    /// What both must have in common.
+    /// Labels that must be equal on both.
     pub equal: &'static [&'static str],
 }
 
-/// What an alarm silences.
+/// The alerts that an inhibition silences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Targets {
-    /// These conditions, in both levels.
+    /// These conditions, at both levels.
     Named(&'static [&'static str]),
-    /// Every warning.
+    /// All warnings.
     Warnings,
 }
 
-/// Without a quorum no member serves, nothing is in sync and everything is slow.
-const WITHOUT_QUORUM: &[&str] = &[
-    "MemberNotServing",
-    "ObserverDown",
-    "MemberReadOnly",
-    "QuorumMarginZero",
-    "VotersNotSynced",
-    "OutstandingRequests",
-    "SlowWrites",
-    "PendingSyncs",
-    "CanaryFailing",
-    "UnavailableTime",
-    "FrequentElections",
-    "MemberLosesLeader",
-    "ConnectionsCollapsed",
-    "EphemeralsCollapsed",
-    "SessionsExpiring",
-    "OutageBudgetBurn",
-    "BudgetBurn",
-];
-
-/// What follows from a leader that does not answer, while its followers do. A member that loses a leader which the others
-/// keep (`MemberLosesLeader`) has a fault of its own.
-const WITHOUT_LEADER: &[&str] = &[
-    "QuorumLost",
-    "OutstandingRequests",
-    "SlowWrites",
-    "PendingSyncs",
-    "CanaryFailing",
-    "UnavailableTime",
-    "FrequentElections",
-    "OutageBudgetBurn",
-    "BudgetBurn",
-];
-
-/// Beside the rule that an alarm silences the warning of the same condition.
-pub const INHIBITIONS: [Inhibition; 7] = [
-    Inhibition {
-        sources: &["QuorumLost", "EnsembleUnreachable"],
-        targets: Targets::Named(WITHOUT_QUORUM),
-        equal: &["ensemble"],
-    },
-    Inhibition { sources: &["LeaderSilent"], targets: Targets::Named(WITHOUT_LEADER), equal: &["ensemble"] },
-    // All members at once are one alarm.
-    Inhibition {
-        sources: &["EnsembleUnreachable"],
-        targets: Targets::Named(&["MemberDown", "QuorumLost"]),
-        equal: &["ensemble"],
-    },
-    // A dead member does not serve.
-    Inhibition {
-        sources: &["MemberDown"],
-        targets: Targets::Named(&["MemberNotServing"]),
-        equal: &["ensemble", "member"],
-    },
-    // What a dead member did before it died.
+/// Not causes: the data behind the warnings is stale.
+const OUTDATED: [Inhibition; 2] = [
+    // Behaviour of an unreachable member before it failed.
     Inhibition {
         sources: &["MemberDown", "MemberNotServing"],
         targets: Targets::Warnings,
         equal: &["ensemble", "member"],
     },
-    // Two ensembles have two leaders, two epochs and two configurations.
-    Inhibition {
-        sources: &["EnsemblesMixed"],
-        targets: Targets::Named(&["MultipleLeaders", "EpochMismatch", "ConfigMismatch"]),
-        equal: &["ensemble"],
-    },
-    // What was known is not news.
+    // Last known state of an ensemble that is no longer watched.
     Inhibition { sources: &["EnsembleUnwatched"], targets: Targets::Warnings, equal: &["ensemble"] },
 ];
 
-/// Whether the alarm of one condition silences a level of another.
+/// All inhibitions, except the rule that a critical alert silences the warning of the same condition.
+pub fn inhibitions() -> impl Iterator<Item = Inhibition> {
+    let always = EDGES.iter().filter(|edge| edge.link == Link::Always);
+    let of_symptoms = always.map(|edge| Inhibition {
+        sources: edge.causes,
+        targets: Targets::Named(edge.symptoms),
+        equal: if edge.scope == CauseScope::SameMember { &["ensemble", "member"] } else { &["ensemble"] },
+    });
+    of_symptoms.chain(OUTDATED)
+}
+
+/// Whether the critical alert of one condition silences a level of another.
 #[must_use]
 pub fn silences(source: &Condition, target: &Condition, level: Severity) -> bool {
     let about = |condition: &Condition, label: &&str| condition.keys().names().contains(label);
     if source.name == target.name {
         return level == Severity::Warning && source.level_of(Severity::Critical).is_some();
     }
-    INHIBITIONS.iter().any(|rule| {
+    inhibitions().any(|rule| {
         rule.sources.contains(&source.name)
             && rule.equal.iter().all(|label| about(source, label) && about(target, label))
             && match rule.targets {

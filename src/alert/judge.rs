@@ -1,5 +1,6 @@
-//! All conditions judged over one scrape or two: what fires, what is quiet, and what could not be judged, and why.
+//! Evaluates all conditions over one or two scrapes: which fire, which do not, and which could not be evaluated.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::condition::{Condition, Severity, Unit};
@@ -9,53 +10,58 @@ use super::page::Labels;
 use super::text::{Words, without_pipes};
 use super::thresholds::{InForce, Thresholds};
 
-/// One condition that holds for one ensemble, member or certificate.
+/// A condition that is active for one ensemble, member or certificate.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The condition.
     pub condition: &'static Condition,
-    /// The worst level that it reached.
+    /// The highest severity reached.
     pub severity: Severity,
-    /// For whom: `ensemble`, and what else tells its alerts apart.
+    /// Labels of the subject: `ensemble`, and the other labels that identify the alert.
     pub labels: Labels,
-    /// The value.
+    /// The value of the expression.
     pub value: f64,
-    /// What is so, in words.
+    /// The description.
     pub says: String,
-    /// What is so and what to do first, in words.
+    /// The first action.
+    pub first: String,
+    /// Description and first action.
     pub text: String,
 }
 
-/// What came of it.
+/// Result of an evaluation.
 #[derive(Clone, Debug, Default)]
 pub struct Judgement {
-    /// What fires, worst first. How long it has held (`for`) is not asked: there is no history.
+    /// Active findings, most severe first. `for` is not considered, because a page has no history.
     pub findings: Vec<Finding>,
-    /// Conditions that could not be judged, each once.
+    /// Conditions that could not be evaluated, without duplicates.
     pub not_judged: Vec<(&'static Condition, NotJudged)>,
-    /// How many conditions were judged: those that fire, and those that would be seen if they did.
-    pub judged: usize,
+    /// Names of the conditions that were evaluated, whether active or not.
+    pub judged: BTreeSet<&'static str>,
 }
 
 impl Thresholds {
-    /// Judges every level that is on; `Watchdog` and what is about scrape targets are left to Prometheus.
+    /// Evaluates every enabled level. `Watchdog` and conditions about scrape targets are left to Prometheus.
     #[must_use]
     pub fn judge(&self, scrapes: Scrapes<'_>) -> Judgement {
-        let (mut judgement, mut judged) = (Judgement::default(), Vec::new());
+        let mut judgement = Judgement::default();
         for level in self.levels().iter().rev().filter(|level| level.is_on() && !level.condition.keys().is_outside()) {
             match level.firing(scrapes) {
+                Ok(_) if self.lacks_background(level.condition, scrapes.now) => {
+                    judgement.skip(level.condition, NotJudged::Background);
+                }
                 Ok(firing) => {
                     let window = level.expr().counts_over();
                     if firing.is_empty() && Duration::from_secs(window.0) > scrapes.covers() {
                         judgement.skip(level.condition, NotJudged::Window(window));
-                    } else if !judged.contains(&level.condition.name) {
-                        judged.push(level.condition.name);
+                    } else {
+                        judgement.judged.insert(level.condition.name);
                     }
                     for (labels, value) in firing {
                         let known = |finding: &Finding| {
                             finding.condition.name == level.condition.name && finding.labels == labels
                         };
-                        // Critical comes before its warning here, and says it all.
+                        // The critical level is evaluated first and supersedes the warning.
                         if !judgement.findings.iter().any(known) {
                             judgement.findings.push(level.finding(labels, value, scrapes));
                         }
@@ -64,11 +70,10 @@ impl Thresholds {
                 Err(why) => judgement.skip(level.condition, why),
             }
         }
-        judgement.not_judged.retain(|(condition, _)| !judged.contains(&condition.name));
+        judgement.not_judged.retain(|(condition, _)| !judgement.judged.contains(condition.name));
         judgement.not_judged.reverse();
-        judgement.judged = judged.len();
         judgement.findings.reverse();
-        // An ensemble that fails explains its members, and not the other way round.
+        // Ensemble findings come first: they explain those of the members.
         judgement.findings.sort_by_key(|finding| {
             let of_member = finding.condition.keys().names().contains(&"member");
             (std::cmp::Reverse(finding.severity), of_member)
@@ -78,14 +83,30 @@ impl Thresholds {
 }
 
 impl Judgement {
-    /// What the judgement is made of: `41 conditions judged over 1 s, 35 need a longer time`.
+    /// Adds the result of another ensemble for the same period.
+    pub fn add(&mut self, other: Self) {
+        self.findings.extend(other.findings);
+        self.judged.extend(other.judged);
+        for (condition, why) in other.not_judged {
+            self.skip(condition, why);
+        }
+        self.not_judged.retain(|(condition, _)| !self.judged.contains(condition.name));
+    }
+
+    /// Number of evaluated conditions: `41 conditions judged over 1 s, 35 need a longer time`.
     #[must_use]
-    pub fn extent(&self, scrapes: Scrapes<'_>) -> String {
-        let over = match scrapes.before {
-            Some((_, time)) => Unit::Seconds.words((time.as_secs_f64() * 1000.0).round() / 1000.0),
+    pub fn extent(&self, time: Option<Duration>) -> String {
+        let over = match time {
+            Some(time) => Unit::Seconds.words((time.as_secs_f64() * 1000.0).round() / 1000.0),
             None => "one scrape".to_owned(),
         };
-        format!("{} conditions judged over {over}, {} need a longer time", self.judged, self.not_judged.len())
+        let waits = self.not_judged.iter().filter(|(_, why)| *why != NotJudged::Background).count();
+        let mut text = format!("{} conditions judged over {over}, {waits} need a longer time", self.judged.len());
+        let background = self.not_judged.len() - waits;
+        if background > 0 {
+            text.push_str(&format!(", {background} need a running exporter (--from)"));
+        }
+        text
     }
 
     fn skip(&mut self, condition: &'static Condition, why: NotJudged) {
@@ -96,23 +117,23 @@ impl Judgement {
 }
 
 impl super::expr::Keys {
-    /// Whether it is about something that is on no page of ours.
+    /// Whether it uses data that is not part of an exporter page.
     const fn is_outside(self) -> bool {
         matches!(self, Self::Target | Self::EnsembleOfTarget | Self::Nothing)
     }
 }
 
 impl InForce {
-    /// When the level is reached.
+    /// The expression of the level.
     #[must_use]
     pub fn expr(&self) -> &Expr {
         self.level.expr.as_ref().unwrap_or(&self.condition.expr)
     }
 
-    /// For whom the level is reached, with the value.
+    /// The subjects for which the level is reached, with their values.
     ///
     /// # Errors
-    /// When it cannot be judged over these scrapes.
+    /// When the expression cannot be evaluated over these scrapes.
     pub fn firing(&self, scrapes: Scrapes<'_>) -> Result<super::evaluate::Vector, NotJudged> {
         let expr = self.expr();
         let of = |labels: &Labels| labels.get("ensemble").cloned().unwrap_or_default();
@@ -142,12 +163,23 @@ impl InForce {
             limit: self.usual.flatten().or(self.level.limit),
             limits: &limits,
             hold: self.hold,
+            keep: &[],
         };
         let mut says = words.plain(self.condition.says, &labels, value, page);
+        // A list ends with a separator.
+        if says.ends_with(';') {
+            says.pop();
+            says.push('.');
+        }
         if Duration::from_secs(self.expr().counts_over().0) > scrapes.covers() {
+            // The mean is that of the time between the two scrapes.
+            for window in [" of 5 minutes", " of the last hour"] {
+                says = says.replace(&format!(" on average{window}"), " on average");
+            }
             says.push_str(&format!(" [observed for {}]", Unit::Seconds.words(scrapes.covers().as_secs_f64())));
         }
         let text = format!("{says} {}", words.plain(&without_pipes(self.condition.first), &labels, value, page));
-        Finding { condition: self.condition, severity: self.level.severity, labels, value, says, text }
+        let first = words.plain(self.condition.first, &labels, value, page);
+        Finding { condition: self.condition, severity: self.level.severity, labels, value, says, first, text }
     }
 }

@@ -1,16 +1,17 @@
-//! The one catalogue of conditions, and all that follows from it: rules, their tests, thresholds, judgement.
+//! The catalogue of conditions and everything derived from it: rules, their tests, thresholds, evaluation.
 //!
-//! # The seam
+//! # Structure
 //!
-//! - [`conditions`] gives every [`Condition`]: name, group, levels (limit, `for`, on or off), texts, and an [`Expr`].
-//! - An [`Expr`] is written as `PromQL` with literal numbers by [`promql()`], and judged over one or two scrapes by
-//!   [`evaluate()`]. Every series is joined by `max by (ensemble, member)` or `(ensemble)` first, so that two exporters
-//!   say what one says.
-//! - What is judged is a [`Page`] of flat samples: name, labels, value. [`Page::read`] makes it of the text that the
-//!   exporter serves, so that `check` judges its own scrape (rendered by `exposition`) and a page it fetched the same
-//!   way. `up` and other series that only Prometheus has are not on it.
-//! - The active limits, with those of the configuration, are a [`Thresholds`]: [`Thresholds::levels`] for rules,
-//!   `zk_alert_threshold` and `check`. [`Thresholds::judge`] judges all of them.
+//! - [`conditions`] returns every [`Condition`]: name, group, levels (limit, `for`, enabled or not), texts, and an
+//!   [`Expr`].
+//! - [`promql()`] writes an [`Expr`] as `PromQL` with literal numbers, [`evaluate()`] evaluates it over one or two
+//!   scrapes. Every series is first aggregated by `max by (ensemble, member)` or `(ensemble)`, so that several
+//!   exporters give the result of one.
+//! - A [`Page`] holds flat samples: name, labels, value. [`Page::read`] parses the exporter's text format, so that
+//!   `check` evaluates its own scrape (rendered by `exposition`) and a fetched page in the same way. `up` and other
+//!   series of Prometheus itself are not part of a page.
+//! - [`Thresholds`] are the active limits, including those of the configuration: [`Thresholds::levels`] for rules,
+//!   `zk_alert_threshold` and `check`. [`Thresholds::judge`] evaluates all of them.
 //! - Texts have placeholders ([`text`]): the same sentence becomes an annotation and a line of `check`.
 
 #![allow(clippy::format_push_string, clippy::format_collect, reason = "rules are written once and read often")]
@@ -18,12 +19,15 @@
 pub mod alertmanager;
 pub mod build;
 pub mod catalogue;
+pub mod causes;
 pub mod condition;
 pub mod document;
 pub mod early;
 pub mod evaluate;
 pub mod expr;
+pub mod history_query;
 pub mod inhibit;
+pub mod inline;
 pub mod judge;
 pub mod page;
 pub mod plugin;
@@ -33,6 +37,7 @@ pub mod rules;
 pub mod text;
 pub mod thresholds;
 pub mod trouble;
+pub mod tuning;
 pub mod unit_tests;
 pub mod watch;
 mod yaml;

@@ -1,10 +1,16 @@
-//! A page of samples read back: what `check` judges, whether it scraped itself or asked a running exporter.
+//! A page of samples, parsed for evaluation by `check`: its own scrape, or a page fetched from a running exporter.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use crate::text::quoted;
+use rustc_hash::FxHashSet;
 
-/// One sample: labels in the order of their names.
+use super::conditions;
+use crate::exposition::visit_samples;
+use crate::scrape::{EnsembleReport, Report};
+use crate::text::{cut, page_labels};
+
+/// One sample, with its labels sorted by name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     /// The labels.
@@ -13,18 +19,18 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// Labels by name.
+/// Label values by name.
 pub type Labels = BTreeMap<String, String>;
 
-/// All samples of one scrape, by the name of the sample.
+/// All samples of one scrape, by sample name.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     samples: BTreeMap<String, Vec<Sample>>,
 }
 
 impl Page {
-    /// Reads a page in either text format. A line that is no sample is passed over: a page of another exporter, or one
-    /// that was cut, gives what it holds.
+    /// Parses a page in either text format. Invalid lines are skipped, so that foreign or truncated pages give partial
+    /// data.
     #[must_use]
     pub fn read(text: &str) -> Self {
         let mut page = Self::default();
@@ -34,7 +40,36 @@ impl Page {
         page
     }
 
-    /// Reads one more line; whether it is a sample.
+    /// The samples of a report's page.
+    #[must_use]
+    pub fn of(report: &Report) -> Self {
+        let mut page = Self::default();
+        report.ensembles.iter().for_each(|ensemble| page.add_ensemble(ensemble, |_| true));
+        page
+    }
+
+    /// The samples of an ensemble that conditions are evaluated on.
+    #[must_use]
+    pub fn to_judge(ensemble: &EnsembleReport) -> Self {
+        static NAMES: LazyLock<FxHashSet<&str>> = LazyLock::new(|| {
+            let levels =
+                conditions().iter().flat_map(|condition| condition.levels.iter().map(move |level| (condition, level)));
+            let all = levels.flat_map(|(condition, level)| level.expr.as_ref().unwrap_or(&condition.expr).selectors());
+            all.map(|selector| selector.name).collect()
+        });
+        let mut page = Self::default();
+        page.add_ensemble(ensemble, |name| NAMES.contains(name));
+        page
+    }
+
+    fn add_ensemble(&mut self, ensemble: &EnsembleReport, wanted: impl Fn(&str) -> bool) {
+        visit_samples(ensemble, wanted, &mut |name, labels, value| {
+            let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            self.add(name, Sample { labels, value });
+        });
+    }
+
+    /// Parses one line and adds its sample; returns whether the line contained one.
     pub fn read_line(&mut self, line: &str) -> bool {
         let read = if line.starts_with('#') { None } else { sample(line) };
         read.map(|(name, sample)| self.add(name, sample)).is_some()
@@ -50,13 +85,20 @@ impl Page {
         }
     }
 
-    /// The samples of this name.
+    /// Whether it has samples whose names begin with this.
+    #[must_use]
+    pub fn has_family(&self, prefix: &str) -> bool {
+        let mut from = self.samples.range(prefix.to_owned()..);
+        from.next().is_some_and(|(name, _)| name.starts_with(prefix))
+    }
+
+    /// The samples with this name.
     #[must_use]
     pub fn samples(&self, name: &str) -> &[Sample] {
         self.samples.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// The names of the ensembles on it.
+    /// The names of the ensembles on the page.
     #[must_use]
     pub fn ensembles(&self) -> Vec<&str> {
         let all = self.samples.values().flatten().filter_map(|sample| sample.labels.get("ensemble"));
@@ -67,24 +109,15 @@ impl Page {
     }
 }
 
-/// `name{label="value",...} 1.5`, with or without a suffix after the value.
+/// Parses `name{label="value",...} 1.5`, with or without a suffix after the value.
 fn sample(line: &str) -> Option<(&str, Sample)> {
     let end = line.find(['{', ' '])?;
     let (name, mut rest) = line.split_at(end);
     let mut labels = Labels::new();
     if let Some(inner) = rest.strip_prefix('{') {
-        rest = inner;
-        loop {
-            rest = rest.trim_start_matches([',', ' ']);
-            if let Some(behind) = rest.strip_prefix('}') {
-                rest = behind;
-                break;
-            }
-            let (label, behind) = rest.split_once("=\"")?;
-            let (value, behind) = quoted(behind)?;
-            labels.insert(label.to_owned(), value.into_owned());
-            rest = behind;
-        }
+        let (found, behind) = page_labels(inner)?;
+        labels.extend(found.into_iter().map(|(name, value)| (cut(name).to_owned(), cut(&value).to_owned())));
+        rest = behind;
     }
     let value = rest.split_whitespace().next()?.parse().ok()?;
     (!name.is_empty()).then_some((name, Sample { labels, value }))
@@ -106,5 +139,7 @@ mod tests {
         assert!(page.samples("b_total")[1].value.is_nan());
         assert_eq!(page.ensembles(), ["p", "q"]);
         assert!(["c", "d", "e", "nonsense"].iter().all(|name| page.samples(name).is_empty()));
+        let page = Page::read(&format!("a{{member=\"{}\"}} 1\n", "x".repeat(3000)));
+        assert_eq!(page.samples("a")[0].labels["member"].len(), 1024);
     }
 }

@@ -1,32 +1,33 @@
-//! Profiles: limits for what uses the ensemble, each with its source; what has none is as in the catalogue.
+//! Profiles: limits for common applications of ZooKeeper, each with its source. Limits that a profile does not set keep
+//! their default.
 
 use super::condition::Severity;
 
-/// One limit that a profile changes.
+/// One limit that a profile sets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Preset {
-    /// The condition, without `ZooKeeper`.
+    /// The condition, without the prefix `ZooKeeper`.
     pub condition: &'static str,
-    /// The level.
+    /// The severity of the level.
     pub severity: Severity,
     /// The limit, in the unit of the condition.
     pub limit: f64,
-    /// Where the number comes from.
+    /// Source of the number.
     pub source: &'static str,
 }
 
-/// What uses an ensemble.
+/// An application that uses the ensemble.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Profile {
-    /// The word in the configuration.
+    /// Name in the configuration.
     pub name: &'static str,
-    /// What is different from the catalogue.
+    /// Limits that differ from the defaults.
     pub presets: &'static [Preset],
-    /// What was looked for, and why the rest is inherited.
+    /// Documentation that was evaluated, and why the other limits keep their default.
     pub reason: &'static str,
 }
 
-/// Every profile.
+/// All profiles.
 pub const PROFILES: &[Profile] = &[
     Profile { name: "default", presets: &[], reason: "the limits of the catalogue" },
     Profile {
@@ -36,7 +37,7 @@ pub const PROFILES: &[Profile] = &[
                 condition: "SlowWrites",
                 severity: Severity::Warning,
                 limit: 0.01,
-                source: "Strimzi's and Confluent's alerts for Kafka's ZooKeeper: 10 ms; of writes, for theirs is a mean of all requests since the start",
+                source: "Strimzi's and Confluent's alerts for Kafka's ZooKeeper: 10 ms; applied to writes, since theirs is a mean of all requests since the start",
             },
             Preset { condition: "SlowReads", severity: Severity::Warning, limit: 0.01, source: "the same 10 ms" },
         ],
@@ -45,26 +46,26 @@ pub const PROFILES: &[Profile] = &[
     Profile {
         name: "hadoop",
         presets: &[],
-        reason: "Cloudera Manager's health tests name no limit for connections (never), and free space in bytes rather than as a part",
+        reason: "Cloudera Manager's health tests have no limit for connections (never), and one for free space in bytes instead of a ratio",
     },
     Profile {
         name: "hbase",
         presets: &[],
-        reason: "HBase's book sets sessions and maxClientCnxns, which are the servers', and names no limit to alert at",
+        reason: "HBase's reference guide sets sessions and maxClientCnxns, which are settings of the servers, and has no alert limit",
     },
     Profile {
         name: "solr",
         presets: &[],
-        reason: "Solr's guide speaks of jute.maxbuffer alone, and LargeProposal watches its default",
+        reason: "Solr's guide covers only jute.maxbuffer, whose default LargeProposal monitors",
     },
     Profile {
         name: "clickhouse",
         presets: &[],
-        reason: "ClickHouse's advice is about zoo.cfg (snapCount, maxClientCnxns); the figures that ClickHouse Keeper and RaftKeeper lack make no alert",
+        reason: "ClickHouse's advice is about zoo.cfg (snapCount, maxClientCnxns); alerts on metrics that ClickHouse Keeper and RaftKeeper lack never fire",
     },
 ];
 
-/// The profile of this name.
+/// The profile with this name.
 #[must_use]
 pub fn profile(name: &str) -> Option<&'static Profile> {
     PROFILES.iter().find(|profile| profile.name == name)

@@ -1,54 +1,54 @@
-//! Expressions as `PromQL`: literal numbers, one or several lines.
+//! Writes expressions as `PromQL` with literal numbers, on one or several lines.
 
 use super::early;
 use super::expr::{Agg, Cmp, Expr, Fold, Keys, Op, Selector, Set, Span};
 use super::watch::{self, WATCH};
 use crate::catalogue::{Scope, catalogue};
 
-/// Which ensembles an expression is about.
+/// The ensembles that an expression covers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Ensembles {
-    /// Every one.
+    /// All ensembles.
     #[default]
     All,
-    /// This one.
+    /// One ensemble.
     Only(String),
     /// All but these.
     But(Vec<String>),
 }
 
-/// What stands outside of the expression.
+/// Values for the placeholders of an expression, and its label settings.
 #[derive(Clone, Debug)]
 pub struct Setting<'s> {
-    /// What [`Expr::Limit`] is.
+    /// Value of [`Expr::Limit`].
     pub limit: f64,
-    /// What [`Expr::Hold`] is.
+    /// Value of [`Expr::Hold`].
     pub hold: Span,
-    /// Labels that are kept beside those of the expression.
+    /// Labels kept in addition to those of the expression.
     pub keep: &'s [String],
-    /// Which ensembles it is about.
+    /// The ensembles it covers.
     pub ensembles: Ensembles,
-    /// The ensembles that are known by name, for [`Expr::AbsentEnsembles`].
+    /// Names of the configured ensembles, for [`Expr::AbsentEnsembles`].
     pub configured: &'s [String],
 }
 
-/// A line longer than this is broken at the operators between sets.
+/// Longer lines are broken at set operators.
 const LINE: usize = 96;
 
-/// The expression as `PromQL`, without a line break at its end.
+/// The expression as `PromQL`, without a trailing newline.
 #[must_use]
 pub fn promql(expr: &Expr, setting: &Setting<'_>) -> String {
     setting.fit(&expr.expanded())
 }
 
-/// A number as Prometheus reads it.
+/// A number in Prometheus syntax.
 #[must_use]
 pub fn number(value: f64) -> String {
     format!("{value}")
 }
 
 impl Setting<'_> {
-    /// On one line.
+    /// The expression on one line.
     fn flat(&self, expr: &Expr) -> String {
         match expr {
             Expr::Series(selector) => self.selector(selector),
@@ -91,7 +91,7 @@ impl Setting<'_> {
         }
     }
 
-    /// On several lines.
+    /// The expression on several lines.
     fn tall(&self, expr: &Expr) -> String {
         match expr {
             Expr::Sets(set, keys, left, right) => {
@@ -125,7 +125,7 @@ impl Setting<'_> {
         if flat.len() <= LINE { flat } else { self.tall(expr) }
     }
 
-    /// An operand of arithmetic; `a - (b - c)` needs its brackets.
+    /// An operand of arithmetic; the right side of `a - (b - c)` needs parentheses.
     fn operand(&self, expr: &Expr, right: bool) -> String {
         let text = self.flat(expr);
         match expr {
@@ -135,7 +135,7 @@ impl Setting<'_> {
         }
     }
 
-    /// The left side of a comparison, which arithmetic binds closer than.
+    /// The left side of a comparison; arithmetic binds tighter.
     fn compared(&self, expr: &Expr) -> String {
         if matches!(expr, Expr::Math(..)) { self.flat(expr) } else { self.operand(expr, false) }
     }
@@ -155,7 +155,7 @@ impl Setting<'_> {
         keys.names().iter().copied().chain(kept).collect::<Vec<_>>().join(", ")
     }
 
-    /// Sides with the same labels need no `on`.
+    /// No `on` clause is needed if both sides have the same labels.
     fn operator(&self, set: Set, keys: Option<Keys>, left: &Expr, right: &Expr) -> String {
         let word = match set {
             Set::And => "and",
@@ -186,12 +186,13 @@ impl Setting<'_> {
         if self.keep.is_empty() {
             return names.map(absent).collect();
         }
-        // It has none of the labels that are kept: what was seen once is an alert with them.
+        // The result of `absent` lacks the kept labels; ensembles that were watched before have an alert with these
+        // labels.
         names.map(|name| format!("{} unless on (ensemble) {WATCH} == 1", absent(name))).collect()
     }
 }
 
-/// What the labels must be, in braces; nothing where they may be any.
+/// Label matchers in braces; empty if every label value matches.
 #[must_use]
 pub(super) fn matched(ensembles: &Ensembles, labels: &[(&str, &str)]) -> String {
     let mut matchers = Vec::new();
@@ -201,7 +202,7 @@ pub(super) fn matched(ensembles: &Ensembles, labels: &[(&str, &str)]) -> String 
         Ensembles::But(names) => match &names[..] {
             [] => {}
             [name] => matchers.push(format!("ensemble!=\"{name}\"")),
-            // Of the characters of an ensemble's name only the dot means something else in a pattern.
+            // The dot is the only character of an ensemble name with a special meaning in a regular expression.
             names => matchers.push(format!("ensemble!~\"{}\"", names.join("|").replace('.', "\\\\."))),
         },
     }
@@ -215,7 +216,7 @@ pub(super) fn matched(ensembles: &Ensembles, labels: &[(&str, &str)]) -> String 
     if matchers.is_empty() { String::new() } else { format!("{{{}}}", matchers.join(",")) }
 }
 
-/// The function up to the series.
+/// The function, up to the opening of its series argument.
 const fn function(fold: Fold) -> &'static str {
     match fold {
         Fold::Avg => "avg_over_time(",
@@ -227,6 +228,7 @@ const fn function(fold: Fold) -> &'static str {
         Fold::Resets => "resets(",
         Fold::Changes => "changes(",
         Fold::Low => "quantile_over_time(0.1, ",
+        Fold::Median => "quantile_over_time(0.5, ",
     }
 }
 
@@ -244,7 +246,7 @@ const fn is_set(expr: &Expr) -> bool {
     matches!(expr, Expr::Sets(..) | Expr::AbsentEnsembles(_))
 }
 
-/// Neither needs brackets in arithmetic.
+/// Whether it needs no parentheses in arithmetic.
 const fn is_plain(expr: &Expr) -> bool {
     matches!(
         expr,
@@ -252,7 +254,7 @@ const fn is_plain(expr: &Expr) -> bool {
     )
 }
 
-/// `and` and `unless` bind closer than `or`.
+/// `and` and `unless` bind tighter than `or`.
 const fn needs_brackets(set: Set, left: &Expr) -> bool {
     !matches!(set, Set::Or) && matches!(left, Expr::Sets(Set::Or, ..) | Expr::AbsentEnsembles(_))
 }
@@ -261,8 +263,8 @@ fn indent(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether the series of this name have the label `ensemble`.
-fn names_ensemble(name: &str) -> bool {
+/// Whether series with this name have the label `ensemble`.
+pub(super) fn names_ensemble(name: &str) -> bool {
     if early::is_recorded(name) || watch::is_recorded(name) || name.starts_with("ALERTS") {
         return true;
     }
@@ -270,7 +272,7 @@ fn names_ensemble(name: &str) -> bool {
     known.is_some_and(|(scope, labels)| scope != Scope::Exporter || labels.contains(&"ensemble"))
 }
 
-/// The family that a sample of this name belongs to.
+/// The family of a sample name.
 #[must_use]
 pub fn family_of(name: &str) -> Option<&'static crate::catalogue::Family> {
     let of_summary = name.strip_suffix("_sum").or_else(|| name.strip_suffix("_count"));

@@ -1,5 +1,5 @@
-//! Alert rules for Prometheus, made of the conditions and the active limits: literal numbers, overrides inside one
-//! expression, and what the deployment cannot feed left out with the reason.
+//! Prometheus alert rules, generated from the conditions and the active limits: numbers are literal, per-ensemble
+//! limits are part of the expression, and rules without data in this deployment are omitted with a reason.
 
 use std::collections::BTreeMap;
 
@@ -13,45 +13,47 @@ use super::thresholds::{InForce, Thresholds};
 use super::watch;
 use super::yaml::{folded, prose, quoted};
 use crate::config::{Command, Config, DEFAULT_MODULE};
+use crate::runbook::RUNBOOKS;
 
-/// Where the runbooks of a release are.
-pub const RUNBOOKS: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/runbooks");
-
-/// What is known of what is watched, so that rules without figures are left out.
+/// Properties of a deployment; rules without data in it are omitted.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a yes or no of its own")]
 pub struct Deployment {
-    /// The ensembles by name; empty where they are not known.
+    /// Names of the ensembles; empty if unknown.
     pub ensembles: Vec<String>,
-    /// The commands that some module asks; `None` where that is not known.
+    /// Commands that some module sends; `None` if unknown.
     pub commands: Option<Vec<Command>>,
-    /// Whether some module has an AdminServer.
+    /// Whether some module uses the AdminServer.
     pub admin: bool,
-    /// Whether some member is asked over TLS; `None` where that is not known.
+    /// Whether some member is queried over TLS; `None` if unknown.
     pub tls: Option<bool>,
-    /// Whether some module looks at the member's own host.
+    /// Whether some module reads the member's process on the local host.
     pub host: bool,
+    /// Whether some module compares digests.
+    pub digests: bool,
     /// Whether some module has a canary.
     pub canary: bool,
     /// Whether some module reads znodes.
     pub znodes: bool,
-    /// Whether members serve the figures of their JVM; `None` where that is not known.
+    /// The oldest Prometheus release that evaluates the rules; `None` if unknown.
+    pub prometheus: Option<String>,
+    /// Whether members export JVM metrics; `None` if unknown.
     pub jvm: Option<bool>,
-    /// The oldest ZooKeeper release; `None` where that is not known.
+    /// The oldest ZooKeeper release; `None` if unknown.
     pub zookeeper: Option<String>,
-    /// Labels that are kept.
+    /// Labels that the expressions keep.
     pub keep_labels: Vec<String>,
-    /// Labels that every alert gets.
+    /// Labels added to every alert.
     pub labels: BTreeMap<String, String>,
-    /// Where the runbooks are.
+    /// Base URL of the runbooks.
     pub runbooks: Option<String>,
 }
 
 impl Deployment {
-    /// What a configuration says.
+    /// Derives the deployment from a configuration.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        // A module that no ensemble names is there for probes; the default one need not be in a file.
+        // A module without an ensemble is used by probes; the default module may be absent from the file.
         let written = || config.modules.iter().filter(|(name, _)| *name != DEFAULT_MODULE).map(|(_, module)| module);
         let modules = || config.ensembles.iter().map(|ensemble| &ensemble.module).chain(written());
         let alerts = &config.alerts;
@@ -60,9 +62,11 @@ impl Deployment {
             commands: Some(modules().flat_map(|module| module.commands.iter().copied()).collect()),
             admin: modules().any(|module| module.admin.is_some()),
             tls: Some(modules().any(|module| module.tls.is_some())),
-            host: modules().any(|module| module.extras.host),
-            canary: modules().any(|module| module.extras.canary.is_some()),
-            znodes: modules().any(|module| module.extras.znodes.is_some()),
+            host: modules().any(|module| module.probes.host),
+            digests: modules().any(|module| module.probes.digests.is_some()),
+            canary: modules().any(|module| module.probes.canary.is_some()),
+            znodes: modules().any(|module| module.probes.znodes.is_some()),
+            prometheus: alerts.prometheus.clone(),
             jvm: alerts.jvm,
             zookeeper: alerts.zookeeper.clone(),
             keep_labels: alerts.keep_labels.clone(),
@@ -71,7 +75,13 @@ impl Deployment {
         }
     }
 
-    /// Why a condition can never fire here.
+    /// How long a level keeps firing after its end; zero if Prometheus is too old for `keep_firing_for`.
+    pub(super) fn keep_of(&self, level: &InForce) -> Span {
+        let supported = |oldest: &String| release(oldest) >= release(KEEP_SINCE);
+        if self.prometheus.as_ref().is_none_or(supported) { level.level.keep } else { Span(0) }
+    }
+
+    /// The reason why a condition can never fire in this deployment.
     pub(super) fn lacks(&self, condition: &Condition) -> Option<String> {
         let asks = |command| self.commands.as_ref().is_none_or(|commands| commands.contains(&command));
         if let Some(oldest) = &self.zookeeper
@@ -90,6 +100,9 @@ impl Deployment {
         if !self.host && about(&["zk_dir_", "zk_process_cpus"]) {
             return Some("needs host: true in a module, and an exporter on the member's host".to_owned());
         }
+        if !self.digests && about(&["zk_data_digest_"]) {
+            return Some("needs digests: in a module".to_owned());
+        }
         if !self.canary && about(&["zk_canary_"]) {
             return Some("needs canary: in a module".to_owned());
         }
@@ -106,7 +119,10 @@ impl Deployment {
     }
 }
 
-/// Whether `srvr` alone does not give it.
+/// The first Prometheus release with `keep_firing_for`.
+const KEEP_SINCE: &str = "2.42";
+
+/// Whether the metric is not available from `srvr`.
 fn needs_mntr(name: &str) -> bool {
     let from_srvr = [
         "avg_latency",
@@ -124,52 +140,54 @@ fn needs_mntr(name: &str) -> bool {
     super::condition::row_of(name).is_some_and(|row| !from_srvr.contains(&row.key))
 }
 
-/// A rule that is not in the file, and why.
+/// An omitted rule and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
-    /// The alert, with the level where only that is left out.
+    /// The alert, with the level if only that level is omitted.
     pub alert: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// One rule.
+/// An alert rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// The condition.
     pub condition: &'static Condition,
-    /// The alert's name.
+    /// The name of the alert.
     pub alert: String,
     /// The expression.
     pub expr: String,
     /// `for`.
     pub hold: Span,
-    /// All labels, `severity` among them.
+    /// `keep_firing_for`.
+    pub keep: Span,
+    /// All labels, including `severity`.
     pub labels: BTreeMap<String, String>,
     /// `summary`, `description`, `runbook_url`.
     pub annotations: [(&'static str, String); 3],
 }
 
-/// The rules as they are written to a file.
+/// The content of a rule file.
 #[derive(Clone, Debug)]
 pub struct RuleFile {
-    /// The alerts of each group that has some.
+    /// Alert rules by group; empty groups are absent.
     pub groups: Vec<(Group, Vec<Rule>)>,
-    /// The recording rules of who watches, which stand before the alerts about availability.
+    /// Recording rules for watched ensembles and members; they precede the availability alerts.
     pub watch: Vec<Record>,
-    /// The recording rules of early warning.
+    /// Recording rules for early warning.
     pub records: Vec<RecordGroup>,
-    /// What is not there, and why.
+    /// Omitted rules and the reasons.
     pub left_out: Vec<LeftOut>,
 }
 
-/// How the file looks.
+/// Output format of the rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// A rule file of Prometheus.
+    /// Prometheus rule file.
     #[default]
     Prometheus,
-    /// A `PrometheusRule` of the Prometheus operator.
+    /// `PrometheusRule` resource of the Prometheus operator.
     Kubernetes,
 }
 
@@ -209,12 +227,12 @@ impl RuleFile {
         file
     }
 
-    /// Every rule.
+    /// All alert rules.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.groups.iter().flat_map(|(_, rules)| rules)
     }
 
-    /// All of it as one text.
+    /// The rules as one text.
     #[must_use]
     pub fn text(&self, format: Format) -> String {
         let groups = self.groups_text(|_| true, &self.records);
@@ -228,7 +246,7 @@ impl RuleFile {
         }
     }
 
-    /// Two files of Prometheus: the alerts that look at metrics, and early warning with what it records.
+    /// The rules as two Prometheus rule files: alerts on plain metrics, and early warning with its recording rules.
     #[must_use]
     pub fn files(&self) -> [(&'static str, String); 2] {
         let alerts = self.head(|name| !about_early(name)) + &self.groups_text(|group| !group.is_early(), &[]);
@@ -269,7 +287,7 @@ impl RuleFile {
     }
 }
 
-/// Whether the omitted rule would belong to the file of early warning.
+/// Whether the omitted rule belongs to the early warning file.
 fn about_early(name: &str) -> bool {
     let alert = name.split(' ').next().unwrap_or(name);
     name.starts_with("the ")
@@ -286,11 +304,12 @@ fn rule(level: &InForce, deployment: &Deployment) -> Rule {
         limit: level.usual.flatten().or(level.level.limit),
         limits: &limits,
         hold: level.hold,
+        keep: &deployment.keep_labels,
     };
     let mut labels = deployment.labels.clone();
     labels.insert("severity".to_owned(), level.level.severity.text().to_owned());
     let base = deployment.runbooks.as_deref().unwrap_or(RUNBOOKS).trim_end_matches('/');
-    let description = words.template(&format!("{} {}", condition.says, condition.first));
+    let description = words.kept() + &words.template(&format!("{} {}", condition.says, condition.first));
     let mut letters = description.chars();
     let description = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
     Rule {
@@ -298,6 +317,7 @@ fn rule(level: &InForce, deployment: &Deployment) -> Rule {
         alert: condition.alert(),
         expr: expression(level, deployment),
         hold: level.hold,
+        keep: deployment.keep_of(level),
         labels,
         annotations: [
             ("summary", level.level.summary.to_owned()),
@@ -307,12 +327,17 @@ fn rule(level: &InForce, deployment: &Deployment) -> Rule {
     }
 }
 
-/// One expression for all ensembles: those with a limit of their own are named, and left out of the rest.
 fn expression(level: &InForce, deployment: &Deployment) -> String {
+    expression_of(level.expr(), level, deployment)
+}
+
+/// One expression for all ensembles. Ensembles with their own limit get a separate branch and are excluded from the
+/// rest.
+pub(super) fn expression_of(expr: &Expr, level: &InForce, deployment: &Deployment) -> String {
     let part = |limit: Option<f64>, ensembles: Ensembles| {
         let (keep, configured) = (&deployment.keep_labels[..], &deployment.ensembles[..]);
         let setting = Setting { limit: limit.unwrap_or(f64::NAN), hold: level.hold, keep, ensembles, configured };
-        let expr = without_absent(level.expr(), configured.is_empty());
+        let expr = without_absent(expr, configured.is_empty());
         promql(&expr, &setting)
     };
     let mut parts = Vec::new();
@@ -331,7 +356,7 @@ fn expression(level: &InForce, deployment: &Deployment) -> String {
     }
 }
 
-/// Without names there is no series to miss.
+/// Removes checks for absent ensembles if no ensemble names are configured.
 fn without_absent(expr: &Expr, nameless: bool) -> Expr {
     match expr {
         Expr::Sets(super::expr::Set::Or, _, left, right) if nameless && matches!(**right, Expr::AbsentEnsembles(_)) => {
@@ -347,6 +372,9 @@ impl Rule {
         self.expr.lines().for_each(|line| out.push_str(&format!("          {line}\n")));
         if self.hold > Span(0) {
             out.push_str(&format!("        for: {}\n", self.hold));
+        }
+        if self.keep > Span(0) {
+            out.push_str(&format!("        keep_firing_for: {}\n", self.keep));
         }
         out.push_str("        labels:\n");
         for (name, value) in &self.labels {

@@ -1,44 +1,50 @@
-//! The texts of conditions: placeholders become Prometheus' template language in rules, and plain words elsewhere.
+//! Texts of conditions: placeholders become Prometheus templates in rules, and plain text elsewhere.
 //!
-//! `<who>` names member or ensemble, `<value>` and `<limit>` are numbers in words, `<for>` is how long it has held;
-//! `<share>` is a value that is at most 100 %; `<ensemble>`, `<member>`, `<subject>`, `<host>`; `<info>` and `<stat>` are the
-//! product's own commands, which know TLS, passwords and the AdminServer; `<ask WORD>` asks one member, and works only
-//! where its port is not TLS; `<states>`, `<reasons>`, `<limits>` and `<down>` list what only a query can tell.
+//! `<who>` is the member or ensemble, `<value>` and `<limit>` are formatted numbers, `<for>` is the duration; `<share>`
+//! is a value capped at 100 %; `<next_loss>` is what the next loss of a voter does; `<ensemble>`, `<member>`, `<subject>` and `<host>` are labels. `<info>` and `<stat>` are
+//! commands of this exporter, which support TLS, passwords and the AdminServer. `<ask WORD>` sends a command to one
+//! member with `nc`, which works only for a port without TLS. `<states>`, `<reasons>`, `<limits>` and `<down>` are
+//! lists that need a query.
 
 use super::condition::Unit;
 use super::expr::{Keys, Span};
 use super::page::{Labels, Page, Sample};
 
-/// Host and port of a member as two words of a command, for names, IPv4 and IPv6.
+/// Host and port of a member as two shell arguments, for names, IPv4 and IPv6.
 const HOST_PORT: &str = r#"{{ reReplaceAll "^\\[?(.*?)]?:([0-9]+)$" "$1 $2" $labels.member }}"#;
 const HOST: &str = r#"{{ reReplaceAll "^\\[?(.*?)]?:[0-9]+$" "$1" $labels.member }}"#;
-const STATES: &str = r#"{{ range query (printf "max by (member, state) (zk_server_state{ensemble=%q}) == 1" $labels.ensemble) | sortByLabel "member" }} {{ .Labels.member }} {{ .Labels.state }};{{ end }}"#;
-const REASONS: &str = r#"{{ range query (printf "group by (reason) (zk_scrape_failure{ensemble=%q,member=%q})" $labels.ensemble $labels.member) | sortByLabel "reason" }}{{ .Labels.reason }} {{ else }}unknown {{ end }}"#;
-const LIMITS: &str = r#"{{ range query (printf "group by (limit) (zk_exporter_limited_members{ensemble=%q})" $labels.ensemble) | sortByLabel "limit" }} {{ .Labels.limit }}{{ else }} unknown{{ end }}"#;
-const DOWN: &str = r#"{{ range query (printf "max by (member) (zk_serving{ensemble=%q}) == 0" $labels.ensemble) | sortByLabel "member" }} {{ .Labels.member }}{{ else }} none of the watched members{{ end }}"#;
+const STATES: &str = r#"{{ range query (printf "max by (member, state) (zk_server_state{<matchers>}) == 1" <values>) | sortByLabel "member" }} {{ .Labels.member }} {{ .Labels.state }};{{ end }}"#;
+const REASONS: &str = r#"{{ range query (printf "group by (reason) (zk_scrape_failure{<matchers>,member=%q})" <values> $labels.member) | sortByLabel "reason" }}{{ .Labels.reason }} {{ else }}unknown {{ end }}"#;
+const LIMITS: &str = r#"{{ range query (printf "group by (limit) (zk_exporter_limited_members{<matchers>})" <values>) | sortByLabel "limit" }} {{ .Labels.limit }}{{ else }} unknown{{ end }}"#;
+const DOWN: &str = r#"{{ range query (printf "max by (member) (zk_serving{<matchers>}) == 0" <values>) | sortByLabel "member" }} {{ .Labels.member }}{{ else }} none of the watched members{{ end }}"#;
 
-/// A count: whole, and with a prefix from a thousand on.
+/// What the next loss of a voter does, by the quorum margin.
+const NEXT_LOSS: &str = "{{ if gt $value 0.0 }}the loss of one more than that stops all writes{{ else }}the loss of another one stops all writes{{ end }}";
+
+/// A count: no decimals, with an SI prefix from 1000.
 const COUNT: &str = "{{ if lt $value 1000.0 }}{{ printf \"%.0f\" $value }}{{ else }}{{ $value | humanize }}{{ end }}";
-/// What rates make more than the whole is the whole.
+/// A share computed from rates can exceed 1; it is capped at 100 %.
 const SHARE: &str = "{{ if gt $value 1.0 }}100%{{ else }}{{ $value | humanizePercentage }}{{ end }}";
 
-/// What the placeholders of one level stand for.
+/// Values for the placeholders of one level.
 #[derive(Clone, Debug)]
 pub struct Words<'w> {
-    /// What tells alerts apart.
+    /// Labels that identify one alert.
     pub keys: Keys,
-    /// What the value is.
+    /// Unit of the value.
     pub unit: Unit,
-    /// The limit of most ensembles.
+    /// Limit of ensembles without their own limit.
     pub limit: Option<f64>,
-    /// Ensembles with a limit of their own.
+    /// Ensembles with their own limit.
     pub limits: &'w [(String, f64)],
-    /// How long it has held.
+    /// How long the level must hold (`for`).
     pub hold: Span,
+    /// Labels that the rules keep: without them the lists would mix clusters.
+    pub keep: &'w [String],
 }
 
 impl Words<'_> {
-    /// The text in Prometheus' template language.
+    /// The text as a Prometheus template.
     #[must_use]
     pub fn template(&self, text: &str) -> String {
         replace(text, |placeholder| match placeholder {
@@ -63,6 +69,7 @@ impl Words<'_> {
                 Unit::Ratio => "{{ $value | humanizePercentage }}".to_owned(),
             },
             "share" => SHARE.to_owned(),
+            "next_loss" => NEXT_LOSS.to_owned(),
             "limit" => self.limit_template(),
             "ensemble" => "{{ $labels.ensemble }}".to_owned(),
             "member" => "{{ $labels.member }}".to_owned(),
@@ -74,15 +81,30 @@ impl Words<'_> {
             "resource" => "{{ $labels.resource }}".to_owned(),
             "host" => HOST.to_owned(),
             "info" | "stat" => own_command(placeholder, "{{ $labels.ensemble }}"),
-            "states" => STATES.to_owned(),
-            "reasons" => REASONS.to_owned(),
-            "limits" => LIMITS.to_owned(),
-            "down" => DOWN.to_owned(),
+            "states" => self.query(STATES),
+            "reasons" => self.query(REASONS),
+            "limits" => self.query(LIMITS),
+            "down" => self.query(DOWN),
             other => match other.split_once(' ') {
                 Some(("ask", word)) => format!("echo {word} | nc -w 3 {HOST_PORT}"),
                 _ => self.plain_word(other),
             },
         })
+    }
+
+    /// A list, restricted to the ensemble and the kept labels of the alert.
+    fn query(&self, template: &str) -> String {
+        let names = || std::iter::once("ensemble").chain(self.keep.iter().map(String::as_str));
+        let matchers: Vec<String> = names().map(|name| format!("{name}=%q")).collect();
+        let values: Vec<String> = names().map(|name| format!("$labels.{name}")).collect();
+        template.replace("<matchers>", &matchers.join(",")).replace("<values>", &values.join(" "))
+    }
+
+    /// What precedes a description: the kept labels, e.g. `cluster eu: `.
+    #[must_use]
+    pub fn kept(&self) -> String {
+        let labels: Vec<String> = self.keep.iter().map(|name| format!("{name} {{{{ $labels.{name} }}}}")).collect();
+        if labels.is_empty() { String::new() } else { format!("{}: ", labels.join(", ")) }
     }
 
     fn limit_template(&self) -> String {
@@ -95,7 +117,7 @@ impl Words<'_> {
         if text.is_empty() { usual } else { format!("{text}{{{{ else }}}}{usual}{{{{ end }}}}") }
     }
 
-    /// The text for one finding, without a template language.
+    /// The text for one finding, with all placeholders replaced.
     #[must_use]
     pub fn plain(&self, text: &str, labels: &Labels, value: f64, page: &Page) -> String {
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
@@ -104,7 +126,7 @@ impl Words<'_> {
             None => (label("member"), "2181".to_owned()),
         };
         let limit = self.limits.iter().find(|(ensemble, _)| *ensemble == label("ensemble")).map(|(_, limit)| *limit);
-        // One scrape does not know for how long.
+        // The duration is unknown to a single scrape.
         let text = text.replace(", for over <for>", "").replace(" for over <for>", "");
         replace(&text, |placeholder| match placeholder {
             "who" => match self.keys {
@@ -122,6 +144,8 @@ impl Words<'_> {
             },
             "value" => self.unit.words(value),
             "share" => self.unit.words(value.min(1.0)),
+            "next_loss" if value > 0.0 => "the loss of one more than that stops all writes".to_owned(),
+            "next_loss" => "the loss of another one stops all writes".to_owned(),
             "info" | "stat" => own_command(placeholder, &label("ensemble")),
             "limit" => limit.or(self.limit).map(|limit| self.unit.words(limit)).unwrap_or_default(),
             "host" => host.clone(),
@@ -130,7 +154,7 @@ impl Words<'_> {
             "limits" => limits(page, &label("ensemble")),
             "down" => down(page, &label("ensemble")),
             other => match other.split_once(' ') {
-                // No bar: a monitoring system takes what follows it for figures.
+                // No pipe character: monitoring plugins use it to separate performance data.
                 Some(("ask", word)) => format!("nc -w 3 {host} {port} <<< {word}"),
                 _ if labels.contains_key(other) => label(other),
                 _ => self.plain_word(other),
@@ -147,7 +171,7 @@ impl Words<'_> {
 }
 
 impl Unit {
-    /// A number in words: `100 ms`, `80 %`, `1 GiB`, `7 days`.
+    /// A formatted number: `100 ms`, `80 %`, `1 GiB`, `7 days`.
     #[must_use]
     pub fn words(self, value: f64) -> String {
         match self {
@@ -174,18 +198,18 @@ impl Unit {
     }
 }
 
-/// The samples of this name that belong to the ensemble.
+/// The samples with this name of one ensemble.
 fn of_ensemble<'p>(page: &'p Page, name: &str, ensemble: &str) -> impl Iterator<Item = &'p Sample> {
     page.samples(name).iter().filter(move |sample| sample.labels.get("ensemble").is_some_and(|name| name == ensemble))
 }
 
-/// ` zk-1:2181 leader; zk-2:2181 follower;`, as the template writes it.
+/// Like the template's output: ` zk-1:2181 leader; zk-2:2181 follower;`.
 fn states(page: &Page, ensemble: &str) -> String {
     let is = of_ensemble(page, "zk_server_state", ensemble).filter(|sample| sample.value > 0.0);
     is.map(|sample| format!(" {} {};", word(sample, "member"), word(sample, "state"))).collect()
 }
 
-/// `connect ` or `unknown `, as the template writes it.
+/// Like the template's output: `connect ` or `unknown `.
 fn reasons(page: &Page, labels: &Labels) -> String {
     let of_member =
         |sample: &&Sample| ["ensemble", "member"].iter().all(|name| sample.labels.get(*name) == labels.get(*name));
@@ -195,7 +219,7 @@ fn reasons(page: &Page, labels: &Labels) -> String {
     if text.is_empty() { "unknown ".to_owned() } else { text }
 }
 
-/// ` deadline sockets`, as the template writes it.
+/// Like the template's output: ` deadline sockets`.
 fn limits(page: &Page, ensemble: &str) -> String {
     let limited = of_ensemble(page, "zk_exporter_limited_members", ensemble);
     let limits: std::collections::BTreeSet<&str> = limited.map(|sample| word(sample, "limit")).collect();
@@ -206,7 +230,7 @@ fn limits(page: &Page, ensemble: &str) -> String {
     }
 }
 
-/// ` zk-1:2181 zk-2:2181`, as the template writes it.
+/// Like the template's output: ` zk-1:2181 zk-2:2181`.
 fn down(page: &Page, ensemble: &str) -> String {
     let out = of_ensemble(page, "zk_serving", ensemble).filter(|sample| sample.value == 0.0);
     let text: String = out.map(|sample| format!(" {}", word(sample, "member"))).collect();
@@ -217,17 +241,17 @@ fn word<'s>(sample: &'s Sample, label: &str) -> &'s str {
     sample.labels.get(label).map_or("", String::as_str)
 }
 
-/// A command without what its output is piped through: to a monitoring system a bar begins the figures.
+/// A command without its pipeline: monitoring plugins use the pipe character to separate performance data.
 pub(super) fn without_pipes(text: &str) -> String {
     text.split(" - ").map(|part| part.split(" | ").next().unwrap_or(part)).collect::<Vec<_>>().join(" - ")
 }
 
-/// The product's own command for an ensemble of a configuration.
+/// A command of this exporter for a configured ensemble.
 fn own_command(command: &str, ensemble: &str) -> String {
     format!("zookeeper-exporter {command} --config.file FILE --ensemble {ensemble}")
 }
 
-/// With thousands apart: `5,000,000`.
+/// With thousands separators: `5,000,000`.
 fn grouped(value: f64) -> String {
     let text = short(value);
     let digits = text.trim_start_matches('-').find('.').unwrap_or(text.trim_start_matches('-').len());
@@ -242,7 +266,7 @@ fn grouped(value: f64) -> String {
     out
 }
 
-/// At most three decimals, and none that is 0.
+/// At most three decimals, without trailing zeros.
 pub(super) fn short(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -261,7 +285,7 @@ pub fn in_words(span: Span) -> String {
     format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Replaces every `<...>`; a `<` without a `>` in its line stays.
+/// Replaces every `<...>`; a `<` without a `>` on the same line is kept.
 pub(super) fn replace(text: &str, with: impl Fn(&str) -> String) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     let mut rest = text;

@@ -1,16 +1,19 @@
-//! The active limits: those of the catalogue, changed by the configuration, for every ensemble or for one.
+//! The active limits: the defaults of the catalogue, changed by the configuration for all ensembles or for one.
 
 use super::condition::{Condition, Level, Severity, Unit};
 use super::conditions;
 use super::early::indicators::refused;
 use super::expr::{Keys, Span};
+use super::page::Page;
 use super::profiles::{PROFILES, Preset, profile};
-use crate::config::{AlertSetting, Alerts, Config, ConfigError, LevelSetting, Located, Place};
+use crate::config::{AlertSetting, Alerts, Config, ConfigError, LevelSetting, Located, Module, Place};
 
 /// All levels of all conditions with their active limits.
 #[derive(Clone, Debug)]
 pub struct Thresholds {
     levels: Vec<InForce>,
+    /// Prefixes of the families of configured background tasks: canaries and znodes.
+    background: Vec<&'static str>,
 }
 
 /// One level with its active limit.
@@ -18,27 +21,27 @@ pub struct Thresholds {
 pub struct InForce {
     /// The condition.
     pub condition: &'static Condition,
-    /// The level as the catalogue has it.
+    /// The level with its default limit.
     pub level: &'static Level,
-    /// For every ensemble that is not named in `own`: `None` where it is off.
+    /// Limit of ensembles that are not in `own`; `None` if disabled.
     pub usual: Option<Limit>,
-    /// For the ensembles that have a setting of their own.
+    /// Ensembles with their own setting.
     pub own: Vec<(String, Option<Limit>)>,
-    /// How long it must hold.
+    /// How long it must hold (`for`).
     pub hold: Span,
 }
 
-/// The limit of a level that is on; `None` within where the condition has none to choose.
+/// The limit of an enabled level; the value is `None` if the level has no configurable limit.
 pub type Limit = Option<f64>;
 
 impl InForce {
-    /// Whether it is on for some ensemble.
+    /// Whether it is enabled for at least one ensemble.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.usual.is_some() || self.own.iter().any(|(_, limit)| limit.is_some())
     }
 
-    /// The limit for an ensemble, where the level is on.
+    /// The limit for an ensemble; `None` if the level is disabled for it.
     #[must_use]
     pub fn of_ensemble(&self, ensemble: &str) -> Option<Limit> {
         self.own.iter().find(|(name, _)| name == ensemble).map_or(self.usual, |(_, limit)| *limit)
@@ -46,7 +49,7 @@ impl InForce {
 }
 
 impl Default for Thresholds {
-    /// Those of the catalogue.
+    /// The defaults of the catalogue.
     fn default() -> Self {
         let levels = conditions().iter().flat_map(|condition| {
             condition.levels.iter().map(move |level| InForce {
@@ -57,24 +60,31 @@ impl Default for Thresholds {
                 hold: level.hold,
             })
         });
-        Self { levels: levels.collect() }
+        Self { levels: levels.collect(), background: Vec::new() }
     }
 }
 
 impl Thresholds {
-    /// Those of a configuration.
+    /// The limits of a configuration.
     ///
     /// # Errors
-    /// As [`Self::new`].
+    /// Like [`Self::new`].
     pub fn of(config: &Config) -> Result<Self, ConfigError> {
         let names: Vec<String> = config.ensembles.iter().map(|ensemble| ensemble.name.clone()).collect();
-        Self::new(&config.alerts, &names)
+        let mut thresholds = Self::new(&config.alerts, &names)?;
+        let any = |is_on: fn(&Module) -> bool| config.ensembles.iter().any(|ensemble| is_on(&ensemble.module));
+        let tasks = [
+            ("zk_canary_", any(|module| module.probes.canary.is_some())),
+            ("zk_znode_", any(|module| module.probes.znodes.is_some())),
+        ];
+        thresholds.background = tasks.into_iter().filter(|(_, is_on)| *is_on).map(|(prefix, _)| prefix).collect();
+        Ok(thresholds)
     }
 
-    /// Those of the catalogue, changed as the configuration says. `ensembles` are the names it knows.
+    /// The defaults, changed by the configuration. `ensembles` are the configured names.
     ///
     /// # Errors
-    /// When a condition or an ensemble does not exist, or a number makes no sense.
+    /// When a condition or an ensemble does not exist, or a limit is invalid.
     pub fn new(alerts: &Alerts, ensembles: &[String]) -> Result<Self, ConfigError> {
         let mut thresholds = Self::default();
         thresholds.apply_profiles(alerts)?;
@@ -95,13 +105,19 @@ impl Thresholds {
         Ok(thresholds)
     }
 
-    /// Every level, on or off, in the order of the catalogue.
+    /// Whether a condition needs samples of a configured background task that the page has none of.
+    pub(super) fn lacks_background(&self, condition: &Condition, page: &Page) -> bool {
+        let of = |prefix: &&&str| condition.samples().iter().any(|sample| sample.starts_with(**prefix));
+        self.background.iter().find(of).is_some_and(|prefix| !page.has_family(prefix))
+    }
+
+    /// Every level, enabled or not, in the order of the catalogue.
     #[must_use]
     pub fn levels(&self) -> &[InForce] {
         &self.levels
     }
 
-    /// The limits of the profiles, before any that the user sets.
+    /// Applies the limits of the profiles; explicit limits override them.
     fn apply_profiles(&mut self, alerts: &Alerts) -> Result<(), ConfigError> {
         let known = |word: &Located<String>| {
             profile(&word.value).ok_or_else(|| {
@@ -116,7 +132,8 @@ impl Thresholds {
         }
         for (ensemble, word) in &alerts.profiles {
             let own = known(word)?.presets;
-            // What the profile of all ensembles sets, and this one's does not, is the catalogue's again.
+            // A limit that only the profile of all ensembles sets returns to the default for an ensemble with its own
+            // profile.
             for preset in of_all.map_or(&[][..], |profile| profile.presets) {
                 self.levels_named(preset).for_each(|level| {
                     level.own.push((ensemble.clone(), level.usual.map(|_| level.level.limit)));
@@ -193,7 +210,7 @@ impl Thresholds {
         self.levels.iter_mut().filter(move |level| level.condition.name == name)
     }
 
-    /// A warning must come before its alarm.
+    /// Checks that the warning limit is reached before the critical one.
     fn check_pair(
         &self,
         condition: &Condition,
@@ -240,13 +257,13 @@ impl Thresholds {
     }
 }
 
-/// What a setting says of a level.
+/// The setting of a level.
 enum Said {
     Nothing,
     Be(Option<Limit>),
 }
 
-/// What a setting says of a level, its limit read.
+/// The setting of a level, with its limit parsed.
 fn changed(
     condition: &Condition,
     level: &Level,
@@ -273,7 +290,7 @@ fn changed(
     }
 }
 
-/// A limit as written, in the unit of its condition.
+/// Parses a limit in the unit of its condition.
 fn read_limit(unit: Unit, text: &str) -> Result<f64, String> {
     let (units, example): (&[(&str, f64)], &str) = match unit {
         Unit::State | Unit::Count | Unit::Number => (&[("", 1.0)], "10"),
@@ -312,7 +329,7 @@ fn read_limit(unit: Unit, text: &str) -> Result<f64, String> {
     }
 }
 
-/// `did you mean X?`, or where to see the names.
+/// `did you mean X?`, or where to find the names.
 fn nearest<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
     let near = names
         .map(|name| (distance(&written.to_lowercase(), &name.to_lowercase()), name))
@@ -321,7 +338,7 @@ fn nearest<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> Option<St
     near.map(|(_, name)| format!("did you mean {name}?"))
 }
 
-/// How many letters must be changed, added or taken away.
+/// Edit distance between two names.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

@@ -1,18 +1,17 @@
-//! State over time: the building block of every availability alarm.
+//! State over time: the building block of all availability alerts.
 //!
-//! [`Trouble`] is a flag (0 or 1) of a member or an ensemble that is bad. It holds in two cases:
+//! [`Trouble`] is a flag (0 or 1) of a member or an ensemble with a bad value. It is active in two cases:
 //!
-//! - **now**: every believed exporter reports the bad value. Under the `for` of a rule this is an unbroken spell.
-//! - **flapping**: over the last 10 minutes the flag was good for at most 60 % of the time, and over 20 it changed three times
-//!   or more.
-//!   It keeps holding between two spells, so `for` runs through. One outage, however long, changes a flag twice; it ends as
-//!   soon as the flag is good again.
+//! - **now**: every trusted exporter reports the bad value. With the `for` of a rule, this is an uninterrupted period.
+//! - **flapping**: the flag was good for at most 60 % of the last 10 minutes, and changed three times or more in the
+//!   last 20 minutes. It remains active between two bad periods, so that `for` continues to run. A single outage of any
+//!   length changes a flag twice; it ends as soon as the flag is good.
 //!
-//! An exporter is believed if its page has the flag now, which a dead target's has not, and if it does not miss a member
-//! that another exporter reaches (`super::watch`).
+//! An exporter is trusted if its current page contains the flag, which excludes failed targets, and if it does not miss
+//! a member that another exporter reaches (`super::watch`).
 //!
-//! [`Held`] is the other half: while no page comes, or a page does not know the flag, an alarm that fires keeps firing, one
-//! that is pending stays pending for as long as it would have to (`for`), and none starts to fire.
+//! [`Held`] covers missing data: while no page is present, or the page lacks the flag, a firing alert keeps firing, a
+//! pending alert stays pending for up to its `for` duration, and no new alert fires.
 //!
 //! ```text
 //! pages     good good bad  bad  bad  ---- ---- ---- bad  good
@@ -23,92 +22,113 @@
 //! firing    .    .    .    .    #    #    .
 //! ```
 //!
-//! [`Newest`] is for what is looked at beside a flag, and for what may wait minutes: the value of the pages that there are,
-//! else of the last one within [`MEMORY`]. The last figures of a dead target never count beside those of one that is there.
+//! [`Newest`] is for auxiliary values and for conditions that may wait for minutes: the value on the current pages, or
+//! the last one within [`MEMORY`]. The last values of a failed target are ignored while another target reports.
 
 use super::build::{series, series_with};
 use super::expr::{Agg, Expr, Fold, Keys, Selector, Span};
-use super::watch::{UNSEEN, WATCH};
+use super::watch::{UNSEEN, WATCH, is_recorded};
 
-/// How long a value outlives scrapes that failed: a page that is missing is no recovery.
+/// How long a value persists over failed scrapes; a missing page is not a recovery.
 pub const MEMORY: Span = Span::minutes(5);
-/// The window of which a share must be good.
+/// The window over which the share of good samples is computed.
 pub const WINDOW: Span = Span::minutes(10);
-/// Good for no more than this share of the window is trouble.
+/// Flapping: maximum share of good samples in the window.
 pub const GOOD_SHARE: f64 = 0.6;
-/// A flag that changes less often has one outage, which its present value tells.
+/// Flapping: minimum number of changes. Fewer changes are a single outage, which the current value shows.
 pub const CHANGES: f64 = 3.0;
-/// The window in which it changes so often: longer, for at 60 s ten scrapes may meet few of the changes.
+/// The window for counting changes. It is longer than [`WINDOW`], because ten scrapes at 60 s may miss most changes.
 pub const CHANGES_WINDOW: Span = Span::minutes(20);
 
-/// A flag that is bad.
+/// Families whose samples exist only while something is wrong: a page without them is a recovery.
+const PRESENT_WHILE_BAD: &[&str] = &["zk_znode_failure", "zk_scrape_failure"];
+
+/// A flag with a bad value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trouble {
     /// The flag.
     pub flag: Selector,
-    /// Its bad value: 0 or 1.
+    /// The bad value: 0 or 1.
     pub bad: f64,
-    /// Of a member or of an ensemble.
+    /// Keys of a member or of an ensemble.
     pub keys: Keys,
-    /// The recorded series of the flag as believed exporters have it, where flapping counts too.
+    /// Recorded series of the flag as trusted exporters report it; set if flapping counts too.
     pub recorded: Option<&'static str>,
 }
 
-/// A value as pages have it now, or else as the last one had it.
+/// The current value on pages, or the last known one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Newest {
     /// The series.
     pub selector: Selector,
-    /// How what several exporters say is joined.
+    /// How values of several exporters are aggregated.
     pub agg: Agg,
-    /// Of members, of ensembles or of targets.
+    /// Keys of members, ensembles or targets.
     pub keys: Keys,
 }
 
-/// An alarm that fires or is pending and about which no page says more.
+/// Holds a firing or pending alert that pages no longer report on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Held {
     /// The name of the alert.
     pub alert: &'static str,
-    /// Of members or of ensembles.
+    /// Keys of members or of ensembles.
     pub keys: Keys,
-    /// What a page that knows more would have.
+    /// The series whose presence ends the hold.
     pub flag: Selector,
+    /// Values of the series above this are a recovery; `None` if nothing fires on after a page without the bad value.
+    ///
+    /// An alert that recovered and fires only by `keep_firing_for` is not held: each lost scrape would begin that time
+    /// again.
+    pub good_above: Option<Box<Expr>>,
 }
 
 impl Trouble {
-    /// The flag as the believed exporters report it now.
+    /// The flag as the trusted exporters currently report it.
     #[must_use]
     pub fn joined(&self) -> Expr {
-        let flag = Expr::Series(self.flag.clone());
-        // An exporter that sees nothing reports no bad 1.
-        let believed = match self.keys {
+        self.believed(Expr::Series(self.flag.clone())).by(Agg::Max, self.keys)
+    }
+
+    /// A value of each target, of the believed exporters only.
+    fn believed(&self, flag: Expr) -> Expr {
+        // A bad 1 needs no filter: an exporter that reaches no member does not report it.
+        match self.keys {
             _ if self.bad > 0.0 => flag,
             Keys::Member => flag.unless_on(Keys::MemberOfTarget, series(UNSEEN).eq(1.0)),
             _ => flag.unless_on(Keys::EnsembleOfTarget, blind()),
-        };
-        believed.by(Agg::Max, self.keys)
+        }
     }
 
-    /// As it is judged over one page, which has one exporter and no past.
+    /// The form for a single page: one exporter and no history.
     #[must_use]
     pub fn on_a_page(&self) -> Expr {
         Expr::Series(self.flag.clone()).by(Agg::Max, self.keys).eq(self.bad)
     }
 
-    /// In terms of plain expressions.
+    /// The equivalent expression without [`Trouble`].
     #[must_use]
     pub fn expanded(&self) -> Expr {
         let Some(recorded) = self.recorded else { return self.joined().eq(self.bad) };
-        series(recorded).eq(self.bad).or(flapping(|| series(recorded))).by(Agg::Max, self.keys)
+        series(recorded).eq(self.bad).or(self.flapping()).by(Agg::Max, self.keys)
+    }
+
+    /// Flapping, judged by each exporter on its own: what two exporters see at different moments adds up to a state
+    /// that none of them sees. The most favourable view counts.
+    #[must_use]
+    pub fn flapping(&self) -> Expr {
+        let flag = || Expr::Series(self.flag.clone());
+        let share = self.believed(flag().avg(WINDOW).and(flag())).by(Agg::Max, self.keys);
+        let changes = self.believed(flag().changes(CHANGES_WINDOW).and(flag())).by(Agg::Max, self.keys);
+        share.le(GOOD_SHARE).and(changes.ge(CHANGES))
     }
 }
 
 impl Held {
-    /// In terms of plain expressions.
+    /// The equivalent expression without [`Held`].
     #[must_use]
     pub fn expanded(&self) -> Expr {
-        // A pending alert ends before it would fire: only a page that is there lets it.
+        // A pending alert ends before it would fire, unless a page is present.
         let state = || {
             let firing = vec![("alertname", self.alert), ("alertstate", "firing")];
             let firing = Expr::Series(Selector { name: "ALERTS", labels: firing });
@@ -116,10 +136,55 @@ impl Held {
             firing.by(Agg::Max, self.keys).or((Expr::Time - since.by(Agg::Max, self.keys)).lt(Expr::Hold))
         };
         let no_page = state().and_on(Keys::Ensemble, series(WATCH).eq(1.0)).unless_on(Keys::Ensemble, watched());
-        let unknown = state()
-            .and_on(self.keys, series_with("zk_scrape_failure", "reason", "limit"))
-            .unless_on(self.keys, Expr::Series(self.flag.clone()));
-        no_page.or(unknown)
+        let unknown = state().and_on(self.keys, series_with("zk_scrape_failure", "reason", "limit"));
+        // A page that is not believed about this member does not end an alarm about it.
+        let unseen = state().and_on(Keys::Member, series("zk_up"));
+        // A value that is known decides, which `good_above` includes.
+        let (unknown, unseen) = if self.good_above.is_some() {
+            (unknown, unseen.unless_on(Keys::Member, self.mute()))
+        } else {
+            let known = Expr::Series(self.flag.clone());
+            (unknown.unless_on(self.keys, known), unseen.unless_on(Keys::Member, watched()))
+        };
+        let held = no_page.or(unknown);
+        let held = if self.keys == Keys::Member { held.or(unseen) } else { held };
+        match self.recovered() {
+            None => held,
+            Some(recovered) => held.unless_on(self.keys, recovered),
+        }
+    }
+
+    /// Members that reply to a believed exporter, which does not know the flag: all commands that report it are refused.
+    /// They are not held, which would never end.
+    pub(super) fn mute(&self) -> Expr {
+        series("zk_up")
+            .eq(1.0)
+            .unless_on(Keys::MemberOfTarget, Expr::Series(self.flag.clone()))
+            .unless_on(Keys::MemberOfTarget, series(UNSEEN).eq(1.0))
+    }
+
+    /// The members or ensembles whose current or last known value is good; `None` if that is not considered.
+    #[must_use]
+    pub(super) fn recovered(&self) -> Option<Expr> {
+        let good = |limit: &Expr, view: Expr| view.gt(limit.clone());
+        self.good_above.as_ref().map(|limit| good(limit, self.view()).or(good(limit, self.last_view())))
+    }
+
+    /// The current value on the pages of the believed exporters, the best of them as in [`Trouble::joined`]. It ends the
+    /// hold at once, whatever an exporter that is gone reported last.
+    fn view(&self) -> Expr {
+        self.as_trouble().joined()
+    }
+
+    /// The last value within a time that is longer than every `keep_firing_for`, as the worst of the believed exporters
+    /// reported it.
+    fn last_view(&self) -> Expr {
+        let last = Expr::Window(Fold::Last, self.flag.clone(), WINDOW);
+        self.as_trouble().believed(last).by(Agg::Min, self.keys)
+    }
+
+    fn as_trouble(&self) -> Trouble {
+        Trouble { flag: self.flag.clone(), bad: 0.0, keys: self.keys, recorded: None }
     }
 }
 
@@ -128,54 +193,63 @@ impl Newest {
         Expr::Window(Fold::Last, self.selector.clone(), MEMORY).by(self.agg, self.keys)
     }
 
-    /// As it is judged over one page and what is remembered of the one before.
+    /// The form for a single page and the last known value.
     #[must_use]
     pub fn on_a_page(&self) -> Expr {
         self.last()
     }
 
-    /// In terms of plain expressions.
+    /// The equivalent expression without [`Newest`].
     #[must_use]
     pub fn expanded(&self) -> Expr {
         Expr::Series(self.selector.clone()).by(self.agg, self.keys).or(self.last())
     }
 }
 
-/// A flag that was good for too little of the window and comes and goes.
+/// A flag that was good for too small a share of the window and changes repeatedly.
 pub(super) fn flapping(flag: impl Fn() -> Expr) -> Expr {
     flag().avg(WINDOW).le(GOOD_SHARE).and(flag().changes(CHANGES_WINDOW).ge(CHANGES)).and(flag())
 }
 
-/// What exporters say of members that they can reach, as far as another exporter can.
+/// The state of members as reported by exporters, except those that miss a member which another exporter reaches.
 pub(super) fn watched() -> Expr {
     series("zk_up").unless_on(Keys::MemberOfTarget, series(UNSEEN).eq(1.0))
 }
 
-/// Exporters that reach no member of an ensemble of which another reached some.
+/// Exporters that miss a member which another exporter reaches, and see no other member in trouble. What such an
+/// exporter reports about the ensemble (margin, quorum) is due to what it misses.
 pub(super) fn blind() -> Expr {
-    series("zk_ensemble_members_up").eq(0.0).and_on(Keys::EnsembleOfTarget, series(UNSEEN).eq(1.0))
+    let in_trouble = series("zk_serving").eq(0.0).unless_on(Keys::MemberOfTarget, series(UNSEEN).eq(1.0));
+    series(UNSEEN).eq(1.0).unless_on(Keys::EnsembleOfTarget, in_trouble)
 }
 
 impl Expr {
-    /// A flag of members that is good at 1, bad at 0.
+    /// A bad flag, with the labels it is aggregated by.
     #[must_use]
     pub(super) fn trouble(flag: Selector, bad: f64, keys: Keys, recorded: Option<&'static str>) -> Self {
         Self::Trouble(Trouble { flag, bad, keys, recorded })
     }
 
-    /// Keeps firing while no page says more of the flag.
+    /// Keeps the alert firing while pages do not report the flag.
     #[must_use]
     pub(super) fn or_held(self, alert: &'static str, keys: Keys, flag: &'static str) -> Self {
-        self.or(Self::Held(Held { alert, keys, flag: Selector { name: flag, labels: Vec::new() } }))
+        self.or(Self::Held(Held { alert, keys, flag: Selector { name: flag, labels: Vec::new() }, good_above: None }))
     }
 
-    /// What pages say now; where none does, what the last one said.
+    /// The same for an alert with `keep_firing_for`, whose flag is good above 0.
+    #[must_use]
+    pub(super) fn or_held_until_good(self, alert: &'static str, keys: Keys, flag: &'static str) -> Self {
+        let (flag, good_above) = (Selector { name: flag, labels: Vec::new() }, Some(Box::new(Self::Number(0.0))));
+        self.or(Self::Held(Held { alert, keys, flag, good_above }))
+    }
+
+    /// The current value on pages, or the last known one.
     #[must_use]
     pub(super) fn newest(name: &'static str, agg: Agg, keys: Keys) -> Self {
         Self::Newest(Newest { selector: Selector { name, labels: Vec::new() }, agg, keys })
     }
 
-    /// The same with [`Trouble`], [`Held`] and [`Newest`] in terms of plain expressions.
+    /// The expression with [`Trouble`], [`Held`] and [`Newest`] replaced by plain expressions.
     #[must_use]
     pub fn expanded(&self) -> Self {
         self.replaced(&|part| match part {
@@ -186,13 +260,38 @@ impl Expr {
         })
     }
 
-    /// The same with [`Newest`] as one exporter has it, which has no other beside it.
+    /// The expression with [`Newest`] in its form for a single exporter.
     #[must_use]
     pub fn of_one_exporter(&self) -> Self {
         self.replaced(&|part| match part {
             Self::Newest(newest) => Some(newest.on_a_page()),
             _ => None,
         })
+    }
+
+    /// The same with plain series as their last value within [`MEMORY`]: a failed scrape does not restart `for`.
+    #[must_use]
+    pub fn through_gaps(&self) -> Self {
+        self.replaced(&|part| match part {
+            Self::Series(selector) => Some(Self::Window(Fold::Last, selector.clone(), MEMORY)),
+            _ => None,
+        })
+    }
+
+    /// Whether it judges the presence of pages itself: with a state over time, or by what is recorded about targets.
+    #[must_use]
+    pub fn judges_presence(&self) -> bool {
+        match self {
+            Self::Trouble(_) | Self::Held(_) => true,
+            Self::Series(selector) => {
+                PRESENT_WHILE_BAD.contains(&selector.name) || selector.name == "up" || is_recorded(selector.name)
+            }
+            Self::By(_, _, inner) => inner.judges_presence(),
+            Self::Math(_, left, right) | Self::Compare(_, left, right) | Self::Sets(_, _, left, right) => {
+                left.judges_presence() || right.judges_presence()
+            }
+            _ => false,
+        }
     }
 
     fn replaced(&self, by: &dyn Fn(&Self) -> Option<Self>) -> Self {

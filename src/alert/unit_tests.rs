@@ -1,4 +1,5 @@
-//! Unit tests for `promtool test rules`, made of the cases of the conditions and a healthy ensemble around them.
+//! Unit tests for `promtool test rules`, generated from the cases of the conditions and the series of a healthy
+//! ensemble.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,11 @@ use super::conditions;
 use super::expr::Span;
 use super::watch;
 
-/// The members of the healthy ensemble, `m1` to `m3`; the first one leads.
+/// Members of the healthy ensemble, `m1` to `m3`; the first is the leader.
 pub const MEMBERS: [&str; 3] = ["zk-1:2181", "zk-2:2181", "zk-3:2181"];
 
-/// What every healthy member says, and the ensemble (`e`) and the exporter (`x`). The phases are those of a [`Case`].
+/// Series of a healthy ensemble: of every member, of the ensemble (`e`) and of the exporter (`x`). Phases as in
+/// [`Case`].
 const HEALTHY: &[&str] = &[
     "up x 1",
     "zk_exporter_build_info{version=\"1.0.0\"} x 1",
@@ -41,10 +43,11 @@ const HEALTHY: &[&str] = &[
     "zk_ensemble_distinct_versions e 1",
     "zk_ensemble_distinct_configs e 1",
     "zk_ensemble_distinct_epochs e 1",
+    "zk_ensemble_zxid_regressed e 0",
     "zk_ensemble_distinct_quorum_sizes e 1",
 ];
 
-/// How often the tests scrape and evaluate: coarser for longer stories, so that all of them run within seconds.
+/// Scrape and evaluation interval of a test; longer for longer cases, so that all tests run within seconds.
 fn step(whole: Span) -> Span {
     match whole.0 {
         ..=2700 => Span(15),
@@ -53,21 +56,29 @@ fn step(whole: Span) -> Span {
     }
 }
 
-/// When a case of this condition is judged: late enough for every window, and for `for`.
+/// Evaluation time of a case: after every window and `for` have elapsed.
 fn moment(condition: &Condition, severity: Severity) -> Span {
     let hold = condition.level_of(severity).map_or(Span(0), |level| level.hold);
     Span(condition.expr.looks_back().0 + hold.0 + 300)
 }
 
-/// The test file of one condition; `rules` is the path of the rules as seen from it.
+/// The length of a case that sets it: every phase of one of its series has a duration. It is evaluated at its end.
+fn length(case: &Case) -> Option<Span> {
+    let phase = |text: &str| text.split_once(" for ").and_then(|(_, time)| crate::config::parse_duration(time).ok());
+    let of = |line: &&str| split(line).2.split(" then ").map(phase).sum::<Option<std::time::Duration>>();
+    case.series.iter().filter_map(of).max().map(|length| Span(length.as_secs()))
+}
+
+/// The test file of one condition; `rules` is the path of the rule file relative to it.
 #[must_use]
 pub fn of_condition(condition: &Condition, rules: &str, cases: &[Case]) -> String {
     let mut out = format!("rule_files: [{rules}]\n");
-    let whole = cases.iter().map(|case| moment(condition, case.severity)).max().unwrap_or_default();
+    let moments = cases.iter().map(|case| length(case).unwrap_or_else(|| moment(condition, case.severity)));
+    let whole = moments.max().unwrap_or_default();
     let step = step(whole);
     out.push_str(&format!("evaluation_interval: {step}\ntests:\n"));
     for case in cases {
-        let at = moment(condition, case.severity);
+        let at = length(case).unwrap_or_else(|| moment(condition, case.severity));
         let story = if case.fires.is_some() { "fires" } else { "stays quiet" };
         let (alert, severity) = (condition.alert(), case.severity.text());
         out.push_str(&format!("  - name: '{alert} ({severity}) {story}: {}'\n", case.why.replace('\'', "''")));
@@ -95,7 +106,7 @@ pub fn of_condition(condition: &Condition, rules: &str, cases: &[Case]) -> Strin
     out
 }
 
-/// The test files of every condition, by the name of the alert.
+/// The test files of all conditions, by alert name.
 #[must_use]
 pub fn all(rules: impl Fn(&Condition) -> String) -> Vec<(String, String)> {
     conditions()
@@ -104,7 +115,7 @@ pub fn all(rules: impl Fn(&Condition) -> String) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The labels of an alert for `m1`, `e`, `x` or without a subject, followed by others as `name=value`.
+/// The labels of an alert for `m1`, `e`, `x` or no subject, followed by further labels as `name=value`.
 fn labels_of(whom: &str) -> BTreeMap<String, String> {
     let (whom, more) = whom.split_once(' ').unwrap_or((whom, ""));
     let pairs: Vec<(&str, &str)> = match whom {
@@ -122,11 +133,11 @@ fn member_of(whom: &str) -> &'static str {
     MEMBERS[(number - 1).min(MEMBERS.len() - 1)]
 }
 
-/// The series of a healthy ensemble that the condition looks at, changed by the case.
+/// The series of a healthy ensemble that the condition uses, changed by the case.
 fn series_of(condition: &Condition, case: &Case) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     let wanted = condition.samples();
-    // What is carried forward depends on more than the expression names.
+    // Carried states depend on more series than the expression names.
     let is_all = wanted.iter().any(|name| watch::is_recorded(name)) || condition.expr.expanded() != condition.expr;
     let healthy = HEALTHY.iter().filter(|line| is_all || wanted.contains(&name_of(line)));
     for line in healthy.chain(case.series) {
@@ -147,7 +158,7 @@ fn name_of(line: &str) -> &str {
     line.split(['{', ' ']).next().unwrap_or(line)
 }
 
-/// Series, whose, phases.
+/// Splits a line into series, subject and phases.
 fn split(line: &str) -> (&str, &str, &str) {
     let end = line.rfind("} ").map_or_else(|| line.find(' ').unwrap_or(line.len()), |place| place + 1);
     let (series, rest) = line.split_at(end);
@@ -170,7 +181,7 @@ fn named(series: &str, whose: &str) -> String {
     format!("{name}{{{}}}", text.join(","))
 }
 
-/// Phases in promtool's notation, from the first moment to a little after the last.
+/// Phases in promtool's notation, from the start to shortly after the last phase.
 fn phases(text: &str, whole: Span, step: Span) -> String {
     let mut out = Vec::new();
     let (mut begun, mut current) = (0, 0.0_f64);

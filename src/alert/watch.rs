@@ -1,14 +1,15 @@
-//! Who watches: recording rules that carry a state forward, so that an alarm about a missing exporter does not end before
-//! it is over.
+//! Recording rules that carry a state forward, so that an alert about a missing exporter does not resolve prematurely.
 //!
-//! Every state below is 1, and has one last sample 0 when it ends: a window over it (`CARRIED` long, which outlives a
-//! restart of Prometheus) then finds the 0. Without that sample it would find an older 1.
+//! Every state below is 1 and ends with one sample 0. A window of length `CARRIED`, which is longer than a restart of
+//! Prometheus, then finds the 0 instead of an older 1.
 //!
-//! - [`WATCH`]: an exporter reports an ensemble, or did and has been missing since. It ends when the ensemble leaves the
-//!   configuration: its target answers without it, or its target is gone and another took its place. For exporters that
-//!   serve `/metrics` that is a new one of the same job; for `/probe`, where a target is an ensemble, any other of the job.
-//! - [`UNSEEN`]: an exporter gets no answers from a member that another exporter reaches, until it gets some.
-//! - [`OBSERVER`]: a member is an observer, or was one and has not served as anything else since.
+//! - [`WATCH`]: an exporter reports an ensemble, or reported it and has been missing since. It ends when the ensemble
+//!   is removed from the configuration: its target reports without it, or the target is gone and another one replaced
+//!   it. For `/metrics` the replacement is a new target of the same job; for `/probe`, where each target is an
+//!   ensemble, any other target of the job. The replacement counts from its second scrape on: at the first one after a
+//!   gap, a target that is still there may not have been scraped yet.
+//! - [`UNSEEN`]: an exporter does not reach a member that another exporter reaches; ends when it does.
+//! - [`OBSERVER`]: a member is an observer, or was one and has not served in another role since.
 
 use super::condition::Condition;
 use super::early::Record;
@@ -16,21 +17,21 @@ use super::expr::{Expr, Span};
 use super::promql::{Ensembles, Setting, promql};
 use super::trouble::Trouble;
 
-/// Which target reports which ensemble.
+/// Target and ensemble: the target reports the ensemble.
 pub const WATCH: &str = "target:zk_watch:bool";
-/// Which target misses which member.
+/// Target and member: the target does not reach the member.
 pub const UNSEEN: &str = "target:zk_unseen:bool";
-/// Which member is an observer.
+/// Member: it is an observer.
 pub const OBSERVER: &str = "member:zk_observer:bool";
-/// Whether a member serves, by the exporters that are believed.
+/// Whether a member serves, according to the trusted exporters.
 pub const SERVING: &str = "member:zk_serving:max";
-/// Whether an ensemble has a quorum, by the exporters that are believed.
+/// Whether an ensemble has a quorum, according to the trusted exporters.
 pub const HAS_QUORUM: &str = "ensemble:zk_has_quorum:max";
 
-/// How long Prometheus may be away without forgetting a state.
+/// How long a state persists while Prometheus is down.
 const CARRIED: &str = "1h";
 
-/// Series that the recording rules of this module write: name and meaning.
+/// Series recorded by the rules of this module: name and meaning.
 pub const RECORDED: &[(&str, &str)] = &[
     (WATCH, "1 for each ensemble that a target reports, or reported and should still; 0 once when it left"),
     (UNSEEN, "1 for each member that a target does not reach and another does; 0 once when that is over"),
@@ -39,13 +40,13 @@ pub const RECORDED: &[(&str, &str)] = &[
     (HAS_QUORUM, "whether the ensemble has a quorum, by the exporters that reach some member"),
 ];
 
-/// Whether a recording rule of this module writes series of this name.
+/// Whether a rule of this module records series with this name.
 #[must_use]
 pub fn is_recorded(name: &str) -> bool {
     RECORDED.iter().any(|(recorded, _)| *recorded == name)
 }
 
-/// The recording rules; they stand before the alerts in their group, so that these see them without delay.
+/// The recording rules. They precede the alerts in their group, so that the alerts see them without delay.
 #[must_use]
 pub fn records(conditions: &[Condition], keep: &[String]) -> Vec<Record> {
     let with = |names: &str| [names].into_iter().chain(keep.iter().map(String::as_str)).collect::<Vec<_>>().join(", ");
@@ -63,12 +64,16 @@ pub fn records(conditions: &[Condition], keep: &[String]) -> Vec<Record> {
            last_over_time({WATCH}[{CARRIED}]) == 1\n  \
            unless on ({target}) up\n  \
            unless on ({ensemble}) zk_up\n  \
-           unless on ({job}) (zk_up unless on ({target}) last_over_time(zk_exporter_build_info[{CARRIED}] offset 5m))\n\
+           unless on ({job}) (\n    \
+             zk_up\n    \
+             and on ({target}) count_over_time(up[5m]) >= 2\n    \
+             unless on ({target}) last_over_time(zk_exporter_build_info[{CARRIED}] offset 5m)\n  \
+           )\n\
          )\n\
          or\n\
          0 * (last_over_time({WATCH}[{CARRIED}]) == 1)"
     );
-    // Ten minutes of the one beside ten minutes of the other: a member that dies lowers both alike.
+    // Compares the last ten minutes of both exporters: an unreachable member lowers both equally.
     let unseen = format!(
         "group by ({pair}) (\n  \
            avg_over_time(zk_up[10m]) < 0.5\n  \
@@ -87,7 +92,7 @@ pub fn records(conditions: &[Condition], keep: &[String]) -> Vec<Record> {
          (\n  \
            last_over_time({OBSERVER}[{CARRIED}]) == 1\n  \
            unless on ({member}) zk_serving == 1\n  \
-           and on ({member}) last_over_time(zk_up[10m])\n\
+           and on ({member}) last_over_time(zk_up[{CARRIED}])\n\
          )\n\
          or\n\
          0 * (last_over_time({OBSERVER}[{CARRIED}]) == 1)"

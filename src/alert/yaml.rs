@@ -1,13 +1,13 @@
-//! Texts as YAML has them, in the files of the alert rules.
+//! YAML scalars for the alert rule files.
 
 use crate::text::is_unprintable;
 
-/// Lines of prose are broken here.
+/// Line width of folded text.
 const WIDTH: usize = 112;
 
-/// A key or a value: a word as it is, anything else in double quotes, with an escape for what cannot be printed.
+/// A key or value: plain if it is a simple word, otherwise double-quoted with escapes for non-printable characters.
 pub(super) fn quoted(text: &str) -> String {
-    // What YAML 1.1 takes for a truth value or for nothing.
+    // YAML 1.1 parses these as booleans or null.
     let taken = matches!(text, "on" | "off" | "yes" | "no" | "true" | "false" | "null" | "y" | "n");
     let plain = text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || b"-_".contains(&byte));
@@ -27,7 +27,7 @@ pub(super) fn quoted(text: &str) -> String {
     out + "\""
 }
 
-/// A sentence or an address as it is where every reader takes it for text, else in quotes.
+/// A sentence or URL: plain if every parser reads it as a string, otherwise quoted.
 pub(super) fn prose(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
@@ -37,7 +37,7 @@ pub(super) fn prose(text: &str) -> String {
     if plain { text.to_owned() } else { quoted(text) }
 }
 
-/// A folded block: line breaks are read as spaces, and none is made where there was none.
+/// A folded block: line breaks are read as spaces, and only existing spaces are broken.
 pub(super) fn folded(text: &str, out: &mut String) {
     let mut line = String::new();
     for word in text.split(' ') {

@@ -1,39 +1,42 @@
-//! One round of a canary, under one deadline. However it ends, its znode ends with its session at the latest.
+//! One round of a canary, with one deadline. Its znode is ephemeral: it disappears with the session at the latest.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::extras::CanaryConfig;
-use crate::session::{Acl, Client, EventKind, Session, SessionError, create_parents};
+use crate::config::probes::CanaryConfig;
+use crate::session::{Acl, Client, EventKind, Session, SessionError, SessionPeer, create_parents};
 
-/// What the znode holds at first.
+/// Data of the new znode.
 const BEFORE: &[u8] = b"0";
 
-/// What it holds after the update.
+/// Data of the znode after the update.
 const AFTER: &[u8] = b"1";
 
-/// More would not be the canary's.
+/// Maximum size of data that is read; the canary writes one byte.
 const MAX_DATA_BYTES: usize = 64;
 
 /// The values of the label `operation`, in the order of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
-    /// Opening the session, or finding another server for it; only in rounds that begin without one.
+    /// Opening or continuing the session; only in rounds that begin without a connection.
     Connect,
-    /// Making an ephemeral znode.
+    /// Creating an ephemeral znode.
     Create,
-    /// Reading it, and setting the watch.
+    /// Reading the znode and setting the watch.
     Read,
-    /// Changing it.
+    /// Updating the znode.
     Update,
-    /// From sending the change to the event of the watch.
+    /// The time from sending the update to receiving the watch event.
     Watch,
-    /// Removing it.
+    /// Deleting the znode.
     Delete,
 }
 
 impl Operation {
+    /// All operations, in the order of a round.
+    pub const ALL: [Self; 6] = [Self::Connect, Self::Create, Self::Read, Self::Update, Self::Watch, Self::Delete];
+
     /// The value of the label.
     #[must_use]
     pub const fn text(self) -> &'static str {
@@ -50,16 +53,18 @@ impl Operation {
 
 /// The result of a round.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Round {
+pub(super) struct CanaryRound {
     pub(super) durations: Vec<(Operation, Duration)>,
-    /// The operation that ended it, and why.
+    /// The failed operation and its error.
     pub(super) failure: Option<(Operation, SessionError)>,
-    /// The same for a person, where there is more to say.
+    /// The member to which the session was connected, if one was.
+    pub(super) peer: Option<SessionPeer>,
+    /// Details for the log, if any.
     pub(super) detail: Option<String>,
 }
 
-impl Round {
-    /// A connection that stayed away between two rounds.
+impl CanaryRound {
+    /// The result if the connection stayed lost between two rounds.
     pub(super) fn lost(session: &Session) -> Self {
         let mut round = Self::default();
         round.fail(session, Operation::Connect, SessionError::Connect);
@@ -74,20 +79,21 @@ impl Round {
         };
     }
 
-    /// Whether there was no connection.
+    /// Whether the round failed without a connection.
     pub(super) fn is_lost(&self) -> bool {
         self.failure.is_some_and(|(operation, _)| operation == Operation::Connect)
     }
 }
 
 /// Runs one round.
-pub(super) async fn run(session: &mut Session, config: &CanaryConfig, acl: &[Acl]) -> Round {
+pub(super) async fn run(session: &mut Session, config: &CanaryConfig, acl: &[Acl]) -> CanaryRound {
     let deadline = Instant::now() + config.timeout;
-    let mut round = Round::default();
+    let mut round = CanaryRound::default();
     let (was_connected, begun) = (session.is_connected(), Instant::now());
     let failed = match session.client(deadline).await {
         Err(error) => Some((Operation::Connect, error)),
         Ok(client) => {
+            round.peer = session.peer();
             if !was_connected {
                 round.durations.push((Operation::Connect, begun.elapsed()));
             }
@@ -109,7 +115,7 @@ async fn operations(
     acl: &[Acl],
     durations: &mut Vec<(Operation, Duration)>,
 ) -> Result<(), (Operation, SessionError)> {
-    // No other session has this number, and it says who created the znode.
+    // The session id is unique, and identifies the creator of the znode.
     let path = format!("{}/{:016x}", config.path, client.session_id());
     let mut done = |operation, begun: Instant| durations.push((operation, begun.elapsed()));
 
@@ -117,7 +123,7 @@ async fn operations(
     let of = |operation: Operation| move |error| (operation, error);
     match client.create(&path, BEFORE, acl, true).await {
         Ok(()) => {}
-        // The first round of all finds no parent; a round that failed may have left its znode behind.
+        // The parent does not exist before the first round; the znode may be left over from a failed round.
         Err(again @ (SessionError::NoNode | SessionError::NodeExists)) => {
             if again == SessionError::NoNode {
                 create_parents(client, &config.path, acl).await.map_err(of(Operation::Create))?;

@@ -1,8 +1,8 @@
-//! Values that only grow: counters, and the five that ZooKeeper registers as gauges.
+//! Monotonic values: counters, and the five that ZooKeeper registers as gauges.
 
 use super::metric::{Label, Metric, Role, counter};
 
-#[rustfmt::skip] // Three lines a metric: key and family, HELP, the rest.
+#[rustfmt::skip] // Three lines per metric: key and family, HELP, the rest.
 pub(super) const ROWS: &[Metric] = &[
     counter("add_dead_watcher_stall_time", "zk_add_dead_watcher_stall_time_seconds",
         "Time in which closing a watcher had to wait because the queue of dead watchers was full (mntr key add_dead_watcher_stall_time)")

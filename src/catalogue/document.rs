@@ -1,4 +1,4 @@
-//! `docs/metrics.md`, written from the catalogue; a test holds the file to it.
+//! Generates `docs/metrics.md` from the catalogue; a test checks that the file is up to date.
 
 use std::fmt::Write;
 
@@ -21,7 +21,7 @@ maxima cover the whole time since the start and hardly move on an old server: fo
 `rate(x_sum[5m]) / rate(x_count[5m])`. Its lifetime mean, `zk_avg_<summary>`, is left out: it is sum over count.
 ";
 
-/// The whole document.
+/// The complete document.
 #[must_use]
 pub fn markdown() -> String {
     let catalogue = catalogue();
@@ -41,7 +41,7 @@ pub fn markdown() -> String {
     out
 }
 
-/// What `metrics: essential` shows.
+/// The families of `metrics: essential`.
 fn essentials(out: &mut String) {
     out.push_str(
         "\n## Essential\n\nA module with `metrics: essential` shows what the exporter says itself and these, of summaries only `_sum` and `_count`: what\nthe alert rules that are on by default and the main dashboards need, at most 80 series a member.\n\n",
@@ -53,7 +53,7 @@ fn essentials(out: &mut String) {
     }
 }
 
-/// The own families: those without a row.
+/// The exporter's own families, which have no `mntr` key.
 fn own(out: &mut String, title: &str, catalogue: &Catalogue, scope: Scope) {
     heading(out, title, "| metric | type | labels | meaning |\n|---|---|---|---|\n");
     let of_rows = |family: &Family| rows().any(|row| family.name.starts_with(row.name));
@@ -82,7 +82,7 @@ fn heading(out: &mut String, title: &str, columns: &str) {
 fn line(out: &mut String, cells: &[&str]) {
     for cell in cells {
         out.push_str("| ");
-        // A bar would end the cell, and `<` would begin a tag.
+        // A pipe character would end the cell, and `<` would start a tag.
         out.push_str(&cell.replace('|', "\\|").replace('<', "&lt;"));
         out.push(' ');
     }

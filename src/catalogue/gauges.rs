@@ -1,8 +1,8 @@
-//! Values that rise and fall: one row per gauge of `mntr` without a set key.
+//! Gauges: one row per `mntr` gauge without a variable part in its key.
 
 use super::metric::{Metric, Role, gauge};
 
-#[rustfmt::skip] // Three lines a metric: key and family, HELP, the rest.
+#[rustfmt::skip] // Three lines per metric: key and family, HELP, the rest.
 pub(super) const ROWS: &[Metric] = &[
     gauge("approximate_data_size", "zk_approximate_data_size_bytes",
         "Rough size of all paths and data in the tree, alike on every member; before 3.6 each question walks the whole tree (mntr key approximate_data_size)")

@@ -1,4 +1,4 @@
-//! From a key as a server writes it, in either dialect, to the place of its value.
+//! Maps a key, in either dialect, to the family and sample of its value.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use super::metric::{Label, Metric, Sentinel, Shape};
 use super::{FamilyId, Kind};
 
-/// Which sample of its family a value is. The order is the order on the page.
+/// The sample of its family that a value belongs to. The order is the page order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Part {
@@ -16,13 +16,13 @@ pub enum Part {
     Value,
     /// The median.
     Q50,
-    /// 90 %, of the Prometheus dialect.
+    /// 90th percentile, Prometheus dialect.
     Q90,
-    /// 95 %, of the default dialect.
+    /// 95th percentile, default dialect.
     Q95,
-    /// 99 %.
+    /// 99th percentile.
     Q99,
-    /// 99.9 %, of the default dialect.
+    /// 99.9th percentile, default dialect.
     Q999,
     /// Sum of all observations.
     Sum,
@@ -31,7 +31,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// The part a `quantile` label of the Prometheus dialect names.
+    /// The part of a `quantile` label in the Prometheus dialect.
     #[must_use]
     pub fn from_quantile(text: &str) -> Option<Self> {
         Some(match text {
@@ -57,7 +57,7 @@ impl Part {
         }
     }
 
-    /// The part behind the number that `part as u8` gives.
+    /// The inverse of `part as u8`.
     #[must_use]
     pub const fn from_number(number: u8) -> Self {
         match number {
@@ -73,31 +73,31 @@ impl Part {
     }
 }
 
-/// Where a value goes and how it is read.
+/// Destination of a value, and how it is converted.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
     /// The family.
     pub family: FamilyId,
-    /// The sample within it; a quantile of the Prometheus dialect is named by its label instead.
+    /// The sample within it; for a quantile in the Prometheus dialect, the label determines it instead.
     pub part: Part,
     /// The type of the family.
     pub kind: Kind,
     /// Divisor that converts the value to the base unit.
     pub divisor: u32,
-    /// Which values are no samples.
+    /// Values that mean "no value".
     pub sentinel: Sentinel,
-    /// What the variable part of the key, or a label, becomes.
+    /// The label made of the variable part of the key, or of the dialect's labels.
     pub label: Option<Label>,
 }
 
 impl Slot {
-    /// Another sample of the same family. A number of observations has no unit to scale.
+    /// Another sample of the same family. The number of observations has no unit to convert.
     fn at(self, part: Part) -> Self {
         Self { part, divisor: if part == Part::Count { 1 } else { self.divisor }, ..self }
     }
 }
 
-/// A key whose value is text about the member.
+/// A key whose value is a text about the member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// `zk_version`.
@@ -110,14 +110,14 @@ pub enum Fact {
     ObserverMaster,
 }
 
-/// What a key stands for.
+/// The meaning of a key.
 #[derive(Clone, Copy, Debug)]
 pub enum Meaning {
     /// A sample.
     Sample(Slot),
     /// A text about the member.
     Fact(Fact),
-    /// Nothing that is not on the page already: a lifetime mean, or a sum over labels.
+    /// Redundant: a lifetime mean, or a sum over labels.
     Derivable,
 }
 
@@ -128,7 +128,7 @@ const FACTS: [(&str, Fact); 4] = [
     ("observer_master_id", Fact::ObserverMaster),
 ];
 
-/// The statistics of the default dialect, written before the key.
+/// Statistic prefixes of keys in the default dialect.
 const STATISTICS: [(&str, Option<Part>); 9] = [
     ("avg_", None),
     ("min_", Some(Part::Value)),
@@ -141,14 +141,14 @@ const STATISTICS: [(&str, Option<Part>); 9] = [
     ("p999_", Some(Part::Q999)),
 ];
 
-/// A place where no key is.
+/// Marks a missing successor.
 const NO_SUCCESSOR: u16 = u16::MAX;
 
-/// How the families of one row follow each other: the summary, then its minimum and maximum.
+/// Offsets of a row's families: the summary, then its minimum and maximum.
 const MIN_OFFSET: u16 = 1;
 const MAX_OFFSET: u16 = 2;
 
-/// A row whose keys carry a name: `<name>_write_per_namespace`, `op_count_<name>`.
+/// A row whose keys contain a name: `<name>_write_per_namespace`, `op_count_<name>`.
 #[derive(Debug)]
 struct Set {
     /// `_write_per_namespace`; empty for `op_count_<name>`.
@@ -164,7 +164,7 @@ struct Set {
 struct Known {
     key: Arc<str>,
     meaning: Meaning,
-    /// The place of the key that came after it in the last reply, whosever it was: a guess, never believed unseen.
+    /// Index of the key that followed in the last reply of any member. Only a hint; the key is always compared.
     followed_by: AtomicU16,
 }
 
@@ -185,20 +185,20 @@ impl Index {
         index
     }
 
-    /// Enters a key; the last meaning counts.
+    /// Adds a key; a later meaning replaces an earlier one.
     fn enter(&mut self, key: &str, meaning: Meaning) {
         if let Some(place) = self.places.get(key) {
             self.known[usize::from(*place)].meaning = meaning;
             return;
         }
-        // As with families, some hundred keys; one beyond the last place would only never be guessed.
+        // There are a few hundred keys; one beyond the maximum index would only never be used as a hint.
         let place = u16::try_from(self.known.len()).unwrap_or(NO_SUCCESSOR);
         let key: Arc<str> = key.into();
         self.places.insert(Arc::clone(&key), place);
         self.known.push(Known { key, meaning, followed_by: AtomicU16::new(NO_SUCCESSOR) });
     }
 
-    /// Enters every spelling of one row, whose first family is `id`.
+    /// Adds every spelling of one row, whose first family is `id`.
     pub(super) fn add(&mut self, row: &Metric, id: FamilyId) {
         let slot = Slot {
             family: id,
@@ -220,7 +220,7 @@ impl Index {
 
     fn add_spelling(&mut self, key: &'static str, row: &Metric, slot: Slot) {
         let summary = row.shape.is_summary();
-        // The Prometheus dialect, and all that is no summary and no set, have the bare key.
+        // The plain key, used by the Prometheus dialect and by everything that is neither a summary nor a set.
         self.enter(key, Meaning::Sample(slot));
         if summary {
             for (suffix, part) in [("_sum", Part::Sum), ("_count", Part::Count)] {
@@ -232,8 +232,8 @@ impl Index {
             Some(Label::Namespace | Label::Peer) => {
                 self.sets.push(Set { suffix: format!("_{key}"), prefix: "", summary, slot });
             }
-            // `op_count_` with the name behind it is the only set of that form; the bare key, and
-            // `op_count_total`, are the sum over all of them.
+            // `op_count_<name>` is the only set with a prefix; `op_count` and `op_count_total` are the sum over all
+            // names.
             Some(Label::Op) => {
                 self.enter(key, Meaning::Derivable);
                 self.enter(&format!("{key}_total"), Meaning::Derivable);
@@ -262,14 +262,14 @@ impl Index {
     }
 }
 
-/// Looks up one reply's keys in the order in which the server wrote them.
+/// Looks up the keys of one reply in the order in which the server wrote them.
 ///
-/// Servers of one kind write their keys in one order, so the key that followed last time is tried before the whole
-/// index is asked. An unknown order costs a little time and changes no meaning.
+/// Servers of the same kind write their keys in the same order, so the key that followed last time is tried before the
+/// hash map. Another order costs a little time and does not change the result.
 #[derive(Debug)]
 pub struct Lookups<'c> {
     index: &'c Index,
-    /// The place of the last key without a variable part.
+    /// Index of the last key without a variable part.
     last: u16,
 }
 
@@ -278,7 +278,7 @@ impl<'c> Lookups<'c> {
         Self { index, last: NO_SUCCESSOR }
     }
 
-    /// As [`Catalogue::lookup`](super::Catalogue::lookup).
+    /// Like [`Catalogue::lookup`](super::Catalogue::lookup).
     #[must_use = "what a key stands for is what it is looked up for"]
     pub fn next<'k>(&mut self, key: &'k str) -> Option<(Meaning, Option<&'k str>)> {
         if let Some(last) = self.index.known.get(usize::from(self.last)) {
@@ -315,7 +315,7 @@ impl Set {
         } else {
             (Meaning::Sample(self.slot), rest)
         };
-        // A server id is a number: this keeps unknown keys with the same ending out.
+        // A server id is a number; this excludes unknown keys with the same suffix.
         let peer = self.slot.label == Some(Label::Peer);
         if peer && (name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_digit())) {
             return None;
@@ -334,7 +334,7 @@ fn statistic_of(statistic: &str, slot: Slot) -> Option<Meaning> {
     }))
 }
 
-/// `3.6.2` as comparable numbers; what is missing or no number counts as 0.
+/// `3.6.2` as comparable numbers; missing or invalid parts are 0.
 pub(super) fn release(text: &str) -> (u16, u16, u16) {
     let mut numbers = text.split('.').map(|part| part.parse().unwrap_or(0));
     let mut next = || numbers.next().unwrap_or(0);
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn the_order_of_the_keys_changes_no_meaning() {
-        // Keys that share a beginning, repeat, belong to sets, or are unknown.
+        // Keys that share a prefix, repeat, belong to sets, or are unknown.
         let keys = [
             "version",
             "znode_count",
@@ -379,7 +379,7 @@ mod tests {
                     keys[*place]
                 );
             }
-            // Every order twice: the second time the guesses are those of the first.
+            // Every order twice: the second time, the hints are those of the first.
             if round % 2 == 1 {
                 for at in (1..order.len()).rev() {
                     chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

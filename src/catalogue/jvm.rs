@@ -1,8 +1,8 @@
-//! JVM and process families, which only the Prometheus provider writes (`exportJvmInfo`).
+//! JVM and process families, which only the Prometheus provider reports (`exportJvmInfo`).
 
 use super::metric::{Label, Metric, basic, counter, gauge, info};
 
-#[rustfmt::skip] // Three lines a metric: key and family, HELP, the rest.
+#[rustfmt::skip] // Three lines per metric: key and family, HELP, the rest.
 pub(super) const ROWS: &[Metric] = &[
     info("jvm_info", "zk_jvm",
         "The Java runtime of this member: version, vendor and name (mntr key jvm_info)")

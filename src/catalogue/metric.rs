@@ -1,36 +1,36 @@
-//! The shape of one catalogue row: what is known about one `mntr` key, as data.
+//! One catalogue row: all facts about one `mntr` key, as data.
 
-/// How a key's value behaves, which decides its Prometheus type.
+/// How the value of a key behaves, which determines its Prometheus type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Goes up and down.
+    /// May increase and decrease.
     Gauge,
-    /// Only grows until its server is rebuilt or restarted.
+    /// Monotonic until the server is restarted or its state is rebuilt.
     Counter,
     /// `AvgMinMaxCounter`: avg, min, max, cnt and sum since the start.
     Basic,
     /// `AvgMinMaxPercentileCounter`: the same with p50, p95, p99 and p999.
     Advanced,
-    /// A constant 1 whose labels carry the value.
+    /// A constant 1 whose labels contain the value.
     Info,
 }
 
 impl Shape {
-    /// Whether the key is one of ZooKeeper's two kinds of summary.
+    /// Whether the key is a summary (`Basic` or `Advanced`).
     #[must_use]
     pub const fn is_summary(self) -> bool {
         matches!(self, Self::Basic | Self::Advanced)
     }
 }
 
-/// The unit in which the server writes the value.
+/// The unit reported by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// A number of things; the name says of what.
+    /// A count; the name contains its subject.
     Things,
-    /// Milliseconds; exposed as seconds.
+    /// Milliseconds; exported as seconds.
     Milliseconds,
-    /// Seconds, exposed unchanged.
+    /// Seconds; exported unchanged.
     Seconds,
     /// Bytes.
     Bytes,
@@ -48,7 +48,7 @@ impl Unit {
         }
     }
 
-    /// The base unit as documentation names it.
+    /// The base unit in the documentation.
     #[must_use]
     pub const fn base(self) -> &'static str {
         match self {
@@ -60,7 +60,7 @@ impl Unit {
     }
 }
 
-/// What the variable part of a key (or a label of the Prometheus dialect) becomes.
+/// The label made of the variable part of a key, or the labels of the Prometheus dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
     /// The first path component of a znode: `{znode_root}`.
@@ -69,12 +69,12 @@ pub enum Label {
     Peer,
     /// A request type: `{op}`.
     Op,
-    /// Labels that the Prometheus dialect writes itself and that are kept by name.
+    /// Labels that the Prometheus dialect reports, which keep their names.
     Same(&'static [&'static str]),
 }
 
 impl Label {
-    /// The label names on the page, in their order.
+    /// The label names, in page order.
     #[must_use]
     pub const fn names(self) -> &'static [&'static str] {
         match self {
@@ -86,14 +86,14 @@ impl Label {
     }
 }
 
-/// Which values stand for "there is none" and therefore are no samples.
+/// Values that mean "no value" and are not exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sentinel {
-    /// Every value is a value.
+    /// No such value.
     None,
     /// -1 means unknown, none yet, or no limit.
     MinusOne,
-    /// A limit: -1, and anything from 2^63 up, mean that there is none.
+    /// A limit: -1, and anything from 2^63, mean unlimited.
     Limit,
 }
 
@@ -106,7 +106,7 @@ pub enum Role {
     Leader,
     /// Leader, follower and observer: not standalone, not read-only.
     Quorum,
-    /// Fed on the leader and on a standalone server; 0 elsewhere.
+    /// Updated on the leader and on a standalone server; 0 elsewhere.
     LeaderStandalone,
     /// Followers.
     Follower,
@@ -127,7 +127,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The words of the documentation for it.
+    /// The text in the documentation.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -152,31 +152,31 @@ impl Role {
 pub struct Metric {
     /// The key as ZooKeeper registers it, for example `znode_count`.
     pub key: &'static str,
-    /// The family on the page, without the `_total` of a counter: `zk_znodes`.
+    /// The family name, without the `_total` of a counter: `zk_znodes`.
     pub name: &'static str,
-    /// What kind of value it is.
+    /// How the value behaves.
     pub shape: Shape,
-    /// The unit the server writes.
+    /// The unit reported by the server.
     pub unit: Unit,
-    /// What the variable part of the key becomes.
+    /// The label made of the variable part of the key.
     pub label: Option<Label>,
-    /// Which values are no samples.
+    /// Values that mean "no value".
     pub sentinel: Sentinel,
-    /// Who reports it.
+    /// The members that report it.
     pub role: Role,
-    /// The first ZooKeeper release with it.
+    /// The first ZooKeeper release that has it.
     pub since: &'static str,
-    /// The last release with it, empty while it lives.
+    /// The last ZooKeeper release that has it; empty if it still exists.
     pub until: &'static str,
-    /// A whole reply of a release that has the key must hold it: how a cut reply is recognised.
+    /// Every complete reply of a release that has the key contains it; used to recognise truncated replies.
     pub anchor: bool,
-    /// Alerts or main dashboards need it: `metrics: essential` shows it.
+    /// Required by alerts or main dashboards; part of `metrics: essential`.
     pub essential: bool,
-    /// Only the Prometheus provider (`exportJvmInfo`) writes it.
+    /// Only reported by the Prometheus provider (`exportJvmInfo`).
     pub provider_only: bool,
-    /// Other spellings of the key, in other releases.
+    /// Other spellings of the key in other releases.
     pub aliases: &'static [&'static str],
-    /// HELP: one sentence, no final stop, no line break, no backslash.
+    /// HELP text: one sentence, without a final period, line breaks or backslashes.
     pub help: &'static str,
 }
 
@@ -219,7 +219,7 @@ pub(super) const fn advanced(key: &'static str, name: &'static str, help: &'stat
     metric(key, name, Shape::Advanced, help)
 }
 
-/// A row whose labels are its value.
+/// A row whose value is in its labels.
 pub(super) const fn info(key: &'static str, name: &'static str, help: &'static str) -> Metric {
     metric(key, name, Shape::Info, help)
 }

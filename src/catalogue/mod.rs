@@ -1,7 +1,7 @@
-//! The one place that knows a metric: key, family name, type, unit, labels, role, release, help.
+//! The only place that defines metrics: key, family name, type, unit, labels, role, release, help.
 //!
-//! The rows are data (`gauges`, `counters`, `summaries`, `sets`, `jvm`, and `own` for what the
-//! exporter says itself). This module flattens them once into families and an index by key.
+//! The rows are data (`gauges`, `counters`, `summaries`, `sets`, `jvm`, and `own` for the exporter's own metrics). This
+//! module expands them once into families and an index by key.
 
 mod counters;
 mod document;
@@ -25,27 +25,29 @@ pub use metric::{Metric, Sentinel, Shape};
 pub use own::Own;
 pub use process::ProcessFigure;
 
-/// Number of a family: its place on the page.
+/// Index of a family, in page order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FamilyId(pub u16);
 
 /// The Prometheus type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Goes up and down.
+    /// May increase and decrease.
     Gauge,
-    /// Only grows; the encoder adds `_total` to the name.
+    /// Monotonic; the encoder adds `_total` to the name.
     Counter,
     /// Quantiles, `_sum` and `_count`.
     Summary,
+    /// Durations in buckets: `_bucket`, `_sum` and `_count`, and native buckets in protobuf.
+    Histogram,
     /// Constant 1; the encoder adds `_info` to the name.
     Info,
-    /// Not known; `untyped` in the classic format.
+    /// Unknown type; `untyped` in the classic format.
     Unknown,
 }
 
 impl Kind {
-    /// What the encoder adds to the family's name in a sample, and the classic format in headers.
+    /// The suffix that the encoder adds to the family name in samples, and the classic format also in headers.
     #[must_use]
     pub const fn suffix(self) -> &'static str {
         match self {
@@ -62,13 +64,14 @@ impl Kind {
             Self::Gauge => "gauge",
             Self::Counter => "counter",
             Self::Summary => "summary",
+            Self::Histogram => "histogram",
             Self::Info => "info",
             Self::Unknown => "unknown",
         }
     }
 }
 
-/// What a family speaks of, which decides the labels every series of it has.
+/// The subject of a family, which determines the first labels of all its series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// A member: labels `ensemble` and `member` come first.
@@ -86,23 +89,23 @@ pub struct Family {
     pub name: Cow<'static, str>,
     /// Prometheus type.
     pub kind: Kind,
-    /// Label names beyond those of the scope.
+    /// Label names in addition to those of the scope.
     pub labels: &'static [&'static str],
-    /// What it speaks of.
+    /// Subject of the family.
     pub scope: Scope,
     /// HELP text: no line break, no backslash.
     pub help: Cow<'static, str>,
 }
 
 impl Family {
-    /// The name as samples and the classic format have it.
+    /// The name in samples and in the classic format.
     #[must_use]
     pub fn full_name(&self) -> String {
         format!("{}{}", self.name, self.kind.suffix())
     }
 }
 
-/// The rows, the families made of them, and the index from key to family.
+/// The families, and the index from key to family.
 #[derive(Debug)]
 pub struct Catalogue {
     families: Vec<Family>,
@@ -113,13 +116,13 @@ pub struct Catalogue {
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::build);
 
-/// The catalogue, built at first use.
+/// The catalogue, built on first use.
 #[must_use]
 pub fn catalogue() -> &'static Catalogue {
     &CATALOGUE
 }
 
-/// Every row that stands for a key of `mntr`, in the order of the page.
+/// Every row that describes an `mntr` key, in page order.
 pub fn rows() -> impl Iterator<Item = &'static Metric> {
     [gauges::ROWS, counters::ROWS, summaries::ROWS, sets::ROWS, jvm::ROWS].into_iter().flatten()
 }
@@ -163,38 +166,38 @@ impl Catalogue {
         Self { families, index, anchors, summaries }
     }
 
-    /// The family with this number.
+    /// The family with this index.
     #[must_use]
     pub fn family(&self, id: FamilyId) -> &Family {
         &self.families[usize::from(id.0)]
     }
 
-    /// All families with their numbers, in the order of the page.
+    /// All families with their indices, in page order.
     pub fn families(&self) -> impl Iterator<Item = (FamilyId, &Family)> {
         self.families.iter().enumerate().map(|(number, family)| (family_id(number), family))
     }
 
-    /// Whether the family of this name is a summary.
+    /// Whether the family with this name is a summary.
     #[must_use]
     pub fn is_summary(&self, name: &str) -> bool {
         self.summaries.contains(name)
     }
 
-    /// What a key of `mntr` (without `zk_`, without labels) stands for.
+    /// The meaning of an `mntr` key (without `zk_`, without labels).
     ///
-    /// A key that carries the name of a set member comes back with that name.
+    /// For a key of a set, the variable part is returned as well.
     #[must_use]
     pub fn lookup<'k>(&self, key: &'k str) -> Option<(Meaning, Option<&'k str>)> {
         self.index.lookup(key)
     }
 
-    /// Looks up the keys of one reply, faster than one by one.
+    /// Looks up the keys of one reply; faster than single lookups.
     #[must_use]
     pub fn lookups(&self) -> Lookups<'_> {
         Lookups::new(&self.index)
     }
 
-    /// The families that a whole reply of this release has a sample of, whatever the role.
+    /// The families that every complete reply of this release contains, regardless of the role.
     pub fn anchors(&self, release: (u16, u16, u16)) -> impl Iterator<Item = FamilyId> {
         self.anchors.iter().filter(move |(since, _)| *since <= release).map(|(_, family)| *family)
     }
@@ -211,13 +214,13 @@ fn extreme_help(word: &str, row: &Metric) -> String {
 }
 
 fn family_id(number: usize) -> FamilyId {
-    // The catalogue has some hundred families; a test holds that it stays far below 65536.
+    // The catalogue has a few hundred families; a test checks that it stays far below 65536.
     FamilyId(u16::try_from(number).unwrap_or(u16::MAX))
 }
 
-/// The families that the alert rules on by default and the main dashboards need: what `metrics: essential` shows.
+/// The families that default alert rules and main dashboards need: `metrics: essential`.
 ///
-/// At most 80 series a member, those included that the exporter says itself.
+/// At most 80 series per member, including the exporter's own.
 #[must_use]
 pub fn essential() -> &'static std::collections::BTreeSet<FamilyId> {
     static ESSENTIAL: LazyLock<std::collections::BTreeSet<FamilyId>> = LazyLock::new(|| {
@@ -228,18 +231,23 @@ pub fn essential() -> &'static std::collections::BTreeSet<FamilyId> {
     &ESSENTIAL
 }
 
-/// Whether a name belongs to what the exporter says itself, with or without the suffix of its kind.
+/// Whether the name is that of the exporter's own family, with or without the suffix of its type.
 #[must_use]
 pub fn is_own_name(name: &str) -> bool {
     name.starts_with("zk_exporter_")
         // `check --output prometheus` writes these.
         || name.starts_with("zk_check_")
         || catalogue().families().take(own::ROWS.len()).any(|(_, family)| {
-            name.strip_prefix(&*family.name).is_some_and(|rest| rest.is_empty() || rest == family.kind.suffix())
+            let is_histogram = family.kind == Kind::Histogram;
+            name.strip_prefix(&*family.name).is_some_and(|rest| {
+                rest.is_empty()
+                    || rest == family.kind.suffix()
+                    || is_histogram && ["_bucket", "_sum", "_count"].contains(&rest)
+            })
         })
 }
 
-/// Whether the exporter says a family itself, rather than a member: no choice of metrics leaves it out.
+/// Whether it is the exporter's own family, which metric filters never remove.
 #[must_use]
 pub fn is_own(id: FamilyId) -> bool {
     usize::from(id.0) < own::ROWS.len() && id != FamilyId::from(Own::Unknown)

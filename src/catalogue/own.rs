@@ -1,19 +1,19 @@
-//! Families of the exporter itself, without a key of `mntr`.
+//! The exporter's own families, which have no `mntr` key.
 
 use super::Scope::{self, Ensemble, Exporter, Member};
 use super::{Family, FamilyId, Kind};
 
-/// Declares the enum of own families and their table together, so that neither can drift.
+/// Declares the enum and the table of own families together, so that they cannot diverge.
 macro_rules! own {
     ($($(#[$doc:meta])* $variant:ident: $kind:ident $name:literal $labels:tt in $scope:ident, $help:literal;)*) => {
-        /// An own family; its number is its [`FamilyId`].
+        /// One of the exporter's own families; the discriminant is its [`FamilyId`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u16)]
         pub enum Own {
             $($(#[$doc])* $variant,)*
         }
 
-        /// Every own family, in the order of the page.
+        /// All own families, in page order.
         pub(super) const ROWS: &[Row] = &[
             $(Row { name: $name, kind: Kind::$kind, labels: &$labels, scope: $scope, help: $help },)*
         ];
@@ -49,91 +49,97 @@ impl From<Own> for FamilyId {
 }
 
 own! {
-    /// Whether ZooKeeper answered at all.
+    /// At least one valid ZooKeeper reply.
     Up: Gauge "zk_up" [] in Member,
         "1 if the member gave at least one reply that is ZooKeeper's, even a refusal or 'not serving'; 0 if it gave none: dead, unreachable, silent, or something else listens there; absent if the exporter could not ask it for reasons of its own (zk_scrape_failure with reason limit)";
-    /// Whether it serves clients.
+    /// Serves clients.
     Serving: Gauge "zk_serving" [] in Member,
         "1 if the member serves clients: leader, follower, observer, standalone or read-only";
-    /// Whether the figures of this scrape are whole.
+    /// Metrics of this scrape are complete.
     MntrComplete: Gauge "zk_mntr_complete" [] in Member,
         "1 if a whole mntr reply (or the AdminServer's monitor) was read in this scrape; with 0 most other series of the member are missing or partial";
-    /// The state set.
+    /// Server state, as a state set.
     ServerState: Gauge "zk_server_state" ["state"] in Member,
         "1 for the state the member is in, 0 for the six others (mntr key server_state, or the Mode line of srvr)";
-    /// Identity.
+    /// Version and ids.
     MemberInfo: Info "zk_member" ["version", "server_id", "peer_type", "source"] in Member,
-        "Who answered: ZooKeeper version, server id and peer type where known, and the source of the figures (mntr, adminserver or srvr)";
-    /// Phase of the peer.
+        "Who answered: ZooKeeper version, server id and peer type where known, and the source of the figures (mntr, native, adminserver or srvr)";
+    /// Peer state.
     PeerStateInfo: Info "zk_peer_state" ["peer_state"] in Member,
         "Phase of the ZAB protocol as the member words it, for example 'following - broadcast' (mntr key peer_state)";
-    /// Whom an observer follows.
+    /// Server an observer learns from.
     ObserverMasterInfo: Info "zk_observer_master" ["peer"] in Member,
         "Server id an observer learns from (mntr key observer_master_id)";
-    /// What failed in this scrape.
+    /// Failures of this scrape.
     ScrapeFailure: Gauge "zk_scrape_failure" ["command", "reason"] in Member,
         "1 for each command that failed in this scrape, with the reason; absent otherwise. Not serving is a state, not a failure";
-    /// What failed so far.
+    /// Failures since the start.
     ScrapeFailures: Counter "zk_scrape_failures" ["command", "reason"] in Member,
         "Words that failed since the exporter started, by reason";
-    /// Time for the member.
+    /// Scrape duration of a member.
     ScrapeDuration: Gauge "zk_scrape_duration_seconds" [] in Member,
         "Time from connect to last byte of the command that took longest in this scrape; absent where the exporter could not ask all commands for reasons of its own";
-    /// Time of the handshake.
+    /// Duration of the TCP connect.
     ConnectDuration: Gauge "zk_connect_duration_seconds" [] in Member,
         "Time of the TCP connect, with the TLS handshake where there is one: the state of the network, not of ZooKeeper";
-    /// How long a certificate holds.
+    /// Expiry of a presented certificate.
     TlsCertificateNotAfter: Gauge "zk_tls_certificate_not_after_timestamp_seconds" ["subject"] in Member,
         "End of the validity of each certificate the member showed, in seconds since 1970; there too when it was refused";
-    /// High half of the zxid.
+    /// High 32 bits of the zxid.
     ZxidEpoch: Gauge "zk_zxid_epoch" [] in Member,
-        "Epoch of the last transaction the member processed: the high 32 bits of the zxid (srvr line Zxid)";
-    /// Low half of the zxid.
+        "Epoch of the last transaction the member processed: the high 32 bits of the zxid (srvr line Zxid); absent for other products, whose log index has no epochs";
+    /// Low 32 bits of the zxid.
     ZxidSequence: Gauge "zk_zxid_sequence" [] in Member,
-        "Sequence number of the last processed transaction within its epoch: the low 32 bits of the zxid (srvr line Zxid); near 4294967295 the leader forces an election";
-    /// Transactions behind the leader.
+        "Sequence number of the last processed transaction within its epoch: the low 32 bits of the zxid (srvr line Zxid); near 4294967295 the leader forces an election; absent for other products";
+    /// zxid lag behind the leader.
     ZxidLag: Gauge "zk_zxid_lag" [] in Member,
         "Transactions of the leader's epoch that the member had not processed when it was asked: 0 on the leader, absent on a member of another epoch and without a leader. A member that seems behind is asked again after the leader, so that traffic alone is no lag";
-    /// Keys outside the catalogue.
+    /// Data digest matches the reference.
+    DataDigestAgrees: Gauge "zk_data_digest_agrees" [] in Member,
+        "1 if the digest of the member's data tree, at the newest transaction for which others have one too, is that of most of them (of the leader, where no two agree), 0 if it differs; absent where it cannot be compared (just restarted, digests off, hash refused, another version of digests) and while zk_data_digest_pending is 1 (module key digests)";
+    /// Data digest differs, not proven yet.
+    DataDigestPending: Gauge "zk_data_digest_pending" [] in Member,
+        "1 while the digest of the member differs, but one of the two was written before the members were seen serving: a tree into which a snapshot was being received has such digests too. Decided when 128 more transactions are written; absent otherwise (module key digests)";
+    /// Keys that are not in the catalogue.
     Unknown: Unknown "zk_unknown" ["key"] in Member,
         "Value of an mntr key that this exporter does not know, under its original name";
-    /// Why the host's reading is missing.
+    /// Why host metrics are missing.
     HostFailure: Gauge "zk_host_failure" ["reason"] in Member,
         "1 while the process of a member on this host cannot be read (module key host): no_listener (no process listens at its port), no_permission (run the exporter as root or as ZooKeeper's user), not_zookeeper (a proxy holds the port), proc, timeout; absent otherwise";
-    /// Threads of the server.
+    /// Threads of the server process.
     HostThreads: Gauge "zk_process_threads" [] in Member,
         "Threads of the server process, as the kernel counts them (module key host)";
-    /// What CPU there is for the server.
+    /// CPUs available to the server process.
     HostCpus: Gauge "zk_process_cpus" [] in Member,
         "CPUs that the server process may use: its affinity, or the cpu.max of its control groups where that is less; compare with the rate of zk_process_cpu_seconds_total (module key host)";
-    /// Reads of the server.
+    /// Bytes read by the server process.
     HostReadBytes: Counter "zk_process_read_bytes" [] in Member,
         "Bytes that the server process caused to be read from storage (module key host)";
-    /// Writes of the server.
+    /// Bytes written by the server process.
     HostWrittenBytes: Counter "zk_process_written_bytes" [] in Member,
         "Bytes that the server process caused to be written to storage (module key host)";
-    /// Files of the server.
+    /// Size of a server directory.
     DirUsed: Gauge "zk_dir_used_bytes" ["dir", "path"] in Member,
         "Bytes of the files in the data directory (dir=data: snapshots) and in the directory of transaction logs (dir=log) (module key host)";
-    /// Room on the disk.
+    /// Free space of the file system.
     DirFree: Gauge "zk_dir_free_bytes" ["dir", "path"] in Member,
         "Bytes that may still be written to the disk of the directory; at 0 the member stops (module key host)";
-    /// Size of the disk.
+    /// Size of the file system.
     DirSize: Gauge "zk_dir_filesystem_size_bytes" ["dir", "path"] in Member,
         "Size of the file system that holds the directory (module key host)";
-    /// Who is asked.
+    /// Queried members.
     EnsembleMembers: Gauge "zk_ensemble_members" [] in Ensemble,
         "Members that are asked, observers included";
-    /// Who answered.
+    /// Members that replied.
     EnsembleMembersUp: Gauge "zk_ensemble_members_up" [] in Ensemble,
         "Members that gave at least one reply that is ZooKeeper's (sum of zk_up); absent where none did and some could not be asked";
-    /// Whom the exporter could not ask.
+    /// Members not queried because of the exporter's own limits.
     LimitedMembers: Gauge "zk_exporter_limited_members" ["limit"] in Ensemble,
-        "Members that a limit of the exporter's own kept it from asking in this scrape, wholly or in part: sockets (connections), files, ports, memory, threads, deadline (too little time), cpu, internal (a defect); absent otherwise. A member that was not asked at all has no zk_up, zk_serving, zk_mntr_complete and zk_server_state";
-    /// Who votes.
+        "Members that a limit of the exporter's own kept it from asking in this scrape, wholly or in part: sockets (connections), files, ports, memory, threads, deadline (too little time), cpu, address (a discovered name resolves only to addresses that it refuses, such as loopback), internal (a defect); absent otherwise. A member that was not asked at all has no zk_up, zk_serving, zk_mntr_complete and zk_server_state";
+    /// Number of voters.
     EnsembleVoters: Gauge "zk_ensemble_voters" [] in Ensemble,
         "Members that vote, whether they answer or not; 1 for a standalone server. zk_ensemble_voters_source_info says where the number comes from";
-    /// Where the number of voters comes from.
+    /// Source of the number of voters.
     EnsembleVotersSourceInfo: Info "zk_ensemble_voters_source" ["source"] in Ensemble,
         "Where zk_ensemble_voters comes from: conf (the membership the servers state), quorum_size (mntr), configuration (the members of this exporter's own configuration) or standalone";
     /// Voters that serve clients.
@@ -142,130 +148,154 @@ own! {
     /// Voters in sync with the leader.
     EnsembleVotersSynced: Gauge "zk_ensemble_voters_synced" [] in Ensemble,
         "Voters in sync, the leader included: what the leader says, less voters that did not answer as leader or follower, but a majority as long as the leader says that it has one; 0 without a leader in sight. A lower bound as seen from the exporter; absent where the exporter cannot know. Behind a leader that is not seen (zk_ensemble_leader_state) it is what the followers prove";
-    /// How many voters make a decision.
+    /// Size of a majority.
     EnsembleMajority: Gauge "zk_ensemble_majority" [] in Ensemble,
         "Voters that must be in sync for any write: half of zk_ensemble_voters, rounded down, plus 1; absent where groups and weights decide";
-    /// How many voters may still fail.
+    /// Quorum margin.
     EnsembleQuorumMargin: Gauge "zk_ensemble_quorum_margin" [] in Ensemble,
         "Failures of voters that the quorum survives, whichever they hit: voters in sync beyond the majority, or what groups and weights allow. With 0 one more failure stops the ensemble, below 0 it has stopped or is out of the exporter's sight. Always 0 for a standalone server: alert only where zk_ensemble_voters > 1";
     /// Whether writes are possible.
     EnsembleHasQuorum: Gauge "zk_ensemble_has_quorum" [] in Ensemble,
         "1 if a member answers as leader and the voters it reports in sync, itself included, are a majority; 1 for a standalone server that serves. 0 means that no quorum answers the exporter: it is lost, or out of its sight. Absent where the exporter cannot know: see zk_ensemble_leader_state and zk_ensemble_quorum_unsupported";
-    /// Who leads, in number.
+    /// Number of leaders.
     EnsembleLeaders: Gauge "zk_ensemble_leaders" [] in Ensemble,
         "Members of the ensemble that lead; 1 is healthy, 0 for a standalone server. An old leader of a lower epoch that was cut off or has just been resumed does not count: it can decide nothing";
-    /// Who leads, by name.
+    /// Name of the leader.
     EnsembleLeaderInfo: Info "zk_ensemble_leader" ["member"] in Ensemble,
         "The member that leads; also the one that says that it does not serve while all others follow, so that no other can be their leader (leaderServes=no, or for a moment one that has just stepped down)";
-    /// Whether the leader is seen.
+    /// Visibility of the leader.
     EnsembleLeaderState: Gauge "zk_ensemble_leader_state" ["state"] in Ensemble,
         "1 for one of four states, 0 for the others: seen (a member answers as leader, or stands alone), hidden (members follow a leader that does not answer as one and that nothing speaks against: it serves no clients, is not asked, or they have followed it for longer than syncLimit), silent (members follow a leader that does not answer, for no longer than syncLimit yet), none (no member leads or follows)";
     /// Members of another ensemble.
     EnsembleForeignMembers: Gauge "zk_ensemble_foreign_members" [] in Ensemble,
         "Listed members that belong to another ensemble by their membership; 0 is healthy, more is a mistake in the exporter's configuration. They count in no other figure of the ensemble but zk_ensemble_members and zk_ensemble_members_up";
-    /// Members that are listed twice.
+    /// Duplicate members.
     EnsembleDuplicateMembers: Gauge "zk_ensemble_duplicate_members" [] in Ensemble,
         "Listed members that are a server which is already listed under another address; 0 is healthy";
-    /// Voters that are not watched.
+    /// Voters that are not queried.
     EnsembleVotersNotAsked: Gauge "zk_ensemble_voters_not_asked" [] in Ensemble,
         "Voters of the current membership that are not among the members asked: the name is gone from DNS, the address changed, or it is not listed; 0 is healthy. Absent where no membership is known, and where one member alone is asked";
-    /// Versions.
+    /// Distinct versions.
     EnsembleDistinctVersions: Gauge "zk_ensemble_distinct_versions" [] in Ensemble,
         "Different ZooKeeper versions among the members that answer; 1 is healthy, more is a rolling upgrade or a forgotten member";
-    /// Configurations.
+    /// Distinct configurations.
     EnsembleDistinctConfigs: Gauge "zk_ensemble_distinct_configs" [] in Ensemble,
         "Different configurations among the members whose conf is known, by what must be equal everywhere: tickTime, initLimit, syncLimit, session timeouts, maxClientCnxns, membership and its version; 1 is healthy. zookeeper-exporter info shows which keys differ";
-    /// Opinions about the number of voters.
+    /// Distinct quorum sizes.
     EnsembleDistinctQuorumSizes: Gauge "zk_ensemble_distinct_quorum_sizes" [] in Ensemble,
         "Different values of zk_quorum_size among the members that answer; 1 is healthy";
-    /// Epochs.
+    /// Distinct epochs.
     EnsembleDistinctEpochs: Gauge "zk_ensemble_distinct_epochs" [] in Ensemble,
         "Different epochs among leaders, followers and observers that answer; 1 is healthy, 2 is normal for a moment after an election; absent without a leader. A follower counts to the leader's epoch until that has its first transaction";
+    /// Committed transactions are missing.
+    EnsembleZxidRegressed: Gauge "zk_ensemble_zxid_regressed" [] in Ensemble,
+        "1 if the newest zxid is lower than one that the ensemble had before, by epoch or within the epoch of a new leader: a majority of the voters was started without its data, and committed transactions are gone; 0 is healthy. Ends when the zxid is above again. Absent while no leader answers as one, and in a query without an earlier one";
+    /// Members with different data.
+    EnsembleDataDiverged: Gauge "zk_ensemble_data_diverged" [] in Ensemble,
+        "1 if members hold different data, proven by digests that both wrote down while they served; 0 if all that were compared agree; absent where none could be compared, and while a difference may come from a snapshot that a member has just received (module key digests)";
+    /// zxid of the last data comparison.
+    EnsembleDataComparedZxid: Gauge "zk_ensemble_data_compared_zxid" [] in Ensemble,
+        "Newest transaction (zxid) at which the digests of two members or more were compared: the epoch times 4294967296, plus the sequence number. A member writes a digest down every 128 transactions (module key digests)";
     /// Quorums that cannot be computed.
     EnsembleQuorumUnsupported: Gauge "zk_ensemble_quorum_unsupported" [] in Ensemble,
         "1 if the ensemble decides by means that the exporter cannot compute: a leader that goes on without a majority for longer than syncLimit (oraclePath), or groups that fit no rule; zk_ensemble_quorum_margin and zk_ensemble_has_quorum are then absent";
-    /// Members whose own metrics were left out of the page.
+    /// Quorum margin after the loss of the worst zone.
+    EnsembleZoneMargin: Gauge "zk_ensemble_zone_margin" [] in Ensemble,
+        "Quorum margin that is left after the loss of any one zone, whichever is worst: at 0 or above the ensemble survives it, below 0 it stops. Groups and weights are respected. Absent where the quorum is not known or a voter has no known zone (keys zone and zone_pattern)";
+    /// Voters of each zone.
+    ZoneVoters: Gauge "zk_zone_voters" ["zone"] in Ensemble,
+        "Voters in the zone, whether they answer or not (keys zone and zone_pattern); of more than 32 zones only those with most voters";
+    /// Members whose metrics are omitted from the page.
     EnsembleMembersOmitted: Gauge "zk_ensemble_members_omitted" [] in Ensemble,
         "Members whose own metrics (all that mntr says) are left out of this page, because they could not be written within the scrape timeout; absent while nothing is left out. Raise scrape_timeout, choose metrics: essential, or scrape /probe for each ensemble";
-    /// Whether the ensemble works for a client.
+    /// Canary succeeds.
     CanaryUp: Gauge "zk_canary_up" ["member"] in Ensemble,
         "1 if the canary's last round succeeded: a znode was made, read, watched, changed and removed in time. Without the label member it talked to whichever member let it in (module key canary)";
-    /// How long each of its operations took.
+    /// Duration of each canary operation.
     CanaryDuration: Gauge "zk_canary_duration_seconds" ["member", "operation"] in Ensemble,
         "Time of each operation in the canary's last round: create, read, update, watch (from the change to the event), delete, and connect in rounds that had to open a session; absent for what failed or was not reached";
-    /// Its failures.
+    /// Canary failures.
     CanaryFailures: Counter "zk_canary_failures" ["member", "operation", "error"] in Ensemble,
         "Rounds of the canary that failed since the exporter started, by the operation that failed and why";
-    /// Its rounds.
+    /// Canary rounds.
     CanaryRounds: Counter "zk_canary_rounds" ["member"] in Ensemble,
         "Rounds of the canary since the exporter started, failed ones included";
-    /// How old its figures are.
+    /// Age of the canary results.
     CanaryAge: Gauge "zk_canary_age_seconds" ["member"] in Ensemble,
         "Time since the canary's last round ended; far above its interval, the canary itself hangs";
-    /// What znodes hold.
+    /// Durations of canary operations.
+    CanaryOperationDurations: Histogram "zk_canary_operation_duration_seconds" ["operation"] in Ensemble,
+        "Time of each operation of all canaries of the ensemble since the exporter started, those that failed not included; every round counts, however rare scrapes are. A native histogram in protobuf (module key canary)";
+    /// Durations of member scrapes.
+    MemberScrapeDurations: Histogram "zk_ensemble_member_scrape_duration_seconds" [] in Ensemble,
+        "Values of zk_scrape_duration_seconds of all members of the ensemble since the exporter started, one a member and round. A native histogram in protobuf";
+    /// Durations of TCP connects.
+    MemberConnectDurations: Histogram "zk_ensemble_member_connect_duration_seconds" [] in Ensemble,
+        "Values of zk_connect_duration_seconds of all members of the ensemble since the exporter started, one a member and round. A native histogram in protobuf";
+    /// Values of znodes.
     ZnodeValue: Gauge "zk_znode_value" ["path", "pointer"] in Ensemble,
         "Number that the znode holds, or that the JSON pointer leads to in its data (module key znodes)";
-    /// Thresholds of alarms.
+    /// Alarm thresholds of znodes.
     ZnodeAlarmThreshold: Gauge "zk_znode_alarm_threshold" ["path", "severity"] in Ensemble,
         "Threshold for zk_znode_value of the same path, as its alarm znode holds it; zookeeper-exporter alarm set writes it";
-    /// Children of znodes.
+    /// Number of children of znodes.
     ZnodeChildren: Gauge "zk_znode_children" ["path"] in Ensemble,
         "Children of the znode (module key znodes)";
-    /// When znodes changed.
+    /// Last change of znodes.
     ZnodeLastChange: Gauge "zk_znode_last_change_timestamp_seconds" ["path"] in Ensemble,
         "When the data of the znode changed last, in seconds since 1970 by the ensemble's clock; time() less it is its age (module key znodes)";
     /// Why a znode cannot be read.
     ZnodeFailure: Gauge "zk_znode_failure" ["path", "reason"] in Ensemble,
         "1 for each path that could not be read as a number in the last reading, or alarm znode that holds no threshold, with the reason: no_node, not_a_number, pointer, bad_alarm, too_large, no_auth, limit, connect, timeout, ...; absent otherwise";
-    /// How old the readings of znodes are.
+    /// Age of the znode readings.
     ZnodeAge: Gauge "zk_znode_reading_age_seconds" [] in Ensemble,
         "Time since the znodes were read last (module key znodes)";
-    /// What a cap or a rule took away.
+    /// Dropped samples.
     DroppedSamples: Counter "zk_exporter_dropped_samples" ["ensemble", "member", "reason"] in Exporter,
-        "Values of replies that did not become samples: negative or not finite where that is impossible, not a number, a duplicate, or over a cap";
-    /// Texts that were too long.
+        "Values of replies that did not become samples: negative where that is impossible, wrapped (from 2^63 up), not finite, not a number, a duplicate, or over a cap";
+    /// Truncated texts.
     CutTexts: Counter "zk_exporter_cut_texts" [] in Exporter,
         "Texts of servers (names, versions, settings, subjects of certificates) of which only the first 1024 bytes are kept";
-    /// What the limit of members took away.
+    /// Dropped discovered members.
     DroppedMembers: Counter "zk_exporter_dropped_members" ["ensemble", "reason"] in Exporter,
         "Members that discovery found and that were not asked: over --limit.members-per-ensemble (reason cap), or with an address that the policy excludes (reason address); counted at every scrape";
-    /// The numbers behind the alert rules.
+    /// Active limits of alerts.
     AlertThreshold: Gauge "zk_alert_threshold" ["alert", "severity", "ensemble"] in Exporter,
         "Limit of an alert at a severity, in the base unit of what it is compared with; with the label ensemble where that ensemble has its own. For threshold lines: the rules have the same numbers as literals";
-    /// Whether the active configuration is the one in the file.
+    /// Result of the last reload.
     ConfigLastReloadSuccessful: Gauge "zk_exporter_config_last_reload_successful" [] in Exporter,
         "1 if the last reading of the configuration, at the start or by a reload, succeeded; with 0 an older one is active";
-    /// Since when the configuration is active.
+    /// Time of the last successful reload.
     ConfigLastReloadSuccessTimestamp: Gauge "zk_exporter_config_last_reload_success_timestamp_seconds" [] in Exporter,
         "Time of the last successful reading of the configuration, in seconds since 1970";
-    /// Build.
-    BuildInfo: Info "zk_exporter_build" ["version", "rustversion"] in Exporter,
-        "Version of the exporter and of the compiler that built it";
-    /// Own HTTP traffic.
+    /// Build information.
+    BuildInfo: Info "zk_exporter_build" ["version", "revision", "branch", "builddate", "target", "features", "rustversion"] in Exporter,
+        "Version of the exporter, what it was built from, and the compiler that built it";
+    /// HTTP requests served.
     HttpRequests: Counter "zk_exporter_http_requests" ["handler", "code"] in Exporter,
         "HTTP requests answered by the exporter";
-    /// Own HTTP time.
+    /// Rejected HTTP connections.
     HttpConnectionsRejected: Counter "zk_exporter_http_connections_rejected" [] in Exporter,
         "HTTP connections closed because too many were open: the one that was idle longest, or the new one where none was idle";
-    /// CPU of the exporter.
+    /// CPU time of the exporter.
     ProcessCpu: Counter "process_cpu_seconds" [] in Exporter,
         "CPU time the exporter has used, user and system";
-    /// Memory of the exporter.
+    /// Resident memory of the exporter.
     ProcessResidentMemory: Gauge "process_resident_memory_bytes" [] in Exporter,
         "Resident memory of the exporter";
-    /// Address space of the exporter.
+    /// Virtual memory of the exporter.
     ProcessVirtualMemory: Gauge "process_virtual_memory_bytes" [] in Exporter,
         "Address space of the exporter";
-    /// Open descriptors of the exporter.
+    /// Open file descriptors of the exporter.
     ProcessOpenFds: Gauge "process_open_fds" [] in Exporter,
         "Open file descriptors of the exporter";
-    /// Descriptor limit of the exporter.
+    /// File descriptor limit of the exporter.
     ProcessMaxFds: Gauge "process_max_fds" [] in Exporter,
         "Limit of open file descriptors of the exporter";
     /// Threads of the exporter.
     ProcessThreads: Gauge "process_threads" [] in Exporter,
         "Threads of the exporter";
-    /// Start of the exporter.
+    /// Start time of the exporter.
     ProcessStartTime: Gauge "process_start_time_seconds" [] in Exporter,
         "Start of the exporter, in seconds since 1970";
 }

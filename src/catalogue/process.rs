@@ -1,21 +1,21 @@
-//! Figures of the server process that both the Prometheus dialect and the kernel know: one family for both.
+//! Metrics of the server process that both the Prometheus provider and the kernel report, with one family for both.
 
 use super::{FamilyId, Meaning, catalogue};
 
-/// A figure of the process.
+/// A metric of the server process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcessFigure {
     /// CPU time.
     Cpu,
     /// Resident memory.
     ResidentMemory,
-    /// Address space.
+    /// Virtual memory.
     VirtualMemory,
-    /// When it started.
+    /// Start time.
     Start,
     /// Open file descriptors.
     OpenFds,
-    /// Most file descriptors.
+    /// Limit of file descriptors.
     MaxFds,
 }
 
@@ -32,7 +32,7 @@ impl ProcessFigure {
         }
     }
 
-    /// The family; `None` only if its row were gone, which a test holds.
+    /// The family; always present, which a test checks.
     #[must_use]
     pub fn family(self) -> Option<FamilyId> {
         match catalogue().lookup(self.key()) {

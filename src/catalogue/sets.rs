@@ -1,8 +1,8 @@
-//! Families whose key holds a namespace or a server id, which becomes a label.
+//! Families whose key contains a namespace or a server id, which becomes a label.
 
 use super::metric::{Label, Metric, Role, advanced, basic, counter, gauge};
 
-#[rustfmt::skip] // Three lines a metric: key and family, HELP, the rest.
+#[rustfmt::skip] // Three lines per metric: key and family, HELP, the rest.
 pub(super) const ROWS: &[Metric] = &[
     advanced("ack_latency", "zk_ack_latency_seconds",
         "From the making of a transaction until each server acknowledged it; sampled once in 1000 transactions, so absent on a quiet leader (mntr keys *_<server id>_ack_latency)")

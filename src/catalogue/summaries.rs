@@ -1,8 +1,8 @@
-//! Samples that ZooKeeper sums up itself: latencies, queue lengths, batch sizes.
+//! Summaries computed by ZooKeeper: latencies, queue lengths, batch sizes.
 
 use super::metric::{Metric, Role, advanced, basic};
 
-#[rustfmt::skip] // Three lines a metric: key and family, HELP, the rest.
+#[rustfmt::skip] // Three lines per metric: key and family, HELP, the rest.
 pub(super) const ROWS: &[Metric] = &[
     advanced("close_session_prep_time", "zk_close_session_prep_time_seconds",
         "Time to prepare the end of a session, which grows with its ephemeral znodes (mntr keys *_close_session_prep_time)")

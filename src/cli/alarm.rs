@@ -1,5 +1,6 @@
-//! `alarm`: set, list and clear the thresholds of znodes, in znodes of their own.
+//! `alarm`: sets, lists and clears thresholds of znodes, which are stored in separate alarm znodes.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,11 +8,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::out::{print, tell};
+use super::one_shot::look_sockets;
+use super::stdout::{print, tell};
 use super::{UsageError, targets};
-use crate::config::{self, Config, EnsembleConfig, Module, znode};
+use crate::config::{self, Address, Discovery, EnsembleConfig, Limits, Module, znode};
+use crate::scrape::{EnsembleReport, Scraper};
 use crate::session::{Session, SessionError, SessionParams};
+use crate::settings::Settings;
 use crate::text;
+use crate::verdict::judge;
 use crate::wire;
 use crate::znode::alarm::{self, Alarm, Listed};
 
@@ -36,18 +41,19 @@ pub(super) struct AlarmCommand {
 
 #[derive(Debug, clap::Subcommand)]
 enum AlarmAction {
-    /// Set the threshold of a znode: make its alarm znode and the parents of that, or change what it holds.
+    /// Create or update the alarm znode of a znode, creating parent znodes as needed.
     #[command(after_help = EXAMPLES)]
     Set(Set),
-    /// List the alarms that are set, with what their znodes hold now.
+    /// List the alarms with the current values of their znodes.
     List(List),
-    /// Remove the alarm of a znode: exit 1 where there is none.
+    /// Remove the alarm of a znode; exit 1 if there is none.
     Clear(Clear),
 }
 
 #[derive(Debug, clap::Args)]
 struct Target {
-    /// An ensemble as [NAME=]HOST:PORT[,HOST:PORT...]; where there are more, --ensemble chooses. Default: localhost:2181.
+    /// An ensemble as [NAME=]HOST:PORT[,HOST:PORT...]; where there are more, --ensemble chooses. Default:
+    /// localhost:2181.
     #[arg(long, env = "ZOOKEEPER_EXPORTER_ZOOKEEPER", value_name = "[NAME=]MEMBERS", conflicts_with = "config_file")]
     zookeeper: Vec<String>,
 
@@ -59,23 +65,23 @@ struct Target {
     #[arg(long, value_name = "NAME")]
     ensemble: Option<String>,
 
-    /// Most time for all of it.
+    /// Timeout of the whole command.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = config::parse_duration)]
     timeout: Duration,
 }
 
 #[derive(Debug, clap::Args)]
 struct Set {
-    /// The znode to watch, for example /load; a glob as in the configuration stands for all it finds.
+    /// The znode to watch, e.g. /load, or a glob as in the configuration.
     #[arg(value_name = "PATH")]
     path: String,
-    /// The critical threshold; with --warning it may be left out.
+    /// The critical threshold; optional with --warning.
     #[arg(value_name = "CRITICAL", allow_negative_numbers = true, required_unless_present = "warning", value_parser = number)]
     critical: Option<f64>,
     /// The threshold of the early warning.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = number)]
     warning: Option<f64>,
-    /// Let the alarm end with this command, which then stays until it is interrupted.
+    /// Remove the alarm when this command ends, which then runs until it is interrupted.
     #[arg(long)]
     ephemeral: bool,
     #[command(flatten)]
@@ -90,7 +96,7 @@ enum Output {
 
 #[derive(Debug, clap::Args)]
 struct List {
-    /// How the list is written.
+    /// Output format.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     output: Output,
     #[command(flatten)]
@@ -106,21 +112,31 @@ struct Clear {
     target: Target,
 }
 
-/// Characters of a path in the table: any client may make a znode with a name of megabytes.
+/// Maximum length of a path in the table, in characters; a znode path may have megabytes.
 const MAX_PATH: usize = 256;
 
-/// How long a command waits for its session to close.
+/// Timeout for finding the members that do not belong to the ensemble.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Timeout for closing the session.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl AlarmCommand {
     pub(super) fn run(self) -> Result<ExitCode, UsageError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| UsageError(format!("cannot start the runtime: {error}")))?;
+        let target = match &self.command {
+            AlarmAction::Set(set) => &set.target,
+            AlarmAction::List(list) => &list.target,
+            AlarmAction::Clear(clear) => &clear.target,
+        };
+        // Outside the runtime, where the scraper starts no background tasks.
+        let subject = target.subject()?;
         let code = runtime.block_on(async {
             match self.command {
-                AlarmAction::Set(set) => set.run().await,
-                AlarmAction::List(list) => list.run().await,
-                AlarmAction::Clear(clear) => clear.run().await,
+                AlarmAction::Set(set) => set.run(subject).await,
+                AlarmAction::List(list) => list.run(subject).await,
+                AlarmAction::Clear(clear) => clear.run(subject).await,
             }
         });
         runtime.shutdown_background();
@@ -129,7 +145,7 @@ impl AlarmCommand {
 }
 
 impl Set {
-    async fn run(self) -> Result<ExitCode, UsageError> {
+    async fn run(self, subject: AlarmSubject) -> Result<ExitCode, UsageError> {
         let alarm = Alarm { warning: self.warning, critical: self.critical };
         if let (Some(warning), Some(critical)) = (alarm.warning, alarm.critical)
             && warning >= critical
@@ -138,11 +154,11 @@ impl Set {
                 "--warning {warning} is not below the critical threshold {critical}; write a smaller one"
             )));
         }
-        let ensemble = self.target.ensemble()?;
-        let (root, deadline) = (root(&ensemble), self.target.deadline());
+        let (root, deadline) = (subject.root(), self.target.deadline());
         let path = watched(&self.path, &root)?;
-        let mut session = session(&ensemble);
-        let config = &ensemble.module.extras.session;
+        let Some(mut session) = subject.session(deadline).await else { return Ok(ExitCode::FAILURE) };
+        let ensemble = &subject.ensemble;
+        let config = &ensemble.module.probes.session;
         let done = match session.client(deadline).await {
             Ok(client) => alarm::set(&client, &root, &path, alarm, self.ephemeral, config).await,
             Err(error) => Err(error),
@@ -152,7 +168,7 @@ impl Set {
             session.close(CLOSE_TIMEOUT).await;
             return Ok(code);
         }
-        let zones = ensemble.module.extras.znodes.iter().flat_map(|znodes| &znodes.paths);
+        let zones = ensemble.module.probes.znodes.iter().flat_map(|znodes| &znodes.paths);
         if self.target.config_file.is_some() && !zones.into_iter().any(|zone| zone.path() == path || zone.covers(&path))
         {
             tell(format_args!("note: {path} is not among the znodes of the module; add it under znodes: paths:"));
@@ -167,7 +183,7 @@ impl Set {
     }
 }
 
-/// Until a signal comes, or the session is lost for good.
+/// Waits for a signal or the end of the session.
 async fn wait(session: &mut Session) -> Result<(), UsageError> {
     use tokio::signal::unix::{SignalKind, signal};
     let no_signals = |error| UsageError(format!("cannot listen for signals: {error}"));
@@ -182,10 +198,9 @@ async fn wait(session: &mut Session) -> Result<(), UsageError> {
 }
 
 impl List {
-    async fn run(self) -> Result<ExitCode, UsageError> {
-        let ensemble = self.target.ensemble()?;
-        let (root, deadline) = (root(&ensemble), self.target.deadline());
-        let mut session = session(&ensemble);
+    async fn run(self, subject: AlarmSubject) -> Result<ExitCode, UsageError> {
+        let (root, deadline) = (subject.root(), self.target.deadline());
+        let Some(mut session) = subject.session(deadline).await else { return Ok(ExitCode::FAILURE) };
         let listed = match session.client(deadline).await {
             Ok(client) => alarm::list(&client, &root).await,
             Err(error) => Err(error),
@@ -206,11 +221,10 @@ impl List {
 }
 
 impl Clear {
-    async fn run(self) -> Result<ExitCode, UsageError> {
-        let ensemble = self.target.ensemble()?;
-        let (root, deadline) = (root(&ensemble), self.target.deadline());
+    async fn run(self, subject: AlarmSubject) -> Result<ExitCode, UsageError> {
+        let (root, deadline) = (subject.root(), self.target.deadline());
         let path = watched(&self.path, &root)?;
-        let mut session = session(&ensemble);
+        let Some(mut session) = subject.session(deadline).await else { return Ok(ExitCode::FAILURE) };
         let done = match session.client(deadline).await {
             Ok(client) => alarm::clear(&client, &root, &path).await,
             Err(error) => Err(error),
@@ -228,15 +242,22 @@ impl Clear {
     }
 }
 
+/// The ensemble of the command.
+struct AlarmSubject {
+    ensemble: EnsembleConfig,
+    /// Finds the members that do not belong to it.
+    scraper: Arc<Scraper>,
+}
+
 impl Target {
-    fn ensemble(&self) -> Result<EnsembleConfig, UsageError> {
-        let config: Config = if let Some(file) = &self.config_file {
-            config::load(file)?
-        } else {
-            config::from_flags(&targets::ensembles(&self.zookeeper), Module::default())?
+    fn subject(&self) -> Result<AlarmSubject, UsageError> {
+        let mut settings = match &self.config_file {
+            Some(file) => Settings::load(file, &[])?,
+            None => Settings::from_flags(&targets::ensembles(&self.zookeeper), Module::default(), &[])?,
         };
+        let config = &settings.config;
         let names = || config.ensembles.iter().map(|ensemble| &*ensemble.name).collect::<Vec<_>>().join(", ");
-        match &self.ensemble {
+        let ensemble = match &self.ensemble {
             Some(name) => config
                 .ensembles
                 .iter()
@@ -247,7 +268,10 @@ impl Target {
                 Err(UsageError(format!("there are several ensembles; choose one with --ensemble: {}", names())))
             }
             None => config.ensembles.first().cloned().ok_or_else(|| UsageError("the file has no ensemble".to_owned())),
-        }
+        }?;
+        settings.keep_ensembles(std::slice::from_ref(&ensemble.name)).map_err(UsageError)?;
+        let limits = Limits { sockets: look_sockets(None)?, ..Limits::default() };
+        Ok(AlarmSubject { ensemble, scraper: Arc::new(Scraper::new(&settings.config, limits)) })
     }
 
     fn deadline(&self) -> Instant {
@@ -255,17 +279,48 @@ impl Target {
     }
 }
 
-fn session(ensemble: &EnsembleConfig) -> Session {
-    let members = ensemble.members.iter().map(|member| member.address.clone()).collect();
-    let client = Arc::new(wire::Client::new(&ensemble.module));
-    Session::new(SessionParams::new(members, &ensemble.module, client))
+impl AlarmSubject {
+    fn root(&self) -> String {
+        self.ensemble.module.probes.alarms.root.clone()
+    }
+
+    /// A session that uses the members of the ensemble only; `None` if they belong to several, so that the intended one
+    /// is unknown.
+    async fn session(&self, deadline: Instant) -> Option<Session> {
+        let Self { ensemble, scraper } = self;
+        let members: Vec<_> = ensemble.members.iter().map(|member| member.address.clone()).collect();
+        let params = SessionParams::new(members, &ensemble.module, Arc::new(wire::Client::new(&ensemble.module)));
+        if ensemble.members.len() > 1 || ensemble.discovery != Discovery::Static {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let report = scraper.scrape(Instant::now() + LOOK_TIMEOUT.min(left / 2)).await;
+            for report in report.ensembles {
+                params.avoided.replace(strangers(&report)?);
+            }
+        }
+        Some(Session::new(params))
+    }
 }
 
-fn root(ensemble: &EnsembleConfig) -> String {
-    ensemble.module.extras.alarms.root.clone()
+/// The members of this report that do not belong to its ensemble, each with a line on standard error; `None` if the
+/// intended ensemble is unknown.
+fn strangers(report: &EnsembleReport) -> Option<BTreeSet<Address>> {
+    let verdict = judge(report);
+    let name = |place: &usize| &*report.members[*place].name;
+    if verdict.mixed {
+        let others = verdict.foreign.iter().map(name).collect::<Vec<_>>().join(", ");
+        tell(format_args!(
+            "the members belong to more than one ensemble, {others} to another one than the first: name those of one"
+        ));
+        return None;
+    }
+    for place in &verdict.strangers {
+        let what = if verdict.foreign.contains(place) { "belongs to another ensemble" } else { "is standalone" };
+        tell(format_args!("note: {} {what}, and is not used", name(place)));
+    }
+    Some(verdict.strangers.iter().filter_map(|place| name(place).parse().ok()).collect())
 }
 
-/// The path as it stands below the root: a glob keeps its star, which is a name like any other there.
+/// The path below the root. A glob is kept as it is: `*` is an ordinary character in a znode name.
 fn watched(path: &str, root: &str) -> Result<String, UsageError> {
     let path = znode::ZnodePath::new(path, None).map(|path| path.path().to_owned()).map_err(UsageError)?;
     match path.strip_prefix(root) {
@@ -279,7 +334,7 @@ fn watched(path: &str, root: &str) -> Result<String, UsageError> {
     }
 }
 
-/// Says what went wrong and what to do; the exit code is 1.
+/// Reports an error with a hint; the exit code is 1.
 fn failed(what: &str, session: &Session, error: SessionError) -> ExitCode {
     let advice = match error {
         SessionError::NodeExists => "it is there already; clear it first, or set it without --ephemeral".to_owned(),
@@ -316,7 +371,7 @@ fn table(alarms: &[Listed]) -> String {
     rows.iter().map(line).collect()
 }
 
-/// `ok`, `warning`, `critical`; `unknown` where there is nothing to compare.
+/// `ok`, `warning` or `critical`; `unknown` without a value or an alarm.
 fn state(listed: &Listed) -> &'static str {
     let (Some(alarm), Some(value)) = (listed.alarm, listed.value) else { return "unknown" };
     let above = |threshold: Option<f64>| threshold.is_some_and(|threshold| value > threshold);

@@ -1,4 +1,4 @@
-//! Reloads the configuration when its file has changed, where that is asked for.
+//! `--config.auto-reload-interval`: reloads the configuration when its file has changed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,24 +7,24 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::config::stamp::Stamp;
+use crate::config::fingerprint::Fingerprint;
 use crate::http::App;
 
-/// A file, and what it looked like before the current configuration was read.
+/// The configuration file, and its fingerprint from before the active configuration was read.
 #[derive(Debug)]
 pub(super) struct Watched {
     file: PathBuf,
-    read: Stamp,
+    read: Fingerprint,
 }
 
 impl Watched {
-    /// Looks at the file; called before it is read, so that no change in between is missed.
+    /// Takes the fingerprint. Must be called before the file is read, so that no change in between is missed.
     pub(super) fn new(file: &Path) -> Self {
-        Self { file: file.to_owned(), read: Stamp::of([file]) }
+        Self { file: file.to_owned(), read: Fingerprint::of([file]) }
     }
 
-    /// Reloads after each change, until the process ends. A file may be seen half-written: a change is read once it has
-    /// been the same for two looks. A file that cannot be used is reported once, and read again when it changes again.
+    /// Reloads after each change. A file may be partly written: a change is read once two consecutive checks have seen
+    /// the same file. An invalid file is reported once, and read again after its next change.
     pub(super) async fn reload(mut self, app: Arc<App>, every: Duration) {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -32,10 +32,10 @@ impl Watched {
         loop {
             ticks.tick().await;
             let file = self.file.clone();
-            let Ok(now) = spawn_blocking(move || Stamp::of([file.as_path()])).await else { continue };
+            let Ok(now) = spawn_blocking(move || Fingerprint::of([file.as_path()])).await else { continue };
             if now == before && now != self.read {
                 self.read = now.clone();
-                // A failure is in the log and the metrics.
+                // A failure is logged and counted.
                 let _ = app.reload().await;
             }
             before = now;

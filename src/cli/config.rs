@@ -1,10 +1,14 @@
-//! `config check`: say whether a configuration file can be used, before a running exporter is told to.
+//! `config check`: validates a configuration file before a running exporter reloads it.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::UsageError;
-use super::out::{Written, print};
+use super::stdout::{Written, print};
+use super::targets::ensembles;
+use crate::config::{Config, Module};
+use crate::http::Web;
+use crate::settings::Settings;
 
 /// `config` and its sub-commands.
 #[derive(Debug, clap::Args)]
@@ -15,32 +19,51 @@ pub(super) struct Configuration {
 
 #[derive(Debug, clap::Subcommand)]
 enum ConfigAction {
-    /// Check configuration files: exit 0 if all can be used, else 2 with the first mistake and its place.
+    /// Check configuration files: exit 0 if all are valid, else 2 with the first error and its position.
     Check(Check),
 }
 
 #[derive(Debug, clap::Args)]
 struct Check {
-    /// The files, as they are given to --config.file.
-    #[arg(required = true, value_name = "FILE")]
+    /// Files for --config.file. Default: those of the environment.
+    #[arg(value_name = "FILE", env = "ZOOKEEPER_EXPORTER_CONFIG_FILE",
+          required_unless_present_any = ["web_config_file", "zookeeper"])]
     files: Vec<PathBuf>,
+
+    /// Web configuration file (TLS, users, headers), with the files that it refers to.
+    #[arg(long = "web.config.file", env = "ZOOKEEPER_EXPORTER_WEB_CONFIG_FILE", value_name = "FILE")]
+    web_config_file: Option<PathBuf>,
+
+    /// Ensembles, as for the exporter.
+    #[arg(long, env = "ZOOKEEPER_EXPORTER_ZOOKEEPER", value_name = "[NAME=]MEMBERS")]
+    zookeeper: Vec<String>,
 }
 
 impl Configuration {
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
         let ConfigAction::Check(check) = &self.command;
+        // All files are checked, even if stdout is closed.
+        let mut failed = false;
+        // A failed write is reported once.
+        let mut ok = |name: &str, what: &str| {
+            failed = failed || print(&format!("{name}: ok{what}\n")) == Written::Failed;
+        };
         for file in &check.files {
-            let config = super::load(file)?;
-            let members: usize = config.ensembles.iter().map(|ensemble| ensemble.members.len()).sum();
-            let (ensembles, modules) = (config.ensembles.len(), config.modules.len());
-            let file = file.display();
-            // Without a reader the other files still count.
-            if print(&format!("{file}: ok: ensembles {ensembles}, members {members}, modules {modules}\n"))
-                == Written::Failed
-            {
-                return Ok(ExitCode::FAILURE);
-            }
+            ok(&file.display().to_string(), &summary(&Settings::load(file, &[])?.config));
         }
-        Ok(ExitCode::SUCCESS)
+        if !check.zookeeper.is_empty() {
+            let settings = Settings::from_flags(&ensembles(&check.zookeeper), Module::default(), &[])?;
+            ok("--zookeeper", &summary(&settings.config));
+        }
+        if let Some(file) = &check.web_config_file {
+            Web::load(Some(file.clone()))?;
+            ok(&file.display().to_string(), "");
+        }
+        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
+}
+
+fn summary(config: &Config) -> String {
+    let members: usize = config.ensembles.iter().map(|ensemble| ensemble.members.len()).sum();
+    format!(": ensembles {}, members {members}, modules {}", config.ensembles.len(), config.modules.len())
 }

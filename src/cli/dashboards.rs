@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::UsageError;
-use super::out::print;
 use super::replace::replace;
+use super::stdout::print;
 use crate::dashboard;
 
 const EXAMPLES: &str = "\
@@ -19,8 +19,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Dashboards {
-    /// The directory to write them into; it is made where it does not exist. Files of the same names are replaced,
-    /// others are left alone.
+    /// The output directory, created if necessary. Files of the same names are replaced, others are kept.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }

@@ -1,20 +1,20 @@
-//! The open files that the process may have, and how many of them are for connections to members.
+//! The limit of open files, and the share of it for connections to members.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::UsageError;
 use crate::wire;
 
-/// Descriptors beside connections and lookups: the log, listeners, the runtime, files that are read.
+/// File descriptors reserved for log, listeners, runtime and files.
 const OTHER: usize = 64;
 
-/// With fewer than this nothing works.
+/// Minimum limit of open files.
 const MIN_FILES: usize = 32;
 
 /// Raises the limit of open files to the hard limit, and returns the resulting limit.
 pub(super) fn raise_limit() -> Result<usize, UsageError> {
     let limit = getrlimit(Resource::Nofile);
-    // The administrator's intent is the hard limit; if raising it is refused, the soft one remains.
+    // If the kernel refuses, the soft limit remains.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     let files = getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
     if files < MIN_FILES {
@@ -24,20 +24,20 @@ pub(super) fn raise_limit() -> Result<usize, UsageError> {
     Ok(files)
 }
 
-/// Connections to members that may be open at once.
+/// The maximum number of connections to members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sockets {
-    /// What `--limit.sockets` says, or else what the descriptors allow.
+    /// `--limit.sockets`, or the number that the limit of open files allows.
     pub(super) max: usize,
-    /// The descriptors do not suffice for the reserve and that many connections.
+    /// Whether the limit of open files is too low for the reserve and `max`.
     pub(super) short: bool,
 }
 
-/// Divides the open files: `reserve` of them are for web clients and sessions.
+/// Divides the open files; `reserve` of them are kept for web clients and sessions.
 pub(super) fn sockets(files: usize, wanted: Option<usize>, reserve: usize) -> Sockets {
     let reserve = reserve.saturating_add(OTHER).saturating_add(wire::max_lookups());
     let left = files.saturating_sub(reserve);
-    // Where the reserve alone is too much, not all of it is in use at once.
+    // The reserve alone may exceed the limit, but it is rarely used completely.
     let allowed = left.max(files / 4).max(1);
     let max = wanted.unwrap_or(allowed);
     Sockets { max, short: max > left }

@@ -1,4 +1,4 @@
-//! The environment supplies flags that are not given; a given flag wins over it.
+//! Environment variables supply flags that are not given on the command line; the command line has priority.
 
 use std::ffi::OsString;
 
@@ -6,14 +6,14 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
-/// The flags with a variable that exclude others.
+/// Flags with an environment variable that conflict with other flags.
 const WITH_VARIABLE: [&str; 3] = ["zookeeper", "config_file", "timeout"];
 
-/// The flags that exclude one of these: an error stays one unless the command line has one of them.
+/// Flags that conflict with one of these. A conflict is an error unless the command line has one of them.
 const EXCLUDING: [&str; 5] = ["zookeeper", "config_file", "timeout", "host", "from"];
 
-/// Reads a command line. clap counts a variable as written, and so sees a contradiction where a user only overrides
-/// one: then it is read again without as few variables as will do.
+/// Parses a command line. clap treats a variable like a flag and also reports a conflict if a flag overrides a
+/// variable. In this case the line is parsed again, ignoring as few variables as necessary.
 pub(super) fn matches(command: &Command, line: &[OsString]) -> Result<ArgMatches, clap::Error> {
     let error = match command.clone().try_get_matches_from(line) {
         Err(error) if error.kind() == ErrorKind::ArgumentConflict => error,
@@ -27,14 +27,14 @@ pub(super) fn matches(command: &Command, line: &[OsString]) -> Result<ArgMatches
     heard.filter(chooses).ok_or(error)
 }
 
-/// The command with these variables unheard.
+/// The command, ignoring these variables.
 fn without(command: Command, unheard: &[&str]) -> Command {
     command
         .mut_args(|arg| if unheard.contains(&arg.get_id().as_str()) { arg.env(None::<&'static str>) } else { arg })
         .mut_subcommands(|command| without(command, unheard))
 }
 
-/// Whether the command line itself says whom to ask, so that it has something to win with.
+/// Whether the command line itself has one of the conflicting flags, which then has priority over the variables.
 fn chooses(matches: &ArgMatches) -> bool {
     let written = |id: &str| EXCLUDING.contains(&id) && matches.value_source(id) == Some(ValueSource::CommandLine);
     matches.ids().any(|id| written(id.as_str())) || matches.subcommand().is_some_and(|(_, matches)| chooses(matches))

@@ -1,4 +1,4 @@
-//! `healthy`: ask the exporter on this host, for containers and service managers.
+//! `healthy`: a health check of the exporter on this host, for containers and service managers.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConnection, StreamOwned};
 
-use super::out::tell;
+use super::stdout::tell;
+use super::web_flags::PathFlags;
 use super::{UsageError, listen};
 use crate::wire;
 
@@ -19,26 +20,31 @@ pub(super) struct Healthy {
     #[arg(long = "web.listen-address", env = "ZOOKEEPER_EXPORTER_WEB_LISTEN_ADDRESS", value_name = "[HOST]:PORT",
           default_value = ":9141", value_parser = listen::parse)]
     listen_address: String,
+
+    #[command(flatten)]
+    paths: PathFlags,
 }
 
-/// A healthy exporter answers at once: most time for all of it.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout of the whole check; a healthy exporter responds immediately.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Most bytes read of one connection; the largest chain of certificates has a tenth of it.
-const MOST_BYTES: usize = 1 << 20;
+/// Maximum number of bytes read from one connection; the largest certificate chain takes a tenth of it.
+const MAX_BYTES: usize = 1 << 20;
 
 impl Healthy {
     pub(super) fn run(&self) -> std::result::Result<ExitCode, UsageError> {
         let unreachable = |error: Error| UsageError(format!("--web.listen-address: {}: {error}", self.listen_address));
+        let path = self.paths.paths()?.route("/-/healthy");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let mut why = String::from("no address");
         let addresses = listen::reachable(&self.listen_address).map_err(unreachable)?;
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + CHECK_TIMEOUT;
         for (left, address) in (1..=u32::try_from(addresses.len()).unwrap_or(u32::MAX)).rev().zip(addresses) {
-            // One address that hangs leaves the others their share.
+            // Each address gets an equal share of the remaining time.
             let deadline = Instant::now() + end.saturating_duration_since(Instant::now()) / left;
-            match ask(address, deadline) {
+            match ask(address, deadline, &request) {
                 Ok(()) => {
-                    // The exit code is the answer, read or not.
+                    // The exit code is the result; a failed write is ignored.
                     let _ = writeln!(std::io::stdout(), "healthy");
                     return Ok(ExitCode::SUCCESS);
                 }
@@ -53,31 +59,29 @@ impl Healthy {
     }
 }
 
-const REQUEST: &[u8] = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-
-/// A TLS server answers plain HTTP with an alert: type 21, version 3.x.
+/// A TLS alert, the response of a TLS server to plain HTTP: type 21, version 3.x.
 const ALERT: &[u8] = &[21, 3];
 
-/// Asks in plain HTTP, and over TLS where that is what listens there.
+/// Sends a request over plain HTTP, and over TLS if the server requires it.
 ///
-/// Neither the certificate nor a password is needed: the question is whether the process on this host answers.
-fn ask(address: SocketAddr, deadline: Instant) -> Result<()> {
-    let head = answer(Bounded::connect(address, deadline)?)?;
+/// Neither certificate nor password is checked: any response proves that the process is alive.
+fn ask(address: SocketAddr, deadline: Instant, request: &str) -> Result<()> {
+    let head = answer(Bounded::connect(address, deadline)?, request)?;
     if !head.starts_with(ALERT) {
         return judge(&head);
     }
     let config = wire::unverified_tls().map_err(Error::other)?;
     let name = ServerName::from(address.ip());
     let session = ClientConnection::new(config, name).map_err(Error::other)?;
-    match answer(StreamOwned::new(session, Bounded::connect(address, deadline)?)) {
+    match answer(StreamOwned::new(session, Bounded::connect(address, deadline)?), request) {
         Ok(head) => judge(&head),
-        // It is alive enough to want a client certificate.
+        // A server that requires a client certificate is alive.
         Err(error) if demands_certificate(&error) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// A connection that ends at a deadline, however slowly bytes come, and with a number of bytes.
+/// A connection with one deadline for all reads and a byte limit.
 struct Bounded {
     stream: TcpStream,
     deadline: Instant,
@@ -87,7 +91,7 @@ struct Bounded {
 impl Bounded {
     fn connect(address: SocketAddr, deadline: Instant) -> Result<Self> {
         let stream = TcpStream::connect_timeout(&address, time_left(deadline)?).map_err(in_words)?;
-        Ok(Self { stream, deadline, bytes_left: MOST_BYTES })
+        Ok(Self { stream, deadline, bytes_left: MAX_BYTES })
     }
 }
 
@@ -111,13 +115,13 @@ impl Write for Bounded {
     }
 }
 
-/// Never zero, which would mean no timeout at all.
+/// The remaining time; never zero, which would disable the timeout.
 fn time_left(deadline: Instant) -> Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(in_words(ErrorKind::TimedOut.into())) } else { Ok(left) }
 }
 
-/// The kernel says that a resource is unavailable where no time is left.
+/// Replaces `WouldBlock`, which a socket returns at its timeout, with a descriptive error.
 fn in_words(error: Error) -> Error {
     match error.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => Error::new(ErrorKind::TimedOut, "no answer in time"),
@@ -125,19 +129,19 @@ fn in_words(error: Error) -> Error {
     }
 }
 
-/// One request; the answer is read until its head is known.
-fn answer(mut stream: impl Read + Write) -> Result<Vec<u8>> {
-    let sent = stream.write_all(REQUEST).and_then(|()| stream.flush());
+/// Sends the request and reads the beginning of the response.
+fn answer(mut stream: impl Read + Write, request: &str) -> Result<Vec<u8>> {
+    let sent = stream.write_all(request.as_bytes()).and_then(|()| stream.flush());
     let mut head = Vec::new();
     match stream.take(2048).read_to_end(&mut head) {
-        // A server that hangs up without reading all may cost the end of its answer.
+        // The end of the response may be lost if the server closes the connection before it has read the request.
         Err(error) if head.is_empty() => Err(error),
         _ if head.is_empty() => sent.map(|()| head),
         _ => Ok(head),
     }
 }
 
-/// 200, or 401 with the exporter's own text: a process that demands a password is alive.
+/// Accepts 200, and 401 of the exporter itself: a process that requires a password is alive.
 fn judge(head: &[u8]) -> Result<()> {
     let text = String::from_utf8_lossy(head);
     let line = text.lines().next().unwrap_or("");
@@ -151,7 +155,7 @@ fn judge(head: &[u8]) -> Result<()> {
 
 fn demands_certificate(error: &Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    // TLS 1.2 has no alert of its own for it.
+    // TLS 1.2 has no specific alert for a missing certificate.
     matches!(
         inner,
         Some(rustls::Error::AlertReceived(

@@ -1,4 +1,4 @@
-//! `zookeeper-exporter info`: who is who, and what is wrong.
+//! `zookeeper-exporter info`: prints members, roles, configuration differences and findings.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::judged::Judged;
-use super::look::{Look, Output, Style, exit_code, run};
-use super::out::{print, print_styled};
+use super::one_shot::{OneShot, Output, exit_code, run, two_looks};
+use super::screen::Screen;
+use super::stdout::{print, print_styled};
 use super::table::{Table, clean};
 use super::{UsageError, duration};
 use crate::config::Command;
-use crate::scrape::{EnsembleReport, MemberReport};
+use crate::incident::{self, Judged};
+use crate::runbook;
+use crate::scrape::{EnsembleReport, MemberReport, State};
 use crate::text;
-use crate::verdict::{LeaderState, Verdict, judge};
+use crate::verdict::{Level, Verdict, judge};
 use crate::wire::Reason;
 
 const EXAMPLES: &str = "\
@@ -33,26 +35,27 @@ Exit status: 0 if of every ensemble at least one member answered, 1 if not, 2 fo
 #[command(after_help = EXAMPLES)]
 pub(super) struct Info {
     #[command(flatten)]
-    look: Look,
+    look: OneShot,
 
-    /// Time between two looks, over which disks and latency are judged; 0s for one look without them.
+    /// Time between two scrapes, over which disks and latency are judged; 0s for one scrape without them.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     interval: Duration,
 }
 
 impl Info {
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
-        let (scraper, thresholds) = self.look.scraper_and_thresholds()?;
-        let judged = run(Judged::of(&scraper, &thresholds, self.interval))?;
+        let (scraper, settings) = self.look.scraper_and_settings()?;
+        let judged = run(two_looks(&scraper, &settings.thresholds, self.interval))?;
+        let runbooks = settings.config.alerts.runbook_base();
         let written = match self.look.output {
-            Output::Json => print(&json(&judged)),
-            Output::Text => print_styled(&text(&judged, Style::of_stdout())),
+            Output::Json => print(&json(&judged, runbooks)),
+            Output::Text => print_styled(&text(&judged, runbooks, Screen::of_stdout())),
         };
         Ok(written.code(exit_code(&judged.report)))
     }
 }
 
-/// One ensemble, as JSON has it. Fields without a value are null.
+/// An ensemble in the JSON output. Fields without a value are null.
 #[derive(Serialize)]
 struct EnsembleInfo<'r> {
     ensemble: &'r str,
@@ -63,6 +66,7 @@ struct EnsembleInfo<'r> {
     majority: Option<u64>,
     quorum_margin: Option<i64>,
     has_quorum: Option<bool>,
+    zone_margin: Option<i64>,
     leader: Option<&'r str>,
     leader_state: &'static str,
     voters_not_asked: Option<usize>,
@@ -78,6 +82,7 @@ struct EnsembleInfo<'r> {
 struct FindingInfo {
     level: &'static str,
     text: String,
+    /// The URL of the guide.
     guide: String,
 }
 
@@ -86,6 +91,7 @@ struct MemberInfo<'r> {
     member: &'r str,
     server_id: Option<&'r str>,
     state: &'static str,
+    zone: Option<&'r str>,
     votes: bool,
     stranger: bool,
     duplicate_of: Option<&'r str>,
@@ -127,17 +133,26 @@ struct DifferenceInfo<'r> {
     values: std::collections::BTreeMap<&'r str, Option<&'r str>>,
 }
 
-fn json(judged: &Judged) -> String {
+fn json(judged: &Judged, runbooks: Option<&str>) -> String {
     let report = &judged.report;
     let verdicts: Vec<Verdict> = report.ensembles.iter().map(|ensemble| judge(ensemble)).collect();
-    let ensembles: Vec<_> =
-        report.ensembles.iter().zip(&verdicts).map(|(ensemble, verdict)| describe(ensemble, verdict, judged)).collect();
-    // Nothing in it can fail to be written: no map has a key that is no text.
+    let ensembles: Vec<_> = report
+        .ensembles
+        .iter()
+        .zip(&verdicts)
+        .map(|(ensemble, verdict)| describe(ensemble, verdict, judged, runbooks))
+        .collect();
+    // No map has non-string keys: serialisation cannot fail.
     let text = serde_json::to_string_pretty(&ensembles).unwrap_or_default();
     text::escape_json(&text).into_owned() + "\n"
 }
 
-fn describe<'r>(ensemble: &'r EnsembleReport, verdict: &'r Verdict, judged: &'r Judged) -> EnsembleInfo<'r> {
+fn describe<'r>(
+    ensemble: &'r EnsembleReport,
+    verdict: &'r Verdict,
+    judged: &'r Judged,
+    runbooks: Option<&str>,
+) -> EnsembleInfo<'r> {
     let quorum = &verdict.quorum;
     let name = |place: usize| &*ensemble.members[place].name;
     let findings = judged.findings(ensemble, verdict).into_iter();
@@ -150,6 +165,7 @@ fn describe<'r>(ensemble: &'r EnsembleReport, verdict: &'r Verdict, judged: &'r 
         majority: quorum.majority(),
         quorum_margin: quorum.margin(),
         has_quorum: quorum.has_quorum(),
+        zone_margin: verdict.zones.margin,
         leader: verdict.leader.map(name),
         leader_state: verdict.leader_state.text(),
         voters_not_asked: verdict.not_asked.as_ref().map(|not_asked| not_asked.count),
@@ -158,8 +174,8 @@ fn describe<'r>(ensemble: &'r EnsembleReport, verdict: &'r Verdict, judged: &'r 
         findings: findings
             .map(|finding| FindingInfo {
                 level: finding.level.text(),
+                guide: runbook::url(&finding.guide, runbooks),
                 text: finding.text,
-                guide: finding.guide.into_owned(),
             })
             .collect(),
         members: (0..ensemble.members.len()).map(|place| of_member(place, ensemble, verdict)).collect(),
@@ -208,6 +224,7 @@ fn of_member<'r>(place: usize, ensemble: &'r EnsembleReport, verdict: &Verdict) 
         member: &member.name,
         server_id: server_id(member),
         state: member.state.text(),
+        zone: ensemble.known.zones.get(&member.name).map(|zone| &**zone),
         votes: verdict.votes[place],
         stranger: verdict.strangers.contains(&place),
         duplicate_of: duplicate.map(|(_, other)| &*ensemble.members[*other].name),
@@ -229,7 +246,8 @@ fn role(voter: bool) -> &'static str {
     if voter { "participant" } else { "observer" }
 }
 
-fn text(judged: &Judged, style: Style) -> String {
+fn text(judged: &Judged, runbooks: Option<&str>, screen: Screen) -> String {
+    let style = screen.style;
     let mut out = String::new();
     for (number, ensemble) in judged.report.ensembles.iter().enumerate() {
         if number > 0 {
@@ -237,15 +255,15 @@ fn text(judged: &Judged, style: Style) -> String {
         }
         let verdict = judge(ensemble);
         // Writing to a string cannot fail, here and below.
-        let _ = writeln!(out, "{}", style.strong(&summary(ensemble, &verdict)));
+        let _ = writeln!(out, "{}", style.strong(&screen.wrap(&summary(ensemble, &verdict), 0)));
         for finding in judged.findings(ensemble, &verdict) {
             let level = style.level(finding.level, &format!("{:8}", finding.level.text()));
-            let text = text::printable(&finding.text);
-            let _ = writeln!(out, "{level}  {text}\n          {}", finding.guide);
+            let text = screen.wrap(&text::printable(&finding.text), 10);
+            let _ = writeln!(out, "{level}  {text}\n          {}", runbook::url(&finding.guide, runbooks));
         }
         out.push('\n');
-        lines(&mut out, &members(ensemble, &verdict), style);
-        configuration(&mut out, ensemble, &verdict, style);
+        lines(&mut out, &members(ensemble, &verdict), screen);
+        configuration(&mut out, ensemble, &verdict, screen);
     }
     let _ = writeln!(out, "\n{} (`check -v` names them)", judged.extent);
     out
@@ -253,31 +271,12 @@ fn text(judged: &Judged, style: Style) -> String {
 
 /// `prod: 3 of 3 voters in sync, majority 2, margin 1, leader zk-3:2181`.
 pub(super) fn summary(ensemble: &EnsembleReport, verdict: &Verdict) -> String {
-    let quorum = &verdict.quorum;
-    let mut text = format!("{}: ", ensemble.name);
-    let _ = match (quorum.synced, verdict.leader_state) {
-        (Some(synced), LeaderState::Seen) => write!(text, "{synced} of {} voters in sync", quorum.voters),
-        (Some(synced), _) => write!(text, "{synced} of {} voters seen in sync", quorum.voters),
-        (None, _) if verdict.any_unknown => {
-            write!(text, "{} voters, not all could be asked: exporter limit", quorum.voters)
-        }
-        (None, LeaderState::Hidden) => write!(text, "{} voters, the leader is not seen", quorum.voters),
-        (None, _) => write!(text, "{} voters, the quorum is not known", quorum.voters),
-    };
-    if let Some(majority) = quorum.majority() {
-        let _ = write!(text, ", majority {majority}");
-    }
-    if let Some(margin) = quorum.margin() {
-        let _ = write!(text, ", margin {margin}");
-    }
-    if let Some(leader) = verdict.leader {
-        let _ = write!(text, ", leader {}", ensemble.members[leader].name);
-    }
-    text
+    format!("{}: {}", ensemble.name, incident::summary(ensemble, verdict))
 }
 
 fn members(ensemble: &EnsembleReport, verdict: &Verdict) -> Table {
-    let mut table = Table::new(&["MEMBER", "ID", "STATE", "VOTES", "VERSION", "EPOCH", "ZXID", "LAG", "FAILED"]);
+    let mut table = Table::new(&["MEMBER", "ID", "STATE", "VOTES", "VERSION", "EPOCH", "ZXID", "LAG", "FAILED"])
+        .optional(&["EPOCH", "ID", "VERSION", "ZXID"]);
     for place in 0..ensemble.members.len() {
         let info = of_member(place, ensemble, verdict);
         let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
@@ -292,7 +291,7 @@ fn members(ensemble: &EnsembleReport, verdict: &Verdict) -> Table {
         } else {
             "no"
         };
-        table.row(vec![
+        let cells = vec![
             info.member.to_owned(),
             info.server_id.unwrap_or_default().to_owned(),
             info.state.to_owned(),
@@ -302,13 +301,15 @@ fn members(ensemble: &EnsembleReport, verdict: &Verdict) -> Table {
             info.zxid.unwrap_or_default(),
             number(info.lag),
             failed.join(" "),
-        ]);
+        ];
+        table.levelled(cells, state_level(ensemble.members[place].state));
     }
     table
 }
 
-/// The membership, the settings all have in common, and those that differ.
-fn configuration(out: &mut String, ensemble: &EnsembleReport, verdict: &Verdict, style: Style) {
+/// Prints the membership, the settings that are equal on all members, and those that differ.
+fn configuration(out: &mut String, ensemble: &EnsembleReport, verdict: &Verdict, screen: Screen) {
+    let style = screen.style;
     if let Some(membership) = verdict.membership_of(ensemble) {
         let mut table = Table::new(&["SERVER", "QUORUM ADDRESS", "ROLE", "CLIENTS"]);
         for server in &membership.servers {
@@ -320,7 +321,7 @@ fn configuration(out: &mut String, ensemble: &EnsembleReport, verdict: &Verdict,
             ]);
         }
         let _ = writeln!(out, "\n{}", style.strong(&format!("membership, version {:x}", membership.version)));
-        lines(out, &table, style);
+        lines(out, &table, screen);
     }
     let differs = |key: &str| verdict.drift.differences.iter().any(|difference| difference.key == key);
     let known = ensemble.members.iter().find_map(|member| member.conf.as_ref());
@@ -331,7 +332,12 @@ fn configuration(out: &mut String, ensemble: &EnsembleReport, verdict: &Verdict,
         .map(|(key, value)| format!("{}={}", clean(key), clean(value)))
         .collect();
     if !common.is_empty() {
-        let _ = writeln!(out, "\n{}\n{}", style.strong("configuration all have in common"), common.join("  "));
+        let _ = writeln!(
+            out,
+            "\n{}\n{}",
+            style.strong("configuration all have in common"),
+            screen.wrap(&common.join("  "), 0)
+        );
     }
     if !verdict.drift.differences.is_empty() {
         let mut table = Table::new(&["KEY", "VALUE", "MEMBERS"]);
@@ -342,13 +348,23 @@ fn configuration(out: &mut String, ensemble: &EnsembleReport, verdict: &Verdict,
             }
         }
         let _ = writeln!(out, "\n{}", style.strong("configuration that differs"));
-        lines(out, &table, style);
+        lines(out, &table, screen);
     }
 }
 
-fn lines(out: &mut String, table: &Table, style: Style) {
-    for (number, line) in table.lines().iter().enumerate() {
-        let line = if number == 0 { style.strong(line) } else { line.clone() };
+/// The severity with which a state is displayed.
+pub(super) fn state_level(state: State) -> Option<Level> {
+    match state {
+        State::NotServing | State::NoAnswer => Some(Level::Critical),
+        State::ReadOnly | State::Unknown => Some(Level::Warning),
+        _ => None,
+    }
+}
+
+pub(super) fn lines(out: &mut String, table: &Table, screen: Screen) {
+    for line in table.on(screen) {
+        let is_head = line.starts_with(|c: char| c.is_ascii_uppercase());
+        let line = if is_head { screen.style.strong(&line) } else { line };
         let _ = writeln!(out, "{line}");
     }
 }

@@ -1,16 +1,17 @@
-//! `--web.listen-address`: `:9141`, `127.0.0.1:9141`, `[::1]:9141`, `host:9141`.
+//! `--web.listen-address`: `:9141`, `127.0.0.1:9141`, `[::1]:9141` or `host:9141`.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
+use listenfd::ListenFd;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net::TcpListener;
 
-/// What the kernel keeps of a page for a client at most: with the megabytes it would grow to by itself, a client that
-/// reads steadily but slowly seems to take nothing for seconds.
+/// Send buffer of a connection. The kernel default of several megabytes hides the progress of a slow but steady client
+/// for seconds, and it would look stalled.
 const SEND_BUFFER: usize = 192 << 10;
 
-/// Checks the form; the name is resolved when it is bound.
+/// Checks the syntax; the host name is resolved when the address is bound.
 pub(super) fn parse(text: &str) -> Result<String, String> {
     let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
     match port {
@@ -19,14 +20,14 @@ pub(super) fn parse(text: &str) -> Result<String, String> {
     }
 }
 
-/// Binds one address, or says why it cannot be bound now.
+/// Binds one address.
 pub(super) async fn bind(text: &str) -> Result<TcpListener, String> {
     let bound = match text.strip_prefix(':').and_then(|port| port.parse::<u16>().ok()) {
         Some(port) => bind_any(port).await,
         None => TcpListener::bind(text).await,
     };
     if let Ok(listener) = &bound {
-        // Only a hint to the kernel.
+        // An optimisation; a failure is harmless.
         let _ = set_socket_send_buffer_size(listener, SEND_BUFFER);
     }
     bound.map_err(|error| {
@@ -44,7 +45,26 @@ pub(super) async fn bind(text: &str) -> Result<TcpListener, String> {
     })
 }
 
-/// All addresses of the host: both families where the kernel has IPv6, else IPv4.
+/// The listening sockets that systemd passes (`LISTEN_FDS`).
+pub(super) fn passed() -> Result<Vec<TcpListener>, String> {
+    let mut passed = ListenFd::from_env();
+    if passed.len() == 0 {
+        return Err("no socket was passed: expected a start by a .socket unit, which sets LISTEN_FDS".to_owned());
+    }
+    (0..passed.len()).map(|place| listener(&mut passed, place)).collect()
+}
+
+fn listener(passed: &mut ListenFd, place: usize) -> Result<TcpListener, String> {
+    let wrong = |why: &str| format!("socket {place} cannot be used: {why}: expected ListenStream= with a TCP port");
+    let socket = passed.take_tcp_listener(place).map_err(|error| wrong(&error.to_string()))?;
+    let socket = socket.ok_or_else(|| wrong("it was not passed"))?;
+    socket.set_nonblocking(true).map_err(|error| wrong(&error.to_string()))?;
+    // An optimisation; a failure is harmless.
+    let _ = set_socket_send_buffer_size(&socket, SEND_BUFFER);
+    TcpListener::from_std(socket).map_err(|error| wrong(&error.to_string()))
+}
+
+/// Binds the port on all addresses: both families if the kernel supports IPv6, else IPv4.
 async fn bind_any(port: u16) -> io::Result<TcpListener> {
     match TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await {
         Err(error) if !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {
@@ -54,7 +74,7 @@ async fn bind_any(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// Where a client on this host reaches what listens on `text`.
+/// The addresses at which a client on this host reaches a listener bound to `text`.
 pub(super) fn reachable(text: &str) -> io::Result<Vec<SocketAddr>> {
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     let port = port.parse().map_err(|_| io::Error::other("no port"))?;

@@ -1,4 +1,4 @@
-//! Flags and sub-commands, and how a mistake in them is told: one line, exit code 2.
+//! Flags and sub-commands. A usage error is one line with exit code 2.
 
 mod alarm;
 mod auto_reload;
@@ -7,19 +7,25 @@ mod config;
 mod dashboards;
 mod descriptors;
 mod environment;
+mod events;
+mod exporter;
+mod fetch;
 mod healthy;
 mod info;
-mod judged;
 mod listen;
-mod look;
-mod out;
+mod one_shot;
 mod replace;
 mod restart;
 mod rules;
+mod screen;
 mod serve;
+mod simulate;
 mod stat;
+mod stdout;
 mod table;
 mod targets;
+mod web_flags;
+mod why;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,10 +33,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::catalogue::catalogue;
-use crate::config::Located;
-use crate::config::choice::fits;
-use out::{Written, one_line, print, tell};
+use stdout::{Written, one_line, print, tell};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +49,8 @@ Examples:
       exit 0 if the file can be used, else 2 and the mistake with its line
   zookeeper-exporter info --zookeeper prod=zk-1:2181,zk-2:2181,zk-3:2181
       who is who and what is wrong, in a table, without a running exporter
+  zookeeper-exporter why --zookeeper prod=zk-1:2181,zk-2:2181,zk-3:2181
+      the most probable cause of what is wrong, what it explains, and the first action
   zookeeper-exporter stat --watch --config.file ensembles.yml
       what each member does, every 2 s
   zookeeper-exporter check --zookeeper prod=zk-1:2181,zk-2:2181,zk-3:2181
@@ -58,9 +63,9 @@ A flag wins over the environment, the environment over the file, the file over a
 
 /// Prometheus exporter for Apache ZooKeeper ensembles.
 ///
-/// Asks every member of every ensemble for `mntr` and `srvr` at each scrape and serves the answers as metrics.
+/// Queries every member of every ensemble with `mntr` and `srvr` at each scrape and serves the replies as metrics.
 #[derive(Debug, Parser)]
-#[command(name = "zookeeper-exporter", version, propagate_version = true, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(name = "zookeeper-exporter", version, long_version = crate::version::LONG, propagate_version = true, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Action>,
@@ -70,17 +75,23 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Who is who: a table of every member with its role, version, zxid, lag and vote, and where configurations differ.
+    /// Show role, version, zxid, lag and vote of every member, and configuration drift.
     Info(info::Info),
-    /// What each member does: requests, latency, connections and fsync between two looks.
+    /// Show request, latency, connection and fsync rates of every member.
     Stat(stat::Stat),
-    /// Whether a member may be restarted now without stopping its ensemble: exit 0 if so, 1 with the reasons if not.
+    /// Explain the state of an ensemble: the most probable cause, the symptoms that it explains, and the first action.
+    Why(why::WhyCommand),
+    /// Show the transitions that a running exporter has recorded, once or continuously.
+    Events(events::Events),
+    /// Check whether a member may be restarted without stopping its ensemble: exit 0 if so, else 1 with the reasons.
     MayRestart(restart::MayRestart),
-    /// The order of a rolling restart: members that do not serve, observers, followers, the leader.
+    /// Show the order of a rolling restart: members that do not serve, observers, followers, the leader.
     Plan(restart::Plan),
-    /// Ask a running exporter whether it is healthy: exit 0 if so, else 1.
+    /// Show what would remain of an ensemble without a zone or a member: exit 0 if it keeps its quorum, else 1.
+    Simulate(simulate::Simulate),
+    /// Check whether a running exporter is healthy: exit 0 if so, else 1.
     Healthy(healthy::Healthy),
-    /// Check ensembles as a monitoring plugin: one line, figures, exit code 0 to 3.
+    /// Check ensembles as a monitoring plugin: one line, performance data, exit code 0 to 3.
     Check(Box<check::Check>),
     /// Set, list and clear the alarm thresholds of znodes.
     Alarm(alarm::AlarmCommand),
@@ -92,7 +103,7 @@ enum Action {
     Dashboards(dashboards::Dashboards),
 }
 
-/// What the user did wrong, in one line; the exit code is 2.
+/// A usage error, in one line; the exit code is 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageError(String);
@@ -103,19 +114,19 @@ impl From<crate::config::ConfigError> for UsageError {
     }
 }
 
-/// The exit code for a mistake of the user.
+/// The exit code of a usage error.
 const USAGE: u8 = 2;
 
-/// The exit code for the same in `check` (Monitoring Plugins guidelines).
+/// The exit code for a usage error of `check` (Monitoring Plugins guidelines).
 const UNKNOWN: u8 = 3;
 
-/// All flags and sub-commands, for what is generated from them: man pages and completions.
+/// The command definition, for man pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs the program as the command line says.
+/// Runs the program and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
     let line: Vec<_> = std::env::args_os().collect();
@@ -130,8 +141,11 @@ pub fn run() -> ExitCode {
     let done = match cli.command {
         Some(Action::Info(info)) => info.run(),
         Some(Action::Stat(stat)) => stat.run(),
+        Some(Action::Why(why)) => why.run(),
+        Some(Action::Events(events)) => events.run(),
         Some(Action::MayRestart(restart)) => restart.run(),
         Some(Action::Plan(plan)) => plan.run(),
+        Some(Action::Simulate(simulate)) => simulate.run(),
         Some(Action::Healthy(healthy)) => healthy.run(),
         Some(Action::Check(check)) => Ok(check.run()),
         Some(Action::Alarm(alarm)) => alarm.run(),
@@ -143,37 +157,29 @@ pub fn run() -> ExitCode {
     done.unwrap_or_else(|error| usage(&error.0))
 }
 
-/// Reads a configuration file, thresholds of alerts and names of metrics included.
-fn load(file: &std::path::Path) -> Result<crate::config::Config, crate::config::ConfigError> {
-    let config = crate::config::load(file)?;
-    crate::alert::Thresholds::of(&config)?;
-    let names: Vec<String> = catalogue().families().map(|(_, family)| family.full_name()).collect();
-    let lost = |pattern: &&Located<String>| !names.iter().any(|name| fits(&pattern.value, name));
-    config.patterns.iter().find(lost).map_or(Ok(()), |pattern| {
-        let message = format!("no metric is named like `{}`; docs/metrics.md lists them", pattern.value);
-        Err(crate::config::ConfigError { place: pattern.place.clone(), message })
-    })?;
-    Ok(config)
-}
-
 fn usage(message: &str) -> ExitCode {
-    // A monitoring system reads standard output, and takes 2 for critical; a script reads JSON.
-    if std::env::args_os().nth(1).is_some_and(|command| command == "check") {
-        let wants_json = |arguments: &[std::ffi::OsString]| match arguments {
-            [flag, value] => flag == "--output" && value == "json",
-            _ => false,
-        };
-        let line: Vec<_> = std::env::args_os().collect();
-        let told = crate::alert::plugin::Told::unknown(one_line(message));
-        let json = line.windows(2).any(wants_json) || line.iter().any(|argument| argument == "--output=json");
+    let wants_json = |arguments: &[std::ffi::OsString]| match arguments {
+        [flag, value] => flag == "--output" && value == "json",
+        _ => false,
+    };
+    let line: Vec<_> = std::env::args_os().collect();
+    let json = line.windows(2).any(wants_json) || line.iter().any(|argument| argument == "--output=json");
+    // `check` needs a plugin result instead: exit code 2 would mean critical, and scripts expect JSON.
+    if line.get(1).is_some_and(|command| command == "check") {
+        let told = crate::alert::plugin::PluginOutput::unknown(one_line(message));
         let _ = print(&if json { told.json() } else { told.nagios(0) });
         return ExitCode::from(UNKNOWN);
     }
-    tell(message);
+    if json {
+        let error = serde_json::json!({ "error": one_line(message) });
+        let _ = print(&(crate::text::escape_json(&error.to_string()).into_owned() + "\n"));
+    } else {
+        tell(message);
+    }
     ExitCode::from(USAGE)
 }
 
-/// clap's message without its pages: the first line, and the tip where there is one.
+/// The first line of clap's message, and its suggestion if there is one.
 fn summary(error: &clap::Error) -> String {
     let text = error.render().to_string();
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
@@ -182,7 +188,7 @@ fn summary(error: &clap::Error) -> String {
         return missing;
     }
     let first = text.lines().next().unwrap_or("").trim_start_matches("error: ").trim_end_matches('.').to_owned();
-    // The names of missing arguments are in the lines below.
+    // clap lists missing arguments on further lines.
     let first = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
             format!("{} {}", first, missing.join(" "))
@@ -203,11 +209,22 @@ fn summary(error: &clap::Error) -> String {
     match (suggestion, values) {
         (Some(suggestion), _) => format!("{first}; did you mean {suggestion}?"),
         (None, Some(values)) => format!("{first}; write one of {values}"),
-        (None, None) => format!("{first}; see zookeeper-exporter --help"),
+        (None, None) => format!("{first}; see {} --help", named_command()),
     }
 }
 
-/// Of a help text that is shown because `config` or `alarm` stands alone: what to write behind it.
+/// The command on the command line, with its sub-commands.
+fn named_command() -> String {
+    let (mut command, mut path) = (Cli::command(), "zookeeper-exporter".to_owned());
+    for argument in std::env::args_os().skip(1) {
+        let Some(named) = command.find_subcommand(&argument).cloned() else { break };
+        path = format!("{path} {}", named.get_name());
+        command = named;
+    }
+    path
+}
+
+/// The error for `config` or `alarm` without a sub-command; clap would print the help.
 fn missing_command(help: &str) -> Option<String> {
     let usage = help.lines().find_map(|line| line.strip_prefix("Usage: "))?;
     let name = usage.strip_suffix(" <COMMAND>")?.rsplit(' ').next()?;

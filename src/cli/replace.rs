@@ -1,7 +1,8 @@
-//! Files that others read at any moment: written whole beside their place, then renamed into it.
+//! Atomic replacement of files: written under a temporary name in the same directory, then renamed.
 //!
-//! The new file has a random name that no other writer, and no planted link, can have; a failure removes that file alone.
-//! What is there keeps its mode and, where the user may set it, its owner; a link keeps pointing to the file it names.
+//! The temporary file has a random name, which neither another writer nor a planted link can occupy. After a failure
+//! only this file is removed. An existing file keeps its mode and, if permitted, its owner; symbolic links are
+//! followed.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -9,18 +10,20 @@ use std::io::{Error, ErrorKind, Result, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-/// A longer chain of links is a loop.
+use rustix::process::geteuid;
+
+/// Maximum number of symbolic links; a longer chain is a loop.
 const MAX_LINKS: usize = 40;
 
-/// Random names of 64 bits that are all taken mean something else.
+/// Maximum number of attempts to find an unused name.
 const MAX_NAMES: usize = 16;
 
-/// Writes a file: it appears whole or not at all.
+/// Writes a file atomically.
 pub(super) fn replace(file: &Path, text: &str) -> Result<()> {
     let place = behind_links(file)?;
     let old = match fs::metadata(&place) {
         Ok(old) if old.is_dir() => return Err(ErrorKind::IsADirectory.into()),
-        // A pipe or a device has nothing to be kept whole.
+        // A pipe or a device is written directly.
         Ok(old) if !old.is_file() => return OpenOptions::new().write(true).open(&place)?.write_all(text.as_bytes()),
         Ok(old) => Some(old),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -30,24 +33,30 @@ pub(super) fn replace(file: &Path, text: &str) -> Result<()> {
     let (path, new) = create(folder, old.is_none())?;
     let done = fill(new, text, old.as_ref()).and_then(|()| fs::rename(&path, &place));
     if done.is_err() {
-        // What failed is told; that the half cannot be removed either says no more.
+        // The first error is the relevant one.
         let _ = fs::remove_file(&path);
         return done;
     }
-    // The file is in its place; that the directory's entry survives a power cut is asked for where it can be.
+    // Makes the directory entry durable, if possible.
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
     Ok(())
 }
 
-/// The file that a path means, which may not be there yet.
+/// The target of a path after resolving all symbolic links; it may not exist.
 fn behind_links(file: &Path) -> Result<PathBuf> {
     let mut place = file.to_owned();
     for _ in 0..MAX_LINKS {
         match fs::read_link(&place) {
+            Ok(_) if is_planted(&place)? => {
+                return Err(Error::new(
+                    ErrorKind::PermissionDenied,
+                    "a symbolic link of another user in a directory that everyone may write to is not followed",
+                ));
+            }
             Ok(target) => place = place.parent().unwrap_or(Path::new("")).join(target),
-            // No link, or nothing there.
+            // Not a link, or the file does not exist.
             Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => return Ok(place),
             Err(error) => return Err(error),
         }
@@ -55,13 +64,23 @@ fn behind_links(file: &Path) -> Result<PathBuf> {
     Err(Error::other("too many symbolic links"))
 }
 
-/// A new file under an unpredictable name. A first one gets the mode that the umask leaves.
+/// Whether a link must not be followed: in a sticky, world-writable directory, if it belongs to neither this user nor
+/// the owner of the directory. The kernel applies the same rule with `fs.protected_symlinks`, but not to links that are
+/// resolved here.
+fn is_planted(link: &Path) -> Result<bool> {
+    let folder = link.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (folder, link) = (fs::metadata(folder)?, fs::symlink_metadata(link)?);
+    let is_shared = folder.mode() & 0o1002 == 0o1002;
+    Ok(is_shared && link.uid() != geteuid().as_raw() && link.uid() != folder.uid())
+}
+
+/// Creates a file with an unpredictable name. The umask determines the mode of a file that did not exist before.
 fn create(folder: &Path, first: bool) -> Result<(PathBuf, File)> {
     let mode = if first { 0o666 } else { 0o600 };
     for _ in 0..MAX_NAMES {
         let random = RandomState::new().build_hasher().finish();
         let path = folder.join(format!(".zookeeper-exporter-{random:016x}.tmp"));
-        // With `create_new` the last part of the path is never followed where it is a link.
+        // `create_new` does not follow a link in the last component.
         match OpenOptions::new().write(true).create_new(true).mode(mode).open(&path) {
             Ok(file) => return Ok((path, file)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -77,9 +96,9 @@ fn fill(mut new: File, text: &str, old: Option<&Metadata>) -> Result<()> {
         let mine = new.metadata()?;
         let owned = (mine.uid(), mine.gid()) == (old.uid(), old.gid())
             || fchown(&new, Some(old.uid()), Some(old.gid())).is_ok()
-            // Another user's file becomes ours; its group may still be one of ours.
+            // The owner cannot be kept; the group may be one of this user's groups.
             || fchown(&new, None, Some(old.gid())).is_ok();
-        // Bits beyond those of reading and writing are for the owner they were set with.
+        // Set-uid and set-gid bits are only valid for the original owner.
         let mode = old.mode() & if owned { 0o7777 } else { 0o777 };
         new.set_permissions(Permissions::from_mode(mode))?;
     }
@@ -133,6 +152,27 @@ mod tests {
         assert!(replace(&folder.path().join("loop"), "text").is_err());
         assert_eq!(names(folder.path()), ["a", "link", "loop", "second"]);
         assert_eq!(names(&folder.path().join("a")), ["rules.yml"]);
+    }
+
+    #[test]
+    fn a_link_planted_in_a_shared_directory_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (shared, victim) = (folder.path().join("shared"), folder.path().join("victim"));
+        fs::create_dir(&shared).unwrap();
+        fs::write(&victim, "old").unwrap();
+        let link = shared.join("rules.yml");
+        symlink("../victim", &link).unwrap();
+        fs::set_permissions(&shared, Permissions::from_mode(0o1777)).unwrap();
+        replace(&link, "one's own link").unwrap();
+        // Only root can create a link of another user.
+        if geteuid().is_root() {
+            std::os::unix::fs::lchown(&link, Some(65_534), None).unwrap();
+            assert_eq!(replace(&link, "planted").unwrap_err().kind(), ErrorKind::PermissionDenied);
+            assert_eq!(names(&shared), ["rules.yml"]);
+            fs::set_permissions(&shared, Permissions::from_mode(0o755)).unwrap();
+            replace(&link, "in a directory of one's own").unwrap();
+        }
+        assert!(fs::read_to_string(&victim).unwrap().contains("own"));
     }
 
     #[test]

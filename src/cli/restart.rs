@@ -1,4 +1,4 @@
-//! `zookeeper-exporter may-restart` and `plan`: rolling restarts that never stop an ensemble.
+//! `zookeeper-exporter may-restart` and `plan`: rolling restarts without loss of quorum.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
-use super::look::{Look, Output, ask, exit_code, run};
-use super::out::{print, tell};
+use super::one_shot::{OneShot, Output, ask, exit_code, run};
+use super::stdout::{print, tell};
 use super::table::{Table, clean};
 use super::{UsageError, duration};
 use crate::scrape::{Report, Scraper};
 use crate::text;
-use crate::verdict::{RestartPolicy, judge, restart_objections, restart_order};
+use crate::verdict::{RestartAnswer, RestartPolicy, judge, restart_order};
 
 const MAY_RESTART_EXAMPLES: &str = "\
 Examples:
@@ -37,10 +37,10 @@ Examples:
 
 Exit status: 0 if at least one member of every ensemble answered, 1 if not, 2 for wrong usage.";
 
-/// What a member's name ends with that was given without a port.
+/// Suffix of the name of a member that was given without a port.
 const DEFAULT_PORT: &str = ":2181";
 
-/// Between two rounds of `--wait`.
+/// Interval between two checks with `--wait`.
 const WAIT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Flags of `may-restart`.
@@ -52,28 +52,19 @@ pub(super) struct MayRestart {
     member: String,
 
     #[command(flatten)]
-    look: Look,
+    look: OneShot,
 
-    /// Wait up to this long for the answer to become yes.
+    /// Maximum time to wait until the member may be restarted.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     wait: Duration,
 
-    /// How long every other member must have had its present role.
+    /// Minimum time for which every other member must have had its current role.
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
     settle: Duration,
 
     /// Allow the leader although other voters were not restarted since its election.
     #[arg(long)]
     allow_leader: bool,
-}
-
-/// The answer, as JSON has it.
-#[derive(Serialize)]
-struct Answer<'r> {
-    ensemble: &'r str,
-    member: &'r str,
-    may_restart: bool,
-    reasons: Vec<String>,
 }
 
 impl MayRestart {
@@ -83,10 +74,7 @@ impl MayRestart {
         let answer = self.judge(&report, place);
         let code = if answer.may_restart { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         let written = match self.look.output {
-            // Strings and lists alone: writing them cannot fail.
-            Output::Json => print(
-                &(text::escape_json(&serde_json::to_string_pretty(&answer).unwrap_or_default()).into_owned() + "\n"),
-            ),
+            Output::Json => print(&answer.json()),
             Output::Text if answer.may_restart => print(&format!("{} may be restarted\n", answer.member)),
             Output::Text => {
                 let mut out = format!("{} must not be restarted now:\n", answer.member);
@@ -100,7 +88,7 @@ impl MayRestart {
         Ok(written.code(code))
     }
 
-    /// Looks until the member may be restarted or the time is over.
+    /// Checks until the member may be restarted, or until the time is over.
     async fn answer(&self, scraper: &Arc<Scraper>) -> Result<(Report, (usize, usize)), UsageError> {
         let end = Instant::now() + self.wait;
         let mut said = Vec::new();
@@ -120,11 +108,12 @@ impl MayRestart {
         }
     }
 
-    /// The places of the ensemble and of the member.
+    /// The indices of the ensemble and of the member.
     fn find(&self, report: &Report) -> Result<(usize, usize), UsageError> {
         let all = report.ensembles.iter().enumerate();
         let places = all.flat_map(|(number, ensemble)| {
-            let named = ensemble.members.iter().enumerate().filter(|(_, member)| self.names(&member.name));
+            let named = ensemble.members.iter().enumerate();
+            let named = named.filter(|(_, member)| names_member(&self.member, &member.name));
             named.map(move |(place, _)| (number, place))
         });
         match places.collect::<Vec<_>>().as_slice() {
@@ -138,22 +127,15 @@ impl MayRestart {
         }
     }
 
-    /// Whether the argument names this member; the default port may be left out.
-    fn names(&self, member: &str) -> bool {
-        member == self.member || member.strip_suffix(DEFAULT_PORT).is_some_and(|host| host == self.member)
-    }
-
-    fn judge<'r>(&self, report: &'r Report, (ensemble, member): (usize, usize)) -> Answer<'r> {
-        let ensemble = &report.ensembles[ensemble];
+    fn judge(&self, report: &Report, (ensemble, member): (usize, usize)) -> RestartAnswer {
         let policy = RestartPolicy { settle: self.settle, allow_leader: self.allow_leader };
-        let reasons = restart_objections(ensemble, &judge(ensemble), member, policy);
-        Answer {
-            ensemble: &ensemble.name,
-            member: &ensemble.members[member].name,
-            may_restart: reasons.is_empty(),
-            reasons,
-        }
+        RestartAnswer::of(&report.ensembles[ensemble], member, policy)
     }
+}
+
+/// Whether an argument names this member; the default port may be omitted.
+pub(super) fn names_member(argument: &str, member: &str) -> bool {
+    member == argument || member.strip_suffix(DEFAULT_PORT).is_some_and(|host| host == argument)
 }
 
 /// Flags of `plan`.
@@ -161,14 +143,14 @@ impl MayRestart {
 #[command(after_help = PLAN_EXAMPLES)]
 pub(super) struct Plan {
     #[command(flatten)]
-    look: Look,
+    look: OneShot,
 
     /// Only the names of the members, one per line.
     #[arg(long, conflicts_with = "output")]
     names: bool,
 }
 
-/// A member of the order, as JSON has it.
+/// A step of the plan in the JSON output.
 #[derive(Serialize)]
 struct PlanStep<'r> {
     ensemble: &'r str,
@@ -196,6 +178,7 @@ impl Plan {
             })
             .collect();
         let written = match self.look.output {
+            // Only strings and lists: serialisation cannot fail.
             Output::Json => print(
                 &(text::escape_json(&serde_json::to_string_pretty(&steps).unwrap_or_default()).into_owned() + "\n"),
             ),

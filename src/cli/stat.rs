@@ -1,21 +1,23 @@
-//! `zookeeper-exporter stat`: what each member does, from two looks.
+//! `zookeeper-exporter stat`: request, latency and connection rates per member, from two scrapes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::info::summary;
-use super::look::{Look, Output, Style, ask, exit_code, run};
-use super::out::{Written, print_styled};
+use super::info::{lines, state_level, summary};
+use super::one_shot::{OneShot, Output, ask, exit_code, run};
+use super::screen::Screen;
+use super::stdout::{Written, print_styled};
 use super::table::Table;
 use super::{UsageError, positive_duration};
+use crate::incident::Judged;
 use crate::scrape::{MemberReport, Report};
 use crate::text;
-use crate::verdict::{Mark, Pace, findings, judge};
+use crate::verdict::{Mark, Rates, judge};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,51 +38,58 @@ Exit status: 0 if of every ensemble at least one member answered, 1 if not, 2 fo
 #[command(after_help = EXAMPLES)]
 pub(super) struct Stat {
     #[command(flatten)]
-    look: Look,
+    look: OneShot,
 
-    /// Look again and again, until interrupted.
+    /// Repeat until interrupted.
     #[arg(long)]
     watch: bool,
 
-    /// Time between two looks. Default: 1s, with --watch 2s.
+    /// Time between two scrapes. Default: 1s, with --watch 2s.
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     interval: Option<Duration>,
 }
 
 impl Stat {
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
-        let scraper = self.look.scraper()?;
+        let (scraper, settings) = self.look.scraper_and_settings()?;
+        let thresholds = settings.thresholds;
         let usual = if self.watch { Duration::from_secs(2) } else { Duration::from_secs(1) };
         let interval = self.interval.unwrap_or(usual);
-        let style = Style::of_stdout();
+        let screen = Screen::of_stdout();
         run(async {
-            let mut marks = Marks::of(&ask(&scraper).await);
+            let mut earlier = Arc::new(ask(&scraper).await);
+            let mut marks = Marks::of(&earlier);
             loop {
                 tokio::time::sleep(interval).await;
-                let report = ask(&scraper).await;
+                let report = Arc::new(ask(&scraper).await);
                 let now = Marks::of(&report);
                 let paces = now.since(&marks);
                 let text = match self.look.output {
                     Output::Json => json(&report, &paces),
-                    Output::Text => text(&report, &paces, style),
+                    Output::Text => {
+                        let before = Some((&*earlier, now.taken.duration_since(marks.taken)));
+                        text(&Judged::new(Arc::clone(&report), before, &thresholds), &paces, screen)
+                    }
                 };
-                // On a terminal the new table takes the place of the old one.
-                let clear = if self.watch && style.is_on() { "\u{1b}[H\u{1b}[2J" } else { "" };
+                // On a terminal, the new table replaces the previous one.
+                let replaces = self.watch && self.look.output == Output::Text && screen.width().is_some();
+                let clear = if replaces { "\u{1b}[H\u{1b}[2J" } else { "" };
+                let text = if replaces { screen.cut(&format!("{}{text}", clock(interval))) } else { text };
                 let apart = if self.watch && self.look.output == Output::Text && clear.is_empty() { "\n" } else { "" };
                 let written = print_styled(&format!("{clear}{text}{apart}"));
                 if !self.watch || written != Written::Whole {
                     return Ok(written.code(exit_code(&report)));
                 }
-                marks = now;
+                (earlier, marks) = (report, now);
             }
         })?
     }
 }
 
-/// The counters of all members at one moment.
+/// The counters of all members at one time.
 struct Marks {
     taken: Instant,
-    /// By name: members may come and go between two looks.
+    /// By name, because members may join or leave between two scrapes.
     members: Vec<Vec<(Arc<str>, Mark)>>,
 }
 
@@ -91,7 +100,7 @@ impl Marks {
         Self { taken: Instant::now(), members: members.collect() }
     }
 
-    fn since(&self, earlier: &Self) -> Vec<Vec<Pace>> {
+    fn since(&self, earlier: &Self) -> Vec<Vec<Rates>> {
         type Marks = Vec<(Arc<str>, Mark)>;
         let seconds = self.taken.duration_since(earlier.taken).as_secs_f64();
         let of_ensemble = |(now, before): (&Marks, &Marks)| {
@@ -103,7 +112,7 @@ impl Marks {
     }
 }
 
-/// One member, as JSON has it. Fields without a value are null.
+/// A member in the JSON output. Fields without a value are null.
 #[derive(Serialize)]
 struct MemberStat<'r> {
     member: &'r str,
@@ -119,7 +128,7 @@ struct MemberStat<'r> {
 }
 
 impl<'r> MemberStat<'r> {
-    fn new(member: &'r MemberReport, pace: &Pace, lag: Option<u64>) -> Self {
+    fn new(member: &'r MemberReport, pace: &Rates, lag: Option<u64>) -> Self {
         Self {
             member: &member.name,
             state: member.state.text(),
@@ -141,8 +150,22 @@ struct EnsembleStat<'r> {
     members: Vec<MemberStat<'r>>,
 }
 
-/// One line a look, so that a script can read look after look.
-fn json(report: &Report, paces: &[Vec<Pace>]) -> String {
+/// The first line of a table that is replaced at each interval.
+fn clock(interval: Duration) -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{hour:02}:{minute:02}:{second:02} UTC, every {} s\n", interval.as_secs_f64())
+}
+
+#[derive(Serialize)]
+struct LookStat<'r> {
+    /// Unix time in seconds.
+    time: f64,
+    ensembles: Vec<EnsembleStat<'r>>,
+}
+
+/// One JSON object per line and interval, for scripts that read a stream.
+fn json(report: &Report, paces: &[Vec<Rates>]) -> String {
     let ensembles: Vec<_> = report
         .ensembles
         .iter()
@@ -156,15 +179,26 @@ fn json(report: &Report, paces: &[Vec<Pace>]) -> String {
             }
         })
         .collect();
-    // Nothing in it can fail to be written: no map has a key that is no text.
-    let text = serde_json::to_string(&ensembles).unwrap_or_default();
+    // No map has non-string keys: serialisation cannot fail.
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+    let text = serde_json::to_string(&LookStat { time, ensembles }).unwrap_or_default();
     text::escape_json(&text).into_owned() + "\n"
 }
 
-fn text(report: &Report, paces: &[Vec<Pace>], style: Style) -> String {
+fn text(judged: &Judged, paces: &[Vec<Rates>], screen: Screen) -> String {
+    let style = screen.style;
     let mut out = String::new();
-    for (number, (ensemble, paces)) in report.ensembles.iter().zip(paces).enumerate() {
+    let shown = judged.report.ensembles.iter().zip(paces).map(|(ensemble, paces)| {
         let verdict = judge(ensemble);
+        let worst = judged.findings(ensemble, &verdict).into_iter().next();
+        (ensemble, paces, verdict, worst)
+    });
+    let mut shown: Vec<_> = shown.collect();
+    if screen.width().is_some() {
+        // Ensembles with the worst findings come first, because the end may not fit on the screen.
+        shown.sort_by_key(|(_, _, _, worst)| worst.as_ref().map_or(u8::MAX, |worst| worst.level as u8));
+    }
+    for (number, (ensemble, paces, verdict, worst)) in shown.into_iter().enumerate() {
         let mut table = Table::new(&[
             "MEMBER",
             "STATE",
@@ -176,11 +210,12 @@ fn text(report: &Report, paces: &[Vec<Pace>], style: Style) -> String {
             "WATCHES",
             "FSYNC",
             "LAG",
-        ]);
+        ])
+        .optional(&["WATCHES", "ZNODES", "FSYNC", "CONNECTIONS"]);
         for ((member, pace), lag) in ensemble.members.iter().zip(paces).zip(&verdict.lags) {
             let stat = MemberStat::new(member, pace, *lag);
             let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
-            table.row(vec![
+            let cells = vec![
                 stat.member.to_owned(),
                 stat.state.to_owned(),
                 stat.requests_per_second.map(|rate| format!("{rate:.1}")).unwrap_or_default(),
@@ -191,22 +226,20 @@ fn text(report: &Report, paces: &[Vec<Pace>], style: Style) -> String {
                 number(stat.watches),
                 millis(stat.fsync_seconds),
                 number(stat.lag),
-            ]);
+            ];
+            table.levelled(cells, state_level(member.state));
         }
         if number > 0 {
             out.push('\n');
         }
         // Writing to a string cannot fail, here and below.
-        let _ = writeln!(out, "{}", style.strong(&summary(ensemble, &verdict)));
-        if let Some(worst) = findings(ensemble, &verdict).first() {
+        let _ = writeln!(out, "{}", style.strong(&screen.wrap(&summary(ensemble, &verdict), 0)));
+        if let Some(worst) = worst {
             let level = style.level(worst.level, worst.level.text());
-            let text = text::printable(&worst.text);
+            let text = screen.wrap(&text::printable(&worst.text), 10);
             let _ = writeln!(out, "{level}: {text}");
         }
-        for (number, line) in table.lines().iter().enumerate() {
-            let line = if number == 0 { style.strong(line) } else { line.clone() };
-            let _ = writeln!(out, "{line}");
-        }
+        lines(&mut out, &table, screen);
     }
     out
 }

@@ -1,10 +1,11 @@
-//! Whom to ask: the flags that every command which asks members has in common.
+//! The flags that select the ensembles, shared by all commands that query members.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::positive_duration;
-use crate::config::{self, Config, ConfigError, Module};
+use crate::config::{AlertSetting, ConfigError, Module};
+use crate::settings::Settings;
 
 /// Ensembles from flags or from a file.
 #[derive(Debug, clap::Args)]
@@ -18,57 +19,64 @@ pub(super) struct Targets {
     #[arg(long = "config.file", env = "ZOOKEEPER_EXPORTER_CONFIG_FILE", value_name = "FILE")]
     config_file: Option<PathBuf>,
 
-    /// Most time for a member of --zookeeper in one scrape; with --config.file, set `timeout` in the module. Default: 5s.
+    /// Per-member timeout with --zookeeper; with --config.file, set `timeout` in the module. Default: 5s.
     #[arg(long = "scrape.timeout", env = "ZOOKEEPER_EXPORTER_SCRAPE_TIMEOUT", value_name = "DURATION",
           conflicts_with = "config_file", value_parser = positive_duration)]
     timeout: Option<Duration>,
 }
 
-/// Where the configuration comes from, at the start and at every reload.
+/// The source of the configuration, used at the start and at every reload.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
     file: Option<PathBuf>,
     flags: Vec<String>,
     module: Module,
+    /// Thresholds given by flags.
+    overrides: Vec<AlertSetting>,
 }
 
 impl Origin {
-    /// The configuration file, where one is named.
+    /// The same source with thresholds given by flags.
+    pub(super) fn overridden(self, overrides: &[AlertSetting]) -> Self {
+        Self { overrides: overrides.to_vec(), ..self }
+    }
+
+    /// The configuration file, if any.
     pub(super) fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 
-    /// Reads and validates it.
-    pub(super) fn load(&self) -> Result<Config, ConfigError> {
+    /// Reads and validates the configuration.
+    pub(super) fn load(&self) -> Result<Settings, ConfigError> {
         match &self.file {
-            Some(file) => super::load(file),
-            None => config::from_flags(&self.flags, self.module.clone()),
+            Some(file) => Settings::load(file, &self.overrides),
+            None => Settings::from_flags(&self.flags, self.module.clone(), &self.overrides),
         }
     }
 }
 
 impl Targets {
-    /// Whether a configuration file is named.
+    /// Whether a configuration file is given.
     pub(super) fn has_file(&self) -> bool {
         self.config_file.is_some()
     }
 
-    /// Only this member, whatever the flags name.
+    /// A source with this member only, whatever the flags select.
     pub(super) fn origin_of(&self, member: String) -> Origin {
         Origin { file: None, flags: vec![member], ..self.origin() }
     }
 
-    /// What the flags name.
+    /// The source selected by the flags.
     pub(super) fn origin(&self) -> Origin {
         let flags = ensembles(&self.zookeeper);
         let default = Module::default();
         let module = Module { timeout: self.timeout.unwrap_or(default.timeout), ..default };
-        Origin { file: self.config_file.clone(), flags, module }
+        Origin { file: self.config_file.clone(), flags, module, overrides: Vec::new() }
     }
 }
 
-/// The ensembles of each value, separated by white space; beside a comma it belongs to the list of members. Without a
-/// value it is the one on this host.
+/// Splits each value at white space into ensembles; white space next to a comma belongs to a list of members. The
+/// default is the ensemble on this host.
 pub(super) fn ensembles(values: &[String]) -> Vec<String> {
     if values.is_empty() {
         return vec!["localhost:2181".to_owned()];
@@ -76,7 +84,7 @@ pub(super) fn ensembles(values: &[String]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for value in values {
         let mut words = value.split_whitespace();
-        // An empty value is a mistake that is told, not nothing.
+        // An empty value is kept, so that it is reported as an error.
         found.push(words.next().unwrap_or_default().to_owned());
         for word in words {
             match found.last_mut().filter(|last| last.ends_with(',') || word.starts_with(',')) {

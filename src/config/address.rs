@@ -1,14 +1,16 @@
-//! Where a member listens: `host:port`, `host` with the default port, or `[v6]:port`.
+//! Address of a member: `host:port`, `host` with the default port, or `[v6]:port`.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use super::reach::literal;
+
 /// ZooKeeper's default client port.
 pub const DEFAULT_PORT: u16 = 2181;
 
-/// A host and a port, the host in its one canonical form (see [`canonical`]) and resolved at each scrape, not here. Two
-/// texts that mean one address are equal, and so is their text as a label.
+/// A host in canonical form (see [`canonical`]) and a port; resolved at each scrape. Different spellings of an address
+/// compare equal, and have the same label value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
     host: String,
@@ -16,10 +18,10 @@ pub struct Address {
 }
 
 impl Address {
-    /// An address of parts that a member or resolver gave; an IPv6 address without its brackets.
+    /// An address from a host and a port reported by a member or the resolver; IPv6 without brackets.
     ///
     /// # Errors
-    /// When the host can be none.
+    /// If the host or the port is invalid.
     pub fn new(host: &str, port: u16) -> Result<Self, BadAddress> {
         if port == 0 {
             return Err(BadAddress::Port(host.into()));
@@ -27,7 +29,7 @@ impl Address {
         canonical(host).map(|host| Self { host, port }).ok_or_else(|| BadAddress::Host(host.into()))
     }
 
-    /// The name or number of the host, without the brackets of an IPv6 address.
+    /// The host name or IP address, without the brackets of an IPv6 address.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -40,32 +42,32 @@ impl Address {
     }
 }
 
-/// The one form of a host: a number as the standard library writes it, an IPv4 number inside an IPv6 one as IPv4, a name
-/// in lower case and without its final dot. `None` for what is no host.
+/// The canonical form of a host: an IP address as the standard library writes it, whichever spelling resolvers accept
+/// (`127.1`), an IPv4-mapped IPv6 address as IPv4, a name in lower case without its final dot. `None` for an invalid
+/// host.
 #[must_use]
 pub fn canonical(host: &str) -> Option<String> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    if let Some(ip) = literal(name) {
         return Some(ip.to_canonical().to_string());
     }
-    let name = host.strip_suffix('.').unwrap_or(host);
     is_host(name).then(|| name.to_ascii_lowercase())
 }
 
-/// Whether two canonical hosts are one: equal, or the one name the beginning of the other up to a dot, as a search
-/// domain completes it.
+/// Whether two canonical hosts are the same: equal, or one is the other with a search domain appended.
 #[must_use]
 pub fn is_same_host(one: &str, other: &str) -> bool {
     let begins = |short: &str, long: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('.'));
     one == other || (begins(one, other) || begins(other, one)) && !is_number(one) && !is_number(other)
 }
 
-/// Whether a host is an address and no name.
+/// Whether a host is an IP address.
 #[must_use]
 pub fn is_number(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok()
 }
 
-/// Whether a host is the address by which a server names itself when it listens everywhere.
+/// Whether a host is the wildcard address, which a server reports when it listens on all addresses.
 #[must_use]
 pub fn is_wildcard(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified())
@@ -87,25 +89,23 @@ impl fmt::Display for Address {
     }
 }
 
-/// Why a text is not an address, and what to write instead.
+/// Why a text is not an address, and what is expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddress {
-    /// Nothing there.
-    #[error("the member address is empty; write HOST:PORT, for example zk-1:2181")]
+    /// An empty text.
+    #[error("empty member address: expected HOST:PORT, e.g. zk-1:2181")]
     Empty,
-    /// `zk-1:` or `zk-1:zk` or a port outside 1 to 65535.
-    #[error("`{0}` has no valid port; write HOST:PORT with a port from 1 to 65535, for example zk-1:2181")]
+    /// `zk-1:`, `zk-1:zk`, or a port outside 1 to 65535.
+    #[error("invalid port in `{0}`: expected HOST:PORT with a port from 1 to 65535, e.g. zk-1:2181")]
     Port(String),
-    /// A host that can be no host name.
-    #[error("`{0}` has no valid host name; write HOST:PORT, for example zk-1:2181 or [::1]:2181")]
+    /// An invalid host name.
+    #[error("invalid host in `{0}`: expected HOST:PORT, e.g. zk-1:2181 or [::1]:2181")]
     Host(String),
     /// `zk-1:2181/kafka`, or a URL.
-    #[error(
-        "`{0}` has a path: a chroot belongs to clients, the exporter asks servers; write HOST:PORT, for example zk-1:2181"
-    )]
+    #[error("unexpected path in `{0}`: expected HOST:PORT without a chroot, e.g. zk-1:2181")]
     Path(String),
     /// An IPv6 address without brackets.
-    #[error("`{0}` looks like an IPv6 address; write it in brackets, for example [{0}]:2181")]
+    #[error("IPv6 address without brackets `{0}`: expected e.g. [{0}]:2181")]
     Bare6(String),
 }
 
@@ -142,13 +142,13 @@ impl FromStr for Address {
     }
 }
 
-/// A port from 1 to 65535, of digits alone.
+/// A port from 1 to 65535, digits only.
 fn number(port: &str) -> Option<u16> {
     let digits = port.bytes().all(|byte| byte.is_ascii_digit());
     port.parse().ok().filter(|port| digits && *port > 0)
 }
 
-/// Letters, digits, `-`, `_` and `.`: what a resolver or `/etc/hosts` may know (RFC 1123, and `_` as seen in the field).
+/// Letters, digits, `-`, `_` and `.`: the names that resolvers accept (RFC 1123, and `_`, which is common).
 fn is_host(host: &str) -> bool {
     !host.is_empty()
         && host.len() <= 253
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_people_write() {
+    fn accepts_every_spelling_of_an_address() {
         for (text, shown) in [
             ("zk-1:2181", "zk-1:2181"),
             ("zk-1", "zk-1:2181"),
@@ -170,11 +170,14 @@ mod tests {
             ("127.0.0.1:2182", "127.0.0.1:2182"),
             ("[::1]:2181", "[::1]:2181"),
             ("[fe80::1]", "[fe80::1]:2181"),
-            // Other spellings of one address have one text.
+            // All spellings of an address are displayed alike.
             ("[0:0:0:0:0:0:0:1]:2181", "[::1]:2181"),
             ("[FD00:0000::00AB]:2181", "[fd00::ab]:2181"),
             ("[::ffff:10.0.0.1]:2181", "10.0.0.1:2181"),
             ("ZK-1.Example.COM.:2181", "zk-1.example.com:2181"),
+            ("127.1:2181", "127.0.0.1:2181"),
+            ("0x7f.1", "127.0.0.1:2181"),
+            ("2130706433", "127.0.0.1:2181"),
             ("localhost.", "localhost:2181"),
         ] {
             assert_eq!(text.parse::<Address>().map(|address| address.to_string()), Ok(shown.to_owned()), "{text}");
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn invalid_addresses_are_refused_with_the_reason() {
         for (text, error) in [
             ("", BadAddress::Empty),
             ("zk-1:", BadAddress::Port("zk-1:".into())),

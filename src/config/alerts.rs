@@ -1,4 +1,4 @@
-//! `alerts:` of the configuration file: thresholds as written. What a name or a number means, `alert` knows.
+//! `alerts:` of the configuration file: thresholds as written. Names and numbers are validated by `alert`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,25 +7,28 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
+use super::error::Mistake;
 use super::{ConfigError, Place, duration, file, template};
 use crate::text;
 
-/// What the user wants of the alerts; names and numbers are still to be checked against the catalogue of conditions.
+/// Settings of the alerts; names and numbers are not yet checked against the catalogue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Alerts {
-    /// Where the runbooks are: the name of the alert and `.md` are added.
+    /// URL of the runbooks; the name of the alert and `.md` are appended.
     pub runbooks: Option<String>,
-    /// Labels that alerts keep beside `ensemble` and `member`, for example `cluster`.
+    /// Labels that alerts keep in addition to `ensemble` and `member`, e.g. `cluster`.
     pub keep_labels: Vec<String>,
     /// Labels that every alert gets.
     pub labels: BTreeMap<String, String>,
-    /// The oldest ZooKeeper release that is watched.
+    /// The oldest ZooKeeper release that is monitored.
     pub zookeeper: Option<String>,
-    /// Whether members serve the figures of their JVM.
+    /// The oldest Prometheus release that evaluates the rules.
+    pub prometheus: Option<String>,
+    /// Whether members export JVM metrics.
     pub jvm: Option<bool>,
-    /// The profile of every ensemble that names none of its own.
+    /// The default profile of ensembles.
     pub profile: Option<Located<String>>,
-    /// The profiles of single ensembles, by their names.
+    /// Profiles of single ensembles, by name.
     pub profiles: Vec<(String, Located<String>)>,
     /// Settings for every ensemble.
     pub settings: Vec<AlertSetting>,
@@ -33,16 +36,24 @@ pub struct Alerts {
     pub ensembles: Vec<(Located<String>, Vec<AlertSetting>)>,
 }
 
-/// Something with the place where it is written.
+impl Alerts {
+    /// The base URL of the runbooks; `None` if it is a template, which only Prometheus can expand.
+    #[must_use]
+    pub fn runbook_base(&self) -> Option<&str> {
+        self.runbooks.as_deref().filter(|url| !url.contains("{{"))
+    }
+}
+
+/// A value with its position in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located<T> {
-    /// What is written.
+    /// The value.
     pub value: T,
-    /// Where.
+    /// Its position.
     pub place: Place,
 }
 
-/// What is said of one condition.
+/// Settings of one condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertSetting {
     /// Its name, with or without `ZooKeeper`.
@@ -51,13 +62,13 @@ pub struct AlertSetting {
     pub warning: Option<Located<LevelSetting>>,
     /// The level `critical`.
     pub critical: Option<Located<LevelSetting>>,
-    /// How long it must hold.
+    /// How long the condition must hold before the alert fires.
     pub hold: Option<Located<Duration>>,
-    /// The whole condition on (`true`) or off.
+    /// Switches all levels of the condition on (`true`) or off.
     pub whole: Option<bool>,
 }
 
-/// What is said of one level.
+/// Setting of one level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LevelSetting {
     /// `on` or `off`.
@@ -70,17 +81,19 @@ pub enum LevelSetting {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAlerts {
-    /// Where the runbooks are; the name of the alert and `.md` are added.
+    /// URL of the runbooks; the name of the alert and `.md` are appended.
     runbook_url: Option<Spanned<String>>,
-    /// Labels that alerts keep beside `ensemble` and `member`.
+    /// Labels that alerts keep in addition to `ensemble` and `member`.
     #[serde(default)]
     keep_labels: Vec<Spanned<String>>,
     /// Labels that every alert gets.
     #[serde(default)]
     labels: BTreeMap<String, Spanned<String>>,
-    /// The oldest ZooKeeper release that is watched, `3.5`: rules that need a newer one are left out.
+    /// The oldest ZooKeeper release that is monitored, `3.5`; rules that need a newer one are omitted.
     zookeeper: Option<Spanned<String>>,
-    /// Whether members serve the figures of their JVM (`exportJvmInfo`): `false` leaves those rules out.
+    /// The oldest Prometheus release that evaluates the rules, `2.40`; below 2.42 they have no `keep_firing_for`.
+    prometheus: Option<Spanned<String>>,
+    /// Whether members export JVM metrics (`exportJvmInfo`); `false` omits those rules.
     jvm: Option<bool>,
     /// Levels of conditions, for every ensemble.
     #[serde(default)]
@@ -92,7 +105,7 @@ pub(super) struct RawAlerts {
 
 /// `off`, or levels.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected on, off or {warning: LIMIT, critical: LIMIT, for: DURATION}")]
+#[serde(untagged, expecting = "expected on, off or {warning: LIMIT, critical: LIMIT, for: 5m}")]
 enum RawSetting {
     Whole(bool),
     Word(String),
@@ -103,11 +116,11 @@ enum RawSetting {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawLevels {
-    /// An early warning.
+    /// The limit of the early warning.
     warning: Option<Spanned<RawLevel>>,
-    /// An alarm.
+    /// The limit of the critical alert.
     critical: Option<Spanned<RawLevel>>,
-    /// How long it must hold.
+    /// How long the condition must hold before the alert fires.
     #[serde(rename = "for")]
     hold: Option<Spanned<String>>,
 }
@@ -130,8 +143,7 @@ impl RawAlerts {
         let mut valid = Alerts { jvm: self.jvm, ..Alerts::default() };
         if let Some(url) = self.runbook_url {
             if !url.value.starts_with("http://") && !url.value.starts_with("https://") {
-                let message =
-                    format!("`{}` is no URL; write for example https://wiki.example.com/zookeeper", url.value);
+                let message = format!("invalid URL `{}`: expected e.g. https://wiki.example.com/zookeeper", url.value);
                 return Err(error(url.referenced, message));
             }
             check_template(&url.value).map_err(|message| error(url.referenced, message))?;
@@ -153,6 +165,10 @@ impl RawAlerts {
             check_release(&release.value).map_err(|message| error(release.referenced, message))?;
             valid.zookeeper = Some(release.value);
         }
+        if let Some(release) = self.prometheus {
+            check_prometheus(&release.value).map_err(|message| error(release.referenced, message))?;
+            valid.prometheus = Some(release.value);
+        }
         valid.settings = settings(self.thresholds, &place).map_err(|(at, message)| error(at, message))?;
         for (name, of_ensemble) in self.ensembles {
             let at = place(of_ensemble.referenced);
@@ -162,8 +178,6 @@ impl RawAlerts {
         Ok(valid)
     }
 }
-
-type Mistake = (Location, String);
 
 fn settings(
     written: BTreeMap<String, Spanned<RawSetting>>,
@@ -184,12 +198,12 @@ fn one(
         RawSetting::Whole(whole) => valid.whole = Some(whole),
         RawSetting::Word(word) => {
             let whole = switch(&word).ok_or_else(|| {
-                (at, format!("`{word}` is no setting of an alert; write on, off or {{warning: 10, critical: 100}}"))
+                (at, format!("invalid alert setting `{word}`: expected on, off or {{warning: 10, critical: 100}}"))
             })?;
             valid.whole = Some(whole);
         }
         RawSetting::Levels(levels) => {
-            // Within a value that may have several forms the parser does not tell every place.
+            // Within an untagged value the parser does not report every position.
             let near = |own: Location| if own.line() == 0 { at } else { own };
             let level = |level: Spanned<RawLevel>| Located {
                 place: place(near(level.referenced)),
@@ -216,7 +230,7 @@ fn one(
     Ok(valid)
 }
 
-/// YAML 1.1 knows `on` and `off`, YAML 1.2 does not.
+/// YAML 1.1 has the booleans `on` and `off`, YAML 1.2 does not.
 fn switch(word: &str) -> Option<bool> {
     match word {
         "on" => Some(true),
@@ -225,38 +239,44 @@ fn switch(word: &str) -> Option<bool> {
     }
 }
 
-/// `mntr` came with 3.4 (ZOOKEEPER-744).
+/// ZooKeeper 3.4 introduced `mntr` (ZOOKEEPER-744).
 fn check_release(release: &str) -> Result<(), String> {
     let parts: Option<Vec<u16>> = release.split('.').map(|part| part.parse().ok()).collect();
     match parts.as_deref() {
         Some([0..3, _] | [0..3, _, _] | [3, 0..4] | [3, 0..4, _]) => {
-            Err(format!("ZooKeeper {release} has no mntr to ask for; write \"3.4\" or a later release"))
+            Err(format!("unsupported ZooKeeper release `{release}`: expected \"3.4\" or later, which have mntr"))
         }
         Some([_, _] | [_, _, _]) => Ok(()),
-        _ => Err(format!("`{release}` is no release of ZooKeeper; write for example \"3.8\"")),
+        _ => Err(format!("invalid ZooKeeper release `{release}`: expected e.g. \"3.8\"")),
     }
 }
 
-/// Prometheus' rule for the names of labels, and none that the alerts have already.
+fn check_prometheus(release: &str) -> Result<(), String> {
+    let parts: Option<Vec<u16>> = release.split('.').map(|part| part.parse().ok()).collect();
+    match parts.as_deref() {
+        Some([_, _] | [_, _, _]) => Ok(()),
+        _ => Err(format!("invalid Prometheus release `{release}`: expected e.g. \"2.40\"")),
+    }
+}
+
+/// Prometheus' syntax of label names; labels set by the alerts themselves are refused.
 fn check_label(name: &str) -> Result<(), String> {
     let fits = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !fits {
-        return Err(format!("`{name}` is no name of a label; write letters, digits and `_`, for example cluster"));
+        return Err(format!("invalid label name `{name}`: expected letters, digits and `_`, e.g. cluster"));
     }
     if name.starts_with("__") {
         return Err(format!("reserved label `{name}`: expected a name that does not begin with `__`, e.g. cluster"));
     }
     let taken = ["ensemble", "member", "severity", "alertname", "job", "instance"];
     if taken.contains(&name) {
-        return Err(format!(
-            "the label `{name}` has its meaning in the alerts already; choose another, for example cluster"
-        ));
+        return Err(format!("reserved label `{name}`: expected a label that the alerts do not set, e.g. cluster"));
     }
     Ok(())
 }
 
-/// `PromQL` takes these for numbers and for a keyword, in a list of labels too.
+/// `PromQL` parses these names as numbers or a keyword, even in a list of labels.
 fn check_kept(name: &str) -> Result<(), String> {
     if ["inf", "nan", "without"].contains(&name.to_ascii_lowercase().as_str()) {
         return Err(format!("label `{name}` cannot be grouped by in PromQL: expected another name, e.g. cluster"));
@@ -264,8 +284,8 @@ fn check_kept(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Prometheus reads values of labels and annotations as templates, and takes no rule of a file with a broken one. YAML
-/// readers do not agree on characters that cannot be printed.
+/// Prometheus expands values of labels and annotations as templates, and rejects a rule file with an invalid one. YAML
+/// parsers disagree on unprintable characters.
 fn check_template(value: &str) -> Result<(), String> {
     if let Some(c) = value.chars().find(|c| text::is_unprintable(*c)) {
         return Err(format!("`{value}` has the character U+{:04X}: expected printable characters", u32::from(c)));

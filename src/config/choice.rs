@@ -1,55 +1,57 @@
-//! `metrics:` of a module: which families of a member stand on the page.
+//! `metrics:` of a module: the families of a member that are exported.
 
-/// Which families of its members a module shows; what the exporter says itself is always there.
+/// The exported families of the members; the exporter's own metrics are always exported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
     /// Every family.
     #[default]
     All,
-    /// The families that alerts and main dashboards need.
+    /// The families that the alerts and the main dashboards use.
     Essential,
-    /// Families whose name fits one of these patterns.
+    /// Families whose name matches one of these patterns.
     Globs(Vec<String>),
 }
 
-/// Patterns beyond this many are a mistake.
+/// Maximum number of patterns.
 const MAX_GLOBS: usize = 1000;
 
 impl Choice {
-    /// Reads `all` or `essential`.
+    /// Parses `all` or `essential`.
     pub(super) fn from_word(text: &str) -> Result<Self, String> {
         match text {
             "all" => Ok(Self::All),
             "essential" => Ok(Self::Essential),
             _ => Err(format!(
-                "`{text}` is no choice of metrics; write all, essential, or a list of patterns, for example [zk_fsync*, zk_znodes]"
+                "invalid metrics `{text}`: expected all, essential or a list of patterns, e.g. [zk_fsync*, zk_znodes]"
             )),
         }
     }
 
-    /// Reads a list of patterns.
+    /// Parses a list of patterns.
     pub(super) fn from_globs(globs: Vec<String>) -> Result<Self, String> {
         if globs.is_empty() {
-            return Err(
-                "the list of metrics is empty; write patterns, for example [zk_fsync*, zk_znodes], or all".into()
-            );
+            return Err("empty list of metrics: expected patterns, e.g. [zk_fsync*, zk_znodes], or all".into());
         }
         if globs.len() > MAX_GLOBS {
-            return Err(format!("{} patterns, the most is {MAX_GLOBS}; write * for any text", globs.len()));
+            return Err(format!(
+                "too many patterns ({}): expected at most {MAX_GLOBS}; * matches any text",
+                globs.len()
+            ));
         }
         let sane = |glob: &String| {
             !glob.is_empty() && glob.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:*?".contains(&byte))
         };
         if let Some(bad) = globs.iter().find(|glob| !sane(glob)) {
             return Err(format!(
-                "`{bad}` is no pattern for names of metrics; write letters, digits, `_`, * for any text and ? for one character, for example zk_fsync*"
+                "invalid metric pattern `{bad}`: expected letters, digits, `_`, * for any text and ? for one character, e.g. zk_fsync*"
             ));
         }
         Ok(Self::Globs(globs))
     }
 }
 
-/// Whether a text fits a pattern: `*` is any text, `?` one character. Takes at most the product of both lengths.
+/// Whether a text matches a pattern: `*` matches any text, `?` one character. The running time is bounded by the
+/// product of both lengths.
 #[must_use]
 pub fn fits(glob: &str, text: &str) -> bool {
     let (glob, text) = (glob.as_bytes(), text.as_bytes());
@@ -65,7 +67,7 @@ pub fn fits(glob: &str, text: &str) -> bool {
                 read += 1;
             }
             _ => match star {
-                // The last star takes one byte more.
+                // The last star matches one more byte.
                 Some((place, taken)) => {
                     star = Some((place, taken + 1));
                     (at, read) = (place + 1, taken + 1);

@@ -1,9 +1,9 @@
-//! The four-letter commands the exporter asks; none of them changes anything in a server.
+//! The commands that the exporter sends; none of them changes the state of a server.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A command. `srst`, `crst`, `dump`, `wchc` and `wchp` are left out on purpose: they change state or cost too much.
+/// A command. `srst`, `crst`, `dump`, `wchc` and `wchp` are excluded: they change state or are too expensive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Command {
     /// All metrics.
@@ -12,23 +12,41 @@ pub enum Command {
     Srvr,
     /// The configuration and the membership.
     Conf,
-    /// The AdminServer's twin of `mntr`, asked over HTTP where `mntr` is refused; it cannot be configured.
+    /// Digests of the data; configured with `digests:`, not as a command.
+    Hash,
+    /// The AdminServer's equivalent of `hash`, requested over HTTP if `hash` is refused.
+    AdminHash,
+    /// ZooKeeper's own metrics endpoint, requested over HTTP if `mntr` is not available; cannot be configured.
+    Native,
+    /// The AdminServer's equivalent of `mntr`, requested over HTTP if `mntr` is refused; cannot be configured.
     Monitor,
 }
 
 impl Command {
-    /// Every command there is.
-    pub const ALL: [Self; 4] = [Self::Mntr, Self::Srvr, Self::Conf, Self::Monitor];
+    /// All commands.
+    pub const ALL: [Self; 7] =
+        [Self::Mntr, Self::Srvr, Self::Conf, Self::Hash, Self::AdminHash, Self::Native, Self::Monitor];
 
-    /// The command itself, which is also the value of the label `command`.
+    /// The text of the command, and the value of the label `command`.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
             Self::Mntr => "mntr",
             Self::Srvr => "srvr",
             Self::Conf => "conf",
+            Self::Hash => "hash",
+            Self::AdminHash => "admin_hash",
+            Self::Native => "native",
             Self::Monitor => "monitor",
         }
+    }
+}
+
+impl Command {
+    /// Whether it is an HTTP request to another port of the member.
+    #[must_use]
+    pub const fn is_http(self) -> bool {
+        matches!(self, Self::Native | Self::Monitor | Self::AdminHash)
     }
 }
 
@@ -44,7 +62,10 @@ impl FromStr for Command {
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL
             .into_iter()
-            .find(|command| command.text() == text && *command != Self::Monitor)
-            .ok_or_else(|| format!("unsupported command `{text}`: expected mntr, srvr or conf"))
+            .find(|command| command.text() == text && !command.is_http() && *command != Self::Hash)
+            .ok_or_else(|| match text {
+                "hash" => "`hash` is no command of its own: write `digests: {}` in the module".to_owned(),
+                _ => format!("unsupported command `{text}`: expected mntr, srvr or conf"),
+            })
     }
 }

@@ -1,21 +1,21 @@
-//! `discovery:` of an ensemble: where its present members come from.
+//! `discovery:` of an ensemble: the source of its current members.
 
 use std::str::FromStr;
 
-/// Where the members of an ensemble come from.
+/// The source of the members of an ensemble.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Discovery {
-    /// The members written are the members.
+    /// The configured members.
     #[default]
     Static,
-    /// Every address of the names written is a member.
+    /// Every address of the configured names is a member.
     Dns,
-    /// The members written are asked first; the servers of the membership that they tell in `conf` are the members.
+    /// The servers of the membership in the `conf` reply of a configured member.
     Conf,
 }
 
 impl Discovery {
-    /// The word as it is written.
+    /// The value in the configuration.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -33,6 +33,6 @@ impl FromStr for Discovery {
         [Self::Static, Self::Dns, Self::Conf]
             .into_iter()
             .find(|way| way.text() == text)
-            .ok_or_else(|| format!("`{text}` is no way of discovery; write static, dns or conf"))
+            .ok_or_else(|| format!("invalid discovery `{text}`: expected static, dns or conf"))
     }
 }

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-/// Why a text is no duration.
+/// Why a text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadDuration {
-    /// It is none.
-    #[error("`{0}` is no duration; write a number with its unit, for example 500ms, 5s or 1m30s")]
+    /// Not a number with a unit.
+    #[error("invalid duration `{0}`: expected a number with a unit, e.g. 500ms, 5s or 1m30s")]
     Unreadable(String),
-    /// It is none that anybody waits for.
-    #[error("`{0}` is too long; write at most 1w")]
-    TooLong(String),
+    /// Longer than the maximum.
+    #[error("duration `{0}` too long: expected at most {1}")]
+    TooLong(String, &'static str),
 }
 
-/// A week: nothing here waits longer, every clock can count to its end, and ZooKeeper's milliseconds in 32 bits hold it.
-const MOST: u64 = 7 * 24 * 3600 * 1000;
+/// Maximum in milliseconds: one week, which every clock and ZooKeeper's 32-bit milliseconds can represent.
+const MAX_MILLISECONDS: u64 = 7 * 24 * 3600 * 1000;
 
 const UNITS: [(&str, u64); 7] = [
     ("ms", 1),
@@ -26,12 +26,23 @@ const UNITS: [(&str, u64); 7] = [
     ("y", 365 * 24 * 3600 * 1000),
 ];
 
-/// Reads a duration; units go from the largest to the smallest, each at most once (Prometheus'
-/// `model.ParseDuration`).
+/// Parses a duration. Units are in descending order, each at most once (`model.ParseDuration` of Prometheus).
 ///
 /// # Errors
-/// When the text is anything else, or longer than a week.
+/// If the text is not a duration, or longer than a week.
 pub fn parse(text: &str) -> Result<Duration, BadDuration> {
+    parse_up_to(text, MAX_MILLISECONDS, "1w")
+}
+
+/// Parses a duration of history, at most ten years.
+///
+/// # Errors
+/// If the text is not a duration, or longer.
+pub fn parse_years(text: &str) -> Result<Duration, BadDuration> {
+    parse_up_to(text, 10 * 365 * 24 * 3600 * 1000, "10y")
+}
+
+fn parse_up_to(text: &str, max: u64, words: &'static str) -> Result<Duration, BadDuration> {
     let bad = || BadDuration::Unreadable(text.to_owned());
     let (mut rest, mut total, mut largest) = (text, 0_u64, UNITS.len());
     while !rest.is_empty() {
@@ -39,7 +50,7 @@ pub fn parse(text: &str) -> Result<Duration, BadDuration> {
         if digits == 0 {
             return Err(bad());
         }
-        // Digits alone: only their number can be too much.
+        // Only digits: the only possible error is an overflow.
         let number: u64 = rest[..digits].parse().unwrap_or(u64::MAX);
         rest = &rest[digits..];
         let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
@@ -53,7 +64,7 @@ pub fn parse(text: &str) -> Result<Duration, BadDuration> {
     }
     match text {
         "" => Err(bad()),
-        _ if total > MOST => Err(BadDuration::TooLong(text.to_owned())),
+        _ if total > max => Err(BadDuration::TooLong(text.to_owned(), words)),
         _ => Ok(Duration::from_millis(total)),
     }
 }
@@ -73,10 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_longer_than_a_week() {
+    fn durations_above_a_week_are_refused() {
         assert_eq!(parse("1w"), Ok(Duration::from_hours(7 * 24)));
         for text in ["1w1ms", "8d", "1y", "99999999999999999999s", "9999999999999y", "18446744073709551615s"] {
-            assert_eq!(parse(text), Err(BadDuration::TooLong(text.into())), "{text}");
+            assert_eq!(parse(text), Err(BadDuration::TooLong(text.into(), "1w")), "{text}");
         }
     }
 }

@@ -1,30 +1,33 @@
-//! One error for everything a user can write wrong: where it stands and what to write instead.
+//! The error type for flags and configuration: the position, what is wrong, and what is expected.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::text;
 
-/// Characters of a path or a message that are shown: enough for any that is of use.
+/// Maximum displayed length of a path or a message, in characters.
 const MAX_SHOWN: usize = 1000;
 
-/// A mistake in a flag or in the configuration file; its text is one line.
+/// An error in a flag or in the configuration file, displayed as one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// Where.
+    /// The position.
     pub place: Place,
-    /// What is wrong and what to write instead.
+    /// What is wrong, and what is expected.
     pub message: String,
 }
 
-/// Where a mistake stands.
+/// An error in a YAML file before the path is added: position and message.
+pub(super) type Mistake = (serde_saphyr::Location, String);
+
+/// The position of an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A flag, or the environment variable beside it.
+    /// A flag, or its environment variable.
     Flag(&'static str),
-    /// A line and column of a file, both from 1; 0 where they are not known.
+    /// A line and column of a file, both from 1; 0 if unknown.
     File {
-        /// The file as named by the user.
+        /// The file as given by the user.
         path: PathBuf,
         /// The line.
         line: u64,
@@ -35,7 +38,7 @@ pub enum Place {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A path and a message quote what was written, which may hold line breaks, or colours of a terminal.
+        // Path and message quote user input, which may contain line breaks or terminal escapes.
         match &self.place {
             Place::Flag(flag) => write!(f, "{flag}: ")?,
             Place::File { path, line, column } => {
@@ -57,9 +60,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_user_wrote_cannot_make_a_second_line() {
-        let message = "`a\nb\u{1b}[31m` is no ensemble name".to_owned();
+    fn user_input_cannot_add_a_second_line() {
+        let message = "invalid ensemble name `a\nb\u{1b}[31m`".to_owned();
         let shown = ConfigError { place: Place::Flag("--zookeeper"), message }.to_string();
-        assert_eq!(shown, "--zookeeper: `a\u{fffd}b\u{fffd}[31m` is no ensemble name");
+        assert_eq!(shown, "--zookeeper: invalid ensemble name `a\u{fffd}b\u{fffd}[31m`");
     }
 }

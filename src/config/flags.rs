@@ -1,4 +1,4 @@
-//! Ensembles from `--zookeeper [NAME=]HOST:PORT[,HOST:PORT...]`, one value an ensemble.
+//! Ensembles from `--zookeeper [NAME=]HOST:PORT[,HOST:PORT...]`, one ensemble per value.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use super::{
     check_ensemble_name, check_ensembles, check_members,
 };
 
-/// The name of an ensemble that was given none.
+/// The name of an ensemble that was given without a name.
 pub const DEFAULT_ENSEMBLE: &str = "default";
 
 const FLAG: Place = Place::Flag("--zookeeper");
 
-/// The configuration that the values of the flag describe, asked as the module says.
+/// The configuration for the values of the flag; all ensembles use `module`.
 ///
 /// # Errors
-/// On the first value that is none, with what to write instead.
+/// The first invalid value, with what is expected.
 pub fn from_flags(values: &[String], module: Module) -> Result<Config, ConfigError> {
     let bad = |message| ConfigError { place: FLAG, message };
     let module = Arc::new(module);
@@ -27,13 +27,13 @@ pub fn from_flags(values: &[String], module: Module) -> Result<Config, ConfigErr
             name: name.into(),
             members,
             discovery: Discovery::Static,
+            zone_pattern: None,
             module_name: DEFAULT_MODULE.into(),
             module: Arc::clone(&module),
         });
     }
-    check_ensembles(&ensembles).map_err(|(_, message)| {
-        bad(format!("{message}; an ensemble is written NAME=HOST:PORT,HOST:PORT and all its members are in one value"))
-    })?;
+    check_ensembles(&ensembles)
+        .map_err(|(_, message)| bad(format!("{message}; expected one value NAME=HOST:PORT,HOST:PORT per ensemble")))?;
     Ok(Config {
         ensembles,
         modules: [(DEFAULT_MODULE.to_owned(), module)].into(),
@@ -43,10 +43,10 @@ pub fn from_flags(values: &[String], module: Module) -> Result<Config, ConfigErr
     })
 }
 
-/// The members of an ensemble of this name: `HOST:PORT[,HOST:PORT...]`.
+/// Parses the members of an ensemble: `HOST:PORT[,HOST:PORT...]`.
 ///
 /// # Errors
-/// What is wrong with the name or the list, and what to write instead.
+/// What is wrong with the name or the list, and what is expected.
 pub fn member_list(ensemble: &str, list: &str) -> Result<Vec<MemberConfig>, String> {
     check_ensemble_name(ensemble)?;
     let members = list.split(',').filter(|_| !list.is_empty()).map(member).collect::<Result<Vec<_>, _>>()?;
@@ -54,7 +54,7 @@ pub fn member_list(ensemble: &str, list: &str) -> Result<Vec<MemberConfig>, Stri
     Ok(members)
 }
 
-/// `HOST:PORT` or `HOST:PORT:observer`.
+/// Parses `HOST:PORT` or `HOST:PORT:observer`.
 pub(super) fn member(text: &str) -> Result<MemberConfig, String> {
     let text = text.trim();
     let (address, observer) = match text.rsplit_once(':') {
@@ -63,7 +63,7 @@ pub(super) fn member(text: &str) -> Result<MemberConfig, String> {
         _ => (text, false),
     };
     let address = address.parse().map_err(|error: super::BadAddress| error.to_string())?;
-    Ok(MemberConfig { address, observer })
+    Ok(MemberConfig { address, observer, zone: None })
 }
 
 #[cfg(test)]
@@ -88,14 +88,14 @@ mod tests {
     fn every_mistake_is_named() {
         for (values, part) in [
             (&["prod="][..], "--zookeeper: ensemble `prod` has no members"),
-            (&[""], "ensemble `default` has no members"),
-            (&["prod=zk-1:2181,,zk-2"], "the member address is empty"),
-            (&["prod=zk-1:2181,zk-1"], "member `zk-1:2181` of ensemble `prod` is listed twice"),
-            (&["a=zk-1", "a=zk-2"], "ensemble `a` is configured twice"),
-            (&["zk-1:2181", "zk-2:2181"], "ensemble `default` is configured twice"),
-            (&["my prod=zk-1"], "`my prod` is no ensemble name"),
-            (&["prod=zk-1:99999"], "`zk-1:99999` has no valid port"),
-            (&["=zk-1"], "`` is no ensemble name"),
+            (&[""], "ensemble `default` has no members: expected"),
+            (&["prod=zk-1:2181,,zk-2"], "empty member address"),
+            (&["prod=zk-1:2181,zk-1"], "duplicate member `zk-1:2181` of ensemble `prod`"),
+            (&["a=zk-1", "a=zk-2"], "duplicate ensemble `a`"),
+            (&["zk-1:2181", "zk-2:2181"], "duplicate ensemble `default`"),
+            (&["my prod=zk-1"], "invalid ensemble name `my prod`"),
+            (&["prod=zk-1:99999"], "invalid port in `zk-1:99999`"),
+            (&["=zk-1"], "invalid ensemble name ``"),
         ] {
             let error = flags(values).expect_err("must be refused");
             assert!(error.contains(part), "{values:?}: {error}");

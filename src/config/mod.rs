@@ -1,25 +1,30 @@
-//! What the exporter is told to do: flags and file, validated, with one clear error per mistake.
+//! Configuration from flags and file, parsed and validated.
 
 mod address;
 mod alerts;
+pub(crate) mod bounded_read;
 pub mod choice;
 mod command;
 mod discovery;
 mod duration;
 mod error;
-pub mod extras;
 mod file;
+pub mod fingerprint;
 mod flags;
+mod http_url;
 pub mod pem;
 pub mod probe;
+pub mod probes;
+pub mod rate_limit;
 mod raw;
 pub mod reach;
-pub mod stamp;
+mod server_url;
 mod template;
 mod tls;
 pub mod web;
-pub(crate) mod whole;
+mod web_crypto;
 pub mod znode;
+mod zone;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,25 +35,28 @@ pub use alerts::{AlertSetting, Alerts, LevelSetting, Located};
 pub use choice::Choice;
 pub use command::Command;
 pub use discovery::Discovery;
-pub use duration::{BadDuration, parse as parse_duration};
+pub use duration::{BadDuration, parse as parse_duration, parse_years};
 pub use error::{ConfigError, Place};
-pub use extras::Extras;
 pub use file::{load, parse};
 pub use flags::{DEFAULT_ENSEMBLE, from_flags, member_list};
+pub use http_url::HttpUrl;
 pub use probe::ProbeConfig;
-pub use reach::Reach;
-pub use tls::{AdminUrl, TlsConfig, TlsVersion};
+pub use probes::Probes;
+pub use reach::{Reach, is_loopback};
+pub use server_url::{ServerUrl, UrlForm};
+pub use tls::{TlsConfig, TlsVersion};
+pub use zone::ZonePattern;
 
 /// The active configuration: immutable and shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The ensembles, in the order written.
+    /// The ensembles, in the configured order.
     pub ensembles: Vec<EnsembleConfig>,
-    /// The modules by name; `default` is always there.
+    /// The modules by name; `default` always exists.
     pub modules: BTreeMap<String, Arc<Module>>,
-    /// Whom `/probe` may ask outside the configuration.
+    /// The targets that `/probe` may query, in addition to configured members.
     pub probe: ProbeConfig,
-    /// What the user wants of the alerts.
+    /// Settings of the alerts.
     pub alerts: Alerts,
     /// Metric name patterns of all modules; validated against the catalogue by the caller.
     pub patterns: Vec<Located<String>>,
@@ -59,40 +67,47 @@ pub struct Config {
 pub struct EnsembleConfig {
     /// The value of the label `ensemble`.
     pub name: String,
-    /// Its members, in the order written; never empty. With a discovery, where it begins.
+    /// Its members, in the configured order; never empty. With a discovery, the starting point.
     pub members: Vec<MemberConfig>,
-    /// Where its present members come from.
+    /// The source of its current members.
     pub discovery: Discovery,
+    /// Finds the zone of members without `zone` in their host names.
+    pub zone_pattern: Option<ZonePattern>,
     /// The name of its module.
     pub module_name: String,
-    /// How they are asked.
+    /// How its members are queried.
     pub module: Arc<Module>,
 }
 
 /// One member as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberConfig {
-    /// Where it listens; its text is the value of the label `member`.
+    /// Its address; the text is the value of the label `member`.
     pub address: Address,
-    /// It is said to be an observer: no voter.
+    /// Whether it is configured as an observer, which does not vote.
     pub observer: bool,
+    /// Its zone.
+    pub zone: Option<String>,
 }
 
-/// How the members of an ensemble are asked.
+/// How the members of an ensemble are queried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {
-    /// Most time for one member in one scrape.
+    /// Timeout of one member in one scrape.
     pub timeout: Duration,
-    /// The commands asked.
+    /// The commands to send.
     pub commands: Vec<Command>,
     /// TLS to the members; `None` for plain TCP.
     pub tls: Option<TlsConfig>,
-    /// Who is asked where `mntr` is refused, or its member says that it serves no clients.
-    pub admin: Option<AdminUrl>,
-    /// Which families stand on the page.
+    /// ZooKeeper's own metrics endpoint, queried if `mntr` is refused or answered with "not serving".
+    pub native: Option<HttpUrl>,
+    /// The AdminServer, queried in the same cases. It reports the state, so it is queried before the metrics endpoint
+    /// if the member does not serve, otherwise after it.
+    pub admin: Option<HttpUrl>,
+    /// The exported families.
     pub metrics: Choice,
-    /// What is watched beyond commands; nothing by default.
-    pub extras: Extras,
+    /// Optional probes in addition to commands; none by default.
+    pub probes: Probes,
 }
 
 impl Default for Module {
@@ -102,23 +117,26 @@ impl Default for Module {
             timeout: Duration::from_secs(5),
             commands,
             tls: None,
+            native: None,
             admin: None,
             metrics: Choice::All,
-            extras: Extras::default(),
+            probes: Probes::default(),
         }
     }
 }
 
-/// Caps that a real deployment never meets; each has a flag and a metric that says when it bit.
+/// Limits that a normal deployment does not reach. Each has a flag, and a metric that shows when it was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes read of one reply; more is `zk_scrape_failure{reason="too_large"}`.
+    /// Maximum size of a reply in bytes; a larger one is `zk_scrape_failure{reason="too_large"}`.
     pub reply_bytes: usize,
-    /// Series of one member; more is counted in `zk_exporter_dropped_samples_total{reason="cap"}`.
+    /// Maximum number of series per member; further ones are counted in
+    /// `zk_exporter_dropped_samples_total{reason="cap"}`.
     pub series_per_member: usize,
-    /// Open connections to members, a quarter of them for probes; none in time is `zk_scrape_failure{reason="limit"}`.
+    /// Maximum number of open connections to members, a quarter of them for `/probe`. If none is free in time, the
+    /// failure is `zk_scrape_failure{reason="limit"}`.
     pub sockets: usize,
-    /// Members of one ensemble that discovery may find; more is counted in `zk_exporter_dropped_members_total`.
+    /// Maximum number of discovered members per ensemble; others are counted in `zk_exporter_dropped_members_total`.
     pub members_per_ensemble: usize,
 }
 
@@ -128,13 +146,13 @@ impl Default for Limits {
     }
 }
 
-/// The most members one ensemble may list.
+/// Maximum number of configured members of one ensemble.
 pub const MAX_MEMBERS: usize = 1000;
 
-/// The module of ensembles that name none.
+/// The module of ensembles without `module`.
 pub const DEFAULT_MODULE: &str = "default";
 
-/// A name that is safe as a label value, in a URL and in a file name.
+/// Accepts names that can be used in a label value, a URL and a file name.
 pub(crate) fn check_ensemble_name(name: &str) -> Result<(), String> {
     let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let rest = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
@@ -142,45 +160,39 @@ pub(crate) fn check_ensemble_name(name: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!(
-            "`{name}` is no ensemble name; write letters, digits, `-`, `_` and `.`, beginning with a letter or digit, for example prod-eu"
+            "invalid ensemble name `{name}`: expected at most 128 letters, digits, `-`, `_` and `.`, e.g. prod-eu"
         ))
     }
 }
 
-/// Refuses a second member of the same address.
+/// Refuses an empty list, too many members, and duplicate addresses.
 fn check_members(ensemble: &str, members: &[MemberConfig]) -> Result<(), (usize, String)> {
     if members.is_empty() {
-        return Err((
-            0,
-            format!("ensemble `{ensemble}` has no members; write at least one HOST:PORT, for example zk-1:2181"),
-        ));
+        return Err((0, format!("ensemble `{ensemble}` has no members: expected HOST:PORT, e.g. zk-1:2181")));
     }
     if members.len() > MAX_MEMBERS {
         return Err((
             MAX_MEMBERS,
-            format!("ensemble `{ensemble}` has {} members, the most is {MAX_MEMBERS}; split it", members.len()),
+            format!("ensemble `{ensemble}` has {} members: expected at most {MAX_MEMBERS}", members.len()),
         ));
     }
     let mut seen = BTreeMap::new();
     for (place, member) in members.iter().enumerate() {
         if seen.insert(&member.address, place).is_some() {
-            return Err((
-                place,
-                format!("member `{}` of ensemble `{ensemble}` is listed twice; remove one", member.address),
-            ));
+            return Err((place, format!("duplicate member `{}` of ensemble `{ensemble}`", member.address)));
         }
     }
     Ok(())
 }
 
-/// Refuses a second ensemble of the same name.
+/// Refuses duplicate ensemble names.
 fn check_ensembles(ensembles: &[EnsembleConfig]) -> Result<(), (usize, String)> {
     let mut seen = BTreeMap::new();
     for (place, ensemble) in ensembles.iter().enumerate() {
         if seen.insert(&ensemble.name, place).is_some() {
             return Err((
                 place,
-                format!("ensemble `{}` is configured twice; give each its own name, for example {0}-2", ensemble.name),
+                format!("duplicate ensemble `{}`: expected distinct names, e.g. {0}-2", ensemble.name),
             ));
         }
     }

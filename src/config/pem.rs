@@ -1,4 +1,4 @@
-//! Certificates and keys from PEM text: read, checked, and what is wrong with them in one line.
+//! Reads and checks certificates and keys in PEM; errors have one line.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,30 +10,30 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, RootCertStore};
 
-use super::whole;
+use super::bounded_read;
 
-/// The one place that chooses who does the arithmetic of TLS.
+/// The only place that selects the TLS crypto provider.
 static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
 
-/// The cryptography behind all TLS of the exporter.
+/// The crypto provider of all TLS connections.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::clone(&PROVIDER)
 }
 
-/// A PEM file larger than this holds no certificates of one server.
+/// Maximum size of a PEM file, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// Where PEM text stands.
+/// The source of PEM text.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Pem {
-    /// In a file of its own.
+    /// A separate file.
     File(PathBuf),
-    /// In the configuration file itself, under this key.
+    /// The configuration file, under this key.
     Inline(&'static str, String),
 }
 
-/// A key in the configuration must not reach the log.
+/// Redacts a key in the configuration file, which must not be logged.
 impl fmt::Debug for Pem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Pem({self})")
@@ -50,7 +50,7 @@ impl fmt::Display for Pem {
 }
 
 impl Pem {
-    /// The file, where it is one.
+    /// The path of the file, if it is one.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match self {
@@ -66,9 +66,9 @@ impl Pem {
                 let unreadable = |error: std::io::Error| format!("cannot read {self}: {error}");
                 let about = std::fs::metadata(path).map_err(unreadable)?;
                 if !about.is_file() || about.len() > MAX_BYTES {
-                    return Err(format!("{self} is no PEM file: a file of at most {MAX_BYTES} bytes belongs here"));
+                    return Err(format!("{self} is not a PEM file: expected a file of at most {MAX_BYTES} bytes"));
                 }
-                whole::bytes(path, MAX_BYTES).map_err(unreadable)
+                bounded_read::bytes(path, MAX_BYTES).map_err(unreadable)
             }
         }
     }
@@ -76,31 +76,32 @@ impl Pem {
     /// The certificates, in their order.
     ///
     /// # Errors
-    /// When the text cannot be read or holds none.
+    /// If the text cannot be read or contains no certificate.
     pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, String> {
         let text = self.text()?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-        let found = found.map_err(|error| format!("{self} is no valid PEM: {}", plain(&error)))?;
+        let found = found.map_err(|error| format!("invalid PEM in {self}: {}", plain(&error)))?;
         if found.is_empty() {
-            let hint =
-                if holds(&text, "PRIVATE KEY-----") { "; it holds a key: are the two files swapped?" } else { "" };
+            let hint = if holds(&text, "PRIVATE KEY-----") {
+                "; it has a private key: are the two files swapped?"
+            } else {
+                ""
+            };
             return Err(format!(
-                "{self} holds no certificate; write a PEM file with `-----BEGIN CERTIFICATE-----`{hint}"
+                "no certificate in {self}: expected a PEM file with `-----BEGIN CERTIFICATE-----`{hint}"
             ));
         }
         Ok(found)
     }
 
-    /// The certificates as those that are trusted.
+    /// The certificates as trust anchors.
     ///
     /// # Errors
-    /// When the text cannot be read, holds none, or one that is broken.
+    /// If the text cannot be read, contains no certificate, or an invalid one.
     pub fn roots(&self) -> Result<RootCertStore, String> {
         let mut roots = RootCertStore::empty();
         for certificate in self.certificates()? {
-            roots
-                .add(certificate)
-                .map_err(|error| format!("{self} holds a certificate that cannot be read: {error}"))?;
+            roots.add(certificate).map_err(|error| format!("unreadable certificate in {self}: {error}"))?;
         }
         Ok(roots)
     }
@@ -109,32 +110,40 @@ impl Pem {
         let text = self.text()?;
         if holds(&text, "ENCRYPTED") {
             return Err(format!(
-                "the key in {self} is encrypted, and the exporter knows no password; decrypt it once, readable for the \
-                 exporter's user alone: (umask 077; openssl pkey -in {self} -out plain.key)"
+                "encrypted key in {self}: expected an unencrypted key that only the exporter's user can read; decrypt it \
+                with (umask 077; openssl pkey -in {self} -out plain.key)"
             ));
         }
         PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
             pem::Error::NoItemsFound => format!(
-                "{self} holds no private key; write a PEM file with `-----BEGIN PRIVATE KEY-----` (PKCS#8, PKCS#1 or SEC1)"
+                "no private key in {self}: expected a PEM file with `-----BEGIN PRIVATE KEY-----` (PKCS#8, PKCS#1 or SEC1)"
             ),
-            error => format!("{self} is no valid PEM: {}", plain(&error)),
+            error => format!("invalid PEM in {self}: {}", plain(&error)),
         })
     }
 }
 
-/// A certificate chain with its private key, checked to belong together.
+/// The system's CA certificates; may be empty.
+#[must_use]
+pub fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+/// A certificate chain with its private key, checked to match.
 ///
 /// # Errors
-/// When one of the two cannot be read, or they are not of one pair.
+/// If one of the two cannot be read, or if they do not match.
 pub fn identity(certificates: &Pem, key: &Pem) -> Result<Arc<CertifiedKey>, String> {
     let chain = certificates.certificates()?;
     let secret = key.key()?;
     CertifiedKey::from_der(chain, secret, &PROVIDER).map(Arc::new).map_err(|error| match error {
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            format!("the key in {key} does not belong to the first certificate in {certificates}; the own certificate comes first, then its issuers")
+            format!("the key in {key} does not match the first certificate in {certificates}: expected the own certificate first, then its issuers")
         }
-        Error::InvalidCertificate(_) => format!("the first certificate in {certificates} cannot be read: {error}"),
-        error => format!("the key in {key} cannot be used: {error}; RSA from 2048 bits, ECDSA P-256 and P-384, and Ed25519 can"),
+        Error::InvalidCertificate(_) => format!("unreadable first certificate in {certificates}: {error}"),
+        error => format!("unusable key in {key}: {error}: expected RSA of at least 2048 bits, ECDSA P-256 or P-384, or Ed25519"),
     })
 }
 
@@ -144,8 +153,8 @@ fn holds(text: &[u8], part: &str) -> bool {
 
 fn plain(error: &pem::Error) -> String {
     match error {
-        pem::Error::MissingSectionEnd { .. } => "a section has no END line; is the file cut?".to_owned(),
-        pem::Error::Base64Decode(_) => "a section is no base64".to_owned(),
+        pem::Error::MissingSectionEnd { .. } => "a section has no END line; is the file truncated?".to_owned(),
+        pem::Error::Base64Decode(_) => "a section is not base64".to_owned(),
         error => error.to_string(),
     }
 }

@@ -1,4 +1,4 @@
-//! `probe:`: which targets besides the configured members `/probe` may query. None by default.
+//! `probe:`: the targets that `/probe` may query besides the configured members; none by default.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -9,14 +9,14 @@ use super::Address;
 use super::choice::fits;
 use super::reach::{Reach, literal};
 
-/// Whom `/probe` may ask outside the configuration.
+/// The targets that `/probe` may query, in addition to configured members.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProbeConfig {
-    /// Networks and names, each with its ports.
+    /// Networks and name patterns, each with its ports.
     pub allow: Vec<Allow>,
 }
 
-/// One line of `allow`.
+/// One entry of `allow`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allow {
     what: What,
@@ -25,14 +25,14 @@ pub struct Allow {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
-    /// The addresses that share the first bits.
+    /// A network: base address and prefix length.
     Network(IpAddr, u8),
     /// A pattern for names, in lower case.
     Names(String),
 }
 
 impl ProbeConfig {
-    /// Whether a pattern allows the target by its name, wherever that leads.
+    /// Whether a pattern allows the target by its name, whatever it resolves to.
     #[must_use]
     pub fn allows_name(&self, target: &Address) -> bool {
         let host = target.host().trim_end_matches('.').to_ascii_lowercase();
@@ -43,8 +43,8 @@ impl ProbeConfig {
             })
     }
 
-    /// The addresses that may be connected to for this target, of those that its name resolved to: by its name all but
-    /// the exporter's own surroundings, by a network those within it. Empty where it is not allowed.
+    /// The resolved addresses of the target that may be connected to; empty if the target is not allowed. A name
+    /// pattern allows all addresses except local ones ([`Reach::Discovered`]), a network those within it.
     #[must_use]
     pub fn allowed(&self, target: &Address, resolved: &[SocketAddr]) -> Vec<SocketAddr> {
         let by_name = self.allows_name(target);
@@ -57,7 +57,7 @@ impl ProbeConfig {
                 })
         };
         let addresses: Vec<_> = resolved.iter().filter(allowed).copied().collect();
-        // One address outside makes the name suspicious as a whole.
+        // Against DNS rebinding: a single address that is not allowed excludes the whole name.
         if addresses.len() == resolved.len() { addresses } else { Vec::new() }
     }
 }
@@ -84,30 +84,30 @@ impl FromStr for Allow {
     fn from_str(text: &str) -> Result<Self, String> {
         let bad = |why: &str| {
             format!(
-                "`{text}` {why}; write a network such as 10.0.0.0/8:2181, or a pattern for names such as *.zk.example.com:2181-2183"
+                "`{text}` {why}: expected a network, e.g. 10.0.0.0/8:2181, or a name pattern, e.g. *.zk.example.com:2181-2183"
             )
         };
         let (what, ports) = if let Some((base, rest)) = text.split_once('/') {
             let base = base.strip_prefix('[').and_then(|base| base.strip_suffix(']')).unwrap_or(base);
             let base: IpAddr = base.parse().map_err(|_| bad("has no valid address before the slash"))?;
             let (bits, ports) = rest.split_once(':').map_or((rest, None), |(bits, ports)| (bits, Some(ports)));
-            let most = if base.is_ipv4() { 32 } else { 128 };
+            let max = if base.is_ipv4() { 32 } else { 128 };
             let bits: u8 = bits
                 .parse()
                 .ok()
-                .filter(|bits| *bits <= most)
-                .ok_or_else(|| bad(&format!("has no valid prefix length behind the slash (0 to {most})")))?;
+                .filter(|bits| *bits <= max)
+                .ok_or_else(|| bad(&format!("has no valid prefix length after the slash (0 to {max})")))?;
             if !is_base(base, bits) {
-                return Err(bad(&format!("has bits set behind the first {bits}")));
+                return Err(bad(&format!("has bits set after the first {bits}")));
             }
             (What::Network(base, bits), ports)
         } else if let Ok(ip) = text.parse::<IpAddr>() {
             (What::Network(ip, if ip.is_ipv4() { 32 } else { 128 }), None)
         } else if let Some((ip, rest)) = text.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-            // IPv4 in brackets is not an address, and 128 bits of it would be a network of all addresses.
+            // IPv4 in brackets is invalid; with a prefix of 128 bits it would match all addresses.
             let ip: Ipv6Addr = ip.parse().map_err(|_| bad("has no valid IPv6 address in its brackets"))?;
             let ports =
-                if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or_else(|| bad("is unreadable"))?) };
+                if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or_else(|| bad("is invalid"))?) };
             (What::Network(ip.into(), 128), ports)
         } else {
             let (host, ports) = text.split_once(':').map_or((text, None), |(host, ports)| (host, Some(ports)));
@@ -116,7 +116,7 @@ impl FromStr for Allow {
             } else {
                 let sane = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.*?".contains(&byte);
                 if host.is_empty() || !host.bytes().all(sane) {
-                    return Err(bad("is no network and no pattern for names"));
+                    return Err(bad("is neither a network nor a name pattern"));
                 }
                 (What::Names(host.to_ascii_lowercase()), ports)
             }
@@ -127,7 +127,7 @@ impl FromStr for Allow {
                 let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
                 match (first.parse(), last.parse()) {
                     (Ok(first), Ok(last)) if 0 < first && first <= last => first..=last,
-                    _ => return Err(bad("has no valid port or range of ports")),
+                    _ => return Err(bad("has no valid port or port range")),
                 }
             }
         };
@@ -179,7 +179,7 @@ mod tests {
             ("10.0.0.0/8", "10.1.2.3:1", &["10.1.2.3"], true),
             ("10.0.0.0/8", "11.1.2.3:2181", &["11.1.2.3"], false),
             ("10.0.0.0/8", "zk-1:2181", &["10.0.0.1"], true),
-            // A name with one foot outside, as a rebinding name has.
+            // DNS rebinding: one address inside the network, one outside.
             ("10.0.0.0/8", "zk-1:2181", &["10.0.0.1", "127.0.0.1"], false),
             ("10.0.0.0/8", "zk-1:2181", &["::ffff:10.0.0.1"], true),
             ("0.0.0.0/0", "zk-1:2181", &["fd00::1"], false),
@@ -191,7 +191,7 @@ mod tests {
             ("*", "metadata:2181", &["169.254.169.254"], false),
             ("*", "localhost:2181", &["127.0.0.1"], false),
             ("127.0.0.0/8", "localhost:2181", &["127.0.0.1"], true),
-            // A pattern for names does not mean numbers.
+            // A name pattern does not match IP addresses.
             ("*", "10.0.0.1:2181", &["10.0.0.1"], false),
             ("*", "10.1:2181", &["10.0.0.1"], false),
             ("*", "0xa000001:2181", &["10.0.0.1"], false),
@@ -211,8 +211,8 @@ mod tests {
             ("zk/8", "address before the slash"),
             ("10.0.0.0/8:0", "port"),
             ("10.0.0.0/8:3-2", "port"),
-            ("", "no network"),
-            ("a b", "no network"),
+            ("", "neither a network"),
+            ("a b", "neither a network"),
             ("http://zk:1", "slash"),
             ("zk:port", "port"),
             ("[fe80]:1", "brackets"),

@@ -1,4 +1,4 @@
-//! The configuration file as written: types for serde, nothing validated yet.
+//! The configuration file as written: types for serde, without validation.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,31 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
 use super::alerts::RawAlerts;
-use super::extras::{RawAlarms, RawCanary, RawSession, RawZnodes};
+use super::probes::{RawAlarms, RawCanary, RawDigests, RawSession, RawZnodes};
 use super::tls::RawTls;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct File {
-    /// The ensembles to watch.
+pub(super) struct RawFile {
+    /// The ensembles to monitor.
     #[serde(default, deserialize_with = "or_nothing")]
-    pub(super) ensembles: Vec<Ensemble>,
-    /// Named ways to ask a member; `default` is used where an ensemble names none.
+    pub(super) ensembles: Vec<RawEnsemble>,
+    /// Named settings for querying members; `default` applies to ensembles without `module`.
     #[serde(default, deserialize_with = "or_nothing")]
-    pub(super) modules: BTreeMap<String, Option<Module>>,
-    /// Whom `/probe` may ask beside the members of the ensembles above.
+    pub(super) modules: BTreeMap<String, Option<RawModule>>,
+    /// Targets that `/probe` may query in addition to the configured members.
     #[serde(default, deserialize_with = "or_nothing")]
-    pub(super) probe: Probe,
-    /// What uses the ensembles: `default`, `kafka`, `hadoop`, `hbase`, `solr` or `clickhouse`; limits of alerts by it, which
-    /// `alerts` may change again.
+    pub(super) probe: RawProbe,
+    /// Alert limits for the main client: `default`, `kafka`, `hadoop`, `hbase`, `solr` or `clickhouse`; `alerts`
+    /// overrides them.
     pub(super) profile: Option<Spanned<String>>,
-    /// Thresholds, and how the alert rules are written.
+    /// Thresholds, and options of the alert rules.
     #[serde(default, deserialize_with = "or_nothing")]
     pub(super) alerts: RawAlerts,
 }
 
-/// A key with nothing behind it, as is left when all that stood under it is commented out, is as good as no key.
+/// Treats a key without a value as absent, e.g. if everything below it is commented out.
 fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
@@ -38,83 +38,94 @@ fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserial
 /// One ensemble.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Ensemble {
+pub(super) struct RawEnsemble {
     /// The value of the label `ensemble`.
     pub(super) name: Spanned<String>,
     /// Its members.
-    pub(super) members: Spanned<Vec<Spanned<Member>>>,
-    /// Where the present members come from: `static` (the default): the members written; `dns`: every address of the
-    /// names written; `conf`: the servers of the membership that any member written tells in its `conf`.
+    pub(super) members: Spanned<Vec<Spanned<RawMember>>>,
+    /// Source of the current members. `static` (the default): the configured members; `dns`: every address of the
+    /// configured names; `conf`: the membership in the `conf` reply of a configured member.
     pub(super) discovery: Option<Spanned<String>>,
-    /// The module to ask them with; `default` where it is left out.
+    /// Regular expression over the host names of the members; its first group is the zone of a member without `zone`,
+    /// for example `\.(az[0-9])\.`.
+    pub(super) zone_pattern: Option<Spanned<String>>,
+    /// The module to query them with; `default` by default.
     pub(super) module: Option<Spanned<String>>,
-    /// What uses this ensemble, where that is not the file's `profile`.
+    /// The profile of this ensemble; the file's `profile` by default.
     pub(super) profile: Option<Spanned<String>>,
 }
 
 /// One member, in its short or long form.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "expected a member as HOST:PORT or {address: HOST:PORT, role: observer}")]
-pub(super) enum Member {
+pub(super) enum RawMember {
     /// `zk-1:2181`.
     Short(String),
     /// `{address: zk-4:2181, role: observer}`.
-    Long(LongMember),
+    Long(RawLongMember),
 }
 
 /// The long form of a member.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct LongMember {
+pub(super) struct RawLongMember {
     /// `host:port`.
     pub(super) address: String,
     /// `participant` (the default) or `observer`.
     pub(super) role: Option<String>,
+    /// The zone that it fails with: an availability zone, a data centre, a rack.
+    pub(super) zone: Option<String>,
 }
 
-/// How members are asked.
+/// How members are queried.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Module {
-    /// Most time for a member, `5s`.
+pub(super) struct RawModule {
+    /// Per-member timeout, `5s` by default.
     pub(super) timeout: Option<Spanned<String>>,
-    /// The words to ask.
+    /// Four-letter commands to send; `[mntr, srvr, conf]` by default.
     pub(super) commands: Option<Spanned<Vec<Spanned<String>>>>,
-    /// Speak TLS to the members (`secureClientPort`); `{}` for the system's CAs and no certificate of one's own.
+    /// Connect to the members over TLS (`secureClientPort`); `{}` for the system's CAs and no client certificate.
     pub(super) tls: Option<RawTls>,
-    /// The AdminServer to ask where `mntr` is refused or answered with "not serving" (`leaderServes=no`), `http://{host}:8080`.
+    /// ZooKeeper's own metrics endpoint (`PrometheusMetricsProvider`), queried where `mntr` is refused or answered with
+    /// "not serving", `http://{host}:7000/metrics`.
+    pub(super) native: Option<Spanned<String>>,
+    /// The AdminServer to query when `mntr` is refused or answered with "not serving" (`leaderServes=no`),
+    /// `http://{host}:8080`.
     pub(super) admin: Option<Spanned<String>>,
-    /// The families on the page: `all` (the default), `essential` (what alerts and main dashboards need), or a list of
-    /// patterns for their names. What the exporter says itself is always there.
-    pub(super) metrics: Option<Spanned<Metrics>>,
-    /// Read the processes of members on this host.
+    /// The exported families: `all` (the default), `essential` (those of the alerts and main dashboards), or a list of
+    /// name patterns. The exporter's own metrics are always exported.
+    pub(super) metrics: Option<Spanned<RawMetrics>>,
+    /// Read the processes of members that run on this host, `false` by default.
     pub(super) host: Option<bool>,
-    /// How sessions are made.
+    /// Parameters of client sessions.
     pub(super) session: Option<RawSession>,
-    /// A client that proves that the ensemble works.
+    /// A client that verifies that the ensemble works.
     pub(super) canary: Option<RawCanary>,
     /// Znodes that are read as numbers.
     pub(super) znodes: Option<RawZnodes>,
-    /// Where the thresholds of znodes stand.
+    /// Location of the thresholds of znodes.
     pub(super) alarms: Option<RawAlarms>,
+    /// Compare the data of the members by the digests of their trees (command `hash`, 3.6 and later).
+    pub(super) digests: Option<RawDigests>,
 }
 
 /// `all`, `essential`, or patterns.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "expected all, essential, or a list of patterns such as [zk_fsync*, zk_znodes]")]
-pub(super) enum Metrics {
+pub(super) enum RawMetrics {
     /// `all` or `essential`.
     Word(String),
     /// `[zk_fsync*, zk_znodes]`.
     Globs(Vec<String>),
 }
 
-/// Whom `/probe` may ask.
+/// Targets of `/probe`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Probe {
-    /// Networks (`10.0.0.0/8:2181`) and patterns for names (`*.zk.example.com:2181-2183`), each with a port, a range of
-    /// ports, or none for every port. Empty, the default: only configured members may be asked.
+pub(super) struct RawProbe {
+    /// Networks (`10.0.0.0/8:2181`) and name patterns (`*.zk.example.com:2181-2183`), each with a port, a port range,
+    /// or neither for every port. Empty (the default): only configured members may be queried.
     #[serde(default)]
     pub(super) allow: Vec<Spanned<String>>,
 }

@@ -1,33 +1,32 @@
-//! Where the exporter may connect, by who named the address. The one judgement for members that were discovered and for
-//! targets of a probe, made after their names are resolved: what is connected to is the very address that was judged.
+//! The addresses that the exporter may connect to, depending on the source of the address. Discovered members and
+//! `/probe` targets are checked here after name resolution, and the connection uses the checked address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Address;
 
-/// Who named a member, and so where it may be.
+/// The source of an address, which determines the addresses that are allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reach {
-    /// The operator named it: it may be anywhere.
+    /// Configured by the operator: all addresses are allowed.
     #[default]
     Configured,
-    /// A member, or a request to `/probe`, named it: it may not be around the exporter.
+    /// Reported by a member, or requested with `/probe`: local addresses of the exporter are not allowed.
     Discovered,
-    /// The same, in an ensemble that the operator placed on loopback: it may be on loopback too.
+    /// As `Discovered`, for an ensemble configured on loopback: loopback is allowed as well.
     DiscoveredOnLoopback,
 }
 
-/// Addresses that mean the exporter's own surroundings, wherever it runs.
+/// Local addresses that are not allowed for untrusted targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Surrounding {
     Loopback,
-    /// Link-local, multicast, broadcast, no address at all, or the metadata service of a cloud.
+    /// Link-local, multicast, broadcast, unspecified, or the metadata service of a cloud.
     Other,
 }
 
-/// Metadata services that have no link-local address: AWS, Google and their IPv6, Azure, Alibaba, Oracle.
-const METADATA: [IpAddr; 5] = [
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+/// Cloud services for instances without a link-local address: Google over IPv6, Azure, Alibaba, Oracle.
+const METADATA: [IpAddr; 4] = [
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
@@ -35,7 +34,7 @@ const METADATA: [IpAddr; 5] = [
 ];
 
 impl Reach {
-    /// The reach of what an ensemble discovers: loopback only where every configured member is written as loopback.
+    /// The reach of discovered members; loopback is allowed only if every configured member is on loopback.
     #[must_use]
     pub fn of_discovered<'a>(configured: impl IntoIterator<Item = &'a Address>) -> Self {
         let mut configured = configured.into_iter().peekable();
@@ -55,7 +54,7 @@ impl Reach {
         }
     }
 
-    /// Whether a host may be one as it is written, before any name is resolved.
+    /// Whether a host is allowed as written, before it is resolved.
     #[must_use]
     pub fn allows_host(self, host: &str) -> bool {
         match literal(host) {
@@ -65,13 +64,13 @@ impl Reach {
     }
 }
 
-/// A host as a number, in any spelling that a resolver takes for one: `127.0.0.1`, `127.1`, `2130706433`, `0x7f.1`, `::1`.
+/// A host as an IP address, in any spelling that resolvers accept: `127.0.0.1`, `127.1`, `2130706433`, `0x7f.1`, `::1`.
 #[must_use]
 pub fn literal(host: &str) -> Option<IpAddr> {
     host.parse().ok().or_else(|| number(host).map(IpAddr::V4))
 }
 
-/// One to four parts, decimal, octal or hexadecimal, of which the last fills what is left (`inet_aton`).
+/// Parses one to four parts, decimal, octal or hexadecimal; the last part fills the remaining bytes (`inet_aton`).
 fn number(host: &str) -> Option<Ipv4Addr> {
     let parts: Vec<u32> = host.split('.').map(part).collect::<Option<_>>()?;
     let (last, bytes) = parts.split_last()?;
@@ -85,7 +84,7 @@ fn number(host: &str) -> Option<Ipv4Addr> {
 }
 
 fn part(text: &str) -> Option<u32> {
-    // `from_str_radix` takes a sign, which is no part of a number here.
+    // `from_str_radix` accepts a sign, which is invalid in an address.
     if !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return None;
     }
@@ -97,7 +96,9 @@ fn part(text: &str) -> Option<u32> {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is a loopback address in any spelling, or a name for one.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     name == "localhost"
         || name.ends_with(".localhost")
@@ -117,12 +118,14 @@ fn surrounding(ip: IpAddr) -> Option<Surrounding> {
         IpAddr::V6(ip) if ip.is_unicast_link_local() || ip.is_multicast() || ip.is_unspecified() => {
             Some(Surrounding::Other)
         }
-        // Where it leads is where the IPv4 address within it leads.
+        // AWS: `fd00:ec2::/32` has metadata, credentials of pods, DNS and time.
+        IpAddr::V6(ip) if ip.segments()[..2] == [0xfd00, 0xec2] => Some(Surrounding::Other),
+        // An embedded IPv4 address decides.
         IpAddr::V6(ip) => embedded(ip).and_then(|ip| surrounding(IpAddr::V4(ip))),
     }
 }
 
-/// The IPv4 address that an IPv6 address stands for: mapped, compatible, translated (SIIT, NAT64), 6to4.
+/// The IPv4 address embedded in an IPv6 address: mapped, compatible, translated (SIIT, NAT64), or 6to4.
 fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     let segments = ip.segments();
     let two = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
@@ -172,6 +175,8 @@ mod tests {
             ("255.255.255.255", false),
             ("::ffff:255.255.255.255", false),
             ("fd00:ec2::254", false),
+            ("fd00:ec2::23", false),
+            ("fd20:ce::254", false),
             ("168.63.129.16", false),
         ] {
             assert!(Reach::Configured.allows(ip(text)), "{text}");

@@ -1,10 +1,10 @@
-//! Templates in labels and annotations: what Prometheus parses, and no more.
+//! Templates in labels and annotations: the accepted subset of Prometheus' templates.
 //!
-//! Prometheus refuses a rule file with a template that Go's `text/template` does not parse. This reads the part of that
-//! language that a label needs: values, the functions of Prometheus and of Go with as many arguments as they take, `if`,
-//! `else`, `with` and `end`. Everything else (`range`, `define`, variables) is refused with the reason.
+//! Prometheus rejects a rule file with a template that Go's `text/template` does not parse. This parser accepts the
+//! part of that language that labels need: values, the functions of Prometheus and Go with their number of arguments,
+//! `if`, `else`, `with` and `end`. Everything else (`range`, `define`, variables) is refused with the reason.
 
-/// Functions with the least and the largest number of arguments, the one before a `|` included.
+/// Functions with their minimum and maximum number of arguments, including a piped one.
 const FUNCTIONS: &[(&str, usize, usize)] = &[
     ("and", 1, 9),
     ("or", 1, 9),
@@ -37,13 +37,13 @@ const FUNCTIONS: &[(&str, usize, usize)] = &[
     ("pathPrefix", 0, 0),
 ];
 
-/// Parentheses within each other beyond this are a mistake.
+/// Maximum nesting of parentheses.
 const MAX_DEPTH: usize = 16;
 
 /// Checks a template.
 ///
 /// # Errors
-/// With what Prometheus would not take.
+/// The part that Prometheus would not accept.
 pub(super) fn check(text: &str) -> Result<(), String> {
     let mut open: Vec<bool> = Vec::new();
     let mut rest = text;
@@ -58,7 +58,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
 
 #[derive(Debug, PartialEq)]
 enum Token<'t> {
-    /// `$labels.x`, `.Labels.x`, `$value`, `.`
+    /// `$labels.x`, `.Labels.x`, `$value` or `.`.
     Value,
     Constant,
     Word(&'t str),
@@ -67,7 +67,7 @@ enum Token<'t> {
     Close,
 }
 
-/// The inner part of an action, trim markers taken off, and what follows it.
+/// The inner part of an action without trim markers, and the text after it.
 fn action(text: &str) -> Result<(&str, &str), String> {
     const UNCLOSED: &str = "`{{` without its `}}`";
     let inner = match text.strip_prefix('-') {
@@ -109,7 +109,7 @@ fn tokens(action: &str) -> Result<Vec<Token<'_>>, String> {
             }
         };
         let behind = &rest[length..];
-        // Go wants a space between two operands.
+        // Go requires a space between two operands.
         let operand = !matches!(token, Token::Pipe | Token::Open);
         if operand && !(behind.is_empty() || behind.starts_with([' ', '|', ')'])) {
             return Err(format!("no space after `{}`", &rest[..length]));
@@ -120,7 +120,7 @@ fn tokens(action: &str) -> Result<Vec<Token<'_>>, String> {
     Ok(tokens)
 }
 
-/// The length of a string with its quotes.
+/// The length of a string literal including its quotes.
 fn string(text: &str) -> Result<usize, String> {
     let mut characters = text.char_indices().skip(1);
     while let Some((place, c)) = characters.next() {
@@ -149,7 +149,7 @@ fn word(text: &str) -> Result<Token<'_>, String> {
     }
     let digits = text.strip_prefix('-').unwrap_or(text);
     let number = digits.split_once('.').map_or_else(
-        // A leading zero makes an octal number, in which 8 is none.
+        // A leading zero makes an octal number, in which 8 is not a digit.
         || is_number(digits) && (digits == "0" || !digits.starts_with('0')),
         |(whole, fraction)| is_number(whole) && is_number(fraction),
     );
@@ -166,7 +166,7 @@ fn is_number(text: &str) -> bool {
     (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// One action. `open` has an entry a block: whether it had its plain `else`.
+/// Checks one action. `open` has one entry per open block: whether its plain `else` was seen.
 fn block(tokens: &[Token<'_>], open: &mut Vec<bool>) -> Result<(), String> {
     match tokens {
         [Token::Word("end")] => open.pop().map(|_| ()).ok_or_else(|| "`{{ end }}` without a block".to_owned()),
@@ -214,7 +214,7 @@ fn pipeline(tokens: &[Token<'_>], depth: usize) -> Result<(), String> {
     stages.iter().enumerate().try_for_each(|(number, stage)| command(stage, number > 0, depth))
 }
 
-/// A function with its arguments, or one operand; `piped` brings one more argument.
+/// Checks a function with its arguments, or one operand; `piped` adds one argument.
 fn command(tokens: &[Token<'_>], piped: bool, depth: usize) -> Result<(), String> {
     let mut operands = 0;
     let mut rest = tokens;
@@ -235,7 +235,7 @@ fn command(tokens: &[Token<'_>], piped: bool, depth: usize) -> Result<(), String
                 pipeline(&behind[..end - 1], depth + 1)?;
                 rest = &behind[end..];
             }
-            // As an argument, a function needs parentheses.
+            // A function as an argument needs parentheses.
             Token::Word(name) if operands > 0 && arity(name).is_none_or(|(least, _)| least > 0) => {
                 return Err(format!("`{name}` as an argument without parentheses"));
             }

@@ -1,4 +1,4 @@
-//! The web-config file of `--web.config.file`, in the format of Prometheus' exporter-toolkit: TLS, headers, users.
+//! The file of `--web.config.file`, in the format of Prometheus' exporter-toolkit: TLS, headers, users.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,24 +10,31 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use super::ConfigError;
+use super::error::Mistake;
 use super::file::{place, read, syntax};
 use super::pem::{self, Pem};
+use super::rate_limit::{RateLimit, RawRateLimit};
 use super::tls::{TlsVersion, below};
+use super::web_crypto::{Chosen, groups, needs_http2_suite, suites};
 
-/// The endpoint's TLS, headers and users, validated.
+/// Validated TLS, headers and users of the endpoint.
 #[derive(Clone, Debug, Default)]
 pub struct WebConfig {
-    /// Serve over TLS.
+    /// TLS settings; `None` for plain HTTP.
     pub tls: Option<WebTls>,
-    /// Headers that every answer carries.
+    /// Headers added to every response.
     pub headers: Vec<(&'static str, String)>,
-    /// Users and their bcrypt hashes; none means that no password is asked for.
+    /// Users and their bcrypt hashes; without users, no password is required.
     pub users: BTreeMap<String, Hash>,
-    /// The file holds nothing, as while it is being written.
+    /// The limit of the request rate.
+    pub rate_limit: Option<RateLimit>,
+    /// Warnings to log: accepted settings without effect, or with a different effect.
+    pub warnings: Vec<String>,
+    /// Whether the file is empty, e.g. while it is being written.
     pub is_empty: bool,
 }
 
-/// The hash of a password; it must not reach the log.
+/// The hash of a password; never logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hash(pub String);
 
@@ -44,48 +51,48 @@ pub struct WebTls {
     pub cert: Pem,
     /// Its private key.
     pub key: Pem,
-    /// What clients must show.
+    /// Client certificate policy.
     pub client_auth: ClientAuth,
-    /// Who signs the certificates of clients.
+    /// CA of the client certificates; `None` for the system's CAs if certificates are verified.
     pub client_ca: Option<Pem>,
-    /// At least one of these must stand among the alternative names of a client's certificate.
+    /// At least one of these must be among the subject alternative names of a client certificate.
     pub allowed_sans: Vec<String>,
-    /// The oldest version spoken.
+    /// Minimum version.
     pub min_version: TlsVersion,
-    /// The newest version spoken.
+    /// Maximum version.
     pub max_version: TlsVersion,
-    /// The suites of TLS 1.2 and 1.3.
+    /// Cipher suites of TLS 1.2 and 1.3.
     pub suites: Vec<SupportedCipherSuite>,
-    /// The groups of the key exchange, in the order preferred.
+    /// Key exchange groups, in the preferred order.
     pub groups: Vec<&'static dyn SupportedKxGroup>,
-    /// The server's order of suites counts, not the client's.
+    /// Whether the server's order of cipher suites has priority over the client's.
     pub server_order: bool,
 }
 
-/// `client_auth_type`, in the words of Go.
+/// `client_auth_type`, with Go's names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// Not asked for.
+    /// Not requested.
     #[default]
     NoClientCert,
-    /// Asked for, taken unverified, not needed.
+    /// Requested, not required, not verified.
     RequestClientCert,
-    /// Needed, taken unverified.
+    /// Required, not verified.
     RequireAnyClientCert,
-    /// Not needed, verified where given.
+    /// Not required, verified if given.
     VerifyClientCertIfGiven,
-    /// Needed and verified.
+    /// Required and verified.
     RequireAndVerifyClientCert,
 }
 
 impl ClientAuth {
-    /// Whether a client without a certificate is sent away.
+    /// Whether a client without a certificate is rejected.
     #[must_use]
     pub const fn requires(self) -> bool {
         matches!(self, Self::RequireAnyClientCert | Self::RequireAndVerifyClientCert)
     }
 
-    /// Whether a certificate must lead to `client_ca_file`.
+    /// Whether a certificate must be signed by `client_ca_file`.
     #[must_use]
     pub const fn verifies(self) -> bool {
         matches!(self, Self::VerifyClientCertIfGiven | Self::RequireAndVerifyClientCert)
@@ -95,14 +102,15 @@ impl ClientAuth {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
-    tls_server_config: Option<Spanned<RawTls>>,
+    tls_server_config: Option<Spanned<RawWebTls>>,
     http_server_config: Option<RawHttp>,
+    rate_limit: Option<RawRateLimit>,
     basic_auth_users: Option<BTreeMap<String, Spanned<String>>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawTls {
+struct RawWebTls {
     cert_file: Option<Spanned<String>>,
     key_file: Option<Spanned<String>>,
     cert: Option<Spanned<String>>,
@@ -121,13 +129,12 @@ struct RawTls {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawHttp {
-    /// HTTP/1.1 is spoken either way, which every client falls back to.
-    #[serde(rename = "http2")]
-    _http2: Option<bool>,
+    /// Ignored: HTTP/1.1 is always used, which every client supports.
+    http2: Option<bool>,
     headers: Option<BTreeMap<String, Option<Spanned<String>>>>,
 }
 
-/// The headers that exporter-toolkit allows, and the values that it allows for some of them.
+/// The headers that exporter-toolkit allows, and their allowed values where it restricts them.
 const HEADERS: [(&str, &[&str]); 5] = [
     ("Content-Security-Policy", &[]),
     ("Strict-Transport-Security", &[]),
@@ -136,25 +143,26 @@ const HEADERS: [(&str, &[&str]); 5] = [
     ("X-XSS-Protection", &[]),
 ];
 
-/// Above this a single request would occupy a processor for many seconds.
-const MAX_BCRYPT_COST: u32 = 16;
+/// Maximum cost: above it a single request would occupy a CPU for many seconds.
+const MAX_BCRYPT_COST: u32 = 18;
 
-type Mistake = (Location, String);
+/// Cost above which a verification takes seconds; a higher cost is logged as a warning.
+const USUAL_BCRYPT_COST: u32 = 14;
 
-/// Reads and validates the file, and every file it names.
+/// Reads and validates the file and every file that it refers to.
 ///
 /// # Errors
-/// When it cannot be read, is no YAML, or says something that cannot be done.
+/// If it cannot be read, is not YAML, or is not a valid configuration.
 pub fn load(path: &Path) -> Result<WebConfig, ConfigError> {
     parse(path, &read(path, "--web.config.file")?)
 }
 
-/// Validates a text, and reads every file that it names beside `path`, which mistakes name.
+/// Parses and validates a text. Files that it refers to are relative to `path`, which is also named in errors.
 ///
 /// # Errors
-/// When it is no YAML, or says something that cannot be done.
+/// If it is not YAML, or not a valid configuration.
 pub fn parse(path: &Path, text: &str) -> Result<WebConfig, ConfigError> {
-    // An empty file is a file that asks for nothing, as for exporter-toolkit.
+    // An empty file is valid, as in exporter-toolkit.
     let raw: Option<Raw> = serde_saphyr::from_str(text).map_err(|error| syntax(path, &error))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let is_empty = raw.is_none();
@@ -164,67 +172,85 @@ pub fn parse(path: &Path, text: &str) -> Result<WebConfig, ConfigError> {
 }
 
 fn validate(folder: &Path, raw: Raw) -> Result<WebConfig, Mistake> {
-    let tls = raw.tls_server_config.map(|tls| tls.value.validate(tls.referenced, folder)).transpose()?;
+    let mut warnings = Vec::new();
+    let (http2, written) = raw.http_server_config.map_or((None, None), |http| (http.http2, http.headers));
+    let http2 = http2.unwrap_or(true);
+    let tls = raw.tls_server_config;
+    let tls = tls.map(|tls| tls.value.validate(tls.referenced, folder, http2, &mut warnings)).transpose()?;
     let mut headers = Vec::new();
-    let written = raw.http_server_config.and_then(|http| http.headers).unwrap_or_default();
+    let written = written.unwrap_or_default();
     for (name, value) in written {
         let Some(value) = value.filter(|value| !value.value.is_empty()) else { continue };
         headers.push(header(&name, &value).map_err(|message| (value.referenced, message))?);
     }
     let mut users = BTreeMap::new();
     for (user, hash) in raw.basic_auth_users.unwrap_or_default() {
-        check_user(&user, &hash.value).map_err(|message| (hash.referenced, message))?;
+        let cost = check_user(&user, &hash.value).map_err(|message| (hash.referenced, message))?;
+        if cost > USUAL_BCRYPT_COST {
+            warnings.push(format!("the hash of `{user}` has cost {cost}: each new password takes seconds to verify"));
+        }
         users.insert(user, Hash(hash.value));
     }
-    Ok(WebConfig { tls, headers, users, is_empty: false })
+    let rate_limit = raw.rate_limit.map_or(Ok(None), RawRateLimit::validate)?;
+    if rate_limit.is_some_and(|limit| limit.burst == 0) {
+        warnings.push("rate_limit with a burst of 0 refuses every request".to_owned());
+    }
+    Ok(WebConfig { tls, headers, users, rate_limit, warnings, is_empty: false })
 }
 
 fn header(name: &str, value: &Spanned<String>) -> Result<(&'static str, String), String> {
     let allowed = || HEADERS.map(|(name, _)| name).join(", ");
     let known = HEADERS.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    let (known, values) =
-        known.ok_or_else(|| format!("the header `{name}` cannot be set here; write one of {}", allowed()))?;
+    let (known, values) = known.ok_or_else(|| format!("unsupported header `{name}`: expected one of {}", allowed()))?;
     let value = &value.value;
     if !values.is_empty() && !values.iter().any(|allowed| allowed.eq_ignore_ascii_case(value)) {
-        return Err(format!("`{value}` is no value of {known}; write {}", values.join(" or ")));
+        return Err(format!("invalid value `{value}` of {known}: expected {}", values.join(" or ")));
     }
     if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return Err(format!("the value of {known} holds a character that no header may have; write plain ASCII"));
+        return Err(format!("invalid character in the value of {known}: expected printable ASCII"));
     }
     Ok((known, value.clone()))
 }
 
-fn check_user(user: &str, hash: &str) -> Result<(), String> {
-    const EXAMPLE: &str = "make one with: htpasswd -nBC 10 \"\" | tr -d ':\\n'";
+/// The cost of a user's hash.
+fn check_user(user: &str, hash: &str) -> Result<u32, String> {
+    const EXAMPLE: &str = "e.g. from htpasswd -nBC 10 \"\" | tr -d ':\\n'";
     if user.is_empty() || user.contains(':') {
-        return Err(format!("`{user}` is no user name; write one without a colon"));
+        return Err(format!("invalid user name `{user}`: expected a name without a colon"));
     }
-    let parts: bcrypt::HashParts =
-        hash.parse().map_err(|_| format!("the password of `{user}` is no bcrypt hash ($2y$...); {EXAMPLE}"))?;
+    let parts: bcrypt::HashParts = hash
+        .parse()
+        .map_err(|_| format!("invalid password of `{user}`: expected a bcrypt hash ($2y$...), {EXAMPLE}"))?;
     if parts.get_cost() > MAX_BCRYPT_COST {
         return Err(format!(
-            "the hash of `{user}` has cost {}, which takes many seconds to verify; the most is {MAX_BCRYPT_COST}; {EXAMPLE}",
+            "bcrypt cost {} of `{user}` too high: expected at most {MAX_BCRYPT_COST}, {EXAMPLE}",
             parts.get_cost()
         ));
     }
-    Ok(())
+    Ok(parts.get_cost())
 }
 
-impl RawTls {
-    fn validate(self, start: Location, folder: &Path) -> Result<WebTls, Mistake> {
+impl RawWebTls {
+    fn validate(
+        self,
+        start: Location,
+        folder: &Path,
+        http2: bool,
+        warnings: &mut Vec<String>,
+    ) -> Result<WebTls, Mistake> {
         let cert = one_of(folder, start, ("cert_file", &self.cert_file), ("cert", &self.cert))?;
         let key = one_of(folder, start, ("key_file", &self.key_file), ("key", &self.key))?;
         let (Some((cert, _)), Some((key, key_at))) = (cert, key) else {
             return Err((
                 start,
-                "tls_server_config needs a certificate and its key; write cert_file and key_file".into(),
+                "tls_server_config without certificate or key: expected cert_file and key_file".into(),
             ));
         };
         pem::identity(&cert, &key).map_err(|message| (key_at, message))?;
 
-        let (client_auth, auth_at) = match &self.client_auth_type {
-            None => (ClientAuth::default(), start),
-            Some(text) => (client_auth(&text.value).map_err(|message| (text.referenced, message))?, text.referenced),
+        let client_auth = match &self.client_auth_type {
+            None => ClientAuth::default(),
+            Some(text) => client_auth(&text.value).map_err(|message| (text.referenced, message))?,
         };
         let client_ca =
             one_of(folder, start, ("client_ca_file", &self.client_ca_file), ("client_ca", &self.client_ca))?;
@@ -233,17 +259,13 @@ impl RawTls {
                 return Err((
                     *at,
                     format!(
-                        "client_ca_file has no effect with client_auth_type {client_auth:?}; write RequireAndVerifyClientCert or VerifyClientCertIfGiven"
+                        "client_ca_file has no effect with client_auth_type {client_auth:?}: expected RequireAndVerifyClientCert or VerifyClientCertIfGiven"
                     ),
                 ));
             }
-            None if client_auth.verifies() => {
-                return Err((
-                    auth_at,
-                    format!(
-                        "client_auth_type {client_auth:?} needs client_ca_file: who signs the certificates of clients"
-                    ),
-                ));
+            None if client_auth.verifies() && self.client_allowed_sans.as_ref().is_none_or(Vec::is_empty) => {
+                let what = "without client_ca_file, client certificates of every CA of this system are accepted";
+                warnings.push(format!("client_auth_type {client_auth:?}: {what}"));
             }
             Some((ca, at)) => drop(ca.roots().map_err(|message| (*at, message))?),
             None => {}
@@ -252,7 +274,8 @@ impl RawTls {
         if !allowed_sans.is_empty() && client_auth == ClientAuth::NoClientCert {
             return Err((
                 start,
-                "client_allowed_sans has no effect without client_auth_type; write RequireAndVerifyClientCert".into(),
+                "client_allowed_sans has no effect without client_auth_type: expected RequireAndVerifyClientCert"
+                    .into(),
             ));
         }
 
@@ -266,7 +289,17 @@ impl RawTls {
         let (min_version, _) = version(self.min_version, TlsVersion::Tls12)?;
         let (max_version, max_at) = version(self.max_version, TlsVersion::Tls13)?;
         if min_version > max_version {
-            return Err((max_at, "min_version is newer than max_version; write TLS12 and TLS13".into()));
+            return Err((max_at, "min_version is newer than max_version: expected e.g. TLS12 and TLS13".into()));
+        }
+        let Chosen { values: suites, omitted } = suites(self.cipher_suites.as_deref().unwrap_or_default())?;
+        warnings.extend(omitted);
+        let Chosen { values: groups, omitted } = groups(self.curve_preferences.as_deref().unwrap_or_default())?;
+        warnings.extend(omitted);
+        if http2 && min_version < TlsVersion::Tls13 && self.cipher_suites.as_deref().is_some_and(needs_http2_suite) {
+            let message = "cipher_suites lacks TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 and \
+                           TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, which HTTP/2 requires: expected one of them, or \
+                           http2: false in http_server_config";
+            return Err((start, message.to_owned()));
         }
         Ok(WebTls {
             cert,
@@ -276,14 +309,14 @@ impl RawTls {
             allowed_sans,
             min_version,
             max_version,
-            suites: suites(self.cipher_suites.unwrap_or_default())?,
-            groups: groups(self.curve_preferences.unwrap_or_default())?,
+            suites,
+            groups,
             server_order: self.prefer_server_cipher_suites.unwrap_or(true),
         })
     }
 }
 
-/// A PEM text by its file or inline, with its place; both at once is a mistake.
+/// PEM text from a file or inline, with its position; the two keys are mutually exclusive.
 fn one_of(
     folder: &Path,
     start: Location,
@@ -302,74 +335,20 @@ fn client_auth(text: &str) -> Result<ClientAuth, String> {
     Ok(match text {
         "" | "NoClientCert" => ClientAuth::NoClientCert,
         "RequestClientCert" => ClientAuth::RequestClientCert,
-        // The second spelling is an older one of exporter-toolkit.
+        // The second spelling was used by earlier releases of exporter-toolkit.
         "RequireAnyClientCert" | "RequireClientCert" => ClientAuth::RequireAnyClientCert,
         "VerifyClientCertIfGiven" => ClientAuth::VerifyClientCertIfGiven,
         "RequireAndVerifyClientCert" => ClientAuth::RequireAndVerifyClientCert,
         _ => {
             return Err(format!(
-                "`{text}` is no client_auth_type; write one of NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert"
+                "invalid client_auth_type `{text}`: expected one of NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert"
             ));
         }
     })
 }
 
-/// Go's name of a suite: rustls marks those of TLS 1.3, and leaves the hash of a name out nowhere.
-fn name_of(suite: SupportedCipherSuite) -> String {
-    format!("{:?}", suite.suite()).replacen("TLS13_", "TLS_", 1)
-}
-
-/// Suites of TLS 1.3 cannot be chosen, as in Go: all three stay.
-fn suites(written: Vec<Spanned<String>>) -> Result<Vec<SupportedCipherSuite>, Mistake> {
-    let all = &pem::provider().cipher_suites;
-    if written.is_empty() {
-        return Ok(all.clone());
-    }
-    let mut chosen: Vec<_> = all.iter().copied().filter(|suite| suite.tls13().is_some()).collect();
-    for text in written {
-        let wanted = if text.value.ends_with("CHACHA20_POLY1305") {
-            format!("{}_SHA256", text.value)
-        } else {
-            text.value.clone()
-        };
-        let Some(suite) = all.iter().copied().find(|suite| name_of(*suite) == wanted) else {
-            let names: Vec<_> = all.iter().map(|suite| name_of(*suite)).collect();
-            let message =
-                format!("the cipher suite `{}` is not spoken; write some of {}", text.value, names.join(", "));
-            return Err((text.referenced, message));
-        };
-        if !chosen.contains(&suite) {
-            chosen.push(suite);
-        }
-    }
-    Ok(chosen)
-}
-
-fn groups(written: Vec<Spanned<String>>) -> Result<Vec<&'static dyn SupportedKxGroup>, Mistake> {
-    let all = &pem::provider().kx_groups;
-    if written.is_empty() {
-        return Ok(all.clone());
-    }
-    written
-        .into_iter()
-        .map(|text| {
-            let name = match text.value.as_str() {
-                "CurveP256" => "secp256r1",
-                "CurveP384" => "secp384r1",
-                other => other,
-            };
-            let found = all.iter().copied().find(|group| format!("{:?}", group.name()) == name);
-            found.ok_or_else(|| {
-                let message =
-                    format!("the curve `{}` is not spoken; write some of X25519, CurveP256, CurveP384", text.value);
-                (text.referenced, message)
-            })
-        })
-        .collect()
-}
-
 impl WebConfig {
-    /// The files it is made of besides the file itself, to watch them.
+    /// The files of the configuration, for change detection.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
         let tls = self.tls.iter().flat_map(|tls| [Some(&tls.cert), Some(&tls.key), tls.client_ca.as_ref()]);
         tls.flatten().filter_map(|pem| pem.file().map(Path::to_owned))

@@ -1,49 +1,70 @@
-//! Paths of znodes, plain or with a glob, pointers into their JSON, and ACLs, as people write them.
+//! Znode paths with optional glob, JSON pointers and ACLs, as written in the configuration.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A path that is read, with `*` in at most one of its parts.
+/// A path to read, with `*` in at most one of its components.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZnodePath {
     path: String,
-    /// Into the JSON of the data (RFC 6901); empty where the data is a number.
+    /// JSON pointer into the data (RFC 6901); empty if the data is a number.
     pointer: String,
+    /// Whether the data is a number.
+    has_value: bool,
 }
 
 impl ZnodePath {
-    /// A path as written.
+    /// Parses a path.
     ///
     /// # Errors
-    /// One line that says what to write instead.
+    /// What is wrong and what is expected, in one line.
     pub fn new(path: &str, pointer: Option<&str>) -> Result<Self, String> {
         check(path)?;
         if path.split('/').filter(|part| part.contains('*')).count() > 1 {
-            return Err(format!("`{path}` has `*` in more than one part; a glob goes over one level, as /app/*/load"));
+            return Err(format!(
+                "`*` in more than one part of `{path}`: expected a glob of one level, e.g. /app/*/load"
+            ));
         }
         if path.split('/').any(|part| part.matches('*').count() > 1) {
-            return Err(format!("`{path}` has more than one `*` in a part; write one, as /workers/w-*"));
+            return Err(format!("more than one `*` in a part of `{path}`: expected one, e.g. /workers/w-*"));
         }
         let pointer = pointer.unwrap_or("");
         if !pointer.is_empty() && !pointer.starts_with('/') {
-            return Err(format!("`{pointer}` is no JSON pointer; it begins with a slash, as /queue/length"));
+            return Err(format!("invalid JSON pointer `{pointer}`: expected a leading slash, e.g. /queue/length"));
         }
-        Ok(Self { path: path.to_owned(), pointer: pointer.to_owned() })
+        Ok(Self { path: path.to_owned(), pointer: pointer.to_owned(), has_value: true })
     }
 
-    /// The path, with its glob.
+    /// The path of a znode whose data is not a number.
+    ///
+    /// # Errors
+    /// It has a JSON pointer.
+    pub(super) fn without_value(self) -> Result<Self, String> {
+        if self.pointer.is_empty() {
+            return Ok(Self { has_value: false, ..self });
+        }
+        Err(format!("`pointer` of {} with `value: false`: expected one of them", self.path))
+    }
+
+    /// The path, including its glob.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The pointer, empty for none.
+    /// The JSON pointer; empty for none.
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.pointer
     }
 
-    /// Where there is a glob: the parent whose children are looked at, the part with the `*`, and what follows.
+    /// The pointer of the number in the data; `None` if the data is not a number.
+    #[must_use]
+    pub fn value(&self) -> Option<&str> {
+        self.has_value.then_some(self.pointer.as_str())
+    }
+
+    /// The parts of a glob: the parent whose children are listed, the component with the `*`, and the rest.
     #[must_use]
     pub fn glob(&self) -> Option<(&str, &str, &str)> {
         let star = self.path.find('*')?;
@@ -53,7 +74,7 @@ impl ZnodePath {
         Some((parent, &self.path[begin + 1..end], &self.path[end..]))
     }
 
-    /// Whether the path, glob or not, stands for this plain one.
+    /// Whether this path or glob matches a plain path.
     #[must_use]
     pub fn covers(&self, plain: &str) -> bool {
         match self.path.split_once('*') {
@@ -66,7 +87,7 @@ impl ZnodePath {
     }
 }
 
-/// Whether a name matches a part with one `*`.
+/// Whether a name matches a component with one `*`.
 #[must_use]
 pub fn matches(part: &str, name: &str) -> bool {
     part.split_once('*').map_or(part == name, |(before, after)| {
@@ -81,37 +102,37 @@ impl fmt::Display for ZnodePath {
     }
 }
 
-/// A path without a glob.
+/// Parses a path without a glob.
 ///
 /// # Errors
-/// One line that says what to write instead.
+/// What is wrong and what is expected, in one line.
 pub fn plain(path: &str) -> Result<String, String> {
     check(path)?;
     if path.contains('*') {
-        return Err(format!("`{path}` has a `*`; write the path of one znode, for example /cpu_usage"));
+        return Err(format!("unexpected `*` in `{path}`: expected the path of one znode, e.g. /cpu_usage"));
     }
     Ok(path.to_owned())
 }
 
-/// What ZooKeeper itself asks of a path (`PathUtils.validatePath`), and no more than a label should hold.
+/// ZooKeeper's rules for a path (`PathUtils.validatePath`), and a length limit for label values.
 fn check(path: &str) -> Result<(), String> {
-    const MOST: usize = 512;
-    let bad = |why: &str| Err(format!("`{path}` is no path of a znode: {why}; write for example /cpu_usage"));
+    const MAX_BYTES: usize = 512;
+    let bad = |why: &str| Err(format!("invalid znode path `{path}`, {why}: expected e.g. /cpu_usage"));
     if !path.starts_with('/') {
-        return bad("it does not begin with a slash");
+        return bad("without a leading slash");
     }
     if path.len() < 2 || path.ends_with('/') {
-        return bad("it names none, or ends in a slash");
+        return bad("without a name or with a trailing slash");
     }
-    if path.len() > MOST {
-        return bad("it is longer than 512 bytes");
+    if path.len() > MAX_BYTES {
+        return bad("longer than 512 bytes");
     }
     if path[1..].split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return bad("a part of it is empty, `.` or `..`");
+        return bad("with a part that is empty, `.` or `..`");
     }
     let forbidden = |c: char| c.is_control() || ('\u{e000}'..='\u{f8ff}').contains(&c) || c == '\u{fff0}';
     if path.chars().any(forbidden) {
-        return bad("it has a control character");
+        return bad("with a control character");
     }
     Ok(())
 }
@@ -121,7 +142,7 @@ fn check(path: &str) -> Result<(), String> {
 pub struct AclEntry {
     /// `world`, `auth`, `digest`, `ip`, `x509`, `sasl`.
     pub scheme: String,
-    /// Who; empty for `auth`.
+    /// The identity; empty for `auth`.
     pub id: String,
     /// Letters of `cdrwa`.
     pub permissions: String,
@@ -133,7 +154,7 @@ impl FromStr for AclEntry {
     fn from_str(text: &str) -> Result<Self, String> {
         let bad = || {
             format!(
-                "`{text}` is no ACL; write SCHEME:ID:PERMISSIONS with letters of cdrwa, for example world:anyone:r or auth::cdrwa"
+                "invalid ACL `{text}`: expected SCHEME:ID:PERMISSIONS with letters of cdrwa, e.g. world:anyone:r or auth::cdrwa"
             )
         };
         let (scheme, rest) = text.split_once(':').ok_or_else(bad)?;
@@ -157,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn globs_come_apart() {
+    fn globs_are_split() {
         let glob = |text: &str| {
             let path = ZnodePath::new(text, None).expect("a path");
             path.glob().map(|(parent, part, rest)| format!("{parent} {part} {rest}"))
@@ -172,11 +193,11 @@ mod tests {
     }
 
     #[test]
-    fn bad_paths_are_told() {
+    fn invalid_paths_are_refused_with_the_reason() {
         for (path, part) in [
-            ("cpu", "does not begin with a slash"),
-            ("/", "names none"),
-            ("/a/", "ends in a slash"),
+            ("cpu", "without a leading slash"),
+            ("/", "without a name"),
+            ("/a/", "trailing slash"),
             ("/a//b", "is empty"),
             ("/a/../b", "is empty, `.` or `..`"),
             ("/a\u{1}", "control character"),
@@ -191,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn acls_as_people_write_them() {
+    fn acls_are_parsed() {
         let entry: AclEntry = "digest:super:abc=:cdrwa".parse().expect("an ACL");
         assert_eq!((&*entry.scheme, &*entry.id, &*entry.permissions), ("digest", "super:abc=", "cdrwa"));
         assert!("auth::cdrwa".parse::<AclEntry>().is_ok());

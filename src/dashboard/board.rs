@@ -1,44 +1,44 @@
-//! A dashboard as described: what it is for, and its rows.
+//! The description of a dashboard: its purpose and its rows.
 
 use super::panel::Panel;
 
 /// One dashboard.
 #[derive(Clone, Debug)]
 pub struct Board {
-    /// The fixed identity, which is the name of the file too.
+    /// The fixed uid, also used as the file name.
     pub uid: &'static str,
     /// The name in Grafana.
     pub title: &'static str,
-    /// The question it answers.
+    /// The question that the dashboard answers.
     pub about: &'static str,
-    /// How far it looks back when opened: `1h`, `30d`.
+    /// Default time range, e.g. `1h` or `30d`.
     pub span: &'static str,
-    /// Its rows, from the top.
+    /// The rows from top to bottom.
     pub rows: Vec<Row>,
 }
 
-/// Panels below one heading.
+/// Panels with a common heading.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The heading.
     pub title: &'static str,
-    /// The panels, from left to right; those that do not fit go to the next line.
+    /// The panels from left to right; wrapped if they do not fit.
     pub panels: Vec<Panel>,
 }
 
 impl Board {
-    /// A dashboard without rows that looks back one hour.
+    /// A dashboard without rows and with a default time range of one hour.
     pub(super) fn new(uid: &'static str, title: &'static str, about: &'static str) -> Self {
         Self { uid, title, about, span: "1h", rows: Vec::new() }
     }
 
-    /// How far it looks back.
+    /// Sets the default time range.
     pub(super) fn looking_back(mut self, span: &'static str) -> Self {
         self.span = span;
         self
     }
 
-    /// Another row below.
+    /// Appends a row.
     pub(super) fn row(mut self, title: &'static str, panels: Vec<Panel>) -> Self {
         self.rows.push(Row { title, panels });
         self

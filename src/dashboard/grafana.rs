@@ -1,4 +1,4 @@
-//! The form of a dashboard on disk: what Grafana's JSON has of it, strict when read back.
+//! Grafana's JSON format of a dashboard; unknown fields are errors when parsing.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,15 +26,15 @@ pub struct Dashboard {
 }
 
 impl Dashboard {
-    /// The text of its file.
+    /// The content of the dashboard file.
     #[must_use]
     pub fn to_text(&self) -> String {
-        // Writing plain data into a string cannot fail; an empty file would fail every test.
+        // Serialising plain data cannot fail; an empty file would fail the tests.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 }
 
-/// The span that is shown.
+/// The time range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -43,7 +43,7 @@ pub struct Time {
     pub to: String,
 }
 
-/// A list in an object of its own, as Grafana likes it.
+/// A list within an object, as in Grafana's format.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -51,7 +51,7 @@ pub struct List<T> {
     pub list: Vec<T>,
 }
 
-/// A data source: always the variable.
+/// A data source; always the variable.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -61,7 +61,7 @@ pub struct DataSource {
     pub uid: String,
 }
 
-/// A variable at the top.
+/// A variable of a dashboard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -71,7 +71,7 @@ pub struct Variable {
     pub description: String,
     #[serde(rename = "type")]
     pub kind: String,
-    /// A text for a data source, an object for a query.
+    /// A string for a data source, an object for a query.
     pub query: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub datasource: Option<DataSource>,
@@ -88,7 +88,7 @@ pub struct Variable {
     pub hide: u8,
 }
 
-/// Marks on the time axis.
+/// Annotations on the time axis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -145,14 +145,14 @@ pub struct Panel {
     pub field_config: Option<FieldConfig>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<Value>,
-    /// Of a row: whether it is folded, and the panels in it then.
+    /// For a row: whether it is collapsed; it then contains its panels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collapsed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub panels: Option<Vec<Panel>>,
 }
 
-/// A place in the grid of 24 columns.
+/// A position in the grid of 24 columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -178,7 +178,7 @@ pub struct Target {
     pub editor_mode: String,
 }
 
-/// A step between queries and panel.
+/// A transformation of query results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -187,7 +187,7 @@ pub struct Transformation {
     pub options: Value,
 }
 
-/// How values are shown.
+/// Display options of values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -196,7 +196,7 @@ pub struct FieldConfig {
     pub overrides: Vec<Override>,
 }
 
-/// What holds for every series.
+/// Options of all series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -219,7 +219,7 @@ pub struct Defaults {
     pub custom: Option<Value>,
 }
 
-/// From which value on which colour.
+/// Colours by value, lowest value first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -228,7 +228,7 @@ pub struct Thresholds {
     pub steps: Vec<Step>,
 }
 
-/// One colour.
+/// The colour from a value upwards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -237,7 +237,7 @@ pub struct Step {
     pub value: Option<f64>,
 }
 
-/// A link from a value.
+/// A link of a value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -247,7 +247,7 @@ pub struct DataLink {
     pub target_blank: bool,
 }
 
-/// What holds for some series or columns.
+/// Overrides of some series or columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -256,7 +256,7 @@ pub struct Override {
     pub properties: Vec<Property>,
 }
 
-/// Which.
+/// Selects the series or columns of an override.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]
@@ -265,7 +265,7 @@ pub struct Matcher {
     pub options: String,
 }
 
-/// What.
+/// A property of an override.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "Grafana's names")]

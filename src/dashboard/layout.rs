@@ -1,4 +1,4 @@
-//! From the description to Grafana's form: identities, places, queries, overrides.
+//! Converts dashboard descriptions to Grafana's format: ids, positions, queries and overrides.
 
 use serde_json::{Map, Value, json};
 
@@ -7,14 +7,14 @@ use super::grafana::{
     Dashboard, DataLink, Defaults, FieldConfig, GridPos, Matcher, Override, Panel as Placed, Property, Target as Query,
     Time, Transformation,
 };
-use super::panel::{ALARM, Column, Look, Paint, Panel, Target};
+use super::panel::{ALARM, Column, Paint, Panel, PanelKind, Target};
 use super::query::written;
 use super::{limits, looks, shared};
 
-/// Grafana divides the width into so many columns.
+/// Number of columns of Grafana's grid.
 const WIDTH: u32 = 24;
 
-/// The dashboard as Grafana has it.
+/// Converts a dashboard to Grafana's format.
 pub(super) fn dashboard(board: &Board) -> Dashboard {
     let mut panels = Vec::new();
     let mut y = 0;
@@ -77,19 +77,23 @@ fn heading(id: u32, title: &str, y: u32) -> Placed {
 
 fn placed(panel: &Panel, id: u32, grid_pos: GridPos) -> Placed {
     let (targets, transformations, overrides) = match &panel.look {
-        Look::Table { keys, columns, .. } => {
+        PanelKind::Table { keys, columns, .. } => {
             (columns.iter().enumerate().map(column_query).collect(), joined(keys, columns), cells(keys, columns))
         }
         look => {
-            let instant = matches!(look, Look::Number | Look::Name | Look::Bars);
+            let instant = matches!(look, PanelKind::Number | PanelKind::Name | PanelKind::Bars);
             let lines = panel.limits.map(limits::lines);
             let all = panel.targets.iter().chain(&lines);
-            let queries = all.enumerate().map(|(place, target)| query(place, target, instant)).collect();
+            let mut queries: Vec<_> = all.enumerate().map(|(place, target)| query(place, target, instant)).collect();
+            if matches!(look, PanelKind::Buckets) {
+                // Native histograms are returned as cells; for classic ones, Grafana subtracts the cumulative buckets.
+                queries.iter_mut().skip(1).for_each(|query| query.format = "heatmap".into());
+            }
             (queries, Vec::new(), curves(panel))
         }
     };
     let single = panel.targets.iter().all(|target| target.legend.is_empty());
-    let bar = matches!(panel.look, Look::Bars | Look::Curves { .. });
+    let bar = matches!(panel.look, PanelKind::Bars | PanelKind::Curves { .. });
     Placed {
         id,
         kind: looks::kind(&panel.look).into(),
@@ -120,16 +124,16 @@ fn placed(panel: &Panel, id: u32, grid_pos: GridPos) -> Placed {
     }
 }
 
-/// The words of the panel, and that for an alarm where one may take the place of a number.
+/// The value mappings of the panel; includes [`ALARM`] if an alert can replace a number.
 fn mappings(panel: &Panel) -> Vec<Value> {
     let alarm = panel.targets.iter().any(|target| target.expr.starts_with(&ALARM.to_string()));
     looks::mappings(&panel.paint).into_iter().chain(alarm.then(looks::alarm)).collect()
 }
 
-/// From a series to the member or the ensemble that its labels name.
+/// Links from a series to the member or ensemble named by its labels.
 fn links(panel: &Panel) -> Vec<DataLink> {
     let by = |label: &str| panel.targets.iter().any(|target| target.legend.contains(label));
-    if matches!(panel.look, Look::Table { .. }) {
+    if matches!(panel.look, PanelKind::Table { .. }) {
         Vec::new()
     } else if by("{{member}}") {
         vec![shared::to_member("${__field.labels.ensemble}", "${__field.labels.member}")]
@@ -140,9 +144,9 @@ fn links(panel: &Panel) -> Vec<DataLink> {
     }
 }
 
-/// `A`, `B` and so on.
+/// The id of a query: `A`, `B` etc.
 fn ref_id(place: usize) -> String {
-    // A panel has far fewer than 26 queries; a test holds that they differ.
+    // Panels have far fewer than 26 queries; a test verifies that the ids are unique.
     char::from(b'A' + u8::try_from(place).unwrap_or(25).min(25)).into()
 }
 
@@ -172,12 +176,12 @@ fn column_query((place, column): (usize, &Column)) -> Query {
     }
 }
 
-/// The column that Grafana makes of a query's values: numbered only where there are several.
+/// Grafana's name for the value column of a query; numbered if there are several queries.
 fn value_column(place: usize, columns: &[Column]) -> String {
     if columns.len() == 1 { "Value".into() } else { format!("Value #{}", ref_id(place)) }
 }
 
-/// One table of all queries, its columns named and ordered.
+/// Merges all queries into one table, with named and ordered columns.
 fn joined(keys: &[(&str, &str)], columns: &[Column]) -> Vec<Transformation> {
     let (mut order, mut names, mut hidden) = (Map::new(), Map::new(), Map::from_iter([("Time".into(), json!(true))]));
     for (label, title) in keys {
@@ -202,7 +206,7 @@ fn joined(keys: &[(&str, &str)], columns: &[Column]) -> Vec<Transformation> {
     ]
 }
 
-/// Units, colours, bars and links of the columns.
+/// Overrides of the columns: units, colours, bars and links.
 fn cells(keys: &[(&str, &str)], columns: &[Column]) -> Vec<Override> {
     let named = |title: &str, properties| Override {
         matcher: Matcher { id: "byName".into(), options: title.into() },
@@ -233,7 +237,7 @@ fn cells(keys: &[(&str, &str)], columns: &[Column]) -> Vec<Override> {
         let mut properties = vec![property("unit", json!(column.unit.id()))];
         let well = if column.bar { "blue" } else { "transparent" };
         let steps = json!(looks::thresholds_above(&column.paint, well));
-        if let Some(decimals) = looks::decimals(column.unit, &Look::Number) {
+        if let Some(decimals) = looks::decimals(column.unit, &PanelKind::Number) {
             properties.push(property("decimals", json!(decimals)));
         }
         if column.bar {
@@ -258,7 +262,7 @@ fn property(id: &str, value: Value) -> Property {
     Property { id: id.into(), value }
 }
 
-/// Lines of limits are dashed and in the colour of their level; some series stand on the right axis.
+/// Overrides of the series: limit lines are dashed and in the colour of their severity; some series use the right axis.
 fn curves(panel: &Panel) -> Vec<Override> {
     let mut all = Vec::new();
     if panel.limits.is_some() {

@@ -1,8 +1,8 @@
-//! The active limits of alerts, as exported: `zk_alert_threshold`. Never as numbers.
+//! The active alert limits as exported by `zk_alert_threshold`; panels contain no literal limits.
 
 use super::panel::Target;
 
-/// A line for each level of an alert.
+/// One limit line per severity of an alert.
 pub(super) fn lines(alert: &str) -> Target {
     Target {
         expr: format!(
@@ -14,7 +14,7 @@ pub(super) fn lines(alert: &str) -> Target {
     }
 }
 
-/// The warning limit of an alert for each ensemble: its own, or else that of all.
+/// The warning limit of an alert for each ensemble: the limit of the ensemble, else the common one.
 pub(super) fn warning(alert: &str) -> String {
     let limit = |ensemble: &str| {
         format!(r#"zk_alert_threshold{{J,alert="ZooKeeper{alert}",severity="warning",ensemble{ensemble}}}"#)
@@ -26,7 +26,7 @@ pub(super) fn warning(alert: &str) -> String {
     )
 }
 
-/// The part of the way to the warning limit of an alert that a figure has gone: 1 is at the limit.
+/// A value as a fraction of the warning limit of an alert; 1 is at the limit.
 pub(super) fn part(expr: &str, alert: &str) -> String {
     format!("{expr} / on (ensemble) group_left () {}", warning(alert))
 }

@@ -1,30 +1,31 @@
-//! Options of each kind of panel, as Grafana words them.
+//! Panel options for each kind of panel, in Grafana's format.
 
 use serde_json::{Value, json};
 
 use super::grafana::{Step, Thresholds};
-use super::panel::{ALARM, Axis, Look, Paint, Unit};
+use super::panel::{ALARM, Axis, Paint, PanelKind, Unit};
 
-/// Grafana's name of the kind of panel.
-pub(super) fn kind(look: &Look) -> &'static str {
+/// Grafana's name of the panel type.
+pub(super) fn kind(look: &PanelKind) -> &'static str {
     match look {
-        Look::Curves { .. } => "timeseries",
-        Look::Number | Look::Name => "stat",
-        Look::States => "state-timeline",
-        Look::Heat => "status-history",
-        Look::Bars => "bargauge",
-        Look::Table { .. } => "table",
+        PanelKind::Curves { .. } => "timeseries",
+        PanelKind::Number | PanelKind::Name => "stat",
+        PanelKind::States => "state-timeline",
+        PanelKind::Heat => "status-history",
+        PanelKind::Buckets => "heatmap",
+        PanelKind::Bars => "bargauge",
+        PanelKind::Table { .. } => "table",
     }
 }
 
-/// The options of the panel.
-pub(super) fn options(look: &Look, paint: &Paint, single: bool) -> Value {
+/// The options of a panel.
+pub(super) fn options(look: &PanelKind, paint: &Paint, single: bool) -> Value {
     let last = json!({"calcs": ["lastNotNull"], "fields": "", "values": false});
     let tooltip = json!({"mode": "multi", "sort": "desc"});
     let legend = json!({"showLegend": true, "displayMode": "list", "placement": "bottom", "calcs": []});
     match look {
-        Look::Curves { .. } => json!({"legend": legend, "tooltip": tooltip}),
-        Look::Number => json!({
+        PanelKind::Curves { .. } => json!({"legend": legend, "tooltip": tooltip}),
+        PanelKind::Number => json!({
             "reduceOptions": last,
             "colorMode": if *paint == Paint::Plain { "none" } else { "background" },
             "graphMode": "none",
@@ -32,7 +33,7 @@ pub(super) fn options(look: &Look, paint: &Paint, single: bool) -> Value {
             "justifyMode": "auto",
             "orientation": "auto",
         }),
-        Look::Name => json!({
+        PanelKind::Name => json!({
             "reduceOptions": last,
             "colorMode": "none",
             "graphMode": "none",
@@ -40,7 +41,7 @@ pub(super) fn options(look: &Look, paint: &Paint, single: bool) -> Value {
             "justifyMode": "auto",
             "orientation": "auto",
         }),
-        Look::States => json!({
+        PanelKind::States => json!({
             "mergeValues": true,
             "showValue": "auto",
             "alignValue": "left",
@@ -48,14 +49,27 @@ pub(super) fn options(look: &Look, paint: &Paint, single: bool) -> Value {
             "legend": legend,
             "tooltip": {"mode": "single", "sort": "none"},
         }),
-        Look::Heat => json!({
+        PanelKind::Heat => json!({
             "showValue": "never",
             "rowHeight": 0.85,
             "colWidth": 0.95,
             "legend": {"showLegend": false, "displayMode": "list", "placement": "bottom", "calcs": []},
             "tooltip": {"mode": "single", "sort": "none"},
         }),
-        Look::Bars => json!({
+        PanelKind::Buckets => json!({
+            "calculate": false,
+            "cellGap": 1,
+            "color": {"mode": "scheme", "scheme": "Oranges", "fill": "dark-orange", "exponent": 0.5, "scale": "exponential",
+                      "steps": 64, "reverse": false},
+            "yAxis": {"axisPlacement": "left", "unit": "s", "reverse": false},
+            "rowsFrame": {"layout": "auto"},
+            "filterValues": {"le": 1e-9},
+            "showValue": "never",
+            "legend": {"show": true},
+            "tooltip": {"show": true, "yHistogram": false},
+            "exemplars": {"color": "rgba(255,0,255,0.7)"},
+        }),
+        PanelKind::Bars => json!({
             "reduceOptions": last,
             "displayMode": "basic",
             "orientation": "horizontal",
@@ -63,7 +77,7 @@ pub(super) fn options(look: &Look, paint: &Paint, single: bool) -> Value {
             "minVizWidth": 8,
             "minVizHeight": 16,
         }),
-        Look::Table { sort, .. } => {
+        PanelKind::Table { sort, .. } => {
             let by: Vec<Value> =
                 sort.iter().map(|(title, largest)| json!({"displayName": title, "desc": largest})).collect();
             json!({"showHeader": true, "cellHeight": "sm", "sortBy": by, "footer": {"show": false, "reducer": [], "countRows": false}})
@@ -71,10 +85,10 @@ pub(super) fn options(look: &Look, paint: &Paint, single: bool) -> Value {
     }
 }
 
-/// The options of each series.
-pub(super) fn custom(look: &Look) -> Option<Value> {
+/// The default options of the series of a panel.
+pub(super) fn custom(look: &PanelKind) -> Option<Value> {
     Some(match look {
-        Look::Curves { axis } => json!({
+        PanelKind::Curves { axis } => json!({
             "drawStyle": "line",
             "lineInterpolation": "linear",
             "lineWidth": 1,
@@ -90,19 +104,23 @@ pub(super) fn custom(look: &Look) -> Option<Value> {
             },
             "thresholdsStyle": {"mode": "off"},
         }),
-        Look::States | Look::Heat => json!({"fillOpacity": 80, "lineWidth": 0}),
-        Look::Table { .. } => json!({"align": "auto", "filterable": false}),
-        Look::Number | Look::Name | Look::Bars => return None,
+        PanelKind::States | PanelKind::Heat => json!({"fillOpacity": 80, "lineWidth": 0}),
+        PanelKind::Buckets => json!({
+            "hideFrom": {"legend": false, "tooltip": false, "viz": false},
+            "scaleDistribution": {"type": "linear"},
+        }),
+        PanelKind::Table { .. } => json!({"align": "auto", "filterable": false}),
+        PanelKind::Number | PanelKind::Name | PanelKind::Bars => return None,
     })
 }
 
-/// From which value on which colour. Far from a limit is not yet well: only numbers and states that look at the alerts of
-/// their subject are green.
-pub(super) fn thresholds(look: &Look, paint: &Paint) -> Thresholds {
-    thresholds_above(paint, if matches!(look, Look::Bars | Look::Heat) { "blue" } else { "green" })
+/// Colours by value. Green is only used for numbers and states that take the related alerts into account: a value far
+/// from its limit does not prove that the system is healthy.
+pub(super) fn thresholds(look: &PanelKind, paint: &Paint) -> Thresholds {
+    thresholds_above(paint, if matches!(look, PanelKind::Bars | PanelKind::Heat) { "blue" } else { "green" })
 }
 
-/// The same, with this colour for what is well: in a table only what is bad should catch the eye.
+/// As [`thresholds`], with a given colour for good values; in tables only bad values should be highlighted.
 pub(super) fn thresholds_above(paint: &Paint, well: &str) -> Thresholds {
     let step = |color: &str, value: Option<f64>| Step { color: color.into(), value };
     let steps = match paint {
@@ -120,12 +138,12 @@ pub(super) fn thresholds_above(paint: &Paint, well: &str) -> Thresholds {
     Thresholds { mode: "absolute".into(), steps }
 }
 
-/// The word for numbers that an alarm has taken the place of.
+/// The mapping for numbers replaced by [`ALARM`].
 pub(super) fn alarm() -> Value {
     json!({"type": "value", "options": {ALARM.to_string(): {"text": "alert fires", "color": "red", "index": 0}}})
 }
 
-/// Words instead of numbers.
+/// Value mappings.
 pub(super) fn mappings(paint: &Paint) -> Vec<Value> {
     let (Paint::Words(words) | Paint::FromOrWords(_, words)) = paint else { return Vec::new() };
     let options: serde_json::Map<String, Value> = words
@@ -136,7 +154,7 @@ pub(super) fn mappings(paint: &Paint) -> Vec<Value> {
     vec![json!({"type": "value", "options": options})]
 }
 
-/// The same in a table, where only what is bad should catch the eye.
+/// Value mappings for a table, in which only bad values are highlighted.
 pub(super) fn mappings_in_a_table(paint: &Paint) -> Vec<Value> {
     let mut all = mappings(paint);
     let options = all.iter_mut().filter_map(|mapping| mapping["options"].as_object_mut());
@@ -148,19 +166,19 @@ pub(super) fn mappings_in_a_table(paint: &Paint) -> Vec<Value> {
     all
 }
 
-/// How series get their colours.
-pub(super) fn color(look: &Look) -> Value {
+/// The colour mode of the series.
+pub(super) fn color(look: &PanelKind) -> Value {
     match look {
-        Look::Curves { .. } => json!({"mode": "palette-classic"}),
+        PanelKind::Curves { .. } => json!({"mode": "palette-classic"}),
         _ => json!({"mode": "thresholds"}),
     }
 }
 
-/// How many decimals, where Grafana would show odd ones.
-pub(super) fn decimals(unit: Unit, look: &Look) -> Option<u8> {
+/// The number of decimals, if Grafana's default is unsuitable.
+pub(super) fn decimals(unit: Unit, look: &PanelKind) -> Option<u8> {
     match (unit, look) {
         (Unit::Age, _) => Some(0),
-        (Unit::Ratio, Look::Number | Look::Table { .. } | Look::Bars) => Some(1),
+        (Unit::Ratio, PanelKind::Number | PanelKind::Table { .. } | PanelKind::Bars) => Some(1),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
-//! Grafana dashboards: a compact description of what each panel answers, and the JSON that Grafana imports.
+//! Grafana dashboards: a compact description of each panel, and the JSON that Grafana imports.
 //!
-//! [`Board`] describes, `layout` places, [`grafana`] is the form on disk. What is described once - a selector, a limit, a
-//! mean over a window - is written by [`query`] and taken from the alert catalogue by `limits`.
+//! [`Board`] is the description, `layout` assigns positions, and [`grafana`] is the file format. [`query`] contains
+//! common selectors and expressions, `limits` the limits of the alert catalogue.
 
 mod board;
 pub mod grafana;
@@ -14,10 +14,10 @@ mod set;
 mod shared;
 
 pub use board::{Board, Row};
-pub use panel::{Column, Look, Panel, Target, Unit};
+pub use panel::{Column, Panel, PanelKind, Target, Unit};
 pub use set::boards;
 
-/// Every dashboard as the name of its file and the text in it, in the order of the set.
+/// File name and content of every dashboard, in order.
 #[must_use]
 pub fn files() -> Vec<(String, String)> {
     boards().iter().map(|board| (format!("{}.json", board.uid), layout::dashboard(board).to_text())).collect()

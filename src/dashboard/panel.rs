@@ -1,25 +1,25 @@
-//! A panel as described: the question, what a bad answer looks like and what to do then, the queries, the limits.
+//! The description of a panel: its question, signs of a problem, reaction, queries and limits.
 
 use super::query::firing_of;
 
-/// What the numbers are.
+/// Unit of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Unit {
     Count,
     Seconds,
-    /// A long time, in words: 3 days.
+    /// A long duration, e.g. 3 days.
     Age,
     Bytes,
     BytesPerSecond,
-    /// A fraction of 1, shown as a percentage.
+    /// A fraction of 1, displayed as a percentage.
     Ratio,
     PerSecond,
     Text,
 }
 
 impl Unit {
-    /// Grafana's name for it.
+    /// Grafana's name of the unit.
     #[must_use]
     pub const fn id(self) -> &'static str {
         match self {
@@ -35,59 +35,61 @@ impl Unit {
     }
 }
 
-/// How a value is coloured.
+/// Colours of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Paint {
-    /// Not at all.
+    /// Without colours.
     Plain,
-    /// Green, and from each number on another colour.
+    /// Green, with other colours from given values upwards.
     From(Vec<(f64, &'static str)>),
-    /// Red, and from each number on another colour: for what must not fall.
+    /// Red, with other colours from given values upwards, for values that must not fall.
     Falling(Vec<(f64, &'static str)>),
-    /// Green, and from each part of a limit on another colour.
+    /// Green, with other colours from given fractions of a limit upwards.
     Part(&'static [(f64, &'static str)]),
-    /// As [`Self::From`], with words and colours for some values.
+    /// As [`Self::From`], with texts and colours for some values.
     FromOrWords(Vec<(f64, &'static str)>, &'static [(i32, &'static str, &'static str)]),
-    /// Each value has a word and a colour.
+    /// A text and a colour for each value.
     Words(&'static [(i32, &'static str, &'static str)]),
 }
 
-/// The shape of a y axis.
+/// The scale of a y axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
-    /// Even.
+    /// Linear scale.
     Linear,
-    /// Powers of ten: for latencies, whose limits lie far above what is usual.
+    /// Logarithmic scale, for latencies, whose limits are far above typical values.
     Log,
-    /// Powers of ten from 1 on, with 0 shown.
+    /// Logarithmic scale from 1 upwards that includes 0.
     LogWithZero,
 }
 
 /// The kind of panel.
 #[derive(Clone, Debug)]
-pub enum Look {
-    /// Curves over time.
+pub enum PanelKind {
+    /// Time series.
     Curves {
-        /// How values are placed.
+        /// Scale of the y axis.
         axis: Axis,
     },
-    /// One number, or one for each series.
+    /// One number per series.
     Number,
     /// The name of the series instead of its number.
     Name,
-    /// States over time, a line for each series.
+    /// States over time, one row per series.
     States,
-    /// Values over time as colours, a line for each series.
+    /// Values over time as colours, one row per series.
     Heat,
+    /// A histogram over time; the first query returns native buckets, the second classic ones.
+    Buckets,
     /// Bars with one value each.
     Bars,
-    /// A table made of instant queries.
+    /// A table of instant queries.
     Table {
-        /// Labels that become columns, with their headings; they name a row.
+        /// Labels shown as columns, with their headings.
         keys: Vec<(&'static str, &'static str)>,
-        /// A column for each query.
+        /// One column per query.
         columns: Vec<Column>,
-        /// The heading to sort by, and whether the largest comes first.
+        /// The heading to sort by, and whether the order is descending.
         sort: Option<(&'static str, bool)>,
     },
 }
@@ -95,15 +97,15 @@ pub enum Look {
 /// A column of a table.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// The heading; empty where only the labels are of interest.
+    /// The heading; empty if only the labels matter.
     pub title: &'static str,
     /// The instant query.
     pub expr: String,
-    /// What the numbers are.
+    /// Unit of the values.
     pub unit: Unit,
-    /// How cells are coloured.
+    /// Colours of the cells.
     pub paint: Paint,
-    /// Drawn as a bar from 0 to 1.
+    /// Whether values are drawn as bars from 0 to 1.
     pub bar: bool,
 }
 
@@ -113,29 +115,29 @@ impl Column {
         Self { title, expr: expr.into(), unit, paint: Paint::Plain, bar: false }
     }
 
-    /// Coloured.
+    /// Sets the colours.
     pub(super) fn paint(mut self, paint: Paint) -> Self {
         self.paint = paint;
         self
     }
 
-    /// As a bar from 0 to 1.
+    /// Draws values as bars from 0 to 1.
     pub(super) fn bar(mut self) -> Self {
         self.bar = true;
         self
     }
 }
 
-/// A query and the name of its series.
+/// A query and its legend.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The expression, with `{M}`, `{E}` and `{J}` written out.
+    /// The expression, with the placeholders `{M}`, `{E}` and `{J}`.
     pub expr: String,
-    /// Grafana's legend: `{{member}}`.
+    /// Grafana's legend, e.g. `{{member}}`.
     pub legend: &'static str,
-    /// On an axis of its own at the right, with this unit.
+    /// Unit of the right axis; `None` for the left axis.
     pub right: Option<Unit>,
-    /// Dotted: what may come, not what was.
+    /// Whether it is a forecast, drawn as a dotted line.
     pub forecast: bool,
 }
 
@@ -144,40 +146,40 @@ pub struct Target {
 pub struct Panel {
     /// The heading.
     pub title: &'static str,
-    /// The question it answers.
+    /// The question that the panel answers.
     pub asks: &'static str,
-    /// What it looks like, and means, when something is wrong.
+    /// Signs of a problem, and their meaning.
     pub bad: &'static str,
-    /// What to do then.
+    /// What to do about a problem.
     pub act: &'static str,
-    /// The text shown instead of an empty graph.
+    /// The text shown without data.
     pub missing: &'static str,
-    /// Kind of panel.
-    pub look: Look,
-    /// What the numbers are.
+    /// The kind of panel.
+    pub look: PanelKind,
+    /// Unit of the values.
     pub unit: Unit,
-    /// The queries; empty in a table, whose columns have them.
+    /// The queries; empty for a table, whose columns contain them.
     pub targets: Vec<Target>,
-    /// The alert whose limits are drawn as lines.
+    /// The alert whose limits are drawn.
     pub limits: Option<&'static str>,
-    /// How values are coloured.
+    /// Colours of values.
     pub paint: Paint,
-    /// Alerts of its subject: while one fires, nothing here is green.
+    /// Related alerts; while one of them is firing, no value of the panel is green.
     pub alarms: &'static [&'static str],
     /// Bounds of the axis or the bar.
     pub bounds: (Option<f64>, Option<f64>),
-    /// Width in 24ths, height in Grafana's units.
+    /// Width in 24ths, and height in units of Grafana.
     pub size: (u32, u32),
 }
 
-/// Stands for a number while an alert of its subject fires: no number of ours is as low.
+/// Replaces a number while a related alert is firing; lower than any real value.
 pub(super) const ALARM: i32 = -999_999;
 
-/// The default text of a panel without data.
+/// The default text for a panel without data.
 pub(super) const NOTHING: &str = "No data: is the exporter scraped, and do the variables above match anything?";
 
 impl Panel {
-    fn new(title: &'static str, look: Look, unit: Unit, size: (u32, u32)) -> Self {
+    fn new(title: &'static str, look: PanelKind, unit: Unit, size: (u32, u32)) -> Self {
         Self {
             title,
             asks: "",
@@ -195,80 +197,87 @@ impl Panel {
         }
     }
 
-    /// Curves over time.
+    /// A panel with time series.
     pub(super) fn curves(title: &'static str, unit: Unit) -> Self {
-        let mut panel = Self::new(title, Look::Curves { axis: Axis::Linear }, unit, (8, 7));
+        let mut panel = Self::new(title, PanelKind::Curves { axis: Axis::Linear }, unit, (8, 7));
         panel.bounds = (Some(0.0), None);
         panel
     }
 
-    /// A number.
+    /// A panel with one number per series.
     pub(super) fn number(title: &'static str, unit: Unit) -> Self {
-        Self::new(title, Look::Number, unit, (4, 4))
+        Self::new(title, PanelKind::Number, unit, (4, 4))
     }
 
-    /// A name.
+    /// A panel with the names of its series.
     pub(super) fn name(title: &'static str) -> Self {
-        Self::new(title, Look::Name, Unit::Text, (4, 4))
+        Self::new(title, PanelKind::Name, Unit::Text, (4, 4))
     }
 
-    /// States over time.
+    /// A panel with states over time.
     pub(super) fn states(title: &'static str) -> Self {
-        Self::new(title, Look::States, Unit::Count, (12, 8))
+        Self::new(title, PanelKind::States, Unit::Count, (12, 8))
     }
 
-    /// Values as colours over time.
+    /// A panel with values as colours over time.
     pub(super) fn heat(title: &'static str, unit: Unit) -> Self {
-        Self::new(title, Look::Heat, unit, (12, 8))
+        Self::new(title, PanelKind::Heat, unit, (12, 8))
     }
 
-    /// Bars.
+    /// A histogram of the exporter over time: native buckets if Prometheus has them, else classic ones.
+    pub(super) fn buckets(title: &'static str, unit: Unit, family: &str, keys: &str) -> Self {
+        let native = format!("sum(rate({family}{{{keys}}}[$__rate_interval]))");
+        let classic = format!("sum by (le) (rate({family}_bucket{{{keys}}}[$__rate_interval])) unless on () {native}");
+        Self::new(title, PanelKind::Buckets, unit, (8, 7)).query(native, "").query(classic, "{{le}}")
+    }
+
+    /// A bar chart.
     pub(super) fn bars(title: &'static str, unit: Unit) -> Self {
-        Self::new(title, Look::Bars, unit, (8, 7))
+        Self::new(title, PanelKind::Bars, unit, (8, 7))
     }
 
-    /// A table.
+    /// A table with label columns `keys` and value columns `columns`.
     pub(super) fn table(title: &'static str, keys: &[(&'static str, &'static str)], columns: Vec<Column>) -> Self {
-        Self::new(title, Look::Table { keys: keys.to_vec(), columns, sort: None }, Unit::Count, (12, 8))
+        Self::new(title, PanelKind::Table { keys: keys.to_vec(), columns, sort: None }, Unit::Count, (12, 8))
     }
 
-    /// The question it answers.
+    /// Sets the question that the panel answers.
     pub(super) fn asks(mut self, text: &'static str) -> Self {
         self.asks = text;
         self
     }
 
-    /// What bad looks like, and what to do.
+    /// Sets the signs of a problem and what to do about it.
     pub(super) fn bad(mut self, bad: &'static str, act: &'static str) -> Self {
         (self.bad, self.act) = (bad, act);
         self
     }
 
-    /// What to say instead of nothing.
+    /// Sets the text shown without data.
     pub(super) fn missing(mut self, text: &'static str) -> Self {
         self.missing = text;
         self
     }
 
-    /// One more query.
+    /// Adds a query.
     pub(super) fn query(mut self, expr: impl Into<String>, legend: &'static str) -> Self {
         self.targets.push(Target { expr: expr.into(), legend, right: None, forecast: false });
         self
     }
 
-    /// One more query, on the right axis.
+    /// Adds a query on the right axis.
     pub(super) fn right(mut self, unit: Unit, expr: impl Into<String>, legend: &'static str) -> Self {
         self.targets.push(Target { expr: expr.into(), legend, right: Some(unit), forecast: false });
         self
     }
 
-    /// One more query, of what may come.
+    /// Adds a forecast query.
     pub(super) fn forecast(mut self, expr: impl Into<String>, legend: &'static str) -> Self {
         self.targets.push(Target { expr: expr.into(), legend, right: None, forecast: true });
         self
     }
 
-    /// Shows [`ALARM`] instead of each number that has these labels while one of these alerts fires.
+    /// Replaces numbers with these labels by [`ALARM`] while one of these alerts is firing.
     pub(super) fn alarms(mut self, keys: &'static str, names: &'static [&'static str]) -> Self {
         self.alarms = names;
         for target in &mut self.targets {
@@ -277,66 +286,66 @@ impl Panel {
         self
     }
 
-    /// The queries look at these alerts themselves.
+    /// Names related alerts that the queries already take into account.
     pub(super) fn with_alarms(mut self, names: &'static [&'static str]) -> Self {
         self.alarms = names;
         self
     }
 
-    /// Lines at the limits of an alert.
+    /// Draws the limits of an alert.
     pub(super) fn limits(mut self, alert: &'static str) -> Self {
         self.limits = Some(alert);
         self
     }
 
-    /// Coloured.
+    /// Sets the colours.
     pub(super) fn paint(mut self, paint: Paint) -> Self {
         self.paint = paint;
         self
     }
 
-    /// Powers of ten.
+    /// Sets a logarithmic scale.
     pub(super) fn log(mut self) -> Self {
         self.bounds = (None, None);
         self.set_axis(Axis::Log);
         self
     }
 
-    /// Powers of ten, with 0.
+    /// Sets a logarithmic scale that includes 0.
     pub(super) fn log_with_zero(mut self) -> Self {
         self.set_axis(Axis::LogWithZero);
         self
     }
 
     fn set_axis(&mut self, shape: Axis) {
-        if let Look::Curves { axis } = &mut self.look {
+        if let PanelKind::Curves { axis } = &mut self.look {
             *axis = shape;
         }
     }
 
-    /// Sorted by a column.
+    /// Sorts a table by a column.
     pub(super) fn sorted(mut self, by: &'static str, largest_first: bool) -> Self {
-        if let Look::Table { sort, .. } = &mut self.look {
+        if let PanelKind::Table { sort, .. } = &mut self.look {
             *sort = Some((by, largest_first));
         }
         self
     }
 
-    /// The lower and the upper end of the axis.
+    /// Sets the lower and the upper bound of the axis.
     pub(super) fn between(mut self, low: impl Into<Option<f64>>, high: impl Into<Option<f64>>) -> Self {
         self.bounds = (low.into(), high.into());
         self
     }
 
-    /// Width and height.
+    /// Sets width and height.
     pub(super) fn size(mut self, width: u32, height: u32) -> Self {
         self.size = (width, height);
         self
     }
 
-    /// Every expression of the panel, its limit lines not included.
+    /// All expressions of the panel without its limit lines.
     pub fn expressions(&self) -> impl Iterator<Item = &str> {
-        let columns: &[Column] = if let Look::Table { columns, .. } = &self.look { columns } else { &[] };
+        let columns: &[Column] = if let PanelKind::Table { columns, .. } = &self.look { columns } else { &[] };
         self.targets.iter().map(|target| target.expr.as_str()).chain(columns.iter().map(|column| column.expr.as_str()))
     }
 }

@@ -1,24 +1,23 @@
-//! Expressions that many panels share, and the selectors that every one of them has.
+//! Common expressions and selectors of the panels.
 //!
-//! In a description `{M}` stands for the members that the variables choose, `{E}` for the ensembles, `{J}` for the scrape
-//! jobs; `{M,state="leader"}` adds a label. Whatever is scraped twice - by two exporters, or by `/metrics` beside
-//! `/probe` - is joined by `max`.
+//! In a description, `{M}` selects the members, `{E}` the ensembles and `{J}` the scrape jobs that are selected by the
+//! variables; `{M,state="leader"}` adds a label. Series that are scraped twice, by two exporters or by `/metrics` and
+//! `/probe`, are merged by `max`.
 //!
-//! Two clusters may have ensembles, members and hosts of one name. Descriptions do not name the label `cluster`:
-//! [`written`] adds it to every list of labels that joins or matches series. Where no series has it, it is empty
-//! everywhere and changes nothing.
+//! Two clusters may have ensembles, members and hosts with the same names. Descriptions do not contain the label
+//! `cluster`: [`written`] adds it to every grouping and matching label list, which has no effect if no series has the
+//! label.
 
 const MEMBER: &str = r#"job=~"$job",cluster=~"$cluster",ensemble=~"$ensemble",member=~"$member""#;
 const ENSEMBLE: &str = r#"job=~"$job",cluster=~"$cluster",ensemble=~"$ensemble""#;
 const JOB: &str = r#"job=~"$job",cluster=~"$cluster""#;
-/// What recording rules keep of them; without `keep_labels` they keep no cluster.
+/// Selectors of recording rules, whose series have no `cluster` without `keep_labels`.
 const RULE_MEMBER: &str = r#"cluster=~"$cluster|",ensemble=~"$ensemble",member=~"$member""#;
 const RULE_ENSEMBLE: &str = r#"cluster=~"$cluster|",ensemble=~"$ensemble""#;
-/// As descriptions select alerts, and with the cluster: an alert about an exporter has no ensemble.
+/// The selector of alerts in descriptions, without and with the cluster. An alert about an exporter has no ensemble.
 const ALERT: [&str; 2] = [r#"ensemble=~"$ensemble|""#, r#"cluster=~"$cluster|",ensemble=~"$ensemble|""#];
 
-/// The expression with its selectors written out and the label `cluster` kept; `{RM}` and `{RE}` are the selectors of
-/// recording rules.
+/// Expands the selectors and adds the label `cluster`; `{RM}` and `{RE}` are the selectors of recording rules.
 #[must_use]
 pub fn written(expr: &str) -> String {
     let mut text = with_cluster(expr).replace(ALERT[0], ALERT[1]);
@@ -27,11 +26,11 @@ pub fn written(expr: &str) -> String {
             text = text.replace(&format!("{short}{end}"), &format!("{{{long}{end}"));
         }
     }
-    // Limits are selected by job and, as alerts, by an ensemble that may be missing.
+    // Limits are selected by job and, like alerts, by an ensemble that may be absent.
     text.replace(r#"cluster=~"$cluster",cluster=~"$cluster|""#, r#"cluster=~"$cluster""#)
 }
 
-/// Adds `cluster` to the labels of every aggregation and match that has labels.
+/// Adds `cluster` to the label list of every aggregation and vector match.
 fn with_cluster(expr: &str) -> String {
     let mut out = String::with_capacity(expr.len());
     let mut rest = expr;
@@ -49,32 +48,32 @@ fn with_cluster(expr: &str) -> String {
     out
 }
 
-/// The worst of each member.
+/// The maximum by member.
 pub(super) fn of_member(expr: impl AsRef<str>) -> String {
     format!("max by (ensemble, member) ({})", expr.as_ref())
 }
 
-/// The worst of each ensemble.
+/// The maximum by ensemble.
 pub(super) fn of_ensemble(expr: impl AsRef<str>) -> String {
     format!("max by (ensemble) ({})", expr.as_ref())
 }
 
-/// The sum over the members of each ensemble, each member counted once.
+/// The sum by ensemble, counting each member once.
 pub(super) fn sum_of_members(expr: impl AsRef<str>) -> String {
     format!("sum by (ensemble) ({})", of_member(expr))
 }
 
-/// A gauge of each member.
+/// A gauge by member.
 pub(super) fn gauge(name: &str) -> String {
     of_member(format!("{name}{{M}}"))
 }
 
-/// A gauge of each ensemble.
+/// A gauge by ensemble.
 pub(super) fn ensemble_gauge(name: &str) -> String {
     of_ensemble(format!("{name}{{E}}"))
 }
 
-/// Alerts of these names that fire, with these labels of theirs.
+/// Firing alerts with these names, grouped by these labels.
 pub(super) fn firing_of(keys: &str, names: &[&str]) -> String {
     format!(
         r#"group by ({keys}) (ALERTS{{alertname=~"ZooKeeper({})",alertstate="firing",ensemble=~"$ensemble|"}})"#,
@@ -82,17 +81,17 @@ pub(super) fn firing_of(keys: &str, names: &[&str]) -> String {
     )
 }
 
-/// Growth a second of a counter.
+/// The rate of a counter by member.
 pub(super) fn rate(name: &str) -> String {
     of_member(format!("rate({name}{{M}}[$__rate_interval])"))
 }
 
-/// Growth a second of a counter, over all members of an ensemble.
+/// The rate of a counter, summed by ensemble.
 pub(super) fn rate_of_ensemble(name: &str) -> String {
     sum_of_members(format!("rate({name}{{M}}[$__rate_interval])"))
 }
 
-/// The mean of a summary over the window: nothing where nothing happened.
+/// The mean of a summary over the rate interval; no sample without observations.
 pub(super) fn mean(summary: &str) -> String {
     mean_over(summary, "$__rate_interval")
 }
@@ -102,36 +101,45 @@ pub(super) fn mean_over(summary: &str, window: &str) -> String {
     of_member(format!("rate({summary}_sum{{M}}[{window}]) / (rate({summary}_count{{M}}[{window}]) > 0)"))
 }
 
-/// How often a second a summary was fed.
+/// A quantile of a histogram of the exporter over a window, from native buckets if Prometheus has them, else from
+/// classic ones. Two exporters are aggregated, which hardly affects a quantile.
+pub(super) fn quantile(quantile: &str, family: &str, keys: &str, window: &str) -> String {
+    let of = |by: &str, suffix: &str| {
+        format!("histogram_quantile({quantile}, sum by ({by}) (rate({family}{suffix}{{E}}[{window}])))")
+    };
+    format!("{} or {}", of(keys, ""), of(&format!("le, {keys}"), "_bucket"))
+}
+
+/// The rate of observations of a summary, by member.
 pub(super) fn happened(summary: &str) -> String {
     rate(&format!("{summary}_count"))
 }
 
-/// The part of the time that what a summary measures took.
+/// The fraction of time spent in the operation measured by a summary.
 pub(super) fn busy(summary: &str) -> String {
     rate(&format!("{summary}_sum"))
 }
 
-/// The one that ends first, of each member.
+/// The minimum by member.
 pub(super) fn first_of_member(expr: impl AsRef<str>) -> String {
     format!("min by (ensemble, member) ({})", expr.as_ref())
 }
 
-/// The one that ends first, of each ensemble.
+/// The minimum by ensemble.
 pub(super) fn first_of_ensemble(expr: impl AsRef<str>) -> String {
     format!("min by (ensemble) ({})", expr.as_ref())
 }
 
-/// Which of several values of one host counts.
+/// Which of several series of a host is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OfHost {
-    /// The worst is the largest: the fullest file system, the busiest disk.
+    /// The largest, e.g. the fullest file system or the busiest disk.
     Largest,
-    /// The worst is the smallest: the file system that is full first.
+    /// The smallest, e.g. the file system that will be full first.
     Smallest,
 }
 
-/// A figure of the host on its members: `node_exporter` and member must go by the same host name.
+/// A metric of the host, joined to its members by host name, which must be equal for `node_exporter` and member.
 pub(super) fn of_host(which: OfHost, expr: &str) -> String {
     let join = if which == OfHost::Largest { "max" } else { "min" };
     let members = r#"group by (ensemble, member, host) (label_replace(zk_scrape_duration_seconds{M}, "host", "$1", "member", "(.+):[0-9]+"))"#;

@@ -1,20 +1,20 @@
-//! What every dashboard has: variables, marks for elections, restarts and alerts, links to the others.
+//! Common parts of the dashboards: variables, annotations for elections, restarts and alerts, and links.
 
 use serde_json::json;
 
 use super::grafana::{Annotation, DashboardLink, DataLink, DataSource, List, Variable};
 use super::query::written;
-use crate::alert::rules::RUNBOOKS;
+use crate::runbook::RUNBOOKS;
 
-/// The tag by which the dashboards find each other.
+/// The tag by which the dashboards link to each other.
 pub(super) const TAG: &str = "zookeeper";
 
-/// The data source that the variable names.
+/// The data source selected by the variable.
 pub(super) fn data_source() -> DataSource {
     DataSource { kind: "prometheus".into(), uid: "${datasource}".into() }
 }
 
-/// Data source, job, cluster, ensemble, member; each choice narrows the next.
+/// Data source, job, cluster, ensemble and member; each selection restricts the next one.
 pub(super) fn variables() -> List<Variable> {
     let source = Variable {
         name: "datasource".into(),
@@ -54,7 +54,7 @@ pub(super) fn variables() -> List<Variable> {
     let list = vec![
         source,
         chosen("job", "Job", "The scrape job of the exporter.", "", ".+"),
-        // Matches what has no such label, too.
+        // Matches series without the label as well.
         chosen(
             "cluster",
             "Cluster",
@@ -80,7 +80,7 @@ pub(super) fn variables() -> List<Variable> {
     List { list }
 }
 
-/// Elections, restarts, firing alerts. Grafana asks for a sample a minute, so each event shows for a minute.
+/// Elections, restarts and firing alerts. Grafana queries one sample per minute, so each event lasts a minute.
 pub(super) fn annotations() -> List<Annotation> {
     let mark = |name: &str, colour: &str, title: &str, text: &str, tags: &str, expr: &str| Annotation {
         name: name.into(),
@@ -95,7 +95,7 @@ pub(super) fn annotations() -> List<Annotation> {
         tag_keys: tags.into(),
     };
     let list = vec![
-        // Leads now and did not a minute ago, while the ensemble was watched; or has led for less than a minute.
+        // Leads now but did not a minute ago, while the ensemble was monitored; or has led for less than a minute.
         mark(
             "Elections",
             "blue",
@@ -107,14 +107,16 @@ pub(super) fn annotations() -> List<Annotation> {
               and on (ensemble) max by (ensemble) (zk_ensemble_members{E} offset 1m)) \
              or max by (ensemble, member) (zk_leader_uptime_seconds{M}) < 60",
         ),
-        // This counter outlives elections, but not the process; the other half is for ZooKeeper before 3.6.
+        // An election does not reset this counter, srst does not reset the uptime; a restart resets both. The other part is for
+        // ZooKeeper before 3.6.
         mark(
             "Restarts",
             "purple",
             "{{member}} is back",
             "The process was restarted, or the member could not be reached for a while.",
             "ensemble,member",
-            "max by (ensemble, member) (resets(zk_received_bytes_total{M}[2m])) > 0 \
+            "(max by (ensemble, member) (resets(zk_received_bytes_total{M}[2m])) > 0 \
+              and max by (ensemble, member) (resets(zk_uptime_seconds{M}[2m])) > 0) \
              or (max by (ensemble, member) (zk_up{M}) == 1 \
                  and on (ensemble, member) max by (ensemble, member) (zk_up{M} offset 1m) == 0)",
         ),
@@ -130,7 +132,7 @@ pub(super) fn annotations() -> List<Annotation> {
     List { list }
 }
 
-/// A menu of the other dashboards, which keeps the time and the variables.
+/// A menu with the other dashboards, which keeps time range and variables.
 pub(super) fn links() -> Vec<DashboardLink> {
     vec![DashboardLink {
         title: "ZooKeeper".into(),
@@ -146,10 +148,10 @@ pub(super) fn links() -> Vec<DashboardLink> {
     }]
 }
 
-/// Time, data source, job and cluster as they are, for a link that chooses something else.
+/// URL parameters that keep time range, data source, job and cluster.
 const KEPT: &str = "${__url_time_range}&${datasource:queryparam}&${job:queryparam}&${cluster:queryparam}";
 
-/// From a row or a series to the overview of its ensemble.
+/// A link from a row or a series to the overview of its ensemble.
 pub(super) fn to_ensemble(ensemble: &str) -> DataLink {
     DataLink {
         title: "This ensemble".into(),
@@ -158,7 +160,7 @@ pub(super) fn to_ensemble(ensemble: &str) -> DataLink {
     }
 }
 
-/// From a row or a series to its member.
+/// A link from a row or a series to its member.
 pub(super) fn to_member(ensemble: &str, member: &str) -> DataLink {
     DataLink {
         title: "This member".into(),
@@ -167,7 +169,7 @@ pub(super) fn to_member(ensemble: &str, member: &str) -> DataLink {
     }
 }
 
-/// From the name of an alert to its runbook.
+/// A link from the name of an alert to its runbook.
 pub(super) fn to_runbook() -> DataLink {
     DataLink { title: "Runbook".into(), url: format!("{RUNBOOKS}/${{__value.text}}.md"), target_blank: true }
 }

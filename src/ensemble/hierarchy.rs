@@ -1,18 +1,36 @@
-//! Quorums by groups and weights (`QuorumHierarchical`): a majority of the groups, each by a majority of its weight.
+//! Hierarchical quorums (`QuorumHierarchical`): a majority of the groups, each by a majority of its weight.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// The groups of a membership.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hierarchy {
-    /// Server id and weight of each voter, group by group; groups without weight are left out, as `ZooKeeper` does.
+    /// Server id and weight of each voter, by group; groups without weight are ignored, as by `ZooKeeper`.
     groups: Vec<Vec<(String, u64)>>,
-    /// Every voter is in exactly one group, and every weight is a number.
+    /// Whether every voter is in exactly one group, and every weight is a number.
     sound: bool,
 }
 
+/// `1:2:3*2 4:5:6`: the groups, with weights other than 1.
+impl fmt::Display for Hierarchy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, group) in self.groups.iter().enumerate() {
+            f.write_str(if number > 0 { " " } else { "" })?;
+            for (place, (id, weight)) in group.iter().enumerate() {
+                f.write_str(if place > 0 { ":" } else { "" })?;
+                f.write_str(id)?;
+                if *weight != 1 {
+                    write!(f, "*{weight}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Hierarchy {
-    /// The groups (`group.N=1:2:3`) and weights (`weight.ID=2`, 1 where there is none) of these voters.
+    /// The groups (`group.N=1:2:3`) and weights (`weight.ID=2`, 1 by default) of these voters.
     #[must_use]
     pub fn new(groups: &[(String, String)], weights: &[(String, String)], voters: &BTreeSet<&str>) -> Self {
         let mut sound = true;
@@ -27,7 +45,7 @@ impl Hierarchy {
         let mut grouped = BTreeSet::new();
         for (group, ids) in groups {
             for id in ids.split(':') {
-                // Only voters ever acknowledge; another server in a group has weight only if it is given some.
+                // Only voters acknowledge; another server in a group counts only if it has a configured weight.
                 let Some(weight) = weight_of.get(id) else { continue };
                 sound &= grouped.insert(id);
                 found.entry(group).or_default().push((id.to_owned(), *weight));
@@ -38,8 +56,8 @@ impl Hierarchy {
         Self { groups, sound }
     }
 
-    /// How many servers beyond a quorum these are: the failures that the quorum survives, whichever servers they hit;
-    /// negative for how many more it takes. `None` where the groups cannot be computed.
+    /// The number of servers beyond a quorum: the failures that the quorum survives whichever servers fail; negative:
+    /// the number of servers missing for a quorum. `None` if the groups are not valid.
     #[must_use]
     pub fn margin(&self, synced: &BTreeSet<&str>) -> Option<i64> {
         if !self.sound || self.groups.is_empty() {
@@ -78,7 +96,7 @@ impl Hierarchy {
         lacks.sort_unstable();
         let sum = |costs: &[usize]| i64::try_from(costs.iter().sum::<usize>()).ok();
         match breaks.len().checked_sub(needed) {
-            // So many groups must lose their majority until no quorum is left.
+            // The quorum is lost when `spare + 1` groups have lost their majority.
             Some(spare) => Some(sum(&breaks[..=spare])? - 1),
             None => Some(-sum(&lacks[..needed - breaks.len()])?),
         }
@@ -139,7 +157,7 @@ mod tests {
     }
 
     proptest! {
-        /// The margin says what trying every set of failures says.
+        /// The margin equals the result of an exhaustive search over all failures.
         #[test]
         fn the_margin_is_what_trying_all_failures_gives(
             group_of in proptest::collection::vec(0..3_usize, 1..8),
@@ -176,7 +194,7 @@ mod tests {
             } else {
                 (0..=full).filter(|more| synced & !more == 0 && holds(*more)).map(|more| count(synced) - count(more)).max()
             };
-            // Without any weight there is no quorum to be had, and nothing is said.
+            // Without any weight no quorum is possible, and there is no margin.
             prop_assert_eq!(made.margin(&set(synced)), expected);
         }
     }

@@ -1,4 +1,4 @@
-//! Which format a client wants, from its `Accept` header (RFC 9110, 12.5.1).
+//! Content negotiation by the `Accept` header (RFC 9110, 12.5.1).
 
 use super::Format;
 
@@ -7,17 +7,17 @@ use super::Format;
 pub struct MediaType {
     /// The format to write.
     pub format: Format,
-    /// The client asked for version 1.0.0 of the classic format by name; the pages of both versions are the same.
+    /// The client requested version 1.0.0 of the classic format; the output of both versions is the same.
     pub version_1: bool,
-    /// The client speaks of name escaping (Prometheus 3): the answer must do so too.
+    /// The client sent a parameter for name escaping (Prometheus 3), which the response must have, too.
     pub escaping: bool,
 }
 
-/// Weight of a media range, and what it asks for.
+/// Weight of a media range, and the requested type.
 type Offer = (u32, MediaType);
 
 impl MediaType {
-    /// The value of `Content-Type`; Prometheus 3 refuses a page without a right one.
+    /// The value of `Content-Type`, which Prometheus 3 requires.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match (self.format, self.version_1, self.escaping) {
@@ -40,19 +40,19 @@ impl MediaType {
     }
 }
 
-/// Reads an `Accept` header: the format of the highest weight, the richer one of two with the same; without a range that fits,
-/// the classic format.
+/// Selects the format with the highest weight in an `Accept` header. Of equal weights, the richer format is selected;
+/// the default is the classic format.
 #[must_use]
 pub fn negotiate(accept: Option<&str>) -> MediaType {
     let classic = MediaType { format: Format::Classic, version_1: false, escaping: false };
     let offers = accept.unwrap_or("").split(',').filter_map(offer);
     let rank =
         |(quality, media): &Offer| (*quality, media.format != Format::Classic, media.format == Format::OpenMetrics);
-    // Of two with the same weight and format, the first.
+    // Of equal weights and formats, the first.
     offers.rev().max_by_key(rank).map_or(classic, |(_, media)| media)
 }
 
-/// One media range; `None` where it is refused, malformed or not offered.
+/// Parses a media range; `None` if it is refused, malformed or not supported.
 fn offer(range: &str) -> Option<Offer> {
     let mut parts = range.split(';').map(str::trim);
     let media = parts.next().unwrap_or("").to_ascii_lowercase();
@@ -88,7 +88,7 @@ fn offer(range: &str) -> Option<Offer> {
     (quality > 0).then_some((quality, MediaType { format, version_1, escaping }))
 }
 
-/// A quality such as `0.75`; nonsense counts as 0, as if the range were not there.
+/// A weight such as `0.75`; an invalid one counts as 0, as if the range were absent.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000 by the filter")]
 fn per_mille(text: &str) -> u32 {
     text.parse::<f64>().ok().filter(|q| (0.0..=1.0).contains(q)).map_or(0, |q| (q * 1000.0).round() as u32)

@@ -1,59 +1,53 @@
-//! The page with `mntr`'s own names, for dashboards and rules made for older exporters.
+//! Output with the names of `mntr`, for dashboards and rules made for older exporters.
 //!
 //! Names and labels follow dabealu/zookeeper-exporter: `zk_<key>`, the label `zk_host`, and
-//! `zk_server_leader`, `zk_version`, `zk_peer_state` beside the keys. What this exporter says itself
-//! (`zk_up`, `zk_server_state`, `zk_scrape_failure` ...) is on this page too, under names that no key can take;
-//! `zk_peer_state_info` alone is left to the key of its name.
+//! `zk_server_leader`, `zk_version`, `zk_peer_state` in addition to the keys. The metrics of this exporter itself
+//! (`zk_up`, `zk_server_state`, `zk_scrape_failure` ...) are present, too, with names that no key can have, except
+//! `zk_peer_state_info`, which is replaced by the key of that name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use prometheus_client::encoding::DescriptorEncoder;
-use prometheus_client::metrics::MetricType;
-
-use super::collector::encode_value;
-use super::labels::{Head, Pairs};
+use super::writer::{FamilyWriter, Head};
 use crate::catalogue::{Kind, Meaning, catalogue, is_own_name};
 use crate::reply::{Number, mntr, short_version};
 use crate::scrape::typed::MAX_UNKNOWN;
 use crate::scrape::{MemberReport, State};
 use crate::text;
 
-/// The one name of the exporter's own that a key of `mntr` keeps.
+/// The only name of the exporter that a key of `mntr` replaces.
 const PEER_STATE: &str = "zk_peer_state";
 
-/// Labels behind `ensemble` and `member`.
+/// The label of older exporters with the address of the member.
+pub(super) const HOST_LABEL: &str = "zk_host";
+
+/// Labels after `ensemble` and `member`.
 type Labels = Vec<(String, String)>;
 
-/// Writes what members say. Those of the report must have kept the text of their `mntr`.
-pub(super) fn encode(members: &[(Head<'_>, &MemberReport)], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    // Family-major, as the format demands.
-    let mut families: BTreeMap<String, Vec<(usize, Labels, Number)>> = BTreeMap::new();
-    for (number, (_, member)) in members.iter().enumerate() {
+/// Writes the metrics reported by members. The report must have kept the text of their `mntr`.
+pub(super) fn encode<'m>(members: impl Iterator<Item = (&'m Head, &'m MemberReport)>, writer: &mut FamilyWriter<'_>) {
+    // Grouped by family, as required by the format.
+    let mut families: BTreeMap<String, Vec<(&Head, Labels, Number)>> = BTreeMap::new();
+    for (head, member) in members {
         for (name, labels, value) in series(member).0 {
-            families.entry(name).or_default().push((number, labels, value));
+            families.entry(name).or_default().push((head, labels, value));
         }
     }
     for (name, series) in &families {
-        let mut metric =
-            encoder.encode_descriptor(name, "ZooKeeper mntr key under its own name", None, MetricType::Unknown)?;
-        for (number, labels, value) in series {
-            let pairs: Vec<_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            let labels = Pairs { head: members[*number].0, pairs: &pairs };
-            encode_value(&mut metric, Kind::Unknown, &labels, *value)?;
+        writer.begin(name, "ZooKeeper mntr key under its own name", Kind::Unknown);
+        for (head, labels, value) in series {
+            writer.sample(head, labels.iter().map(|(name, value)| (name.as_str(), value.as_str())), *value);
         }
     }
-    Ok(())
 }
 
-/// How many values of a member find no place on this page, since another has their name already.
+/// The number of values of a member that are dropped because another one has the same name.
 #[must_use]
 pub fn collisions(member: &MemberReport) -> u64 {
     series(member).1
 }
 
-/// The series of a member, each once, and how many were in the way of another. `scrape` has bounded the lines and their
-/// length; what is no key of ZooKeeper's is bounded as on the other page, which counts it.
+/// The distinct series of a member, and the number of dropped duplicates. `scrape` has limited the number of lines and
+/// their length; unknown keys are limited as in the normal output.
 fn series(member: &MemberReport) -> (Vec<(String, Labels, Number)>, u64) {
     let mut all = vec![("zk_server_leader".to_owned(), Vec::new(), flag(member.state == State::Leader))];
     let chosen = |entry: &mntr::Entry<'_>| {
@@ -82,7 +76,7 @@ fn series(member: &MemberReport) -> (Vec<(String, Labels, Number)>, u64) {
                 let value = Number::parse(entry.value).filter(fits);
                 let Some(value) = value else { continue };
                 let labels = entry.labels.into_iter().flat_map(mntr::labels);
-                // A map: a reply may repeat a label, a series may not.
+                // A map, because a reply may repeat a label.
                 let labels: BTreeMap<_, _> = labels.map(|(name, value)| (label_name(name), value.to_owned())).collect();
                 all.push((metric_name(entry.key), labels.into_iter().collect(), value));
             }
@@ -101,7 +95,7 @@ fn flag(set: bool) -> Number {
     Number::Int(i64::from(set))
 }
 
-/// `zk_` and the key, with everything a metric name cannot hold as `_`.
+/// `zk_` and the key, with `_` in place of invalid characters.
 fn metric_name(key: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     std::iter::once("zk_".to_owned())
@@ -109,7 +103,7 @@ fn metric_name(key: &str) -> String {
         .collect()
 }
 
-/// A label of the Prometheus dialect, which may not be one of ours.
+/// A label of the Prometheus naming, renamed if it collides with a label of the exporter.
 fn label_name(name: &str) -> String {
     let clean: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
     let taken = matches!(clean.as_str(), "ensemble" | "member" | "zk_host" | "");

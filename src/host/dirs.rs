@@ -1,19 +1,19 @@
-//! The data and log directories of a member: their size, and the free space of their disks.
+//! The data and log directories of a member: their size, and the free space on their disks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::statvfs;
 
-use super::find::Found;
-use crate::config::whole;
+use super::find::MemberProcess;
+use crate::config::bounded_read;
 
 /// The values of the label `dir`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dir {
     /// `dataDir`: snapshots.
     Data,
-    /// `dataLogDir`: transaction logs; the data directory where there is none of its own.
+    /// `dataLogDir`: transaction logs; the data directory if it is not set.
     Log,
 }
 
@@ -28,31 +28,31 @@ impl Dir {
     }
 }
 
-/// One directory.
+/// Size of a directory and its disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirFigures {
-    /// Which.
+    /// Data or log directory.
     pub dir: Dir,
-    /// Its path as the server has it.
+    /// The path in the server's configuration.
     pub path: String,
-    /// Bytes of the files in it.
+    /// Total size of the files in bytes; `None` if they cannot be read.
     pub used_bytes: Option<u64>,
-    /// Bytes that the server may still write to its disk.
+    /// Free space on the disk that is available to the server, in bytes.
     pub free_bytes: u64,
-    /// Size of its disk.
+    /// Size of the disk in bytes.
     pub size_bytes: u64,
 }
 
-/// ZooKeeper keeps a few snapshots and logs; a directory with more entries is an accident.
+/// Maximum number of files that are counted; ZooKeeper keeps few snapshots and logs.
 const MOST_FILES: usize = 100_000;
 
-/// More than any `zoo.cfg` has.
+/// Maximum size of a `zoo.cfg`, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Reads what can be read; a directory that cannot is left out.
-pub(super) fn figures(found: &Found, dirs: Vec<(Dir, PathBuf)>) -> Vec<DirFigures> {
+/// Reads the directories; unreadable ones are omitted.
+pub(super) fn figures(found: &MemberProcess, dirs: Vec<(Dir, PathBuf)>) -> Vec<DirFigures> {
     let figures = |(dir, path): (Dir, PathBuf)| {
-        // A server started with a relative path means its own working directory.
+        // Relative to the working directory of the server.
         let path = if path.is_absolute() { path } else { found.process.cwd().ok()?.join(path) };
         let seen = seen(found, &path)?;
         let disk = statvfs(&seen).ok()?;
@@ -67,19 +67,19 @@ pub(super) fn figures(found: &Found, dirs: Vec<(Dir, PathBuf)>) -> Vec<DirFigure
     dirs.into_iter().filter_map(figures).collect()
 }
 
-/// The directory as the server sees it, which in a container is not where the exporter does.
-fn seen(found: &Found, path: &Path) -> Option<PathBuf> {
+/// The directory as the server sees it; in a container the path differs from the exporter's.
+fn seen(found: &MemberProcess, path: &Path) -> Option<PathBuf> {
     let inside = PathBuf::from(format!("/proc/{}/root", found.process.pid())).join(path.strip_prefix("/").ok()?);
     match fs::metadata(&inside) {
         Ok(_) => Some(inside),
-        // Only root may look through another's root; without a container the path is the same.
+        // Only root may read `/proc/PID/root` of other users. Without a container the path is the same.
         Err(_) if same_mounts(found) => Some(path.to_owned()),
         Err(_) => None,
     }
 }
 
-/// Whether the server has the file systems of the exporter; where that is hidden, it is taken for granted.
-fn same_mounts(found: &Found) -> bool {
+/// Whether the server shares the exporter's mount namespace; assumed if this cannot be read.
+fn same_mounts(found: &MemberProcess) -> bool {
     let mounts = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
     mounts(&found.process.pid().to_string()).is_none_or(|its| Some(its) == mounts("self"))
 }
@@ -89,8 +89,8 @@ fn used(path: &Path) -> Option<u64> {
     Some(files.filter_map(|file| file.metadata().ok()).filter(fs::Metadata::is_file).map(|file| file.len()).sum())
 }
 
-/// The directories that the process was started with, from its `zoo.cfg`: for where `conf` is refused.
-pub(super) fn of_process(found: &Found) -> Vec<(Dir, PathBuf)> {
+/// The directories from the `zoo.cfg` of the process, used if `conf` is refused.
+pub(super) fn of_process(found: &MemberProcess) -> Vec<(Dir, PathBuf)> {
     let Ok(words) = found.process.cmdline() else { return Vec::new() };
     let Some(file) = words.iter().rev().find(|word| Path::new(word).extension().is_some_and(|end| end == "cfg")) else {
         return Vec::new();
@@ -102,14 +102,14 @@ pub(super) fn of_process(found: &Found) -> Vec<(Dir, PathBuf)> {
         cwd.join(file)
     };
     let text = |file: PathBuf| {
-        // Named by another's command line: a pipe would be waited for.
+        // The path is given by another process; reading a pipe would block.
         let is_file = fs::metadata(&file).is_ok_and(|about| about.is_file());
-        is_file.then(|| whole::text(&file, MOST_BYTES).ok()).flatten()
+        is_file.then(|| bounded_read::text(&file, MOST_BYTES).ok()).flatten()
     };
     seen(found, &file).and_then(text).map(|text| of_file(&text)).unwrap_or_default()
 }
 
-/// `dataDir` and `dataLogDir` of a `zoo.cfg`; files are in `version-2` below.
+/// The directories of a `zoo.cfg`; the files are in the subdirectory `version-2`.
 fn of_file(text: &str) -> Vec<(Dir, PathBuf)> {
     let value = |wanted: &str| {
         let mut entries = text.lines().filter_map(|line| line.trim().split_once('='));

@@ -1,4 +1,4 @@
-//! Which process serves a member: by the socket that listens at its address.
+//! Finds the process of a member by the socket that listens at its address.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
@@ -8,25 +8,25 @@ use procfs::process::{FDTarget, Process, all_processes};
 
 use super::HostFailure;
 
-/// A process, told from a later one of the same number by its start.
+/// A process. The start time distinguishes it from a later process with the same pid.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct MemberProcess {
     pub(super) process: Process,
     started: u64,
 }
 
-impl Found {
-    /// Whether it still runs. One file of `/proc` is read.
+impl MemberProcess {
+    /// Whether the process is running. Reads one file in `/proc`.
     pub(super) fn lives(&self) -> bool {
         Process::new(self.process.pid()).and_then(|process| process.stat()).is_ok_and(|stat| {
-            // A zombie has nothing open and nothing to say.
+            // A zombie has neither open files nor usage figures.
             stat.starttime == self.started && stat.state != 'Z'
         })
     }
 }
 
-/// The process that listens at one of the addresses; `Ok(None)` where none of them is this host's.
-pub(super) fn find(addresses: &[SocketAddr]) -> Result<Option<Found>, HostFailure> {
+/// Finds the process that listens at one of the addresses; `Ok(None)` if none of them belongs to this host.
+pub(super) fn find(addresses: &[SocketAddr]) -> Result<Option<MemberProcess>, HostFailure> {
     let mut local = false;
     for address in addresses {
         let Some(inode) = listener(*address)? else {
@@ -38,10 +38,10 @@ pub(super) fn find(addresses: &[SocketAddr]) -> Result<Option<Found>, HostFailur
     if local { Err(HostFailure::NoListener) } else { Ok(None) }
 }
 
-/// The inode of the socket that serves the address on this host.
+/// The inode of the listening socket at an address of this host.
 fn listener(address: SocketAddr) -> Result<Option<u64>, HostFailure> {
     let at_port = |entry: &TcpNetEntry| entry.state == TcpState::Listen && entry.local_address.port() == address.port();
-    // A kernel without IPv6 has no such table.
+    // The file does not exist if the kernel has no IPv6.
     let all = tcp().map_err(|_| HostFailure::Proc)?.into_iter().chain(tcp6().unwrap_or_default());
     let entries: Vec<(IpAddr, u64)> =
         all.filter(at_port).map(|entry| (entry.local_address.ip().to_canonical(), entry.inode)).collect();
@@ -53,13 +53,13 @@ fn listener(address: SocketAddr) -> Result<Option<u64>, HostFailure> {
     Ok(anywhere.filter(|_| is_local(wanted)).map(|(_, inode)| *inode))
 }
 
-/// Whether the kernel takes the address for one of this host's.
+/// Whether the address belongs to this host.
 fn is_local(ip: IpAddr) -> bool {
     UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok()
 }
 
-/// The process that holds the socket open.
-fn owner(inode: u64) -> Result<Found, HostFailure> {
+/// The process that owns the socket.
+fn owner(inode: u64) -> Result<MemberProcess, HostFailure> {
     let mut hidden = false;
     for process in all_processes().map_err(|_| HostFailure::Proc)?.flatten() {
         let fds = match process.fd() {
@@ -73,12 +73,13 @@ fn owner(inode: u64) -> Result<Found, HostFailure> {
             return accept(process);
         }
     }
-    // No holder is visible: it closed a moment ago, or belongs to another user.
+    // No visible owner: the socket was just closed, or belongs to a process of another user.
     Err(if hidden { HostFailure::NoPermission } else { HostFailure::NoListener })
 }
 
-/// A published port of a container is held by a proxy, whose CPU and memory are not ZooKeeper's.
-fn accept(process: Process) -> Result<Found, HostFailure> {
+/// Accepts ZooKeeper only: a published port of a container belongs to a proxy, whose CPU and memory usage is not
+/// ZooKeeper's.
+fn accept(process: Process) -> Result<MemberProcess, HostFailure> {
     const NAMES: [&str; 4] = ["java", "zookeeper", "keeper", "clickhouse"];
     let words = process.cmdline().map_err(|_| HostFailure::NoPermission)?;
     let named = words.iter().any(|word| {
@@ -89,7 +90,7 @@ fn accept(process: Process) -> Result<Found, HostFailure> {
         return Err(HostFailure::NotZooKeeper);
     }
     let started = process.stat().map_err(|_| HostFailure::NoListener)?.starttime;
-    Ok(Found { process, started })
+    Ok(MemberProcess { process, started })
 }
 
 #[cfg(test)]
@@ -102,7 +103,7 @@ mod tests {
     fn a_stranger_on_the_port_is_not_taken_for_zookeeper() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
-        // The test's own process listens; it is found, and is no ZooKeeper unless its path says so.
+        // The test process listens; it is not ZooKeeper unless its path contains the name.
         let found = find(&[address]);
         let path_says_so = std::env::args().any(|word| word.contains("zookeeper"));
         match found {

@@ -1,4 +1,4 @@
-//! The process of a member that runs on this host, and the disks it writes to: what the kernel says of them.
+//! The process and the disks of a member that runs on this host, as reported by the kernel.
 
 mod dirs;
 mod find;
@@ -11,19 +11,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
-use find::Found;
+use find::MemberProcess;
 
 pub use dirs::{Dir, DirFigures};
 pub use process::ProcessFigures;
 
-/// What was read of one member that runs on this host.
+/// Process and directory figures of a member.
 #[derive(Clone, Debug, Default)]
 pub struct HostReading {
-    /// Its process, as far as the kernel lets it be seen.
+    /// The process, as far as it is visible.
     pub process: Option<ProcessFigures>,
-    /// Its directories.
+    /// The data and log directories.
     pub dirs: Vec<DirFigures>,
-    /// Why something is missing.
+    /// Why figures are missing, if any are.
     pub failure: Option<HostFailure>,
 }
 
@@ -36,15 +36,15 @@ impl HostReading {
 /// The values of the label `reason` of `zk_host_failure`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostFailure {
-    /// The address is this host's, but no process listens at the port.
+    /// The address belongs to this host, but no process listens at the port.
     NoListener,
-    /// A process listens, but the exporter has no permission to see which.
+    /// A process listens, but the exporter has no permission to identify it.
     NoPermission,
-    /// The one who listens is not ZooKeeper: a proxy, for example.
+    /// The listening process is not ZooKeeper, e.g. a proxy.
     NotZooKeeper,
     /// `/proc` could not be read.
     Proc,
-    /// A disk or `/proc` did not answer in time.
+    /// A disk or `/proc` did not respond in time.
     Timeout,
 }
 
@@ -62,18 +62,18 @@ impl HostFailure {
     }
 }
 
-/// Reads one member; remembers its process and a reading that has not come back.
+/// Reads one member. Remembers its process and a reading that has not finished.
 #[derive(Debug, Default)]
-pub struct Watch {
-    found: Arc<Mutex<Option<Found>>>,
+pub struct HostReader {
+    found: Arc<Mutex<Option<MemberProcess>>>,
     pending: Mutex<Option<JoinHandle<Option<HostReading>>>>,
 }
 
-impl Watch {
-    /// The reading; `None` where the member does not run on this host.
+impl HostReader {
+    /// Reads the figures; `None` if the member does not run on this host.
     ///
-    /// `dirs` are its directories where `conf` named them. A disk that hangs (NFS) holds one thread at most: until it
-    /// answers, no second reading is begun.
+    /// `dirs` are the directories from `conf`, if known. A hanging disk (NFS) blocks at most one thread: no further
+    /// reading starts until the first one has finished.
     pub async fn read(
         &self,
         addresses: &[SocketAddr],
@@ -102,9 +102,13 @@ impl Watch {
     }
 }
 
-fn read(found: &Mutex<Option<Found>>, addresses: &[SocketAddr], dirs: Vec<(Dir, PathBuf)>) -> Option<HostReading> {
+fn read(
+    found: &Mutex<Option<MemberProcess>>,
+    addresses: &[SocketAddr],
+    dirs: Vec<(Dir, PathBuf)>,
+) -> Option<HostReading> {
     let mut known = found.lock().unwrap_or_else(PoisonError::into_inner);
-    if !known.as_ref().is_some_and(Found::lives) {
+    if !known.as_ref().is_some_and(MemberProcess::lives) {
         *known = match find::find(addresses) {
             Ok(found) => Some(found?),
             Err(failure) => {
@@ -115,7 +119,7 @@ fn read(found: &Mutex<Option<Found>>, addresses: &[SocketAddr], dirs: Vec<(Dir, 
     }
     let found = known.as_ref()?;
     match process::figures(found) {
-        // It ended while it was read: the next scrape looks for its successor.
+        // The process ended during the reading; the next scrape finds its successor.
         Err(_) if !found.lives() => Some(HostReading::failed(HostFailure::NoListener)),
         Err(failure) => Some(HostReading::failed(failure)),
         Ok(process) => {

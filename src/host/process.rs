@@ -1,4 +1,4 @@
-//! What the kernel says of a process: CPU, memory, threads, files, I/O, start, and the CPUs it may use.
+//! Figures of a process: CPU, memory, threads, files, I/O, start time, and available CPUs.
 
 use std::fs;
 use std::path::Path;
@@ -7,34 +7,34 @@ use procfs::process::{LimitValue, Process};
 use procfs::{ProcError, boot_time_secs, page_size, ticks_per_second};
 
 use super::HostFailure;
-use super::find::Found;
+use super::find::MemberProcess;
 
-/// Figures of one process; what needs a permission that the exporter lacks is `None`.
+/// Figures of a process; `None` without permission.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProcessFigures {
-    /// CPU time, user and system, in seconds.
+    /// User and system CPU time, in seconds.
     pub cpu_seconds: f64,
-    /// CPUs that it may use: affinity, and the limits of its control groups.
+    /// Number of usable CPUs, limited by affinity and control groups.
     pub cpus: Option<f64>,
     /// Resident memory in bytes.
     pub resident_bytes: u64,
-    /// Address space in bytes.
+    /// Virtual memory in bytes.
     pub virtual_bytes: u64,
-    /// Threads.
+    /// Number of threads.
     pub threads: i64,
-    /// When it started, in seconds since 1970.
+    /// Start time in Unix seconds.
     pub start_seconds: Option<f64>,
-    /// Open file descriptors.
+    /// Number of open file descriptors.
     pub open_fds: Option<u64>,
-    /// Most file descriptors; `None` also where there is no limit.
+    /// Maximum number of open file descriptors; `None` also if unlimited.
     pub max_fds: Option<u64>,
-    /// Bytes that came from storage.
+    /// Bytes read from storage.
     pub read_bytes: Option<u64>,
-    /// Bytes that went to storage.
+    /// Bytes written to storage.
     pub written_bytes: Option<u64>,
 }
 
-pub(super) fn figures(found: &Found) -> Result<ProcessFigures, HostFailure> {
+pub(super) fn figures(found: &MemberProcess) -> Result<ProcessFigures, HostFailure> {
     let process = &found.process;
     let stat = process.stat().map_err(|error| match error {
         ProcError::PermissionDenied(_) => HostFailure::NoPermission,
@@ -65,7 +65,7 @@ fn seconds(number: u64) -> f64 {
     number as f64
 }
 
-/// The smaller of what its affinity and its control groups allow.
+/// The lower of the affinity and the control group limits.
 fn cpus(process: &Process) -> Option<f64> {
     let ranges = process.status().ok()?.cpus_allowed_list?;
     let allowed: u32 = ranges.iter().map(|(first, last)| last.saturating_sub(*first) + 1).sum();
@@ -73,7 +73,7 @@ fn cpus(process: &Process) -> Option<f64> {
     Some(quota(process.pid()).map_or(allowed, |quota| quota.min(allowed)))
 }
 
-/// The narrowest `cpu.max` on the way from its control group (version 2) to the root; `None` without one.
+/// The lowest `cpu.max` from the control group (version 2) up to the root; `None` if there is none.
 fn quota(pid: i32) -> Option<f64> {
     let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     let group = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
@@ -82,7 +82,7 @@ fn quota(pid: i32) -> Option<f64> {
     on_the_way.filter_map(|group| limit(&fs::read_to_string(group.join("cpu.max")).ok()?)).reduce(f64::min)
 }
 
-/// `50000 100000` is half a CPU, `max 100000` no limit.
+/// Parses `cpu.max`: `50000 100000` is half a CPU, `max 100000` is unlimited.
 fn limit(text: &str) -> Option<f64> {
     let (quota, period) = text.trim().split_once(' ')?;
     let (quota, period): (f64, f64) = (quota.parse().ok()?, period.parse().ok()?);

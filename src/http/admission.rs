@@ -1,10 +1,11 @@
-//! Bounds the responses that carry a report: a request takes a share of a budget before anything is asked.
+//! Admission control for responses that contain a report: a request takes a share of a budget before any member is
+//! queried.
 //!
-//! The budget is memory, and time to write pages. The share is the number of members times the bytes that a member took
-//! lately, corrected to the real bytes once they are known, or the part of `MAX_WRITING` that its page is expected to take,
-//! whichever is larger. It is held until the client has taken the response. Requests wait for it in the order in which they came,
-//! at most until half of their time is over, and get 503 then. No share is larger than a third of the budget, so three
-//! responses of any size proceed at once: two Prometheus servers and a person.
+//! The budget covers memory and the time to write responses. The share is the larger of two estimates: the number of
+//! members times the recent size per member, corrected once the real size is known, and the fraction of `MAX_WRITING`
+//! that writing is expected to take. It is held until the client has read the response. Requests wait for their share
+//! in order of arrival, and get 503 after half of their time. A share is at most a third of the budget, so that three
+//! responses of any size proceed at once: two Prometheus servers and one user.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,21 +17,21 @@ use tokio::time::timeout_at;
 
 use super::deadline::Deadline;
 use super::guard::try_again;
-use super::pace::Pace;
+use super::write_rate::WriteRate;
 
-/// Unit of the budgets: a semaphore counts in 32 bits.
+/// Unit of the budgets in bytes; keeps the permits of a semaphore within 32 bits.
 const UNIT: usize = 1 << 10;
 
-/// Responses of any size that proceed at once.
+/// Number of responses of any size that proceed at once.
 const CONCURRENT: usize = 3;
 
-/// Time that it may take to write all pages of a budget: it is short compared to a scrape timeout.
+/// Maximum total time to write the responses of one budget; short compared to a scrape timeout.
 const MAX_WRITING: Duration = Duration::from_secs(4);
 
-/// Bytes of a member's report before one is known.
+/// Assumed size of a member's report before one is known.
 const EXPECTED_MEMBER_BYTES: usize = 24 << 10;
 
-/// The number of requests that wait for a share. Clients that have stopped reading are closed while there are any.
+/// The number of requests that wait for a share. While it is not zero, connections of stalled clients are closed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waiting(Arc<AtomicUsize>);
 
@@ -45,7 +46,7 @@ impl Waiting {
     }
 }
 
-/// One request that waits, until dropped.
+/// Counts one waiting request until dropped.
 struct Wait(Waiting);
 
 impl Drop for Wait {
@@ -54,17 +55,17 @@ impl Drop for Wait {
     }
 }
 
-/// One budget.
+/// One budget, shared by all requests of a kind.
 #[derive(Debug)]
 pub(super) struct Admission {
     shares: Arc<Semaphore>,
     total: usize,
     member_bytes: AtomicUsize,
     waiting: Waiting,
-    pace: Arc<Pace>,
+    pace: Arc<WriteRate>,
 }
 
-/// There is no share for a request.
+/// No share became available in time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Overloaded;
 
@@ -74,7 +75,7 @@ impl IntoResponse for Overloaded {
     }
 }
 
-/// The share of one response, given back when dropped.
+/// The share of one response, released when dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
     admission: Arc<Admission>,
@@ -82,14 +83,14 @@ pub(super) struct Permit {
 }
 
 impl Admission {
-    pub(super) fn new(bytes: usize, waiting: &Waiting, pace: &Arc<Pace>) -> Arc<Self> {
+    pub(super) fn new(bytes: usize, waiting: &Waiting, pace: &Arc<WriteRate>) -> Arc<Self> {
         let total = (bytes / UNIT).clamp(CONCURRENT, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let shares = Arc::new(Semaphore::new(total));
         let member_bytes = AtomicUsize::new(EXPECTED_MEMBER_BYTES);
         Arc::new(Self { shares, total, member_bytes, waiting: waiting.clone(), pace: Arc::clone(pace) })
     }
 
-    /// A share for a report of so many members, or the answer that there is none.
+    /// Waits for the share of a report with `members` members.
     pub(super) async fn admit(self: &Arc<Self>, members: usize, deadline: &Deadline) -> Result<Permit, Overloaded> {
         let bytes = members.saturating_mul(self.member_bytes.load(Ordering::Relaxed));
         let share = self.share(bytes, members);
@@ -105,29 +106,29 @@ impl Admission {
         Ok(Permit { admission: Arc::clone(self), share })
     }
 
-    /// Of so many bytes, and of the page of so many members.
+    /// The share in units, for a report of `bytes` and the time to write the metrics of `members`.
     fn share(&self, bytes: usize, members: usize) -> u32 {
         let time = self.pace.time(members).as_millis() * self.total as u128 / MAX_WRITING.as_millis();
         let share = bytes.div_ceil(UNIT).max(usize::try_from(time).unwrap_or(usize::MAX));
         let share = share.clamp(1, self.total / CONCURRENT);
-        // `total` fits.
+        // At most `total`, which fits.
         u32::try_from(share).unwrap_or(u32::MAX)
     }
 }
 
 impl Permit {
-    /// Corrects the share to the real bytes of a report of so many members.
+    /// Corrects the share to the real size of a report.
     pub(super) fn count_report(&mut self, members: usize, bytes: usize) -> Result<(), Overloaded> {
         if let Some(each) = bytes.checked_div(members) {
             let known = &self.admission.member_bytes;
-            // A short report says little about the next one.
+            // The estimate falls slowly: a small report does not predict the next one.
             let before = known.load(Ordering::Relaxed);
             known.store(each.max(before - before / 8).max(1), Ordering::Relaxed);
         }
         self.resize(self.admission.share(bytes, members))
     }
 
-    /// Corrects the share to the real bytes that a response holds whose text is written.
+    /// Corrects the share to the real size of a response that is already written.
     pub(super) fn count(&mut self, bytes: usize) -> Result<(), Overloaded> {
         self.resize(self.admission.share(bytes, 0))
     }
@@ -187,7 +188,7 @@ mod tests {
     #[tokio::test]
     async fn pages_that_take_long_to_write_are_few() {
         let admission = admission();
-        // A slow machine: two seconds for a page of little memory.
+        // A slow machine: two seconds per page, with little memory each.
         for _ in 0..50 {
             admission.pace.note(100, false, Duration::from_secs(2));
         }
@@ -196,7 +197,7 @@ mod tests {
             held.push(admission.admit(100, &deadline("0.2")).await.expect("three of any kind"));
         }
         assert!(admission.admit(100, &deadline("0.2")).await.is_err());
-        // A page that is written holds no time any more.
+        // A written response no longer holds time.
         held[0].count(UNIT).expect("less");
         assert!(admission.admit(10, &deadline("0.2")).await.is_ok());
     }
@@ -221,7 +222,7 @@ mod tests {
     #[tokio::test]
     async fn real_bytes_are_counted_and_remembered() {
         let admission = admission();
-        // Expected to be small; each is as large as the budget.
+        // The estimate is small, but each report is as large as the budget.
         let mut held = Vec::new();
         for _ in 0..6 {
             held.push(admission.admit(10, &deadline("0.2")).await.expect("expected to be small"));
@@ -234,7 +235,7 @@ mod tests {
             held.push(admission.admit(10, &deadline("0.2")).await.expect("three of any size"));
         }
         assert!(admission.admit(10, &deadline("0.2")).await.is_err(), "now the size is known");
-        // The share shrinks with what the response holds.
+        // The share is reduced to the size of the response.
         held[0].count(UNIT).expect("less");
         assert!(admission.admit(10, &deadline("0.2")).await.is_err());
         held[1].count(0).expect("less");

@@ -1,4 +1,4 @@
-//! Passwords of the endpoint: bcrypt off the event loop, few at a time, and outcomes are remembered.
+//! HTTP basic authentication: bcrypt runs off the event loop with limited concurrency, and outcomes are cached.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::net::IpAddr;
@@ -17,58 +17,58 @@ use super::deadline::Deadline;
 use super::fair_queue::{FairQueue, Turn};
 use crate::config::web::{Hash, WebConfig};
 
-/// The users of the web-config file.
+/// Authenticates requests against the users of the web-config file.
 #[derive(Debug)]
 pub(super) struct Auth {
     users: BTreeMap<String, Hash>,
-    /// What the password of an unknown user is compared with: the costliest hash.
+    /// The hash used for unknown users. It has the highest cost, so that unknown and known users take equally long.
     decoy: String,
     max_cost: u32,
     memory: Arc<Memory>,
 }
 
-/// What outlives the configuration: a reload forgets no password that is still right.
+/// The cache of verifications. It outlives the configuration: passwords that are still valid are kept at a reload.
 #[derive(Debug)]
 pub(super) struct Memory {
-    /// Without the key, a digest says nothing about a password. `None` without randomness from the kernel.
+    /// Secret key of the digests, so that they do not reveal passwords. `None` if the kernel provides no randomness.
     key: Option<hmac::Key>,
     outcomes: Mutex<Outcomes>,
     queue: Arc<FairQueue>,
 }
 
-/// Digests of user, hash and password that were verified: a changed hash makes them meaningless.
+/// Digests of verified users, hashes and passwords; a changed hash, or a removed or added user, invalidates them.
 #[derive(Debug, Default)]
 struct Outcomes {
     right: Recent,
-    /// A client that keeps sending an old password costs one verification, not one a request.
+    /// A client that repeats a wrong password costs one verification in total.
     wrong: Recent,
 }
 
-/// The last digests.
+/// A bounded set of the most recent digests.
 #[derive(Debug, Default)]
 struct Recent {
     known: HashSet<[u8; 32]>,
     order: VecDeque<[u8; 32]>,
 }
 
-/// The outcome for a request's credentials.
+/// The result of checking the credentials of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AuthOutcome {
-    /// User and password are right.
+    /// Valid user and password.
     Authorized,
-    /// They are missing or wrong.
+    /// Missing or wrong credentials.
     Unauthorized,
-    /// They could not be verified in time.
+    /// Not verified in time.
     Overloaded,
 }
 
-/// More digests than these are forgotten, of right ones and of wrong ones each.
+/// Maximum number of cached digests, separately for right and wrong credentials.
 const MAX_REMEMBERED: usize = 1024;
 
-/// Longer credentials are refused.
+/// Maximum length of the credentials, in bytes.
 const MAX_CREDENTIALS: usize = 4096;
 
-/// The least cost that bcrypt knows.
+/// Minimum cost of bcrypt.
 const MIN_COST: u32 = 4;
 
 impl Memory {
@@ -78,7 +78,7 @@ impl Memory {
         Arc::new(Self { key, outcomes: Mutex::default(), queue })
     }
 
-    /// Whether the credentials are right, where that is remembered.
+    /// The cached result, if any.
     fn outcome(&self, digest: &[u8; 32]) -> Option<bool> {
         let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         let right = outcomes.right.known.contains(digest);
@@ -106,7 +106,7 @@ impl Recent {
 }
 
 impl Auth {
-    /// `None` where no user is configured, or nothing can be remembered under a key that cannot be guessed.
+    /// `None` if no user is configured, or if the cache has no secret key.
     pub(super) fn new(config: &WebConfig, memory: &Arc<Memory>) -> Option<Self> {
         memory.key.as_ref()?;
         let decoy = config.users.values().max_by_key(|hash| cost(&hash.0))?.0.clone();
@@ -114,20 +114,20 @@ impl Auth {
         Some(Self { users: config.users.clone(), decoy, max_cost, memory: Arc::clone(memory) })
     }
 
-    /// Checks `Authorization: Basic`. Takes as long for an unknown user as for a wrong password.
+    /// Checks `Authorization: Basic`. Unknown users and wrong passwords take equally long.
     pub(super) async fn check(&self, headers: &HeaderMap, client: Option<IpAddr>, deadline: &Deadline) -> AuthOutcome {
         let Some((user, password)) = credentials(headers) else { return AuthOutcome::Unauthorized };
         let known = self.users.get(&user).map(|hash| hash.0.clone());
         let exists = known.is_some();
         let hash = known.unwrap_or_else(|| self.decoy.clone());
-        let Some(digest) = self.digest(&user, &hash, &password) else { return AuthOutcome::Overloaded };
+        let Some(digest) = self.digest(&user, exists, &hash, &password) else { return AuthOutcome::Overloaded };
         if let Some(is_right) = self.memory.outcome(&digest) {
             return AuthOutcome::of(is_right);
         }
         let Ok(turn) = timeout_at(deadline.verify_by(), self.memory.queue.turn(client)).await else {
             return AuthOutcome::Overloaded;
         };
-        // The same credentials may have been verified meanwhile.
+        // Another request may have verified the same credentials meanwhile.
         if let Some(is_right) = self.memory.outcome(&digest) {
             return AuthOutcome::of(is_right);
         }
@@ -141,9 +141,10 @@ impl Auth {
         }
     }
 
-    fn digest(&self, user: &str, hash: &str, password: &[u8]) -> Option<[u8; 32]> {
+    /// An unknown user has the hash of another one, so a user that was removed or added must get another digest.
+    fn digest(&self, user: &str, exists: bool, hash: &str, password: &[u8]) -> Option<[u8; 32]> {
         let mut context = hmac::Context::with_key(self.memory.key.as_ref()?);
-        for part in [user.as_bytes(), hash.as_bytes(), password] {
+        for part in [user.as_bytes(), &[u8::from(exists)], hash.as_bytes(), password] {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
         }
@@ -157,9 +158,9 @@ impl AuthOutcome {
     }
 }
 
-/// One verification.
+/// A bcrypt verification, run off the event loop.
 struct Work {
-    /// Held to the end, even if the client is gone: bcrypt cannot be interrupted.
+    /// Held until the end, even if the client has disconnected: bcrypt cannot be interrupted.
     turn: Turn,
     user_exists: bool,
     password: Vec<u8>,
@@ -172,8 +173,8 @@ impl Work {
     fn run(self, memory: &Memory) -> bool {
         let is_right = bcrypt::verify(&self.password, &self.hash).unwrap_or(false) && self.user_exists;
         if !is_right {
-            // Of a cheaper hash than the costliest: 2^c + 2^c + 2^(c+1) + ... + 2^(max-1) = 2^max, so that a wrong
-            // password takes the same time whether its user exists or not.
+            // Extra work for cheaper hashes: 2^c + 2^c + 2^(c+1) + ... + 2^(max-1) = 2^max, so that a wrong password
+            // takes the same time whether its user exists or not.
             for cost in cost(&self.hash).max(MIN_COST)..self.max_cost {
                 drop(bcrypt::hash_with_salt(&self.password, cost, [0; 16]));
             }
@@ -184,7 +185,7 @@ impl Work {
     }
 }
 
-/// Passwords verified at once: scrapes need processors, too.
+/// Number of concurrent verifications; leaves CPUs for scrapes.
 fn concurrency() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     (cores / 2).clamp(1, 4)
@@ -194,7 +195,7 @@ fn cost(hash: &str) -> u32 {
     hash.parse().map_or(0, |parts: bcrypt::HashParts| parts.get_cost())
 }
 
-/// User and password of a request; a password may be any bytes.
+/// User and password of a request. The password may contain any bytes.
 fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next()?.to_str().ok().filter(|value| value.len() <= MAX_CREDENTIALS)?;
@@ -304,6 +305,20 @@ mod tests {
         assert_eq!(check(&reloaded).await, AuthOutcome::Authorized, "although nothing can be verified now");
         let changed = Auth::new(&config("other"), &memory).expect("there is a user");
         assert_eq!(check(&changed).await, AuthOutcome::Overloaded, "what was right before is not right any more");
+    }
+
+    #[tokio::test]
+    async fn a_renamed_user_with_the_same_hash_is_another_user() {
+        let (memory, first) = (Memory::new(), config("se:cret"));
+        let hash = first.users["prometheus"].clone();
+        let renamed = WebConfig { users: [("other".to_owned(), hash)].into(), ..WebConfig::default() };
+        for (config, known, unknown) in
+            [(&first, "prometheus", "other"), (&renamed, "other", "prometheus"), (&first, "prometheus", "other")]
+        {
+            let auth = Auth::new(config, &memory).expect("there is a user");
+            assert_eq!(outcome(&auth, &basic(unknown, "se:cret")).await, AuthOutcome::Unauthorized, "{unknown}");
+            assert_eq!(outcome(&auth, &basic(known, "se:cret")).await, AuthOutcome::Authorized, "{known}");
+        }
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! A body that is whole in memory, sent in pieces: what is counted is given back when the last piece is taken.
+//! A response body in memory, sent in pieces; its memory share is released after the last piece.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,23 +8,23 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::admission::Permit;
 
-/// One piece. The connection holds some of them besides the body.
+/// Size of a piece. The connection buffers some pieces in addition to the body.
 const PIECE: usize = 16 << 10;
 
-/// Bytes, and the share of memory that is held for them.
-pub(super) struct Whole {
+/// A response in memory with its admission permit.
+pub(super) struct FullBody {
     bytes: Vec<u8>,
     sent: usize,
     _permit: Permit,
 }
 
-impl Whole {
+impl FullBody {
     pub(super) fn new(bytes: Vec<u8>, permit: Permit) -> Self {
         Self { bytes, sent: 0, _permit: permit }
     }
 }
 
-impl Body for Whole {
+impl Body for FullBody {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
@@ -34,7 +34,7 @@ impl Body for Whole {
         if piece.is_empty() {
             return Poll::Ready(None);
         }
-        // A copy: a slice would keep all bytes for as long as the last one.
+        // A copy: a slice would keep the whole buffer alive.
         let piece = Bytes::copy_from_slice(piece);
         self.sent += piece.len();
         Poll::Ready(Some(Ok(Frame::data(piece))))

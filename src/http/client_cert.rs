@@ -1,4 +1,4 @@
-//! Certificates of clients of the endpoint: asked for, needed, verified, and of whom, as `client_auth_type` says.
+//! Client certificates of the endpoint: requested, required and verified according to `client_auth_type`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,33 +18,35 @@ use x509_cert::ext::pkix::name::GeneralName;
 use crate::config::pem;
 use crate::config::web::{ClientAuth, WebTls};
 
-/// Judges the certificates of clients.
+/// Verifies client certificates against the CA and the allowed names.
 #[derive(Debug)]
 struct Verifier {
-    /// `None` takes any certificate.
+    /// `None` accepts any certificate.
     webpki: Option<Arc<dyn ClientCertVerifier>>,
     needed: bool,
     allowed_sans: Vec<String>,
 }
 
-/// The verifier that the configuration asks for.
+/// The verifier for a TLS configuration.
 pub(super) fn verifier(tls: &WebTls) -> Result<Arc<dyn ClientCertVerifier>, String> {
     if tls.client_auth == ClientAuth::NoClientCert {
         return Ok(WebPkiClientVerifier::no_client_auth());
     }
-    let webpki = match &tls.client_ca {
+    let roots = match &tls.client_ca {
+        None if tls.client_auth.verifies() => Some((pem::system_roots(), "the system's store of CAs".to_owned())),
         None => None,
-        Some(ca) => {
-            let roots = Arc::new(ca.roots()?);
-            let builder = WebPkiClientVerifier::builder_with_provider(roots, pem::provider());
-            Some(builder.build().map_err(|error| format!("{ca} cannot be used: {error}"))?)
-        }
+        Some(ca) => Some((ca.roots()?, ca.to_string())),
     };
+    let webpki = roots.map(|(roots, source)| {
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), pem::provider());
+        builder.build().map_err(|error| format!("{source} cannot be used to verify client certificates: {error}"))
+    });
+    let webpki = webpki.transpose()?;
     let needed = tls.client_auth.requires();
     Ok(Arc::new(Verifier { webpki, needed, allowed_sans: tls.allowed_sans.clone() }))
 }
 
-/// None of the names of a certificate is allowed.
+/// The certificate contains none of the allowed names.
 #[derive(Debug)]
 struct NotAllowed;
 
@@ -103,7 +105,7 @@ impl ClientCertVerifier for Verifier {
     }
 }
 
-/// The alternative names of a certificate of the kinds that exporter-toolkit compares: DNS, email, URI, address.
+/// The subject alternative names that exporter-toolkit compares: DNS, email, URI and IP address.
 fn names(der: &CertificateDer<'_>) -> Vec<String> {
     let Ok(certificate) = Certificate::from_der(der) else { return Vec::new() };
     let Ok(Some((_, SubjectAltName(names)))) = certificate.tbs_certificate().get_extension() else { return Vec::new() };

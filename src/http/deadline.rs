@@ -1,31 +1,30 @@
-//! The one deadline of a request: set when its head has been read, kept by all that answers it.
+//! The deadline of a request: set when its head has been read, and used by every later step.
 //!
 //! ```text
 //! received ──────────▶ admit_by ────▶ verify_by ───▶ answer_by ──▶ expires
 //!           waiting for a share      for a password      │  offset   │
 //!                                                  last byte due   the client gives up
 //! ```
-//! No step has a duration of its own that begins when the step before ended: waiting longer for one leaves less for the
-//! next.
+//! All steps use absolute times: a longer wait in one step leaves less time for the next.
 
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
 
-/// Prometheus sends its scrape timeout with every scrape, in seconds.
+/// The scrape timeout in seconds, which Prometheus sends with every scrape.
 pub(super) const TIMEOUT_HEADER: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 
-/// Without the header the module's timeout decides; this only bounds it.
+/// Maximum time of a request. Applies alone without the header; the timeout of the module then limits each member.
 const MAX_BUDGET: Duration = Duration::from_mins(1);
 
-/// Below this no member could answer at all.
+/// Minimum time of a request.
 const MIN_BUDGET: Duration = Duration::from_millis(50);
 
-/// Longest wait for a share of the memory, however long the client would wait.
+/// Maximum wait for admission, independent of the client's timeout.
 const MAX_ADMISSION_WAIT: Duration = Duration::from_secs(10);
 
-/// When a request must have been answered.
+/// The deadlines of the steps of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     received: Instant,
@@ -38,38 +37,38 @@ impl Deadline {
     pub(super) fn new(headers: &HeaderMap, offset: Duration, received: Instant) -> Self {
         let header = headers.get(TIMEOUT_HEADER).and_then(|value| value.to_str().ok());
         let budget = budget(header, offset);
-        // The client's own timeout; nothing is written after it.
+        // The client's own timeout; writing stops then.
         let timeout = timeout(header).unwrap_or(MAX_BUDGET).clamp(budget, MAX_BUDGET + offset);
         Self { received, answer_by: received + budget, expires: received + timeout }
     }
 
-    /// The same, but answered within `limit`.
+    /// The same deadline, but at most `limit` after the request was received.
     #[must_use]
     pub(super) fn within(self, limit: Duration) -> Self {
         Self { answer_by: self.answer_by.min(self.received + limit), ..self }
     }
 
-    /// When the last byte should leave.
+    /// Time by which the last byte should be sent.
     pub(super) fn answer_by(&self) -> Instant {
         self.answer_by
     }
 
-    /// When a response must have begun and a large page must be written: half of the offset is left for the network.
+    /// Time by which a response must begin and a large one must be written; leaves half of the offset for the network.
     pub(super) fn begin_by(&self) -> Instant {
         self.answer_by + self.expires.saturating_duration_since(self.answer_by) / 2
     }
 
-    /// When the client has given up.
+    /// Time at which the client's own timeout ends.
     pub(super) fn expires(&self) -> Instant {
         self.expires
     }
 
-    /// Until when a request may wait for its share of the memory; the rest is for asking and writing.
+    /// Time until which a request may wait for admission; leaves time for querying and writing.
     pub(super) fn admit_by(&self) -> Instant {
         self.received + (self.budget() / 2).min(MAX_ADMISSION_WAIT)
     }
 
-    /// Until when a request may wait for its password to be verified.
+    /// Time until which a request may wait for its password to be verified.
     pub(super) fn verify_by(&self) -> Instant {
         self.received + self.budget() * 3 / 4
     }
@@ -79,11 +78,11 @@ impl Deadline {
     }
 }
 
-/// The time that a request may take. A header that is not a positive number is ignored.
+/// The time available for a request. A header that is not a positive number is ignored.
 #[must_use]
 pub fn budget(header: Option<&str>, offset: Duration) -> Duration {
     let Some(timeout) = timeout(header) else { return MAX_BUDGET };
-    // A timeout that is shorter than twice the offset is halved.
+    // The offset takes at most half of the timeout.
     let left = timeout.checked_sub(offset).filter(|left| *left > timeout / 2).unwrap_or(timeout / 2);
     left.clamp(MIN_BUDGET, MAX_BUDGET)
 }

@@ -1,9 +1,9 @@
-//! `Accept-Encoding` (RFC 9110, 12.5.3): whether a client takes gzip, and prefers it to the plain text.
+//! `Accept-Encoding` (RFC 9110, 12.5.3): whether a client accepts gzip and prefers it to plain text.
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_ENCODING;
 
-/// Whether the response may be compressed. All lines of the header count, and what cannot be read is not wanted.
+/// Whether the response may be compressed. All lines of the header count; a malformed element counts as a refusal.
 pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(ACCEPT_ENCODING).iter();
     wants_gzip(lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')))
@@ -21,15 +21,15 @@ fn wants_gzip<'t>(elements: impl Iterator<Item = &'t str>) -> bool {
             _ => continue,
         };
         let quality = parts.map(quality).min().unwrap_or(1000);
-        // Of two that contradict each other the lower one is sure to be right.
+        // The lower of two contradictory weights is safe.
         *place = Some(place.map_or(quality, |known: u16| known.min(quality)));
     }
-    // A coding that is listed by its name is not meant by `*`.
+    // `*` does not apply to codings that are listed by name.
     let gzip = gzip.or(others).unwrap_or(0);
     gzip > 0 && gzip >= identity.unwrap_or(0)
 }
 
-/// The weight of a parameter in thousandths; 0 for one that is malformed.
+/// The weight of a parameter in thousandths; 0 if malformed.
 fn quality(parameter: &str) -> u16 {
     let Some((name, value)) = parameter.split_once('=') else { return 0 };
     if !name.trim().eq_ignore_ascii_case("q") {

@@ -1,19 +1,29 @@
-//! Turns at something scarce, dealt fairly: clients alternate, and of the requests of one client the newest and the oldest.
+//! A fair queue for a limited resource: permits alternate between clients, and between the newest and the oldest
+//! request of each client.
 //!
-//! A client that floods the queue delays its own requests. Where all requests come from one address, as behind a proxy, a
-//! new request is next or next but one, whatever waits before it, and the oldest still proceed.
+//! A client that floods the queue delays its own requests, and every other client by one permit. If all requests come
+//! from one address, as behind a proxy, the newest and the oldest of them alternate: a new request is served within two
+//! permits unless newer ones arrive, and the oldest request always makes progress.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot::{Sender, channel};
 
-/// The address of a client, where one is known.
+/// The address of a client, if known. For IPv6 its /64 network, which a single host may own.
 type Client = Option<IpAddr>;
 
-/// The queue; a request that stops waiting drops out of it.
+/// The part of an address that a client cannot choose: the /64 network for IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
+        ip @ IpAddr::V4(_) => ip,
+    }
+}
+
+/// The queue. A request leaves it when its future is dropped.
 #[derive(Debug)]
 pub(super) struct FairQueue {
     state: Mutex<State>,
@@ -21,25 +31,25 @@ pub(super) struct FairQueue {
 
 #[derive(Debug)]
 struct State {
-    /// Turns that are not taken.
+    /// Free permits.
     free: usize,
     waiting: BTreeMap<Client, Requests>,
     last: Client,
 }
 
-/// The requests of one client, in the order in which they came.
+/// The requests of one client, in order of arrival.
 #[derive(Debug, Default)]
 struct Requests {
     senders: VecDeque<Sender<Turn>>,
     last_was_newest: bool,
 }
 
-/// One turn, passed on when dropped.
+/// One permit, passed to the next request when dropped.
 #[derive(Debug)]
 pub(super) struct Turn(Arc<FairQueue>);
 
 impl FairQueue {
-    /// A queue with so many turns at once.
+    /// A queue with `turns` permits.
     pub(super) fn new(turns: usize) -> Arc<Self> {
         let state = State { free: turns, waiting: BTreeMap::new(), last: None };
         Arc::new(Self { state: Mutex::new(state) })
@@ -49,7 +59,7 @@ impl FairQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a turn.
+    /// Waits for a permit.
     pub(super) async fn turn(self: &Arc<Self>, client: Client) -> Turn {
         let receiver = {
             let mut state = self.lock();
@@ -58,19 +68,19 @@ impl FairQueue {
                 return Turn(Arc::clone(self));
             }
             let (sender, receiver) = channel();
-            state.waiting.entry(client).or_default().senders.push_back(sender);
+            state.waiting.entry(client.map(network)).or_default().senders.push_back(sender);
             receiver
         };
         match receiver.await {
             Ok(turn) => turn,
-            // A sender is dropped only once its receiver is: there is nothing to give the turn to.
+            // Unreachable: a sender is dropped only after its receiver.
             Err(_) => std::future::pending().await,
         }
     }
 }
 
 impl State {
-    /// The next request that still waits.
+    /// Removes and returns the next request that still waits.
     fn next(&mut self) -> Option<Sender<Turn>> {
         self.waiting.retain(|_, requests| {
             requests.senders.retain(|request| !request.is_closed());
@@ -94,7 +104,7 @@ impl Drop for Turn {
             next
         };
         if let Some(next) = next {
-            // Where the receiver has just gone, the turn comes back, is dropped here, and so passed on.
+            // If the receiver was dropped meanwhile, the returned permit is dropped here and passed on.
             drop(next.send(Turn(Arc::clone(&self.0))));
         }
     }
@@ -110,7 +120,7 @@ mod tests {
         Ipv4Addr::new(192, 0, 2, number).into()
     }
 
-    /// Requests that wait in this order while one has the only turn; the order in which they are dealt turns.
+    /// Queues the requests in this order behind a single permit; returns the order in which they are served.
     async fn dealt(requests: &[(&'static str, IpAddr)]) -> Vec<&'static str> {
         let (queue, order) = (FairQueue::new(1), Arc::new(Mutex::new(Vec::new())));
         let first = queue.turn(None).await;
@@ -138,6 +148,19 @@ mod tests {
         let order = dealt(&requests).await;
         assert_eq!(order.len(), 61);
         assert!(order[..2].contains(&"good"), "{order:?}");
+    }
+
+    #[tokio::test]
+    async fn a_flood_from_many_addresses_of_one_network_is_of_one_client() {
+        let flood = (0..60).map(|host: u16| ("flood", Ipv6Addr::new(0x2001, 0xdb8, 0, 1, host, 0, 0, host).into()));
+        let good = ("good", Ipv6Addr::new(0x2001, 0xdb8, 0, 2, 0, 0, 0, 1).into());
+        for good in
+            [good, ("good", client(1).to_canonical()), ("good", Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped().into())]
+        {
+            let requests: Vec<_> = flood.clone().chain([good]).collect();
+            let order = dealt(&requests).await;
+            assert!(order[..2].contains(&"good"), "{order:?}");
+        }
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! `GET /metrics`: scrape every member now, write the page, compress it where asked.
+//! `GET /metrics`: scrapes every member and writes the result, compressed if the client accepts it.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -16,31 +16,37 @@ use tokio::time::Instant;
 
 use super::App;
 use super::admission::{Overloaded, Permit};
-use super::body::Whole;
+use super::body::FullBody;
 use super::deadline::Deadline;
 use super::encoding::accepts_gzip;
-use super::flow::{Flow, Writer};
+use super::guard::try_again;
+use super::streaming_body::{StreamingBody, Writer};
 use crate::exposition::{Page, expected_size, negotiate};
 use crate::scrape::Report;
 use crate::telemetry::OwnFamilies;
 
-/// Below this a page is not worth compressing.
+/// Minimum size for compression, in bytes.
 const WORTH_COMPRESSING: usize = 1024;
 
-/// A page that is expected to be longer is sent while it is written; up to here, it has a length.
+/// Maximum expected size of a response that is sent with a length; larger ones are streamed.
 const WHOLE: usize = 512 << 10;
 
-/// Answers a scrape. Whatever the members do, the page comes, and says what failed.
+/// The response to a scrape in excess of `--web.max-requests`.
+pub(super) const TOO_MANY_SCRAPES: &str = "too many scrapes in flight (--web.max-requests), try again later\n";
+
+/// Handles a scrape. The response is complete even if queries fail, and reports the failures.
 pub(super) async fn metrics(
     State(app): State<Arc<App>>,
     Extension(deadline): Extension<Deadline>,
     headers: HeaderMap,
 ) -> Result<Response, Overloaded> {
+    let Some(_counted) = app.scrape_limit.begin() else { return Ok(try_again(TOO_MANY_SCRAPES)) };
     let running = app.current.get();
     let members = running.scraper.members();
     let permit = app.budgets.scrapes.admit(members, &deadline).await?;
     let ask_by = app.budgets.pace.ask_by(&deadline, members, accepts_gzip(&headers));
     let report = Arc::new(running.scraper.scrape(ask_by).await);
+    app.record(&running, &report);
     app.telemetry.count_dropped(&report, app.names);
     let own = OwnFamilies {
         telemetry: Arc::clone(&app.telemetry),
@@ -50,7 +56,7 @@ pub(super) async fn metrics(
     page(&app, report, Some(own), &headers, &deadline, permit).await
 }
 
-/// The page of a report in the format and the coding that the client asked for.
+/// The response for a report, in the negotiated format and encoding.
 pub(super) async fn page(
     app: &App,
     report: Arc<Report>,
@@ -74,7 +80,7 @@ pub(super) async fn page(
             Writer::new(page, gzip, begun, write_by, measured, permit)
         };
         let Some(writer) = renderer.run(begin).await else { return Ok(failed()) };
-        (Body::new(Flow::new(writer, renderer, deadline.expires())), gzip)
+        (Body::new(StreamingBody::new(writer, renderer, deadline.expires())), gzip)
     } else {
         let begun = Instant::now();
         let mut page = Page::new(report, own, names, accepted.format);
@@ -89,7 +95,7 @@ pub(super) async fn page(
         }
         measured.note(members, gzip, begun.elapsed());
         permit.count(bytes.len())?;
-        (Body::new(Whole::new(bytes, permit)), coded)
+        (Body::new(FullBody::new(bytes, permit)), coded)
     };
     let content_type = (CONTENT_TYPE, HeaderValue::from_static(accepted.content_type()));
     let vary = (VARY, HeaderValue::from_static("Accept, Accept-Encoding"));

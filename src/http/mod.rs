@@ -1,4 +1,4 @@
-//! The endpoints: what is served where, and what is counted about it.
+//! The HTTP endpoints: routes, shared state, and request counting.
 
 mod admission;
 mod auth;
@@ -7,21 +7,27 @@ mod client_cert;
 mod deadline;
 mod encoding;
 mod fair_queue;
-mod flow;
 mod guard;
+mod incident;
 mod metrics;
-mod pace;
+mod paths;
 mod probe;
 mod query;
+mod rate_limiter;
 mod render;
 mod restart;
+mod runbooks;
 mod running;
+mod scrape_limit;
 mod sd;
 mod server;
+mod service_manager;
 mod slots;
 mod status;
+mod streaming_body;
 mod visits;
 mod web;
+mod write_rate;
 mod write_timeout;
 
 use std::sync::Arc;
@@ -31,49 +37,57 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 pub use deadline::budget;
+pub use paths::WebPaths;
 pub use probe::{ProbeParams, Refusal};
 pub use running::{Current, Running};
+pub use scrape_limit::ScrapeLimit;
 pub use server::{ServerLimits, serve};
-pub use status::{ensemble_page, fleet_page};
+pub use service_manager::ServiceManager;
+pub use status::{Links, ensemble_page, fleet_page};
 pub use visits::Since;
 pub use web::{Web, WebState};
 
 use admission::{Admission, Waiting};
-use pace::Pace;
 use render::Renderer;
+use write_rate::WriteRate;
 
 use crate::exposition::Names;
+use crate::incident::FlightRecorder;
+use crate::scrape::Report;
 use crate::telemetry::Telemetry;
 
-/// The memory that responses may hold, by what is asked for: none of the three delays another one.
+/// The memory budgets of responses, separate for scrapes, probes and status pages, so that they do not delay each
+/// other.
 #[derive(Debug)]
 pub struct Budgets {
     scrapes: Arc<Admission>,
     probes: Arc<Admission>,
     status: Arc<Admission>,
-    /// Requests that wait for any of them.
+    /// Number of requests that wait for one of the budgets.
     waiting: Waiting,
-    pace: Arc<Pace>,
+    pace: Arc<WriteRate>,
     renderer: Renderer,
 }
 
 impl Default for Budgets {
     fn default() -> Self {
         let waiting = Waiting::default();
-        let pace = Arc::<Pace>::default();
+        let pace = Arc::<WriteRate>::default();
         let budget = |mebibytes: usize| Admission::new(mebibytes << 20, &waiting, &pace);
         let (scrapes, probes, status) = (budget(96), budget(64), budget(48));
         Self { scrapes, probes, status, waiting, pace, renderer: Renderer::default() }
     }
 }
 
-/// What the endpoints share.
+/// The shared state of the endpoints.
 #[derive(Debug)]
 pub struct App {
     /// The active configuration, and the scraper.
@@ -82,41 +96,87 @@ pub struct App {
     pub web: Arc<Web>,
     /// The exporter's own metrics.
     pub telemetry: Arc<Telemetry>,
-    /// How families are named.
+    /// Metric naming.
     pub names: Names,
-    /// Taken off Prometheus' own deadline, so that the page is there before it.
+    /// Subtracted from the scrape timeout of Prometheus, so that the response arrives in time.
     pub timeout_offset: Duration,
-    /// What bounds the responses in flight.
+    /// Recorded transitions of the ensembles; kept across reloads.
+    pub recorder: FlightRecorder,
+    /// Limits the recording of large reports to one at a time.
+    pub recording: Arc<Semaphore>,
+    /// Limits of the responses in flight.
     pub budgets: Budgets,
-    /// Set while draining: `/-/ready` then answers 503.
+    /// Set while draining: `/-/ready` then returns 503.
     pub draining: AtomicBool,
-    /// The path of the page.
+    /// Path of the metrics endpoint, without prefix.
     pub telemetry_path: String,
-    /// `POST /-/reload` is served (`--web.enable-lifecycle`).
+    /// Route prefix and external prefix.
+    pub paths: WebPaths,
+    /// The notification socket of systemd, if it started the exporter.
+    pub service_manager: ServiceManager,
+    /// Counts scrapes in flight.
+    pub scrape_limit: ScrapeLimit,
+    /// Whether `POST /-/reload` is enabled (`--web.enable-lifecycle`).
     pub lifecycle: bool,
 }
 
-/// Paths that are taken whatever the telemetry path is, beside those below `/-/` and `/ensemble/`.
-pub const PATHS: [&str; 4] = ["/", "/probe", "/sd", "/status.css"];
+/// Maximum number of members whose report is compared inline; handing it to another thread would take longer.
+const FEW_REPORTS: usize = 200;
 
-/// Paths that are answered on a reserved connection.
+impl App {
+    /// Records what changed since the last report of each ensemble. A large report is compared in a separate task, so
+    /// that it delays no response. It is skipped while another one is compared; the next report contains its changes.
+    fn record(self: &Arc<Self>, running: &Arc<Running>, report: &Arc<Report>) {
+        if report.members() <= FEW_REPORTS {
+            self.recorder.note(report, &running.thresholds);
+            return;
+        }
+        let Ok(turn) = Arc::clone(&self.recording).try_acquire_owned() else { return };
+        let (app, running, report) = (Arc::clone(self), Arc::clone(running), Arc::clone(report));
+        spawn_blocking(move || {
+            let _turn = turn;
+            app.recorder.note(&report, &running.thresholds);
+        });
+    }
+}
+
+/// Paths that are reserved in addition to those below `/-/`, `/ensemble/` and `/runbooks/`.
+pub const PATHS: [&str; 6] = ["/", "/probe", "/sd", "/status.css", "/api/v1/why", "/api/v1/events"];
+
+/// Paths that are served on a reserved connection.
 const HEALTH: [&str; 2] = ["/-/healthy", "/-/ready"];
 
 /// The routes of the exporter.
 pub fn router(app: &Arc<App>) -> Router {
-    Router::new()
-        .route(&app.telemetry_path, get(metrics::metrics))
-        .route("/probe", get(probe::probe))
-        .route("/sd", get(sd::sd))
-        .route("/-/healthy", get(healthy))
-        .route("/-/ready", get(ready))
-        .route("/-/may-restart", get(restart::may_restart))
-        .route("/-/reload", post(reload))
-        .route("/", get(status::fleet))
-        .route("/ensemble/{name}", get(status::ensemble))
-        .route("/status.css", get(status::style))
-        .layer(middleware::from_fn_with_state(Arc::clone(app), count))
-        .with_state(Arc::clone(app))
+    let at = |path: &str| app.paths.route(path);
+    let router = Router::new()
+        .route(&at(&app.telemetry_path), get(metrics::metrics))
+        .route(&at("/probe"), get(probe::probe))
+        .route(&at("/sd"), get(sd::sd))
+        .route(&at("/-/healthy"), get(healthy))
+        .route(&at("/-/ready"), get(ready))
+        .route(&at("/-/may-restart"), get(restart::may_restart))
+        .route(&at("/api/v1/why"), get(incident::explain))
+        .route(&at("/api/v1/events"), get(incident::events))
+        .route(&at("/-/reload"), post(reload))
+        .route(&at("/"), get(status::fleet))
+        .route(&at("/ensemble/{name}"), get(status::ensemble))
+        .route(&at("/runbooks/"), get(runbooks::index))
+        .route(&at("/runbooks/{name}"), get(runbooks::one))
+        .route(&at("/status.css"), get(status::style))
+        .fallback(unknown_path);
+    let router = app.paths.redirects().fold(router, |router, path| router.route(path, get(to_status_page)));
+    router.layer(middleware::from_fn_with_state(Arc::clone(app), count)).with_state(Arc::clone(app))
+}
+
+/// Redirects from outside the prefix to the status page.
+async fn to_status_page(State(app): State<Arc<App>>) -> Response {
+    (StatusCode::FOUND, [(LOCATION, app.paths.link("/"))]).into_response()
+}
+
+/// A path without an endpoint.
+async fn unknown_path() -> Response {
+    (StatusCode::NOT_FOUND, PLAIN, "not found: docs/flags.md lists the endpoints\n").into_response()
 }
 
 const PLAIN: [(axum::http::HeaderName, &str); 1] = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
@@ -126,7 +186,7 @@ async fn healthy() -> Response {
     (PLAIN, "ok\n").into_response()
 }
 
-/// Readiness probe. Never depends on ZooKeeper: a dead ensemble must be reported, not hidden.
+/// Readiness probe. Independent of ZooKeeper: a dead ensemble must still be scraped.
 async fn ready(State(app): State<Arc<App>>) -> Response {
     if app.draining.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, PLAIN, "draining\n").into_response()
@@ -135,7 +195,7 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-/// Reads the configuration again; a mistake is answered in one line.
+/// Reloads the configuration; returns an error as one line.
 async fn reload(State(app): State<Arc<App>>) -> Response {
     if !app.lifecycle {
         let how = "reload over HTTP is disabled: start the exporter with --web.enable-lifecycle, or send it SIGHUP\n";
@@ -150,18 +210,22 @@ async fn reload(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-/// Counts every response by its route; all other paths are one handler, so that no client makes labels.
+/// Counts every response by route. Unknown paths share one handler, so that clients cannot create label values.
 async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let handler = match path.as_deref() {
+    let endpoint = path.as_deref().and_then(|path| app.paths.endpoint(path));
+    let handler = match endpoint {
         Some("/probe") => "/probe",
         Some("/sd") => "/sd",
         Some("/-/healthy") => "/-/healthy",
         Some("/-/ready") => "/-/ready",
         Some("/-/may-restart") => "/-/may-restart",
+        Some("/api/v1/why") => "/api/v1/why",
+        Some("/api/v1/events") => "/api/v1/events",
         Some("/-/reload") => "/-/reload",
         Some("/") => "/",
         Some("/ensemble/{name}") => "/ensemble",
+        Some("/runbooks/" | "/runbooks/{name}") => "/runbooks",
         Some("/status.css") => "/status.css",
         Some(path) if path == app.telemetry_path => "/metrics",
         _ => "other",

@@ -1,4 +1,4 @@
-//! `GET /probe`: one ensemble, configured or named in the request, as a page without the exporter's own metrics.
+//! `GET /probe`: metrics of one ensemble, configured or given in the request, without the exporter's own metrics.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -13,10 +13,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::admission::Overloaded;
-use super::body::Whole;
+use super::body::FullBody;
 use super::deadline::Deadline;
 use super::encoding::accepts_gzip;
-use super::metrics::page;
+use super::guard::try_again;
+use super::metrics::{TOO_MANY_SCRAPES, page};
 use super::query::parameters;
 use super::{App, PLAIN, Running};
 use crate::config::{DEFAULT_ENSEMBLE, DEFAULT_MODULE, Discovery, check_ensemble_name, member_list};
@@ -25,32 +26,32 @@ use crate::scrape::{Places, Probe, Report, Transcript};
 use crate::text;
 use crate::wire;
 
-/// What a request asks for.
+/// The query parameters of a probe.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct ProbeParams {
-    /// Members, written as for `--zookeeper`.
+    /// Members, in the syntax of `--zookeeper`.
     pub target: Option<String>,
-    /// A configured ensemble, or the name of the one that the targets are.
+    /// A configured ensemble, or a name for the ensemble of the targets.
     pub ensemble: Option<String>,
-    /// How to ask.
+    /// The name of the module.
     pub module: Option<String>,
-    /// Every question and answer is shown, in place of the page.
+    /// Whether to return every query and reply instead of metrics.
     pub debug: bool,
 }
 
-/// Why there is no page: the status, and one line that says what to write instead.
+/// A refused request: the status, and one line that states what is expected.
 pub type Refusal = (StatusCode, String);
 
-/// Characters of a refusal, which quotes what was asked for.
+/// Maximum length of an error message, in characters; it quotes the request.
 const MAX_REFUSAL: usize = 1000;
 
-/// A name that does not resolve within this time is not looked at any longer.
+/// Timeout of DNS lookups.
 const RESOLVE: Duration = Duration::from_secs(5);
 
-/// A request that is answered without a page.
+/// Why a probe returns no report.
 enum Failed {
     Refused(Refusal),
-    /// There is no memory for its report.
+    /// No memory budget was available.
     Overloaded,
 }
 
@@ -66,24 +67,25 @@ impl From<Overloaded> for Failed {
     }
 }
 
-/// Answers a probe. Whatever the members do, the page comes, and says what failed.
+/// Handles a probe. The response is complete even if queries fail, and reports the failures.
 pub(super) async fn probe(
     State(app): State<Arc<App>>,
     Extension(deadline): Extension<Deadline>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
+    let Some(_counted) = app.scrape_limit.begin() else { return try_again(TOO_MANY_SCRAPES) };
     let asked = answer(&app, query.as_deref().unwrap_or(""), &headers, &deadline).await;
     asked.unwrap_or_else(|failed| match failed {
         Failed::Overloaded => Overloaded.into_response(),
         Failed::Refused((status, line)) => {
-            // A message quotes what was sent, which may hold line breaks.
+            // The message quotes the request, which may contain line breaks.
             (status, PLAIN, text::line(&line, MAX_REFUSAL) + "\n").into_response()
         }
     })
 }
 
-async fn answer(app: &App, query: &str, headers: &HeaderMap, deadline: &Deadline) -> Result<Response, Failed> {
+async fn answer(app: &Arc<App>, query: &str, headers: &HeaderMap, deadline: &Deadline) -> Result<Response, Failed> {
     let begun = Instant::now();
     let running = app.current.get();
     let params = ProbeParams::read(query)?;
@@ -93,19 +95,23 @@ async fn answer(app: &App, query: &str, headers: &HeaderMap, deadline: &Deadline
     let transcript = Arc::new(Transcript::default());
     let debug = params.debug.then(|| Arc::clone(&transcript));
     let report = Arc::new(ask(&running, &params, ask_by, debug).await?);
+    // Only a configured ensemble with its own settings is recorded; other parameters select a different view.
+    if params.target.is_none() && params.module.is_none() && !params.debug {
+        app.record(&running, &report);
+    }
     if params.debug {
         let explained = explain(&transcript, &report, begun).into_bytes();
         permit.count(explained.len())?;
-        return Ok((PLAIN, Body::new(Whole::new(explained, permit))).into_response());
+        return Ok((PLAIN, Body::new(FullBody::new(explained, permit))).into_response());
     }
     Ok(page(app, report, None, headers, deadline, permit).await?)
 }
 
 impl ProbeParams {
-    /// Reads a query.
+    /// Parses the query string.
     ///
     /// # Errors
-    /// With one line that says what to write instead.
+    /// An unknown, duplicate or invalid parameter, with what is expected.
     pub fn read(query: &str) -> Result<Self, Refusal> {
         let mut params = Self::default();
         for (name, value) in parameters(query).map_err(bad)? {
@@ -138,7 +144,7 @@ impl ProbeParams {
         Ok(params)
     }
 
-    /// The number of members that will be asked, as far as is known before it.
+    /// The number of members to query, if known in advance.
     fn members(&self, running: &Running) -> usize {
         match (&self.target, &self.ensemble) {
             (Some(targets), _) => targets.split(',').count(),
@@ -152,7 +158,7 @@ fn bad(line: String) -> Refusal {
     (StatusCode::BAD_REQUEST, line)
 }
 
-/// Asks the members that the parameters name, if that is allowed.
+/// Queries the selected members if they are allowed.
 async fn ask(
     running: &Running,
     params: &ProbeParams,
@@ -191,7 +197,7 @@ async fn ask(
             let name = named.unwrap_or(DEFAULT_ENSEMBLE);
             check_ensemble_name(name).map_err(|message| bad(format!("ensemble: {message}")))?;
             let members = member_list(name, targets).map_err(|message| bad(format!("target: {message}")))?;
-            // A discovered member keeps the limits of one, independent of the request.
+            // A discovered member keeps its restrictions, whatever the request contains.
             let known = |member: Member| match scraper.member(&member.name) {
                 Some(known) => (Member { observer: known.observer || member.observer, ..known }, true),
                 None => (member, false),
@@ -205,7 +211,8 @@ async fn ask(
             let places = allowed(running, &members, deadline).await?;
             let members = members.into_iter().map(|(member, _)| member).collect();
             let module = Arc::clone(&config.modules[module]);
-            let ensemble = Ensemble { name: name.into(), members, discovery: Discovery::Static, module };
+            let ensemble =
+                Ensemble { name: name.into(), members, discovery: Discovery::Static, zone_pattern: None, module };
             (ensemble, places)
         }
     };
@@ -213,13 +220,13 @@ async fn ask(
     scraper.probe(probe, deadline, debug).await.ok_or_else(|| bad(format!("there is no module {module:?}")))
 }
 
-/// Where the targets are that may be asked: known members wherever they may be, others at the very addresses that were
-/// judged here. All names are looked up side by side: one that hangs costs the others half of the time.
+/// The allowed addresses of the targets: known members keep their own restrictions, others are pinned to the addresses
+/// checked here. All names are looked up concurrently, and a lookup that hangs takes at most half of the time.
 async fn allowed(running: &Running, members: &[(Member, bool)], deadline: Instant) -> Result<Places, Refusal> {
     let (config, now) = (&running.config.probe, Instant::now());
     let until = now + (deadline.saturating_duration_since(now) / 2).min(RESOLVE);
     let others: Vec<&Member> = members.iter().filter(|(_, known)| !known).map(|(member, _)| member).collect();
-    // The response does not reveal which names resolve.
+    // The response must not reveal which names resolve.
     if let Some(member) = others.first().filter(|_| config.allow.is_empty()) {
         return Err(forbidden(member));
     }
@@ -235,7 +242,7 @@ async fn allowed(running: &Running, members: &[(Member, bool)], deadline: Instan
         let member = others[place];
         let place = match resolved {
             Ok(addresses) => Ok(config.allowed(&member.address, &addresses)),
-            // The response reports that the name is gone; a later address would be unchecked.
+            // The response reports the failed lookup. An address resolved later would be unchecked.
             Err(failure) if config.allows_name(&member.address) => Err(failure),
             Err(_) => return Err(forbidden(member)),
         };
@@ -255,7 +262,7 @@ fn forbidden(member: &Member) -> Refusal {
     (StatusCode::FORBIDDEN, line)
 }
 
-/// The questions and the result, for people.
+/// The text of a debug probe: queries, replies and results.
 fn explain(transcript: &Transcript, report: &Report, begun: Instant) -> String {
     let mut text = transcript.to_string();
     for member in report.ensembles.iter().flat_map(|ensemble| &ensemble.members) {

@@ -1,15 +1,15 @@
-//! The parameters of a query, decoded strictly.
+//! Strict decoding of query parameters.
 
-/// Longer queries are not legitimate.
-const MOST_BYTES: usize = 16 << 10;
+/// Maximum length of a query string, in bytes.
+const MAX_BYTES: usize = 16 << 10;
 
-/// Names and values in their order.
+/// The decoded parameters, in order.
 ///
 /// # Errors
-/// What is wrong, in one line.
+/// Malformed encoding or an overlong query, in one line.
 pub(super) fn parameters(query: &str) -> Result<Vec<(String, String)>, String> {
-    if query.len() > MOST_BYTES {
-        return Err(format!("the query has {} bytes, the most is {MOST_BYTES}", query.len()));
+    if query.len() > MAX_BYTES {
+        return Err(format!("the query has {} bytes, the most is {MAX_BYTES}", query.len()));
     }
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs

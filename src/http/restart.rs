@@ -1,4 +1,5 @@
-//! `GET /-/may-restart?ensemble=NAME&member=HOST:PORT`: 200 if the member may be restarted now, else 409 and the reasons.
+//! `GET /-/may-restart?ensemble=NAME&member=HOST:PORT`: 200 if the member may be restarted now, else 409 and the
+//! reasons.
 
 use std::sync::Arc;
 
@@ -7,25 +8,16 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 
 use super::admission::Overloaded;
 use super::deadline::Deadline;
 use super::query::parameters;
 use super::{App, PLAIN};
 use crate::text;
-use crate::verdict::{RestartPolicy, judge, restart_objections};
+use crate::verdict::{RestartAnswer, RestartPolicy};
 
-/// Longest refusal of a request, in characters.
+/// Maximum length of an error message, in characters.
 const MAX_REFUSAL: usize = 1000;
-
-#[derive(Serialize)]
-struct Answer<'a> {
-    ensemble: &'a str,
-    member: &'a str,
-    may_restart: bool,
-    reasons: Vec<String>,
-}
 
 #[derive(Default)]
 struct Params {
@@ -34,7 +26,7 @@ struct Params {
     allow_leader: bool,
 }
 
-/// Queries the members of the ensemble now and judges the restart of one of them.
+/// Queries the ensemble and judges whether the member may be restarted.
 pub(super) async fn may_restart(
     State(app): State<Arc<App>>,
     Extension(deadline): Extension<Deadline>,
@@ -52,6 +44,9 @@ pub(super) async fn may_restart(
     let _permit = app.budgets.probes.admit(members, &deadline).await?;
     let ask_by = app.budgets.pace.ask_by(&deadline, members, false);
     let report = running.scraper.scrape_one(&params.ensemble, ask_by).await;
+    if let Some(report) = &report {
+        app.recorder.note(report, &running.thresholds);
+    }
     let Some(ensemble) = report.as_ref().and_then(|report| report.ensembles.first()) else {
         return refuse(StatusCode::NOT_FOUND, format!("unknown ensemble {:?}", params.ensemble));
     };
@@ -59,12 +54,9 @@ pub(super) async fn may_restart(
         return refuse(StatusCode::NOT_FOUND, format!("unknown member {:?} of {}", params.member, ensemble.name));
     };
     let policy = RestartPolicy { allow_leader: params.allow_leader, ..RestartPolicy::default() };
-    let reasons = restart_objections(ensemble, &judge(ensemble), place, policy);
-    let answer = Answer { ensemble: &ensemble.name, member: &params.member, may_restart: reasons.is_empty(), reasons };
+    let answer = RestartAnswer::of(ensemble, place, policy);
     let status = if answer.may_restart { StatusCode::OK } else { StatusCode::CONFLICT };
-    // Strings and lists alone: writing them cannot fail.
-    let json = serde_json::to_string_pretty(&answer).unwrap_or_default();
-    Ok((status, [(CONTENT_TYPE, "application/json")], text::escape_json(&json).into_owned() + "\n").into_response())
+    Ok((status, [(CONTENT_TYPE, "application/json")], answer.json()).into_response())
 }
 
 impl Params {

@@ -1,4 +1,4 @@
-//! The active configuration and its scraper, replaced as a whole: a request keeps the one it started with.
+//! The active configuration and its scraper, replaced together: a request keeps the pair that it started with.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,37 +11,39 @@ use super::visits::Visits;
 use crate::alert::Thresholds;
 use crate::config::{Config, ConfigError, Place};
 use crate::scrape::Scraper;
+use crate::settings::Settings;
 
-/// The active configuration at one moment; immutable.
+/// An immutable snapshot of the active configuration.
 #[derive(Debug)]
 pub struct Running {
-    /// What the exporter is told to do.
+    /// The configuration.
     pub config: Arc<Config>,
-    /// Who is asked, and what is remembered of them.
+    /// The scraper, which holds the state of the members.
     pub scraper: Arc<Scraper>,
     /// The thresholds of the alerts.
     pub thresholds: Arc<Thresholds>,
-    /// What the status page was shown last.
+    /// The last status page visit of each ensemble.
     pub(super) visits: Visits,
 }
 
 impl Running {
-    /// Puts together what belongs to a configuration, whose thresholds were found good when it was read.
+    /// Combines parsed settings with the scraper of their ensembles.
     #[must_use]
-    pub fn new(config: Config, scraper: Scraper) -> Self {
-        let thresholds = Arc::new(Thresholds::of(&config).unwrap_or_default());
-        Self { config: Arc::new(config), scraper: Arc::new(scraper), thresholds, visits: Visits::default() }
+    pub fn new(settings: Settings, scraper: Scraper) -> Self {
+        let Settings { config, thresholds, .. } = settings;
+        let (config, thresholds) = (Arc::new(config), Arc::new(thresholds));
+        Self { config, scraper: Arc::new(scraper), thresholds, visits: Visits::default() }
     }
 }
 
-/// Reads the configuration from where it came from at the start.
-type Load = dyn Fn() -> Result<Config, ConfigError> + Send + Sync;
+/// Reads the configuration from its source.
+type Load = dyn Fn() -> Result<Settings, ConfigError> + Send + Sync;
 
-/// The active configuration, and how to reload it. The lock is only held to clone one pointer.
+/// The active configuration, and how to reload it. The lock is held only to clone a pointer.
 pub struct Current {
     running: RwLock<Arc<Running>>,
     load: Arc<Load>,
-    /// One reload at a time.
+    /// Serialises reloads.
     reloading: Mutex<()>,
 }
 
@@ -52,8 +54,8 @@ impl fmt::Debug for Current {
 }
 
 impl Current {
-    /// Activates the first configuration; `load` returns the next ones.
-    pub fn new(running: Running, load: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static) -> Self {
+    /// Activates the first configuration. `load` reads the configuration again at each reload.
+    pub fn new(running: Running, load: impl Fn() -> Result<Settings, ConfigError> + Send + Sync + 'static) -> Self {
         Self { running: RwLock::new(Arc::new(running)), load: Arc::new(load), reloading: Mutex::new(()) }
     }
 
@@ -69,13 +71,14 @@ impl Current {
 }
 
 impl App {
-    /// Reloads everything, the web configuration too, completely or not at all. What is remembered
-    /// of members that stay is kept; requests under way end with what they began with.
+    /// Reloads everything including the web configuration, all or nothing. The state of remaining members is kept;
+    /// requests in flight finish with the previous configuration.
     ///
     /// # Errors
-    /// The first error; the previous configuration then remains active, as log and metrics report.
+    /// The first error; the previous configuration remains active.
     pub async fn reload(&self) -> Result<(), ConfigError> {
         let _alone = self.current.reloading.lock().await;
+        self.service_manager.reloading();
         let (load, web) = (Arc::clone(&self.current.load), Arc::clone(&self.web));
         let read = spawn_blocking(move || Ok::<_, ConfigError>((load()?, web.read()?))).await;
         let read = read.unwrap_or_else(|error| {
@@ -83,18 +86,23 @@ impl App {
             Err(ConfigError { place: Place::Flag("--config.file"), message })
         });
         match read {
-            Ok((config, web)) => {
-                let scraper = self.current.get().scraper.renewed(&config);
-                let (ensembles, members) = (config.ensembles.len(), scraper.members());
-                self.current.put(Running::new(config, scraper));
+            Ok((settings, web)) => {
+                let scraper = self.current.get().scraper.renewed(&settings.config);
+                let names: Vec<String> = settings.config.ensembles.iter().map(|one| one.name.clone()).collect();
+                self.recorder.note_reload(&Ok(&names));
+                let (ensembles, members) = (settings.config.ensembles.len(), scraper.members());
+                self.current.put(Running::new(settings, scraper));
                 self.web.put(web);
                 self.telemetry.note_reload(true);
                 tracing::info!(ensembles, members, "configuration reloaded");
+                self.service_manager.ready(&format!("{ensembles} ensembles, {members} members"));
                 Ok(())
             }
             Err(error) => {
+                self.recorder.note_reload(&Err(error.to_string()));
                 self.telemetry.note_reload(false);
                 tracing::error!("configuration reload failed, keeping the previous configuration: {error}");
+                self.service_manager.ready(&format!("configuration reload failed: {error}"));
                 Err(error)
             }
         }

@@ -11,14 +11,14 @@ use serde::Serialize;
 
 use super::App;
 use super::admission::Overloaded;
-use super::body::Whole;
+use super::body::FullBody;
 use super::deadline::Deadline;
 use crate::config::{Config, EnsembleConfig};
 
-/// A target group as Prometheus reads it.
+/// A target group in Prometheus' format.
 #[derive(Debug, Serialize)]
 struct Group<'c> {
-    /// The name of the ensemble: relabelling makes it the parameter `ensemble` of `/probe`.
+    /// The name of the ensemble, which relabelling copies to the parameter `ensemble` of `/probe`.
     targets: [&'c str; 1],
     labels: Labels<'c>,
 }
@@ -35,17 +35,17 @@ struct Labels<'c> {
     discovery: &'static str,
 }
 
-/// The document; its order is that of the configuration.
+/// The target groups, in the order of the configuration.
 pub(super) async fn sd(
     State(app): State<Arc<App>>,
     Extension(deadline): Extension<Deadline>,
 ) -> Result<Response, Overloaded> {
     let running = app.current.get();
     let mut permit = app.budgets.status.admit(running.scraper.members(), &deadline).await?;
-    // Strings and lists alone: writing them cannot fail.
+    // Only strings and lists: serialisation cannot fail.
     let text = serde_json::to_string_pretty(&groups(&running.config)).unwrap_or_else(|_| "[]".to_owned()) + "\n";
     permit.count(text.capacity())?;
-    Ok(([(CONTENT_TYPE, "application/json")], Body::new(Whole::new(text.into_bytes(), permit))).into_response())
+    Ok(([(CONTENT_TYPE, "application/json")], Body::new(FullBody::new(text.into_bytes(), permit))).into_response())
 }
 
 fn groups(config: &Config) -> Vec<Group<'_>> {

@@ -1,4 +1,4 @@
-//! The accept loop: TLS, limits, timeouts, graceful drain. `axum::serve` has none of them.
+//! The accept loop: TLS, limits, timeouts and graceful shutdown, which `axum::serve` does not provide.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,6 +15,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -27,16 +28,17 @@ use super::web::{Web, WebState};
 use super::write_timeout::{Stream, WriteTimeout};
 use super::{App, HEALTH};
 
-/// What bounds the clients of the exporter.
+/// Limits for clients.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
-    /// Connections open at once, besides some for health checks; for one more, the longest idle is closed and counted.
+    /// Maximum number of open connections, without those reserved for health checks. At the limit, the longest idle
+    /// connection is closed and counted.
     pub connections: usize,
     /// Timeout of a TLS handshake.
     pub handshake_timeout: Duration,
-    /// Timeout from the connect, or the last response, to the end of a request's headers.
+    /// Timeout for the headers of a request, from the connect or the previous response.
     pub header_timeout: Duration,
-    /// Timeout of the requests in flight at a shutdown.
+    /// Time for requests in flight at a shutdown.
     pub grace: Duration,
 }
 
@@ -51,10 +53,13 @@ impl Default for ServerLimits {
     }
 }
 
-/// After a failed accept (out of descriptors, say), wait a little instead of spinning.
+/// Pause after a failed accept, to avoid a busy loop, e.g. without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` is done, then lets open requests finish within the grace period.
+/// Minimum time between two log lines about failed accepts.
+const ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Serves until `stop` completes, then waits for requests in flight within the grace period.
 pub async fn serve(
     listeners: Vec<TcpListener>,
     app: Arc<App>,
@@ -67,9 +72,10 @@ pub async fn serve(
     let router = router.layer(middleware::from_fn_with_state((Arc::clone(&web), Arc::clone(&app)), guard));
     let acceptor = Acceptor { app: Arc::clone(&app), router, limits, web: Arc::clone(&web), slots: slots.clone() };
     let following = tokio::spawn(web.follow());
-    // Every connection holds a receiver: the channel is closed when the last connection has ended.
+    // Every connection holds a receiver: the channel is closed after the last connection.
     let (shutdown, connections) = watch::channel(false);
     tokio::pin!(stop);
+    let mut logged = None;
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listeners, &slots) => accepted,
@@ -78,15 +84,22 @@ pub async fn serve(
         match accepted {
             Ok(client) => acceptor.open(client, Some(connections.clone())),
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                let full = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+                if error.raw_os_error().is_some_and(|code| full.contains(&code)) && slots.close_idle() {
+                    app.telemetry.count_rejected();
+                }
+                if logged.is_none_or(|logged: Instant| logged.elapsed() > ACCEPT_LOG_INTERVAL) {
+                    logged = Some(Instant::now());
+                    tracing::warn!(%error, "cannot accept a connection");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
     following.abort();
-    // While open requests finish, new ones are still answered: `/-/ready` with 503.
+    // New requests are still served, so that `/-/ready` returns 503.
     app.draining.store(true, Ordering::Relaxed);
-    // No request is in flight on these, and they would last until the end of the grace period.
+    // These have no request in flight and would stay open for the whole grace period.
     slots.close_silent();
     drop(connections);
     shutdown.send_replace(true);
@@ -108,13 +121,13 @@ pub async fn serve(
     }
 }
 
-/// A connection, and its permit among the open sockets, which is given back after it.
+/// An accepted connection and its socket permit, which is released after the stream is closed.
 struct Client {
     stream: TcpStream,
     socket: Option<OwnedSemaphorePermit>,
 }
 
-/// The next connection of any listener, as soon as one more may be open.
+/// Accepts a connection from any listener, once another socket may be opened.
 async fn accept(listeners: &[TcpListener], slots: &ConnectionSlots) -> std::io::Result<Client> {
     let socket = slots.socket().await;
     let stream = std::future::poll_fn(|context| {
@@ -129,7 +142,7 @@ async fn accept(listeners: &[TcpListener], slots: &ConnectionSlots) -> std::io::
     Ok(Client { stream, socket })
 }
 
-/// What every connection is served with.
+/// Handles accepted connections.
 struct Acceptor {
     app: Arc<App>,
     router: Router,
@@ -139,7 +152,7 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    /// Serves a client in a task of its own: nothing it does delays the accept loop.
+    /// Spawns a task for the client, so that it cannot delay the accept loop.
     fn open(&self, client: Client, mut shutdown: Option<watch::Receiver<bool>>) {
         let address = client.stream.peer_addr().ok().map(|address| address.ip());
         let (slot, evicted) = self.slots.take(address);
@@ -151,7 +164,7 @@ impl Acceptor {
             (self.router.clone(), self.limits, Arc::clone(&self.web), Arc::clone(&self.app));
         let task = tokio::spawn(async move {
             let Client { stream, socket: _socket } = client;
-            // In this order: a change is seen whose configuration the handshake does not use.
+            // Subscribed before the handshake, so that no change of the TLS configuration is missed.
             let mut replaced = web.replaced();
             let Some((stream, tls)) = secure(stream, &web, limits).await else { return };
             let is_tls = tls.is_some();
@@ -161,7 +174,7 @@ impl Acceptor {
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.header_timeout)
                 .max_buf_size(64 << 10)
-                // A client that has sent all it wants to send still waits for its response.
+                // A client that has shut down its sending side still waits for the response.
                 .half_close(true)
                 .serve_connection(TokioIo::new(stream), service);
             tokio::pin!(connection);
@@ -180,12 +193,12 @@ impl Acceptor {
     }
 }
 
-/// Until a connection should end after its request in flight: at a shutdown, or when what it was authenticated by has
-/// changed.
+/// Completes when a connection should end after its request in flight: at a shutdown, or when the TLS configuration
+/// that authenticated it was replaced.
 async fn closing(shutdown: &mut Option<watch::Receiver<bool>>, replaced: &mut watch::Receiver<()>, is_tls: bool) {
     let shutdown = async {
         match shutdown {
-            // An error is a server that has ended.
+            // An error means that the server has stopped.
             Some(shutdown) => drop(shutdown.wait_for(|shutdown| *shutdown).await),
             None => std::future::pending().await,
         }
@@ -196,13 +209,13 @@ async fn closing(shutdown: &mut Option<watch::Receiver<bool>>, replaced: &mut wa
     }
 }
 
-/// The handshake, where the web-config file asks for TLS, and what it was made with.
+/// Performs the handshake if TLS is configured. Also returns the configuration that was used.
 async fn secure(
     stream: TcpStream,
     web: &Web,
     limits: ServerLimits,
 ) -> Option<(Box<dyn Stream>, Option<Arc<WebState>>)> {
-    // Only a hint to the kernel: a page that leaves a little later is still a page.
+    // An optimisation; a failure is harmless.
     let _ = stream.set_nodelay(true);
     let state = web.current();
     let Some(tls) = state.tls.clone() else { return Some((Box::new(stream), None)) };
@@ -219,24 +232,25 @@ async fn secure(
     }
 }
 
-/// The router. Every request gets its deadline here, once its head has been read and before anything else.
+/// Wraps the router; sets the deadline of every request as soon as its head was read.
 struct TrackedService {
     router: TowerToHyperService<Router>,
     slot: Arc<Slot>,
     app: Arc<App>,
     web: Arc<Web>,
-    /// What the client's certificate was verified by.
+    /// The configuration that verified the client certificate.
     tls: Option<Arc<WebState>>,
 }
 
 impl TrackedService {
-    /// The answer to a request that this connection is not for.
+    /// The refusal of a request that this connection must not serve, if any.
     fn refusal(&self, request: &Request<Incoming>) -> Option<Response> {
         let is_outdated = self.tls.as_ref().is_some_and(|tls| !Arc::ptr_eq(tls, &self.web.current()));
         if is_outdated {
             return Some(try_again("the TLS configuration has changed, connect again\n"));
         }
-        if self.slot.is_reserved() && !HEALTH.contains(&request.uri().path()) {
+        let endpoint = self.app.paths.endpoint(request.uri().path());
+        if self.slot.is_reserved() && !endpoint.is_some_and(|path| HEALTH.contains(&path)) {
             self.app.telemetry.count_rejected();
             return Some(try_again("too many connections, try again later\n"));
         }

@@ -1,9 +1,9 @@
-//! Connection slots: a bounded number of connections, of which the longest idle makes room for a new one.
+//! Connection slots: limits the number of connections; the longest idle connection is closed to admit a new one.
 //!
 //! ```text
-//! new connection ─┬─ fewer than the limit are open ──▶ a slot
-//!                 ├─ one of them is idle ────────────▶ its slot; it is closed
-//!                 └─ all have a request in flight ───▶ a reserved slot: health checks only; the oldest of these is closed
+//! new connection ─┬─ below the limit ─────────────▶ a slot
+//!                 ├─ a connection is idle ────────▶ its slot; it is closed
+//!                 └─ all have a request in flight ▶ a reserved slot: health checks only; the oldest of these is closed
 //! ```
 
 use std::collections::BTreeMap;
@@ -15,12 +15,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-/// The connections that are open.
+/// The open connections.
 #[derive(Clone, Debug)]
 pub(super) struct ConnectionSlots {
     open: Arc<Mutex<Open>>,
     limit: usize,
-    /// One permit for each socket: those with a slot, and those that lost theirs and are not closed yet.
+    /// One permit per socket, including connections that lost their slot and are still closing.
     sockets: Arc<Semaphore>,
 }
 
@@ -33,23 +33,23 @@ struct Open {
 #[derive(Debug)]
 struct Connection {
     in_flight: u32,
-    /// When the last request was answered, or the connection was accepted.
+    /// When the last response began, or when the connection was accepted.
     idle_since: Instant,
-    /// No request came yet.
+    /// Whether no request was received yet.
     is_fresh: bool,
     is_reserved: bool,
     task: Option<AbortHandle>,
 }
 
-/// The slot of one connection; free again when dropped.
+/// The slot of one connection, released when dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
     number: u64,
     slots: ConnectionSlots,
-    /// Only health checks are answered.
+    /// Whether only health checks are served.
     is_reserved: bool,
     client: Option<IpAddr>,
-    /// When the client of the last request gives up.
+    /// When the timeout of the client of the last request ends.
     expires: Mutex<Option<Instant>>,
 }
 
@@ -57,13 +57,13 @@ pub(super) struct Slot {
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<Slot>);
 
-/// Slots for health checks while all others have a request in flight.
+/// Number of additional slots for health checks while all others have a request in flight.
 const RESERVED: usize = 16;
 
-/// Connections that may still be closing while their slots are taken again.
+/// Maximum number of connections that are still closing while their slots are reused.
 const CLOSING: usize = 16;
 
-/// A client that connects in order to ask has asked by then.
+/// A connection that has sent no request for this long counts as idle.
 const SILENT: Duration = Duration::from_secs(1);
 
 impl ConnectionSlots {
@@ -72,12 +72,12 @@ impl ConnectionSlots {
         Self { open: Arc::default(), limit, sockets: Arc::new(Semaphore::new(sockets)) }
     }
 
-    /// Waits until one more socket may be open; the permit is held as long as the socket is.
+    /// Waits until another socket may be opened; the permit is held as long as the socket is open.
     ///
-    /// An aborted connection closes a little later: without this wait, a burst of new connections would open sockets
-    /// faster than those before them close.
+    /// An aborted connection closes with a delay: without this wait, a burst of new connections would open sockets
+    /// faster than the previous ones are closed.
     pub(super) async fn socket(&self) -> Option<OwnedSemaphorePermit> {
-        // The semaphore is never closed, so there is always one to come.
+        // The semaphore is never closed.
         Arc::clone(&self.sockets).acquire_owned().await.ok()
     }
 
@@ -85,7 +85,7 @@ impl ConnectionSlots {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A slot for a new connection, and whether another one was closed for it.
+    /// Takes a slot for a new connection; also returns whether another connection was closed for it.
     pub(super) fn take(&self, client: Option<IpAddr>) -> (Arc<Slot>, bool) {
         let mut open = self.lock();
         let (mut is_reserved, mut evict) = (false, None);
@@ -107,13 +107,23 @@ impl ConnectionSlots {
         (Arc::new(slot), evicted.is_some())
     }
 
-    /// Names the task that drives a connection, to be aborted when its slot is needed.
+    /// Registers the task of a connection, which is aborted when its slot is needed.
     pub(super) fn driven_by(&self, number: u64, task: AbortHandle) {
         match self.lock().connections.get_mut(&number) {
             Some(connection) => connection.task = Some(task),
-            // The slot was already taken by another one, or the connection has ended.
+            // The slot was already reused, or the connection has ended.
             None => task.abort(),
         }
+    }
+
+    /// Closes the longest idle connection, if one is idle.
+    pub(super) fn close_idle(&self) -> bool {
+        let mut open = self.lock();
+        let idle = open.connections.iter().filter(|(_, one)| one.in_flight == 0);
+        let longest = idle.min_by_key(|(_, one)| one.idle_since).map(|(number, _)| *number);
+        let closed = longest.and_then(|number| open.connections.remove(&number));
+        closed.iter().filter_map(|one| one.task.as_ref()).for_each(AbortHandle::abort);
+        closed.is_some()
     }
 
     /// Closes every connection that has been open for a while without a request.
@@ -146,12 +156,12 @@ impl Slot {
         self.client
     }
 
-    /// When nothing needs to be written any more.
+    /// Time after which writing to the client is useless.
     pub(super) fn expires(&self) -> Option<Instant> {
         *self.expires.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request begins.
+    /// Marks the start of a request.
     pub(super) fn begin(self: &Arc<Self>, expires: Instant) -> InFlight {
         *self.expires.lock().unwrap_or_else(PoisonError::into_inner) = Some(expires);
         if let Some(connection) = self.slots.lock().connections.get_mut(&self.number) {
@@ -214,6 +224,10 @@ mod tests {
         drop((working, busy));
         let (fourth, evicted) = slots.take(None);
         assert!(evicted && !fourth.is_reserved());
+        let task = tokio::spawn(std::future::pending::<()>());
+        slots.driven_by(first.number(), task.abort_handle());
+        assert!(slots.close_idle(), "without a free file descriptor");
+        assert!(task.await.expect_err("ended").is_cancelled());
         drop((first, third, fourth));
         let (fifth, evicted) = slots.take(None);
         assert!(!evicted && !fifth.is_reserved());

@@ -1,6 +1,9 @@
-//! `GET /` and `GET /ensemble/NAME`: the state of ensembles for a person, without a script.
+//! `GET /` and `GET /ensemble/NAME`: the state of ensembles as a page for operators, without scripts.
 //!
-//! Each visit asks the members, as a scrape does; visits at the same moment share one round.
+//! Each visit queries the members, as a scrape does; concurrent visits share one round.
+
+mod card;
+mod rows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,35 +19,52 @@ use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 use tokio::time::Instant;
 
+use self::card::EnsembleStatus;
+use self::rows::rows_of_ensembles;
 use super::App;
 use super::admission::{Overloaded, Permit};
-use super::body::Whole;
+use super::body::FullBody;
 use super::deadline::Deadline;
+use super::incident::explained as explained_at;
+use super::paths::WebPaths;
 use super::running::Running;
 use super::visits::Since;
-use crate::alert::rules::RUNBOOKS;
-use crate::scrape::{EnsembleReport, MemberReport, Report, State as MemberState};
-use crate::verdict::{Finding, Level, Verdict, findings, judge};
+use crate::incident::clock::{now, utc};
+use crate::runbook;
+use crate::scrape::{EnsembleReport, Report};
+use crate::verdict::Level;
 
-/// A person waits this long for members that do not answer,
+/// Timeout for members that do not reply.
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// and this long for the page.
+/// Maximum duration of a request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The page of so few takes a moment.
+/// Maximum number of members whose page is rendered inline.
 const FEW_MEMBERS: usize = 50;
 
-/// The page asks for itself again so often.
+/// Refresh interval of the page.
 const REFRESH_SECONDS: u8 = 15;
+
+/// Maximum number of unhealthy ensembles that are explained on the page of all ensembles.
+const MAX_EXPLAINED: usize = 20;
+
+/// Maximum number of ensembles that are all shown with their members; of more, only those in trouble are.
+const FEW_ENSEMBLES: usize = 3;
+
+/// Maximum number of ensembles in trouble that are shown with their members where there are many.
+const MAX_CARDS: usize = 20;
+
+/// Number of transitions on the page of one ensemble.
+const TIMELINE: usize = 50;
 
 const STYLE: &str = include_str!("status.css");
 
-/// Nothing but the style sheet of this origin: what members say can load nothing.
+/// Allows only the style sheet of this origin: text from members cannot load anything.
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const HEADERS: [(HeaderName, &str); 5] = [
+pub(super) const HEADERS: [(HeaderName, &str); 5] = [
     (CONTENT_TYPE, "text/html; charset=utf-8"),
     (CONTENT_SECURITY_POLICY, POLICY),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -52,7 +72,7 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (CACHE_CONTROL, "no-store"),
 ];
 
-/// All ensembles, the worst first.
+/// The page of all ensembles, the worst first.
 pub(super) async fn fleet(
     State(app): State<Arc<App>>,
     Extension(deadline): Extension<Deadline>,
@@ -61,42 +81,63 @@ pub(super) async fn fleet(
     let members = running.scraper.members();
     let permit = app.budgets.status.admit(members, &deadline).await?;
     let report = running.scraper.scrape(ask_by(&app, &deadline, members)).await;
-    let path = app.telemetry_path.clone();
-    let since = since_last_visit(&running, &report);
-    html_of(&app, permit, members, report, move |report| fleet_page(report, since, &path)).await
+    let links = Links::of(&app);
+    let judging = Arc::clone(&app);
+    let make = move |report: &Report| fleet_page(report, since_last_visit(&judging, &running, report, 0), &links);
+    html_of(&app, permit, members, report, make).await
 }
 
-/// One ensemble.
+/// The page of one ensemble.
 pub(super) async fn ensemble(
     State(app): State<Arc<App>>,
     Extension(deadline): Extension<Deadline>,
     Path(name): Path<String>,
 ) -> Result<Response, Overloaded> {
     let (running, deadline) = (app.current.get(), deadline.within(ANSWER_TIMEOUT));
-    let Some(members) = running.scraper.members_of(&name) else { return Ok(unknown(&name)) };
+    let Some(members) = running.scraper.members_of(&name) else { return Ok(unknown(&app, &name)) };
     let permit = app.budgets.status.admit(members, &deadline).await?;
     let report = running.scraper.scrape_one(&name, ask_by(&app, &deadline, members)).await;
-    let Some(report) = report else { return Ok(unknown(&name)) };
-    let since = since_last_visit(&running, &report);
-    html_of(&app, permit, members, report, move |report| ensemble_page(report, since, &name)).await
+    let Some(report) = report else { return Ok(unknown(&app, &name)) };
+    let links = Links::of(&app);
+    let judging = Arc::clone(&app);
+    let make = move |report: &Report| {
+        ensemble_page(report, since_last_visit(&judging, &running, report, TIMELINE), &name, &links)
+    };
+    html_of(&app, permit, members, report, make).await
 }
 
-/// What each ensemble of the report did since it was last shown.
-fn since_last_visit(running: &Running, report: &Report) -> Vec<Since> {
-    report.ensembles.iter().map(|ensemble| running.visits.since(ensemble, &running.thresholds)).collect()
+/// Judges each ensemble of the report over the time since its last visit. Explains up to `MAX_EXPLAINED` unhealthy
+/// ones, and adds up to `events` of the newest transitions.
+fn since_last_visit(app: &App, running: &Running, report: &Report, events: usize) -> Vec<Since> {
+    app.recorder.note(report, &running.thresholds);
+    let mut explained = 0;
+    let of = |(place, ensemble): (usize, &Arc<EnsembleReport>)| {
+        let mut since = running.visits.since(ensemble, &running.thresholds);
+        let is_wrong = since.findings.first().is_some_and(|finding| finding.level < Level::Notice);
+        if (is_wrong || events > 0) && explained < MAX_EXPLAINED {
+            explained += 1;
+            since.explanation = explained_at(app, running, report, place).filter(|one| !one.causes.is_empty());
+        }
+        if events > 0 {
+            since.events = app.recorder.newest(&ensemble.name, events);
+        }
+        since
+    };
+    report.ensembles.iter().enumerate().map(of).collect()
 }
 
-fn unknown(name: &str) -> Response {
-    let body = html! { p { "There is no ensemble of this name. " a href="/" { "All ensembles" } } };
-    (StatusCode::NOT_FOUND, HEADERS, page(name, false, &body).into_string()).into_response()
+fn unknown(app: &App, name: &str) -> Response {
+    let links = Links::of(app);
+    let body = html! { p { "There is no ensemble of this name. " a href=(links.at("/")) { "All ensembles" } } };
+    (StatusCode::NOT_FOUND, HEADERS, page(name, None, &links, &body).into_string()).into_response()
 }
 
-/// Until when members are asked: a person does not wait as long as a scrape may.
+/// Time until which members are queried; shorter than for a scrape, because a person is waiting.
 fn ask_by(app: &App, deadline: &Deadline, members: usize) -> Instant {
     app.budgets.pace.ask_by(deadline, members, false).min(Instant::now() + ASK_TIMEOUT)
 }
 
-/// The page of a report, which is dropped as soon as the page is made.
+/// Renders a report, which is dropped as soon as the page is complete.
 async fn html_of(
     app: &App,
     mut permit: Permit,
@@ -109,7 +150,7 @@ async fn html_of(
     let page = if members > FEW_MEMBERS { app.budgets.renderer.run(make).await } else { Some(make()) };
     let Some(page) = page else { return Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response()) };
     permit.count(page.capacity())?;
-    Ok((HEADERS, Body::new(Whole::new(page, permit))).into_response())
+    Ok((HEADERS, Body::new(FullBody::new(page, permit))).into_response())
 }
 
 /// The style sheet.
@@ -118,232 +159,123 @@ pub(super) async fn style() -> Response {
     (headers, STYLE).into_response()
 }
 
-/// The page of all ensembles, with what each did since it was last shown.
+/// Targets of the links on a page.
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    paths: WebPaths,
+    telemetry_path: String,
+    /// `alerts.runbook_url`.
+    runbooks: Option<String>,
+}
+
+impl Links {
+    pub(super) fn of(app: &App) -> Self {
+        let runbooks = app.current.get().config.alerts.runbook_base().map(str::to_owned);
+        Self { paths: app.paths.clone(), telemetry_path: app.telemetry_path.clone(), runbooks }
+    }
+
+    /// The link to a guide: a page of the exporter, unless `alerts.runbook_url` is set.
+    fn guide(&self, guide: &str) -> String {
+        match &self.runbooks {
+            Some(base) if guide.starts_with("docs/runbooks/") => runbook::url(guide, Some(base)),
+            _ => self.at(&format!("/runbooks/{}", runbook::served(guide))),
+        }
+    }
+
+    /// The link to an endpoint.
+    pub(super) fn at(&self, path: &str) -> String {
+        self.paths.link(path)
+    }
+}
+
+/// Renders the page of all ensembles, with the changes since its last visit. The worst come first; where there are many,
+/// each healthy one takes a single row.
 #[must_use]
-pub fn fleet_page(report: &Report, since: Vec<Since>, telemetry_path: &str) -> Markup {
+pub fn fleet_page(report: &Report, since: Vec<Since>, links: &Links) -> Markup {
     let mut judged = EnsembleStatus::all(report, since);
-    judged.sort_by_key(|one| one.worst().map_or(u8::MAX, |level| level as u8));
-    let wrong = judged.iter().filter(|one| one.worst().is_some_and(|level| level < Level::Notice)).count();
+    judged.sort_by_key(EnsembleStatus::rank);
+    let wrong = judged.iter().filter(|one| one.is_wrong()).count();
     let title = match wrong {
         0 => "All well".to_owned(),
         _ => format!("{wrong} of {} ensembles in trouble", judged.len()),
     };
+    let members: usize = judged.iter().map(EnsembleStatus::members).sum();
+    let subject = format!("{}, {}", counted(judged.len(), "ensemble"), counted(members, "member"));
+    let cards = if judged.len() > FEW_ENSEMBLES { wrong.min(MAX_CARDS) } else { judged.len() };
+    let (cards, rows) = judged.split_at(cards);
     page(
         &title,
-        true,
+        Some(&subject),
+        links,
         &html! {
-            @for one in &judged { (one.section(true)) }
+            @for one in cards { (one.section(true, links)) }
+            (rows_of_ensembles(rows, links))
             footer {
                 "zookeeper-exporter " (env!("CARGO_PKG_VERSION")) " · "
-                a href=(telemetry_path) { "metrics" } " · " a href="/sd" { "targets" }
+                a href=(links.at(&links.telemetry_path)) { "metrics" } " · " a href=(links.at("/sd")) { "targets" } " · "
+                a href=(links.at("/runbooks/")) { "runbooks" }
             }
         },
     )
 }
 
-/// The page of one ensemble, with what it did since it was last shown.
+/// `1 member`, `2 members`.
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Renders the page of one ensemble, with the changes since its last visit.
 #[must_use]
-pub fn ensemble_page(report: &Report, since: Vec<Since>, name: &str) -> Markup {
+pub fn ensemble_page(report: &Report, since: Vec<Since>, name: &str, links: &Links) -> Markup {
     let judged = EnsembleStatus::all(report, since);
     let worst = judged.iter().filter_map(EnsembleStatus::worst).min();
+    let members = judged.iter().map(EnsembleStatus::members).sum();
     page(
         &format!("{name}: {}", worst.map_or("all well", Level::text)),
-        true,
+        Some(&counted(members, "member")),
+        links,
         &html! {
-            @for one in &judged { (one.section(false)) }
-            footer { a href="/" { "All ensembles" } }
+            @for one in &judged { (one.section(false, links)) }
+            footer { a href=(links.at("/")) { "All ensembles" } }
         },
     )
 }
 
-fn page(title: &str, refresh: bool, body: &Markup) -> Markup {
+/// A page; with a subject it shows the state of members at this moment, and refreshes itself.
+pub(super) fn page(title: &str, subject: Option<&str>, links: &Links, body: &Markup) -> Markup {
+    let time = utc(now());
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                @if refresh { meta http-equiv="refresh" content=(REFRESH_SECONDS); }
+                @if subject.is_some() { meta http-equiv="refresh" content=(REFRESH_SECONDS); }
                 title { (title) " · ZooKeeper" }
-                link rel="stylesheet" href="/status.css";
+                link rel="stylesheet" href=(links.at("/status.css"));
             }
             body {
-                header { h1 { (title) } }
+                header {
+                    h1 { (title) }
+                    @if let Some(subject) = subject {
+                        p {
+                            (subject) " · queried at " time datetime=(time) { (time.get(11..19).unwrap_or_default()) " UTC" }
+                            ", again every " (REFRESH_SECONDS) " s"
+                        }
+                    }
+                }
                 (body)
             }
         }
     }
 }
 
-/// An ensemble with what is said of it.
-struct EnsembleStatus<'r> {
-    report: &'r EnsembleReport,
-    verdict: Verdict,
-    findings: Vec<Finding>,
-    /// The time over which disks and writes were judged.
-    over: Option<Duration>,
-}
-
-impl<'r> EnsembleStatus<'r> {
-    fn all(report: &'r Report, since: Vec<Since>) -> Vec<Self> {
-        let since = since.into_iter().chain(std::iter::repeat_with(Since::default));
-        report.ensembles.iter().zip(since).map(|(ensemble, since)| Self::of(ensemble, since)).collect()
-    }
-
-    fn of(report: &'r EnsembleReport, since: Since) -> Self {
-        let verdict = judge(report);
-        let mut findings = findings(report, &verdict);
-        findings.extend(since.findings);
-        findings.sort_by_key(|finding| finding.level);
-        Self { report, verdict, findings, over: since.over }
-    }
-
-    fn worst(&self) -> Option<Level> {
-        self.findings.first().map(|finding| finding.level)
-    }
-
-    fn section(&self, linked: bool) -> Markup {
-        let name = &*self.report.name;
-        html! {
-            section class=(self.worst().map_or("well", Level::text)) {
-                @if linked { h2 { a href={ "/ensemble/" (name) } { (name) } } }
-                (self.facts())
-                @if !self.findings.is_empty() {
-                    ul.findings {
-                        @for finding in &self.findings {
-                            li class=(finding.level.text()) {
-                                b { (finding.level.text()) } " " (finding.text) " "
-                                a href=(link(&finding.guide)) { "what to do" }
-                            }
-                        }
-                    }
-                }
-                .scroll {
-                    table {
-                        thead {
-                            tr {
-                                @for (name, class) in COLUMNS { th class=(class) { (name) } }
-                            }
-                        }
-                        tbody {
-                            @for (place, member) in self.report.members.iter().enumerate() { (self.row(place, member)) }
-                        }
-                    }
-                }
-                @if !linked { (self.differences()) }
-            }
-        }
-    }
-
-    fn facts(&self) -> Markup {
-        let Verdict { quorum, members_up, leader, .. } = &self.verdict;
-        let leader = leader.map(|place| &*self.report.members[place].name);
-        html! {
-            p.facts {
-                b { (members_up) " of " (self.report.members.len()) } " members up"
-                @if let Some(synced) = quorum.synced { " · " b { (synced) " of " (quorum.voters) } " voters in sync" }
-                @if let Some(margin) = quorum.margin() { " · margin " b { (margin) } }
-                " · leader " b { (leader.unwrap_or("none")) }
-                @match self.over {
-                    Some(over) => { " · disks and writes judged over " (over.as_secs()) " s" }
-                    None => { " · disks and writes not judged yet: that takes two visits" }
-                }
-            }
-        }
-    }
-
-    fn row(&self, place: usize, member: &MemberReport) -> Markup {
-        let identity = member.identity.as_ref();
-        let number = |key: &str| member.count(key).map_or_else(String::new, |count| count.to_string());
-        let lag = self.verdict.lags.get(place).copied().flatten().map_or_else(String::new, |lag| lag.to_string());
-        let mut reasons: Vec<&str> = member.failures.iter().map(|(_, reason)| reason.text()).collect();
-        reasons.dedup();
-        let state = match member.state {
-            MemberState::NotServing | MemberState::NoAnswer => "critical",
-            MemberState::ReadOnly | MemberState::Unknown => "warning",
-            _ => "",
-        };
-        let cells = [
-            (member.name.to_string(), ""),
-            (state_text(member), state),
-            (identity.map(|identity| identity.version.clone()).unwrap_or_default(), ""),
-            (identity.map(|identity| identity.server_id.clone()).unwrap_or_default(), "number"),
-            (lag, "number"),
-            (number("outstanding_requests"), "number"),
-            (number("num_alive_connections"), "number"),
-            (number("znode_count"), "number"),
-            (member.duration.map_or_else(String::new, |time| format!("{} ms", time.as_millis())), "number"),
-            (reasons.join(", "), if reasons.is_empty() { "" } else { "warning" }),
-        ];
-        html! {
-            tr {
-                @for ((name, _), (text, class)) in COLUMNS.iter().zip(&cells) {
-                    @if text.is_empty() { td class={ "none " (class) } { "–" } } @else { td data-name=(name) class=(class) { (text) } }
-                }
-            }
-        }
-    }
-
-    /// Where members are configured differently.
-    fn differences(&self) -> Markup {
-        let differences = &self.verdict.drift.differences;
-        html! {
-            @if !differences.is_empty() {
-                .scroll {
-                    table {
-                        thead { tr { th { "differs" } th { "value" } th { "members" } } }
-                        tbody {
-                            @for difference in differences {
-                                @for (value, places) in difference.by_value() {
-                                    tr {
-                                        td data-name="differs" { (difference.key) }
-                                        td data-name="value" { (value) }
-                                        td data-name="members" { (self.names(&places)) }
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn names(&self, places: &[usize]) -> String {
-        places.iter().map(|place| &*self.report.members[*place].name).collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// What it is doing, or why that is unknown.
-fn state_text(member: &MemberReport) -> String {
-    match member.state {
-        MemberState::Unknown => "unknown (not asked: exporter limit)".to_owned(),
-        state => state.text().to_owned(),
-    }
-}
-
-const COLUMNS: [(&str, &str); 10] = [
-    ("member", ""),
-    ("state", ""),
-    ("version", ""),
-    ("id", "number"),
-    ("lag", "number"),
-    ("outstanding", "number"),
-    ("connections", "number"),
-    ("znodes", "number"),
-    ("took", "number"),
-    ("failed", ""),
-];
-
-/// The URL of a document of the project.
-fn link(guide: &str) -> String {
-    let top = RUNBOOKS.trim_end_matches("/docs/runbooks");
-    format!("{top}/{guide}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::Thresholds;
+    use crate::scrape::{MemberReport, State as MemberState};
+    use crate::verdict::Rates;
 
     fn report(name: &str, text: &str) -> Report {
         let member = MemberReport {
@@ -364,20 +296,67 @@ mod tests {
         }
     }
 
+    fn judged(report: &Report) -> Vec<Since> {
+        report.ensembles.iter().map(|ensemble| Since::first(ensemble, &Thresholds::default())).collect()
+    }
+
     #[test]
     fn what_is_wrong_stands_on_top_with_the_way_to_its_runbook() {
-        let page = fleet_page(&report("prod", "zk-1:2181"), Vec::new(), "/metrics").into_string();
+        let report = report("prod", "zk-1:2181");
+        let page = fleet_page(&report, judged(&report), &Links::default()).into_string();
         assert!(page.contains("<title>1 of 1 ensembles in trouble"), "{page}");
         let finding = page.find("what to do").unwrap_or(usize::MAX);
         assert!(finding < page.find("<table>").unwrap_or(0), "{page}");
-        assert!(page.contains("/docs/runbooks/ZooKeeperMemberDown.md"), "{page}");
+        assert!(page.contains("\"/runbooks/ZooKeeperMemberDown\""), "{page}");
+    }
+
+    /// A standalone server without findings.
+    fn healthy(name: &str) -> Arc<EnsembleReport> {
+        let mut one = report(name, "zk-1:2181").ensembles.remove(0);
+        let ensemble = Arc::make_mut(&mut one);
+        ensemble.members.truncate(1);
+        ensemble.members[0].state = MemberState::Standalone;
+        ensemble.members[0].complete = true;
+        one
+    }
+
+    #[test]
+    fn the_member_with_a_fault_is_first_and_the_latency_is_that_since_the_last_visit() {
+        let report = report("prod", "zk-1:2181");
+        let mut judged = judged(&report);
+        judged[0].rates = vec![Rates { latency: Some(0.0042), ..Rates::default() }, Rates::default()];
+        let page = fleet_page(&report, judged, &Links::default()).into_string();
+        let row = |member: &str| page.find(&format!(">{member}</td>")).unwrap_or(usize::MAX);
+        assert!(row("zk-2:2181") < row("zk-1:2181"), "{page}");
+        assert!(page.contains("<tr class=\"critical\">") && page.contains(">4.2 ms</td>"), "{page}");
+    }
+
+    #[test]
+    fn of_many_ensembles_the_worst_are_first_and_healthy_ones_take_a_row() {
+        let page = |healthy_ones: usize| {
+            let mut report = report("sick", "zk-1:2181");
+            report.ensembles.splice(0..0, (0..healthy_ones).map(|number| healthy(&format!("well-{number}"))));
+            fleet_page(&report, judged(&report), &Links::default()).into_string()
+        };
+        let tables = |page: &str| page.matches(">outstanding</th>").count();
+        let (few, many) = (page(FEW_ENSEMBLES - 1), page(FEW_ENSEMBLES));
+        assert_eq!((tables(&few), tables(&many)), (FEW_ENSEMBLES, 1), "{many}");
+        assert!(many.contains(&format!("<h2>{FEW_ENSEMBLES} healthy</h2>")), "{many}");
+        for page in [&few, &many] {
+            let place = |name: &str| page.find(&format!("/ensemble/{name}\"")).unwrap_or(usize::MAX);
+            assert!(place("sick") < place("well-0") && place("well-0") < usize::MAX, "{page}");
+        }
+        assert!(many.contains("4 ensembles, 5 members · queried at "), "{many}");
     }
 
     #[test]
     fn nothing_from_the_wire_is_markup() {
         let hostile = "<script>alert('1')</script>\"><img src=x onerror=y>&amp;";
         let report = report("prod", hostile);
-        for page in [fleet_page(&report, Vec::new(), "/metrics"), ensemble_page(&report, Vec::new(), "prod")] {
+        for page in [
+            fleet_page(&report, judged(&report), &Links::default()),
+            ensemble_page(&report, judged(&report), "prod", &Links::default()),
+        ] {
             let page = page.into_string();
             assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
             assert!(page.contains("&lt;script&gt;"), "{page}");

@@ -1,148 +1,147 @@
-//! What disks and writes took since the status page was last visited, held against the limits of the alerts: one page has
-//! no past of its own. Remembered are a few numbers of each member, until the next visit or reload.
+//! The reports of the last visits of the status pages: conditions that need two samples are judged over the time since
+//! then.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::alert::{Severity, Thresholds, Unit};
-use crate::scrape::EnsembleReport;
-use crate::verdict::{Finding, Level, Mark, Pace};
+use crate::alert::Thresholds;
+use crate::incident::{Explanation, Judged, TransitionInfo};
+use crate::scrape::{EnsembleReport, MemberReport, Report};
+use crate::verdict::{Finding, Mark, Rates, judge};
 
-/// A shorter time says too little; visitors within it see what the last one saw the beginning of,
+/// Minimum interval between two visits: a shorter one is too noisy. A visit within it is judged without a comparison
+/// and not recorded.
 const SHORTEST: Duration = Duration::from_secs(5);
 
-/// and a longer one says nothing of now.
+/// Maximum time between two visits; a mean over a longer interval does not describe the present.
 const LONGEST: Duration = Duration::from_mins(10);
 
-/// The counters of each ensemble at its last visit.
+/// Maximum number of members whose reports are kept; the ensembles visited least recently are evicted.
+const MAX_MEMBERS: usize = 300;
+
+/// The last visit of each ensemble.
 #[derive(Debug, Default)]
 pub(super) struct Visits(Mutex<HashMap<Arc<str>, Visit>>);
 
 #[derive(Debug)]
 struct Visit {
     at: Instant,
-    marks: HashMap<Arc<str>, Mark>,
+    report: Arc<EnsembleReport>,
 }
 
-/// One of the means of a member.
-type Mean = fn(&Pace) -> Option<f64>;
-
-/// What one ensemble did since its last visit.
+/// The judgement of an ensemble that is shown with its report.
 #[derive(Debug, Default)]
 pub struct Since {
-    /// How long that is; `None` on the first visit, or after too short or too long a time.
+    /// The interval it was judged over; `None` on the first visit and outside the bounds of the interval.
     pub over: Option<Duration>,
-    /// What is too slow.
+    /// The activity of each member in that interval, in the order of the report; empty without one.
+    pub rates: Vec<Rates>,
+    /// The findings, the worst first.
     pub findings: Vec<Finding>,
+    /// The explanation of the findings, if there are any.
+    pub explanation: Option<Explanation>,
+    /// The newest transitions, newest first.
+    pub events: Vec<TransitionInfo>,
+}
+
+impl Since {
+    /// Judges an ensemble from a single report.
+    #[must_use]
+    pub fn first(report: &Arc<EnsembleReport>, thresholds: &Thresholds) -> Self {
+        Self::judged(report, None, thresholds)
+    }
+
+    fn judged(
+        report: &Arc<EnsembleReport>,
+        before: Option<(Arc<EnsembleReport>, Duration)>,
+        thresholds: &Thresholds,
+    ) -> Self {
+        let rates = before.as_ref().map(|(earlier, passed)| rates(report, earlier, *passed)).unwrap_or_default();
+        let alone = |report: Arc<EnsembleReport>| Report { ensembles: vec![report] };
+        let before = before.map(|(report, passed)| (alone(report), passed));
+        let over = before.as_ref().map(|(_, passed)| *passed);
+        let earlier = before.as_ref().map(|(report, passed)| (report, *passed));
+        let judged = Judged::new(Arc::new(alone(Arc::clone(report))), earlier, thresholds);
+        Self { over, rates, findings: judged.findings(report, &judge(report)), ..Self::default() }
+    }
+}
+
+/// The activity of each member since an earlier report; members that are new have none.
+fn rates(report: &EnsembleReport, earlier: &EnsembleReport, passed: Duration) -> Vec<Rates> {
+    let marks: HashMap<&str, Mark> = earlier.members.iter().map(|member| (&*member.name, Mark::of(member))).collect();
+    let of = |member: &MemberReport| {
+        let earlier = marks.get(&*member.name)?;
+        Some(Mark::of(member).since(earlier, passed.as_secs_f64()))
+    };
+    report.members.iter().map(|member| of(member).unwrap_or_default()).collect()
 }
 
 impl Visits {
-    /// Compares with the last visit, and remembers this one.
-    pub(super) fn since(&self, report: &EnsembleReport, thresholds: &Thresholds) -> Since {
-        let now = Instant::now();
-        let marks: HashMap<Arc<str>, Mark> =
-            report.members.iter().map(|member| (Arc::clone(&member.name), Mark::of(member))).collect();
+    /// Judges an ensemble over the time since its last visit, and records this visit.
+    pub(super) fn since(&self, report: &Arc<EnsembleReport>, thresholds: &Thresholds) -> Since {
+        Since::judged(report, self.before(report, Instant::now()), thresholds)
+    }
+
+    /// The report of the last visit and its age, if the age is within the bounds.
+    fn before(&self, report: &Arc<EnsembleReport>, now: Instant) -> Option<(Arc<EnsembleReport>, Duration)> {
         let mut visits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut since = Since::default();
-        if let Some(last) = visits.get(&report.name) {
-            let passed = now - last.at;
-            if passed < SHORTEST {
-                return since;
-            }
-            if passed <= LONGEST {
-                since.over = Some(passed);
-                since.findings = slow(report, thresholds, passed, |name| {
-                    marks.get(name).zip(last.marks.get(name)).map(|(now, then)| now.since(then, passed.as_secs_f64()))
-                });
-            }
+        let last = visits.get(&report.name).map(|last| (Arc::clone(&last.report), now - last.at));
+        if last.as_ref().is_some_and(|(_, passed)| *passed < SHORTEST) {
+            return None;
         }
-        visits.insert(Arc::clone(&report.name), Visit { at: now, marks });
-        since
-    }
-}
-
-/// Members whose means are above the limits, the disks first: they are the usual cause.
-fn slow(
-    report: &EnsembleReport,
-    thresholds: &Thresholds,
-    over: Duration,
-    pace: impl Fn(&Arc<str>) -> Option<Pace>,
-) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let judged: [(&str, &str, Mean); 2] = [
-        ("SlowFsync", "an fsync of the transaction log", |pace| pace.fsync),
-        ("SlowWrites", "a write", |pace| pace.writes),
-    ];
-    for (condition, what, of) in judged {
-        for member in &report.members {
-            let Some(mean) = pace(&member.name).as_ref().and_then(of) else { continue };
-            for (severity, level) in [(Severity::Critical, Level::Critical), (Severity::Warning, Level::Warning)] {
-                let Some(limit) = limit(thresholds, condition, severity, &report.name) else { continue };
-                if mean > limit {
-                    let words = |seconds: f64| Unit::Seconds.words(seconds);
-                    let text = format!(
-                        "{}: {what} has taken {} on average of the last {} (limit {}).",
-                        member.name,
-                        words((mean * 1000.0).round() / 1000.0),
-                        words(over.as_secs_f64().round()),
-                        words(limit)
-                    );
-                    found.push(Finding { level, text, guide: format!("docs/runbooks/ZooKeeper{condition}.md").into() });
-                    break;
-                }
-            }
+        visits.insert(Arc::clone(&report.name), Visit { at: now, report: Arc::clone(report) });
+        let mut members: usize = visits.values().map(|visit| visit.report.members.len()).sum();
+        while members > MAX_MEMBERS {
+            let Some(oldest) = visits.iter().min_by_key(|(_, visit)| visit.at).map(|(name, _)| Arc::clone(name)) else {
+                break;
+            };
+            members -= visits.remove(&oldest).map_or(0, |visit| visit.report.members.len());
         }
+        last.filter(|(_, passed)| *passed <= LONGEST)
     }
-    found
-}
-
-fn limit(thresholds: &Thresholds, condition: &str, severity: Severity, ensemble: &str) -> Option<f64> {
-    let is = |level: &&crate::alert::InForce| level.condition.name == condition && level.level.severity == severity;
-    thresholds.levels().iter().find(is)?.of_ensemble(ensemble)?
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scrape::MemberReport;
 
-    fn report() -> EnsembleReport {
-        EnsembleReport {
-            name: "prod".into(),
-            members: vec![MemberReport::silent("zk-1:2181".into()), MemberReport::silent("zk-2:2181".into())],
+    fn report(name: &str, members: usize) -> Arc<EnsembleReport> {
+        let member = |number| MemberReport::silent(format!("zk-{number}:2181").into());
+        Arc::new(EnsembleReport {
+            name: name.into(),
+            members: (0..members).map(member).collect(),
             known: crate::ensemble::Known::default(),
             samples: crate::scrape::Samples::default(),
-        }
+        })
     }
 
     #[test]
-    fn a_slow_disk_is_told_with_its_limit() {
-        let over = Duration::from_secs(15);
-        let pace = |name: &Arc<str>| {
-            let fsync = if &**name == "zk-2:2181" { 0.4 } else { 0.002 };
-            Some(Pace { fsync: Some(fsync), writes: Some(0.002), ..Pace::default() })
-        };
-        let found = slow(&report(), &Thresholds::default(), over, pace);
-        let texts: Vec<&str> = found.iter().map(|finding| finding.text.as_str()).collect();
-        assert_eq!(
-            texts,
-            ["zk-2:2181: an fsync of the transaction log has taken 400 ms on average of the last 15 s (limit 100 ms)."]
-        );
-        assert_eq!(found[0].level, Level::Warning);
-        let worse =
-            slow(&report(), &Thresholds::default(), over, |_| Some(Pace { fsync: Some(0.6), ..Pace::default() }));
-        assert!(worse.len() == 2 && worse.iter().all(|finding| finding.level == Level::Critical), "{worse:?}");
+    fn a_visit_is_compared_with_the_last_one_unless_it_is_too_near_or_too_far() {
+        let (visits, one, begun) = (Visits::default(), report("prod", 2), Instant::now());
+        let over =
+            |after: u64| visits.before(&one, begun + Duration::from_secs(after)).map(|(_, passed)| passed.as_secs());
+        assert_eq!(over(0), None);
+        assert_eq!(over(1), None);
+        assert_eq!(over(15), Some(15));
+        assert_eq!(over(16), None);
+        assert_eq!(over(30), Some(15));
+        assert_eq!(over(1000), None);
+        assert_eq!(over(1010), Some(10));
     }
 
     #[test]
-    fn the_first_visit_and_one_right_after_it_say_nothing_of_the_time_between() {
-        let (visits, thresholds) = (Visits::default(), Thresholds::default());
-        assert!(visits.since(&report(), &thresholds).over.is_none());
-        assert!(visits.since(&report(), &thresholds).over.is_none());
-        for visit in visits.0.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
-            visit.at -= SHORTEST;
+    fn reports_of_a_bounded_number_of_members_are_kept() {
+        let (visits, begun) = (Visits::default(), Instant::now());
+        for number in 0..10_u32 {
+            visits.before(
+                &report(&format!("e{number}"), MAX_MEMBERS / 4),
+                begun + Duration::from_secs(u64::from(number)),
+            );
         }
-        assert!(visits.since(&report(), &thresholds).over.is_some_and(|over| over >= SHORTEST));
+        let kept = visits.0.lock().expect("not poisoned");
+        let mut names: Vec<&str> = kept.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["e6", "e7", "e8", "e9"]);
     }
 }

@@ -1,7 +1,7 @@
-//! What `--web.config.file` asks for: TLS, users and headers, read again when a file changes.
+//! The web configuration (`--web.config.file`): TLS, users and headers, reloaded when a file changes.
 //!
-//! A file may be seen while it is being written. A change is therefore read only once it has been the same for two looks,
-//! and one that removes protection needs an explicit reload.
+//! A file may be read while it is being written. A change is therefore loaded only when two consecutive checks saw the
+//! same file, and a change that removes protection needs an explicit reload.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,51 +16,67 @@ use tokio::task::spawn_blocking;
 
 use super::auth::{Auth, Memory};
 use super::client_cert;
-use crate::config::stamp::Stamp;
+use super::rate_limiter::RateLimiter;
+use crate::config::fingerprint::Fingerprint;
 use crate::config::web::{self, WebConfig, WebTls};
 use crate::config::{ConfigError, Place, TlsVersion, pem};
 
-/// The endpoint's TLS, users and headers; without a file there are none.
+/// The endpoint's TLS, users and headers; empty without a file.
 #[derive(Debug)]
 pub struct Web {
     file: Option<PathBuf>,
     current: RwLock<Arc<WebState>>,
-    /// Tells connections that the current state is another one.
+    /// Notifies connections when the state is replaced.
     replaced: watch::Sender<()>,
     memory: Arc<Memory>,
 }
 
-/// What one reading of the files gave; a connection and a request keep theirs.
+/// The result of loading the files once; connections and requests keep the state they began with.
 #[derive(Debug, Default)]
 pub struct WebState {
     pub(super) tls: Option<Arc<ServerConfig>>,
-    /// No client is served without a certificate.
-    needs_certificate: bool,
+    clients: ClientPolicy,
     pub(super) auth: Option<Auth>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    /// The file holds nothing at all.
+    pub(super) rate_limiter: Option<Arc<RateLimiter>>,
+    /// Logged when the state becomes active.
+    warnings: Vec<String>,
+    /// Whether the file is empty.
     is_empty: bool,
-    stamp: Stamp,
+    fingerprint: Fingerprint,
 }
 
-/// How often the files are looked at.
+/// The requirements for client certificates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct ClientPolicy {
+    /// Whether clients must present a certificate.
+    required: bool,
+    /// Whether certificates are verified.
+    verified: bool,
+    /// Whether they must be signed by `client_ca_file`, not by any CA of the system.
+    own_ca: bool,
+    /// The names of which one must be in the certificate; empty for any.
+    allowed_sans: Vec<String>,
+}
+
+/// Interval of the check for changed files.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Web {
-    /// Reads the file and all that it names.
+    /// Loads the file and all files that it refers to.
     ///
     /// # Errors
-    /// When something in them cannot be done, with its place.
+    /// The first error, with its position.
     pub fn load(file: Option<PathBuf>) -> Result<Self, ConfigError> {
         let web = Self { file, current: RwLock::default(), replaced: watch::Sender::new(()), memory: Memory::new() };
         web.put(web.read()?);
         Ok(web)
     }
 
-    /// Reads the files without activating them, for a reload that is all or nothing.
+    /// Reads the files without activating them, so that a reload is all or nothing.
     ///
     /// # Errors
-    /// When something in them cannot be done, with its place, and when an empty file would take protection away.
+    /// The first error, with its position; also if an empty file would remove protection.
     pub fn read(&self) -> Result<WebState, ConfigError> {
         let Some(file) = self.file.as_deref() else { return Ok(WebState::default()) };
         let state = WebState::read(file, &self.memory)?;
@@ -73,44 +89,53 @@ impl Web {
         }
     }
 
-    /// Activates what was read, for new connections and requests. Does nothing without a change.
-    pub fn put(&self, state: WebState) {
+    /// Activates a state for new connections and requests. A state without changes is ignored.
+    pub fn put(&self, mut state: WebState) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if state.stamp != current.stamp {
+        if state.fingerprint != current.fingerprint {
+            for warning in &state.warnings {
+                tracing::warn!("web configuration: {warning}");
+            }
+            // A reload must not refill the bucket.
+            if let (Some(old), Some(new)) = (&current.rate_limiter, &mut state.rate_limiter)
+                && old.limit() == new.limit()
+            {
+                *new = Arc::clone(old);
+            }
             *current = Arc::new(state);
             self.replaced.send_replace(());
         }
     }
 
-    /// Changes whenever the current state becomes another one.
+    /// Receives a notification whenever the state is replaced.
     pub(super) fn replaced(&self) -> watch::Receiver<()> {
         self.replaced.subscribe()
     }
 
-    /// The active configuration.
+    /// The active state.
     #[must_use]
     pub fn current(&self) -> Arc<WebState> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Follows the files. After an invalid change the previous state remains active; it is logged once.
+    /// Reloads changed files. After an invalid change, which is logged once, the previous state remains active.
     pub(super) async fn follow(self: Arc<Self>) {
         if self.file.is_none() {
             return;
         }
-        let (mut seen, mut logged) = (Stamp::default(), None);
+        let (mut seen, mut logged) = (Fingerprint::default(), None);
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let web = Arc::clone(&self);
             let looked = spawn_blocking(move || web.look(&seen)).await;
             let changed = match looked {
-                Ok((stamp, changed)) => {
-                    seen = stamp;
+                Ok((fingerprint, changed)) => {
+                    seen = fingerprint;
                     changed
                 }
                 Err(error) => {
                     tracing::error!(%error, "web configuration check panicked");
-                    seen = Stamp::default();
+                    seen = Fingerprint::default();
                     continue;
                 }
             };
@@ -127,17 +152,17 @@ impl Web {
                     }
                     logged = failure;
                 }
-                None if seen == self.current().stamp => logged = None,
+                None if seen == self.current().fingerprint => logged = None,
                 None => {}
             }
         }
     }
 
-    /// How the files are now, and what they say if they have changed and were already so at the look before.
-    fn look(&self, before: &Stamp) -> (Stamp, Option<Result<WebState, ConfigError>>) {
+    /// The current fingerprint, and the new state if the files have changed and were the same in the previous check.
+    fn look(&self, before: &Fingerprint) -> (Fingerprint, Option<Result<WebState, ConfigError>>) {
         let current = self.current();
-        let now = current.stamp.now();
-        if now == current.stamp || now != *before {
+        let now = current.fingerprint.now();
+        if now == current.fingerprint || now != *before {
             return (now, None);
         }
         let state = self.read().and_then(|state| match (state.removes(&current), &self.file) {
@@ -147,8 +172,8 @@ impl Web {
             }),
             _ => Ok(state),
         });
-        // What changed while it was read is looked at once more.
-        let is_stable = current.stamp.now() == now;
+        // If the files changed during the read, the next check reads them again.
+        let is_stable = current.fingerprint.now() == now;
         (now, Some(state).filter(|_| is_stable))
     }
 }
@@ -156,11 +181,11 @@ impl Web {
 impl WebState {
     fn read(file: &Path, memory: &Arc<Memory>) -> Result<Self, ConfigError> {
         let place = || Place::File { path: file.to_owned(), line: 0, column: 0 };
-        // The stamp of the file first, then of those it names: what changes meanwhile is seen at the next look.
-        let first = Stamp::of([file]);
+        // Taken before reading, so that the next check detects a change during the read.
+        let first = Fingerprint::of([file]);
         let config = web::load(file)?;
         let named: Vec<_> = config.files().collect();
-        let stamp = Stamp::of(std::iter::once(file).chain(named.iter().map(PathBuf::as_path)));
+        let fingerprint = Fingerprint::of(std::iter::once(file).chain(named.iter().map(PathBuf::as_path)));
         let tls = config.tls.as_ref().map(server).transpose();
         let tls = tls.map_err(|message| ConfigError { place: place(), message })?;
         let headers = config.headers.iter().map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
@@ -168,36 +193,67 @@ impl WebState {
         let headers =
             headers.ok_or_else(|| ConfigError { place: place(), message: "a header cannot be sent".into() })?;
         let auth = auth(&config, memory, place)?;
-        let stamp = if first == Stamp::of([file]) { stamp } else { first };
-        let needs_certificate = config.tls.as_ref().is_some_and(|tls| tls.client_auth.requires());
-        Ok(Self { tls: tls.map(Arc::new), needs_certificate, auth, headers, is_empty: config.is_empty, stamp })
+        let fingerprint = if first == Fingerprint::of([file]) { fingerprint } else { first };
+        let clients = config.tls.as_ref().map_or_else(ClientPolicy::default, ClientPolicy::of);
+        let rate_limiter = config.rate_limit.map(|limit| Arc::new(RateLimiter::new(limit)));
+        Ok(Self {
+            tls: tls.map(Arc::new),
+            clients,
+            auth,
+            headers,
+            rate_limiter,
+            warnings: config.warnings,
+            is_empty: config.is_empty,
+            fingerprint,
+        })
     }
 
-    /// What protects the endpoint before this state, and not with it.
+    /// The protection that the previous state had and this one lacks.
     fn removes(&self, before: &Self) -> Option<&'static str> {
         [
             (before.auth.is_some() && self.auth.is_none(), "the users"),
             (before.tls.is_some() && self.tls.is_none(), "TLS"),
-            (before.needs_certificate && !self.needs_certificate, "the demand for client certificates"),
+            (before.clients.required && !self.clients.required, "the demand for client certificates"),
+            (before.clients.verified && !self.clients.verified, "the verification of client certificates"),
+            (before.clients.own_ca && !self.clients.own_ca, "client_ca_file"),
+            (before.clients.admits_fewer_names(&self.clients), "client_allowed_sans"),
+            (before.rate_limiter.is_some() && self.rate_limiter.is_none(), "rate_limit"),
         ]
         .into_iter()
         .find_map(|(removed, what)| removed.then_some(what))
     }
 
-    /// Whether clients must speak TLS.
+    /// Whether clients must use TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// Whether clients must give a password.
+    /// Whether clients must authenticate with a password.
     #[must_use]
     pub fn asks_for_password(&self) -> bool {
         self.auth.is_some()
     }
 }
 
-/// If configured users cannot be checked, no request may pass unchecked.
+impl ClientPolicy {
+    fn of(tls: &WebTls) -> Self {
+        let verified = tls.client_auth.verifies();
+        Self {
+            required: tls.client_auth.requires(),
+            verified,
+            own_ca: verified && tls.client_ca.is_some(),
+            allowed_sans: if verified { tls.allowed_sans.clone() } else { Vec::new() },
+        }
+    }
+
+    /// Whether only some names are allowed here, and any name there.
+    fn admits_fewer_names(&self, other: &Self) -> bool {
+        !self.allowed_sans.is_empty() && other.allowed_sans.is_empty()
+    }
+}
+
+/// Fails if configured users cannot be verified, so that no request passes unchecked.
 fn auth(config: &WebConfig, memory: &Arc<Memory>, place: impl Fn() -> Place) -> Result<Option<Auth>, ConfigError> {
     let auth = Auth::new(config, memory);
     if auth.is_none() && !config.users.is_empty() {
@@ -229,4 +285,57 @@ fn server(tls: &WebTls) -> Result<ServerConfig, String> {
     config.ignore_client_order = tls.server_order;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weaker_demands_for_client_certificates_remove_protection() {
+        let strict = ClientPolicy { required: true, verified: true, own_ca: true, allowed_sans: vec!["a".to_owned()] };
+        let weaker = [
+            ClientPolicy { required: false, ..strict.clone() },
+            ClientPolicy { verified: false, ..strict.clone() },
+            ClientPolicy { own_ca: false, ..strict.clone() },
+            ClientPolicy { allowed_sans: Vec::new(), ..strict.clone() },
+        ];
+        let state = |clients: ClientPolicy| WebState { clients, ..WebState::default() };
+        let removed = weaker.into_iter().map(|weaker| state(weaker).removes(&state(strict.clone())));
+        assert!(removed.clone().all(|what| what.is_some()), "{:?}", removed.collect::<Vec<_>>());
+        let limited = WebState {
+            rate_limiter: Some(Arc::new(RateLimiter::new(crate::config::rate_limit::RateLimit {
+                interval: LOOK_EVERY,
+                burst: 1,
+            }))),
+            ..state(strict.clone())
+        };
+        assert_eq!(state(strict.clone()).removes(&limited), Some("rate_limit"));
+        assert_eq!(state(strict.clone()).removes(&state(ClientPolicy::default())), None);
+        let other = ClientPolicy { allowed_sans: vec!["b".to_owned()], ..strict.clone() };
+        assert_eq!(state(other).removes(&state(strict)), None);
+    }
+
+    #[test]
+    fn a_change_is_read_once_it_is_the_same_for_two_looks() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("web.yml");
+        let write = |header: &str| {
+            let text = format!("http_server_config: {{headers: {{Strict-Transport-Security: \"{header}\"}}}}\n");
+            std::fs::write(&file, text).expect("written");
+        };
+        write("no-store");
+        let web = Web::load(Some(file.clone())).expect("valid");
+        let (unchanged, state) = web.look(&Fingerprint::default());
+        assert!(state.is_none());
+        write("no-cache");
+        let (first, state) = web.look(&unchanged);
+        assert!(state.is_none(), "it may be half written");
+        write("no-cache, no-store");
+        let (second, state) = web.look(&first);
+        assert!(state.is_none(), "it was still being written");
+        let (_, state) = web.look(&second);
+        let state = state.expect("a change").expect("valid");
+        assert_eq!(state.headers[0].1, "no-cache, no-store");
+    }
 }

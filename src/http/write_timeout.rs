@@ -1,7 +1,7 @@
-//! A connection whose client must take what is written to it.
+//! A connection with a timeout for writes to clients that do not read.
 //!
-//! A write that cannot proceed fails when the request's deadline is over, when the client has taken nothing for
-//! `MAX_STALL`, or already after `STALL` while another request waits for the memory that this response holds.
+//! A blocked write fails at the deadline of the request, after a stall of `MAX_STALL`, or after `STALL` if another
+//! request waits for the memory that this response holds.
 
 use std::io;
 use std::pin::Pin;
@@ -15,21 +15,21 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::admission::Waiting;
 use super::slots::Slot;
 
-/// Anything that can be read and written.
+/// A readable and writable stream.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// A client that has taken nothing for this long is closed to admit another request.
+/// A client that has read nothing for this long is disconnected if another request waits.
 const STALL: Duration = Duration::from_secs(3);
 
-/// A client that has taken nothing for this long is closed.
+/// A client that has read nothing for this long is disconnected.
 const MAX_STALL: Duration = Duration::from_secs(30);
 
-/// Between two looks whether a request waits.
+/// Interval of the check for waiting requests.
 const RECHECK: Duration = Duration::from_millis(100);
 
-/// A stream whose writes fail in time.
+/// A stream with a timeout for writes.
 pub(super) struct WriteTimeout {
     stream: Box<dyn Stream>,
     slot: Arc<Slot>,
@@ -43,7 +43,7 @@ impl WriteTimeout {
         Self { stream, slot, waiting, stalled_since: None, timer: Box::pin(sleep_until(Instant::now())) }
     }
 
-    /// The outcome of a write; one that must wait arms the timer, or fails.
+    /// Passes on the result of a write. A pending write starts the timer, and fails when it expires.
     fn bounded<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.stalled_since = None;

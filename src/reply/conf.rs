@@ -1,20 +1,20 @@
-//! `conf`: how a member is configured; from 3.5 on with the membership of the ensemble.
+//! `conf`: the configuration of a member; since 3.5 with the membership of the ensemble.
 
-use super::{Recognised, recognise};
+use super::{ReplyKind, classify};
 
 /// A `server.N=` line of the membership block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Server<'a> {
+pub struct ServerLine<'a> {
     /// The server id.
     pub id: &'a str,
-    /// All behind the equals sign: `host:2888:3888:participant;0.0.0.0:2181`.
+    /// The text after the equals sign: `host:2888:3888:participant;0.0.0.0:2181`.
     pub spec: &'a str,
 }
 
-/// What `conf` says (`ConfCommand`, `ZooKeeperServerConf`).
+/// A `conf` reply (`ConfCommand`, `ZooKeeperServerConf`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conf<'a> {
-    /// The server id; 0 on a standalone server that has none.
+    /// The server id; 0 on a standalone server without one.
     pub server_id: Option<&'a str>,
     /// `0` participant, `1` observer; absent on a standalone server.
     pub peer_type: Option<&'a str>,
@@ -23,10 +23,10 @@ pub struct Conf<'a> {
     /// Every `key=value` line before the membership, in the order of the reply.
     pub settings: Vec<(&'a str, &'a str)>,
     /// The membership, in the order of the reply.
-    pub servers: Vec<Server<'a>>,
+    pub servers: Vec<ServerLine<'a>>,
     /// Lines of the membership beyond the first 1000.
     pub servers_over_cap: usize,
-    /// The version of the dynamic configuration, written in hexadecimal.
+    /// The version of the dynamic configuration (hexadecimal in the reply).
     pub version: Option<u64>,
     /// `group.N=`: a number, and the ids of the servers in the group, separated by colons (`QuorumHierarchical`).
     pub groups: Vec<(&'a str, &'a str)>,
@@ -34,35 +34,35 @@ pub struct Conf<'a> {
     pub weights: Vec<(&'a str, &'a str)>,
 }
 
-/// More servers than this are counted and not read.
+/// Maximum number of servers that are parsed; further ones are counted.
 const MAX_SERVERS: usize = 1000;
 
-/// The largest `conf` of any release has some twenty settings; Keeper's has about a hundred.
+/// Maximum number of settings; ZooKeeper has about twenty, Keeper about a hundred.
 const MAX_SETTINGS: usize = 256;
 
-/// Keys of which a `conf` has one: of ZooKeeper, `ClickHouse` Keeper, `RaftKeeper`.
+/// A `conf` reply has at least one of these keys: ZooKeeper, `ClickHouse` Keeper, `RaftKeeper`.
 const KEYS: [&str; 5] = ["clientPort", "server_id", "my_id", "tcp_port", "tcp_port_secure"];
 
-/// A key that comes within so many lines makes a reply a `conf`.
+/// Number of lines in which one of the keys must occur.
 const MAX_HEAD_LINES: usize = 16;
 
-/// What kind of reply this is.
+/// Classifies a reply.
 #[must_use]
-pub fn recognised(text: &str) -> Recognised {
-    recognise(text, |text| {
+pub fn kind(text: &str) -> ReplyKind {
+    classify(text, |text| {
         let mut head = text.lines().take(MAX_HEAD_LINES).map_while(setting).peekable();
         head.peek().is_some() && head.any(|(name, _)| KEYS.contains(&name))
     })
 }
 
-/// `name=value`, where the name can be one.
+/// A `name=value` line with a valid name.
 fn setting(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once('=')?;
     let named = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
     (named && !name.is_empty()).then_some((name, value))
 }
 
-/// Reads a reply. The last line has no line break in any release.
+/// Parses a reply. The last line has no line break in any release.
 #[must_use]
 pub fn parse(text: &str) -> Conf<'_> {
     let mut conf = Conf::default();
@@ -70,7 +70,7 @@ pub fn parse(text: &str) -> Conf<'_> {
         let Some((name, value)) = line.split_once('=') else { continue };
         if let Some(id) = name.strip_prefix("server.") {
             if conf.servers.len() < MAX_SERVERS {
-                conf.servers.push(Server { id, spec: value });
+                conf.servers.push(ServerLine { id, spec: value });
             } else {
                 conf.servers_over_cap += 1;
             }
@@ -87,7 +87,7 @@ pub fn parse(text: &str) -> Conf<'_> {
         }
         match name {
             "serverId" => conf.server_id = Some(value),
-            // Keeper writes -1 where it is none of a cluster.
+            // Keeper writes -1 outside a cluster.
             "server_id" | "my_id" if !value.starts_with('-') => conf.server_id = Some(value),
             "peerType" => conf.peer_type = Some(value),
             "maxClientCnxns" => conf.max_client_connections = Some(value),
@@ -106,6 +106,7 @@ fn push<'a>(list: &mut Vec<(&'a str, &'a str)>, cap: usize, item: (&'a str, &'a 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reply::text;
 
     #[test]
     fn reads_an_observer_with_its_membership() {
@@ -113,7 +114,7 @@ mod tests {
             "clientPort=25004\nserverId=4\npeerType=1\nmembership: \nserver.1=127.0.0.1:1:2:participant\nserver.4=127.0.0.1:3:4:observer;0.0.0.0:2181\nversion=0",
         );
         assert_eq!((conf.server_id, conf.peer_type), (Some("4"), Some("1")));
-        assert_eq!(conf.servers[1], Server { id: "4", spec: "127.0.0.1:3:4:observer;0.0.0.0:2181" });
+        assert_eq!(conf.servers[1], ServerLine { id: "4", spec: "127.0.0.1:3:4:observer;0.0.0.0:2181" });
         assert_eq!(conf.settings, [("clientPort", "25004"), ("serverId", "4"), ("peerType", "1")]);
         assert_eq!((conf.version, conf.groups.len()), (Some(0), 0));
     }
@@ -127,10 +128,12 @@ mod tests {
             ("my_id=7\nport=2181\nhost=raft-1\n", Some("7")),
             ("clientPort=2181\nserverId=3\n", Some("3")),
         ] {
-            assert_eq!((recognised(text), parse(text).server_id), (Recognised::Answer, id), "{text}");
+            assert_eq!((kind(text), parse(text).server_id), (ReplyKind::Answer, id), "{text}");
         }
+        let marked = text(b"\xef\xbb\xbfclientPort=2181\nserverId=3\n");
+        assert_eq!((kind(&marked), parse(&marked).server_id), (ReplyKind::Answer, Some("3")));
         for text in ["a=b\nc=d\n", "HTTP/1.1 400 Bad Request\r\nclientPort=1\r\n", "<a href=x>\nserver_id=1\n"] {
-            assert_eq!(recognised(text), Recognised::Garbage, "{text}");
+            assert_eq!(kind(text), ReplyKind::Garbage, "{text}");
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Decimal digits of any script.
 //!
-//! From 3.6 on a server writes its quorum and election ports with `String.format("%d")`, which uses the digits of the
-//! JVM's locale: `server.1=zk-1:٢٨٨٨:٣٨٨٨:participant` under ar-EG.
+//! Since 3.6 a server writes its quorum and election ports with `String.format("%d")`, which uses the digits of the
+//! JVM's locale: `server.1=zk-1:٢٨٨٨:٣٨٨٨:participant` with ar-EG.
 
 use std::borrow::Cow;
 
-/// Where each run of ten digits begins: the zeros of Unicode's category Nd, in order.
+/// The zero of each run of ten digits in Unicode's category Nd, in order.
 const ZEROS: [u32; 77] = [
     0x0030, 0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66, 0x0de6,
     0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40,
@@ -15,7 +15,7 @@ const ZEROS: [u32; 77] = [
     0x1ccf0, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1e140, 0x1e2f0, 0x1e4f0, 0x1e5f1, 0x1e950, 0x1fbf0,
 ];
 
-/// The text with every decimal digit as its ASCII one.
+/// The text with every decimal digit replaced by its ASCII digit.
 #[must_use]
 pub fn ascii(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
@@ -24,7 +24,7 @@ pub fn ascii(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(|c| value(c).and_then(|digit| char::from_digit(digit, 10)).unwrap_or(c)).collect())
 }
 
-/// What a digit counts; `None` for anything else.
+/// The value of a digit; `None` for other characters.
 fn value(c: char) -> Option<u32> {
     let run = ZEROS.partition_point(|zero| *zero <= c.into()).checked_sub(1)?;
     Some(u32::from(c) - ZEROS[run]).filter(|digit| *digit < 10)

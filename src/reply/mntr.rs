@@ -1,9 +1,9 @@
-//! `mntr`: lines of `zk_<key><tab><value>`, in either of its two dialects (`MonitorCommand`).
+//! `mntr`: lines of `zk_<key><tab><value>`, in one of two dialects (`MonitorCommand`).
 //!
-//! The default metrics provider writes plain keys (`zk_p99_updatelatency`); the Prometheus
-//! provider writes labels into them (`zk_updatelatency{quantile="0.99"}`), unescaped.
+//! The default metrics provider writes plain keys (`zk_p99_updatelatency`); the Prometheus provider adds unescaped
+//! labels (`zk_updatelatency{quantile="0.99"}`).
 
-use super::{Recognised, recognise};
+use super::{ReplyKind, classify};
 
 /// One line: a key without `zk_`, the labels of the Prometheus dialect, and the value as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,15 +12,15 @@ pub struct Entry<'a> {
     pub key: &'a str,
     /// The text between the braces: `key="app1",quantile="0.5"`.
     pub labels: Option<&'a str>,
-    /// All behind the first tab.
+    /// The text after the first tab.
     pub value: &'a str,
 }
 
 impl<'a> Entry<'a> {
-    /// Splits the labels off a key that may carry some.
+    /// Splits the labels off the key.
     #[must_use]
     pub fn new(key: &'a str, value: &'a str) -> Self {
-        // Only the Prometheus dialect ends a key with a brace; a namespace may hold one anywhere else.
+        // Only the Prometheus dialect ends a key with a brace; a namespace may contain one elsewhere.
         if let Some((name, labels)) = key.strip_suffix('}').and_then(|key| key.split_once('{')) {
             return Self { key: name, labels: Some(labels), value };
         }
@@ -28,37 +28,37 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// What kind of reply this is.
+/// Classifies a reply.
 #[must_use]
-pub fn recognised(text: &str) -> Recognised {
-    recognise(text, |text| text.starts_with("zk_") && text.lines().next().is_some_and(|line| line.contains('\t')))
+pub fn kind(text: &str) -> ReplyKind {
+    classify(text, |text| text.starts_with("zk_") && text.lines().next().is_some_and(|line| line.contains('\t')))
 }
 
-/// The entries of a reply. A last line without a line break is left out: it may be cut.
+/// The entries of a reply. A last line without a line break is ignored: it may be truncated.
 pub fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
     let whole = memchr::memrchr(b'\n', text.as_bytes()).map_or("", |end| &text[..end]);
     Lines { rest: whole }.filter_map(|line| {
         let line = line.strip_prefix("zk_")?;
-        // The first tab: values hold spaces and may hold tabs, keys hold spaces but never a tab.
+        // The first tab: values may contain spaces and tabs, keys spaces but no tab.
         let tab = memchr::memchr(b'\t', line.as_bytes())?;
         let value = line[tab + 1..].trim_end_matches('\r');
         Some(Entry::new(&line[..tab], value))
     })
 }
 
-/// The number of lines, entries or not, the cut one aside.
+/// The number of lines with a line break, entries or not.
 #[must_use]
 pub fn lines(text: &str) -> usize {
     memchr::memchr_iter(b'\n', text.as_bytes()).count()
 }
 
-/// Whether the reply ends where a server ends it.
+/// Whether the reply ends with a line break, as a complete one does.
 #[must_use]
 pub fn ends_whole(text: &str) -> bool {
     text.ends_with('\n')
 }
 
-/// Lines by `memchr`, which is what makes the parser run at memory speed.
+/// Lines split by `memchr`, which is much faster than `str::lines`.
 struct Lines<'a> {
     rest: &'a str,
 }
@@ -83,7 +83,7 @@ impl<'a> Iterator for Lines<'a> {
 
 /// The labels of the Prometheus dialect as pairs.
 ///
-/// ZooKeeper does not escape label values, so a value may hold quotes and commas: it ends at a
+/// ZooKeeper does not escape label values, so that a value may contain quotes and commas: it ends at a
 /// quote that is the last character or is followed by `,name="`.
 pub fn labels(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = text;
@@ -95,7 +95,7 @@ pub fn labels(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Where the value at the beginning of `text` ends: the place of its closing quote.
+/// The position of the closing quote of the value at the beginning of `text`.
 fn value_end(text: &str) -> Option<usize> {
     memchr::memchr_iter(b'"', text.as_bytes()).find(|&quote| {
         let behind = &text[quote + 1..];
@@ -153,9 +153,9 @@ mod tests {
     }
 
     #[test]
-    fn recognises_what_members_say() {
-        use Recognised::{Answer, Empty, Garbage, NotAllowed, NotServing};
-        for (text, kind) in [
+    fn replies_are_classified() {
+        use ReplyKind::{Answer, Empty, Garbage, NotAllowed, NotServing};
+        for (text, expected) in [
             ("zk_version\t3.9.3\n", Answer),
             ("This ZooKeeper instance is not currently serving requests\n", NotServing),
             ("mntr is not executed because it is not in the whitelist.\n", NotAllowed),
@@ -164,7 +164,7 @@ mod tests {
             ("zk_version", Garbage),
             ("\0\u{1}\u{2}", Garbage),
         ] {
-            assert_eq!(recognised(text), kind, "{text:?}");
+            assert_eq!(kind(text), expected, "{text:?}");
         }
     }
 

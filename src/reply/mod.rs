@@ -1,12 +1,14 @@
-//! Pure parsers of what a member answers, one file per command; total on any bytes, no I/O.
+//! Parsers of member replies, one file per command. They accept any bytes and do no I/O.
 //!
-//! A parser gives untyped entries: key, labels, value as text. The catalogue knows what they mean, and `scrape` joins
-//! the two.
+//! A parser returns untyped entries: key, labels, value as text. The catalogue defines their meaning, and `scrape`
+//! joins the two.
 
 pub mod conf;
 pub mod digits;
+pub mod hash;
 pub mod mntr;
 pub mod monitor;
+pub mod native;
 pub mod number;
 pub mod srvr;
 
@@ -14,56 +16,70 @@ use std::borrow::Cow;
 
 pub use number::Number;
 
-/// What kind of reply came, before anything is read from it.
+/// The kind of a reply, decided before it is parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recognised {
-    /// The answer to the word.
+pub enum ReplyKind {
+    /// The reply to the command.
     Answer,
-    /// `This ZooKeeper instance is not currently serving requests` (`AbstractFourLetterCommand`), or the same without a
-    /// name (`ClickHouse` Keeper, `RaftKeeper`).
+    /// `This ZooKeeper instance is not currently serving requests` (`AbstractFourLetterCommand`), or the same with
+    /// another product name or none (`ClickHouse` Keeper, `RaftKeeper`).
     NotServing,
     /// `<word> is not executed because it is not in the whitelist.` (`NopCommand`).
     NotAllowed,
-    /// Not a byte.
+    /// No bytes.
     Empty,
-    /// Nothing that ZooKeeper says.
+    /// Not a reply of ZooKeeper.
     Garbage,
 }
 
-/// What ZooKeeper says between `This ` and this is its own name; Keeper and RaftKeeper name nothing.
+/// Between `This ` and this text is the name of the product, if any.
 const NOT_SERVING: &str = "instance is not currently serving requests";
 const NOT_ALLOWED: &str = "is not executed because it is not in the whitelist.";
 
-/// Reads bytes as text; 3.4 to 3.6 write the JVM's own charset, so bad UTF-8 is replaced.
+/// Decodes bytes as text. Releases 3.4 to 3.6 use the JVM's default charset, so invalid UTF-8 is replaced. A leading
+/// byte order mark, as added by a proxy or in a file, is removed.
 #[must_use]
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
-    // Checking first is several times faster than replacing as one goes, and nearly all replies are clean.
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    // Validating first is several times faster than lossy decoding, and nearly all replies are valid.
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
-/// Sorts a reply by its beginning; `is_answer` says whether it answers the word.
-fn recognise(text: &str, is_answer: impl FnOnce(&str) -> bool) -> Recognised {
+/// Classifies a reply by its beginning; `is_answer` decides whether it is the reply to the command.
+fn classify(text: &str, is_answer: impl FnOnce(&str) -> bool) -> ReplyKind {
     if text.is_empty() {
-        Recognised::Empty
+        ReplyKind::Empty
     } else if is_answer(text) {
-        Recognised::Answer
-    } else if says_not_serving(text) {
-        Recognised::NotServing
-    } else if text.lines().next().is_some_and(|line| line.ends_with(NOT_ALLOWED)) {
-        Recognised::NotAllowed
+        ReplyKind::Answer
+    } else if is_not_serving(text) {
+        ReplyKind::NotServing
+    } else if is_not_allowed(text) {
+        ReplyKind::NotAllowed
     } else {
-        Recognised::Garbage
+        ReplyKind::Garbage
     }
 }
 
-/// Whether a text begins with the sentence of a member that serves no clients.
-fn says_not_serving(text: &str) -> bool {
-    let sentence = text.strip_prefix("This ").and_then(|rest| rest.lines().next());
-    sentence.and_then(|line| line.find(NOT_SERVING)).is_some_and(|at| at <= MAX_PRODUCT_BYTES)
+/// Whether a text begins with the message of a member that serves no clients, in any letter case.
+fn is_not_serving(text: &str) -> bool {
+    let line = text.lines().next().unwrap_or_default();
+    let head = line[..line.floor_char_boundary(MAX_SENTENCE_BYTES)].to_ascii_lowercase();
+    let sentence = head.strip_prefix("this ");
+    sentence.and_then(|rest| rest.find(NOT_SERVING)).is_some_and(|at| at <= MAX_PRODUCT_BYTES)
 }
 
-/// No product has a longer name.
+/// Whether the first line ends with the message of a member that refuses a command, in any letter case.
+fn is_not_allowed(text: &str) -> bool {
+    let line = text.lines().next().unwrap_or_default().as_bytes();
+    let end = line.len().checked_sub(NOT_ALLOWED.len()).map(|at| &line[at..]);
+    end.is_some_and(|end| end.eq_ignore_ascii_case(NOT_ALLOWED.as_bytes()))
+}
+
+/// Maximum length of the product name in the message.
 const MAX_PRODUCT_BYTES: usize = 32;
+
+/// Maximum length of the sentence of a member that serves no clients, including a product name of maximum length.
+const MAX_SENTENCE_BYTES: usize = 128;
 
 /// `3.9.3` of `3.9.3-c26634f…, built on 2024-10-17 23:21 UTC`, and `v2.0.5` of `RaftKeeper v2.0.5-0123…`.
 #[must_use]
@@ -72,13 +88,13 @@ pub fn short_version(full: &str) -> &str {
         let digits = word.strip_prefix('v').unwrap_or(word);
         digits.starts_with(|c: char| c.is_ascii_digit())
     };
-    // Other products may put their own name first.
+    // Other products may begin with their name.
     let product = full.split(' ').next().unwrap_or(full);
     let word = if begins(&product) { product } else { full.split(' ').nth(1).filter(begins).unwrap_or(product) };
     word.split(['-', ',']).next().unwrap_or(word)
 }
 
-/// The numbers of a version such as `3.9.3`; `None` where it does not begin with `X.Y`.
+/// The numbers of a version such as `3.9.3`; `None` if it does not begin with `X.Y`.
 #[must_use]
 pub fn release(full: &str) -> Option<(u16, u16, u16)> {
     let mut parts = short_version(full).split('.');
@@ -114,20 +130,24 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_does_not_serve_says_so_in_three_products() {
-        let kind = |text: &str| recognise(text, |_| false);
+    fn not_serving_is_recognised_for_three_products() {
+        let kind = |text: &str| classify(text, |_| false);
         for text in [
             "This ZooKeeper instance is not currently serving requests\n",
             "This instance is not currently serving requests",
             "This RaftKeeper instance is not currently serving requests\r\n",
+            "this zookeeper instance is not currently serving requests",
+            "THIS ZOOKEEPER INSTANCE IS NOT CURRENTLY SERVING REQUESTS\n",
         ] {
-            assert_eq!(kind(text), Recognised::NotServing, "{text}");
+            assert_eq!(kind(text), ReplyKind::NotServing, "{text}");
         }
+        assert_eq!(kind("MNTR is not executed because it is not in the WhiteList.\r\n"), ReplyKind::NotAllowed);
         for text in [
             "The leader is not currently serving requests.",
-            "This page says: no\ninstance is not currently serving requests",
+            "This page: no\ninstance is not currently serving requests",
+            "This ZooKeeper ensemble of many names and places instance is not currently serving requests",
         ] {
-            assert_eq!(kind(text), Recognised::Garbage, "{text}");
+            assert_eq!(kind(text), ReplyKind::Garbage, "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `monitor`: the AdminServer's JSON twin of `mntr`, with the same keys but no `zk_` before them.
+//! `monitor`: the AdminServer's JSON equivalent of `mntr`, with the same keys without the prefix `zk_`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,33 +7,33 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::mntr::Entry;
-use super::{Recognised, says_not_serving};
+use super::{ReplyKind, is_not_serving};
 
-/// The members of the JSON object, in their order, each value as the text it has in `mntr`.
+/// The members of the JSON object, in their order, each value as its text in `mntr`.
 #[derive(Debug, Default)]
 pub struct Monitor<'a> {
     entries: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// It says which command it answers, as every reply of an AdminServer does.
+    /// Whether it names its command, as every reply of an AdminServer does.
     signed: bool,
     error: Option<String>,
 }
 
-/// Why a body is no monitor reply.
+/// Why a body is not a monitor reply.
 #[derive(Debug, thiserror::Error)]
 #[error("not the AdminServer's monitor reply: {0}")]
 pub struct NotMonitor(#[from] serde_json::Error);
 
-/// Reads the body of `/commands/monitor` (`MonitorCommand` in `Commands`, `CommandResponse.toMap`).
+/// Parses the body of `/commands/monitor` (`MonitorCommand` in `Commands`, `CommandResponse.toMap`).
 ///
 /// # Errors
-/// When the body is no JSON object.
+/// When the body is not a JSON object.
 pub fn parse(body: &str) -> Result<Monitor<'_>, NotMonitor> {
     let mut deserializer = serde_json::Deserializer::from_str(body);
     Ok(deserializer.deserialize_map(MonitorVisitor)?)
 }
 
 impl Monitor<'_> {
-    /// The same entries as the member's `mntr` has.
+    /// The entries, as in the member's `mntr`.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.entries.iter().map(|(key, value)| Entry::new(key, value))
     }
@@ -41,7 +41,7 @@ impl Monitor<'_> {
     fn lines(&self) -> String {
         let mut lines = String::with_capacity(self.entries.len() * 48);
         for (key, value) in &self.entries {
-            // Neither holds a line break in a reply of a real member; in another it may not make a second line.
+            // Real replies contain no line breaks; in a forged reply they must not create a second line.
             for (text, end) in [("zk_", ""), (key, "\t"), (value, "\n")] {
                 lines.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
                 lines.push_str(end);
@@ -57,23 +57,23 @@ impl Monitor<'_> {
     }
 }
 
-/// What kind of reply this is, and the figures of an answer as lines of `mntr`.
+/// Classifies a body, and converts a reply to lines of `mntr`.
 ///
-/// A body that was cut is an answer without lines. From 3.6 on a member that does not serve answers with the HTML page
-/// of an exception instead (`MonitorCommand.run` finds no server).
+/// A truncated body is a reply without lines. Since 3.6 a member that does not serve returns the HTML page of an
+/// exception instead (`MonitorCommand.run` finds no server).
 #[must_use]
-pub fn as_mntr(body: &str) -> (Recognised, Cow<'_, str>) {
-    let nothing = |recognised| (recognised, Cow::Borrowed(""));
+pub fn as_mntr(body: &str) -> (ReplyKind, Cow<'_, str>) {
+    let nothing = |kind| (kind, Cow::Borrowed(""));
     match parse(body) {
         Ok(monitor) if monitor.signed => match monitor.error() {
-            Some(error) if says_not_serving(error) => nothing(Recognised::NotServing),
-            Some(_) => nothing(Recognised::Garbage),
-            None => (Recognised::Answer, Cow::Owned(monitor.lines())),
+            Some(error) if is_not_serving(error) => nothing(ReplyKind::NotServing),
+            Some(_) => nothing(ReplyKind::Garbage),
+            None => (ReplyKind::Answer, Cow::Owned(monitor.lines())),
         },
-        _ if body.contains("NullPointerException") => nothing(Recognised::NotServing),
-        Err(_) if body.is_empty() => nothing(Recognised::Empty),
-        Err(_) if body.starts_with('{') => nothing(Recognised::Answer),
-        _ => nothing(Recognised::Garbage),
+        _ if body.contains("NullPointerException") => nothing(ReplyKind::NotServing),
+        Err(_) if body.is_empty() => nothing(ReplyKind::Empty),
+        Err(_) if body.starts_with('{') => nothing(ReplyKind::Answer),
+        _ => nothing(ReplyKind::Garbage),
     }
 }
 
@@ -105,11 +105,11 @@ impl<'de> Visitor<'de> for MonitorVisitor {
     }
 }
 
-/// A key that is borrowed where JSON needed no escape.
+/// A key, borrowed if JSON needed no escape.
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// A JSON string loses its quotes and escapes; a number stays as it is written.
+/// A JSON string without its quotes and escapes; a number unchanged.
 fn as_mntr_writes_it(raw: &str) -> Cow<'_, str> {
     if raw.starts_with('"') {
         serde_json::from_str::<String>(raw).map_or(Cow::Borrowed(raw), Cow::Owned)
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_object() {
+    fn other_json_than_an_object_is_refused() {
         for body in ["", "[]", "<html>", "{\"a\":", "3"] {
             assert!(parse(body).is_err(), "{body}");
         }

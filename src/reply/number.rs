@@ -1,22 +1,22 @@
-//! Numbers as Java writes them: `42`, `-1`, `0.3918`, `1.6308337E7`, `NaN`, `18446744073709551615`.
+//! Numbers in Java's notation: `42`, `-1`, `0.3918`, `1.6308337E7`, `NaN`, `18446744073709551615`.
 
-/// A value; integers stay integers, so that none above 2^53 loses a digit.
+/// A value; integers are kept as integers, so that those above 2^53 remain exact.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     /// A whole number.
     Int(i64),
-    /// Anything else, `NaN` and infinities included.
+    /// Any other number, including `NaN` and infinities.
     Float(f64),
 }
 
-/// 2^53: up to here every whole `f64` is exact.
+/// 2^53: every whole `f64` below is exact.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// 2^63; `i64::MAX` is rounded to it.
 const WRAPPED: f64 = 9_223_372_036_854_775_808.0;
 
 impl Number {
-    /// Reads a number; `None` for text, `null` and the empty string.
+    /// Parses a number; `None` for text, `null` and the empty string.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
@@ -24,7 +24,7 @@ impl Number {
             [b'-', rest @ ..] => (true, rest),
             _ => (false, bytes),
         };
-        // 18 digits cannot overflow an i64; almost every value of mntr takes this way.
+        // 18 digits cannot overflow an i64; almost every value of mntr takes this path.
         if (1..=18).contains(&digits.len()) {
             let mut value = 0_i64;
             let whole = digits.iter().all(|byte| {
@@ -38,7 +38,7 @@ impl Number {
         if let Ok(value) = text.parse::<i64>() {
             return Some(Self::Int(value));
         }
-        // Rust's grammar takes `inf` and `+5` too; Java writes neither, and no reply has been seen with them.
+        // Rust also accepts `inf` and `+5`, which Java does not write.
         text.parse::<f64>().ok().map(Self::Float)
     }
 
@@ -52,14 +52,14 @@ impl Number {
         }
     }
 
-    /// Whether it is a count or time from 2^63 up, which none is: an unsigned number that fell below zero, or Java's
-    /// largest `long` in the place of nothing.
+    /// Whether it is 2^63 or more, which no real count or time is: an unsigned number that underflowed, or Java's
+    /// largest `long` used as "no value".
     #[must_use]
     pub fn is_wrapped(self) -> bool {
         self.as_f64() >= WRAPPED
     }
 
-    /// The value as a number of things; `None` where it is negative, broken or no number.
+    /// The value as a count; `None` if it is negative or not a whole number.
     #[must_use]
     pub fn as_count(self) -> Option<u64> {
         match self.over(1) {
@@ -68,7 +68,7 @@ impl Number {
         }
     }
 
-    /// Divided by `divisor`; a result that is whole is an integer in either dialect.
+    /// Divides by `divisor`; an integral result is an integer in both dialects.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53, checked in the guard")]
     pub fn over(self, divisor: u32) -> Self {

@@ -1,9 +1,9 @@
-//! `srvr`: the one command that every release allows, and the only text source of the zxid.
+//! `srvr`: the only command that every release allows by default, and the only four-letter source of the zxid.
 
 use super::mntr::Entry;
-use super::{Recognised, recognise};
+use super::{ReplyKind, classify};
 
-/// What `srvr` says; what a line lacked is `None` (`StatCommand`, `ServerStats.toString`).
+/// A `srvr` reply; missing lines are `None` (`StatCommand`, `ServerStats.toString`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Srvr<'a> {
     /// The full version text.
@@ -14,7 +14,7 @@ pub struct Srvr<'a> {
     pub received: Option<&'a str>,
     /// Packets sent.
     pub sent: Option<&'a str>,
-    /// Open client connections, this one included.
+    /// Open client connections, including this one.
     pub connections: Option<&'a str>,
     /// Requests in process.
     pub outstanding: Option<&'a str>,
@@ -28,13 +28,13 @@ pub struct Srvr<'a> {
     pub proposal_sizes: Option<(&'a str, &'a str, &'a str)>,
 }
 
-/// What kind of reply this is. ClickHouse Keeper and RaftKeeper put their own name first.
+/// Classifies a reply. ClickHouse Keeper and RaftKeeper begin with their own name.
 #[must_use]
-pub fn recognised(text: &str) -> Recognised {
-    recognise(text, |text| text.lines().next().is_some_and(|line| line.contains(" version: ")))
+pub fn kind(text: &str) -> ReplyKind {
+    classify(text, |text| text.lines().next().is_some_and(|line| line.contains(" version: ")))
 }
 
-/// Reads a reply, line by line; a last line without its break is left out.
+/// Parses a reply; a last line without a line break is ignored.
 #[must_use]
 pub fn parse(text: &str) -> Srvr<'_> {
     let mut srvr = Srvr::default();
@@ -58,7 +58,7 @@ pub fn parse(text: &str) -> Srvr<'_> {
     srvr
 }
 
-/// Whether the reply has its last lines: `Mode` and `Node count` stand at its end.
+/// Whether the reply is complete: `Mode` and `Node count` are its last lines.
 #[must_use]
 pub fn is_whole(srvr: &Srvr<'_>) -> bool {
     srvr.mode.is_some() && srvr.node_count.is_some()
@@ -90,7 +90,7 @@ impl<'a> Srvr<'a> {
 /// `0x1000004cf`, or decimal as `RaftKeeper` and older Keepers write it.
 fn zxid(text: &str) -> Option<u64> {
     let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |hex| (hex, 16));
-    // The standard library takes a plus sign.
+    // The standard library accepts a plus sign.
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u64::from_str_radix(digits, radix).ok()).flatten()
 }
 

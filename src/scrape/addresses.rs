@@ -1,8 +1,8 @@
-//! A member of several addresses: the next one is asked where the ones before do not reply.
+//! Tries the addresses of a member in turn until one replies.
 //!
-//! A server in two networks (`a|b` in its membership), or a name with several addresses, may be dead at one and well at
-//! another. An address that refuses or closes hands over at once. One that is silent may only be slow: it is waited for,
-//! and the next one is asked beside it after a share of the time. The first reply counts.
+//! A server in two networks (`a|b` in its membership), or a name with several addresses, may be reachable at only one
+//! of them. After a refused or closed connection, the next address is tried immediately. A silent address may only be
+//! slow: the next one is tried concurrently after a share of the time. The first reply is used.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -12,21 +12,21 @@ use tokio::time::{Instant, timeout};
 
 use crate::wire::{Exchange, Failure, Reason};
 
-/// A silent address delays the next one by no more than this.
+/// Maximum delay before the next address is tried.
 const MAX_DELAY: Duration = Duration::from_secs(1);
 
-/// A command under way.
+/// A command in progress.
 pub(super) type Pending<'a> = Pin<Box<dyn Future<Output = Attempt> + Send + 'a>>;
 
-/// What came of a command.
+/// Result of a command at one address.
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) exchange: Exchange,
-    /// Where the reply came from, where that is known.
+    /// The address that replied, if known.
     pub(super) address: Option<SocketAddr>,
-    /// How long it waited for a slot.
+    /// Time spent waiting for a slot.
     pub(super) waited: Duration,
-    /// When it got the slot.
+    /// When the slot was acquired.
     pub(super) sent: Instant,
 }
 
@@ -35,7 +35,7 @@ impl Attempt {
         !self.exchange.bytes.is_empty()
     }
 
-    /// This one, or what came of it at the next addresses.
+    /// This attempt, or the result at the next addresses.
     fn or(self, next: Self) -> Self {
         if self.has_reply() {
             return self;
@@ -46,13 +46,13 @@ impl Attempt {
         let since = [self.exchange.unanswered_since, next.exchange.unanswered_since].into_iter().flatten().min();
         let Self { exchange, waited, sent, .. } = self;
         let exchange = if says(&exchange) > says(&next.exchange) { exchange } else { next.exchange };
-        // The member could have answered since the first of them was asked.
+        // The member could have replied since the first address was tried.
         let unanswered_since = exchange.unanswered_since.and(since);
         Self { exchange: Exchange { unanswered_since, ..exchange }, address: None, waited, sent }
     }
 }
 
-/// How much a failure says: an address that the exporter had no means to ask might have answered.
+/// Precedence of a failure: an address that was not tried because of a limit might have replied.
 fn says(exchange: &Exchange) -> u8 {
     match exchange.failure.as_ref().map(|failure| failure.reason) {
         Some(Reason::Limit) => 2,
@@ -61,7 +61,7 @@ fn says(exchange: &Exchange) -> u8 {
     }
 }
 
-/// Asks one address after the other until there is a reply. `ask` asks at one address.
+/// Tries one address after the other until there is a reply. `ask` sends the command to one address.
 pub(super) fn first_reply<'a>(
     addresses: &'a [SocketAddr],
     deadline: Instant,
@@ -101,20 +101,20 @@ mod tests {
 
     use super::*;
 
-    /// What an address does: whether it replies, or why not; after how long.
+    /// Behaviour of an address: a reply or a failure reason, and the time until then.
     type Manner = (Result<(), Reason>, u64);
 
     const LIMIT: Duration = Duration::from_millis(1200);
 
-    /// What came of asking so many addresses within `LIMIT`.
+    /// Result of trying a list of addresses within `LIMIT`.
     #[derive(Debug)]
     struct Outcome {
         port: Option<u16>,
         reason: Option<Reason>,
         took: Duration,
-        /// When each address was asked.
+        /// When each address was tried.
         asked: Vec<Duration>,
-        /// Since when the member could have answered.
+        /// Since when the member could have replied.
         since: Option<Duration>,
     }
 
@@ -185,7 +185,7 @@ mod tests {
         ] {
             let failed = outcome(manners).await;
             assert!(failed.reason == Some(expected), "{manners:?}: {failed:?}");
-            // A member is held to have had the time since its first silent address was asked.
+            // The member's time counts from the first attempt at a silent address.
             let first = manners.iter().position(|manner| *manner == SILENT).filter(|_| expected == Reason::Timeout);
             assert!(first.is_none_or(|first| failed.since == Some(failed.asked[first])), "{manners:?}: {failed:?}");
         }

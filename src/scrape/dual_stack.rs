@@ -1,18 +1,19 @@
-//! One member for each server behind a name that has addresses of both families.
+//! One member per server for names with addresses of both families.
 //!
-//! Nothing pairs the IPv4 address of a server with its IPv6 address. So one family is asked as the members, and the other
-//! one beside it until all is clear: the family of which more addresses answer has the members, a server that only the
-//! other family reaches (its id is seen nowhere else) is added, and no more members are reported than the larger family
-//! has addresses. Once every address of the first family answers, the other one is not asked any more.
+//! The IPv4 and IPv6 addresses of a server cannot be paired by name. One family is queried as the members, and the
+//! other one in addition until the result is settled: the family with more replies has the members, a server reached
+//! only by the other family (its id occurs nowhere else) is added, and the number of members never exceeds the number
+//! of addresses of the larger family. Once every address of the first family replies, the other one is no longer
+//! queried.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::member::Asked;
+use super::member::Query;
 use super::report::MemberReport;
 
-/// What is remembered of a name: which family has its members, and the addresses for which that is settled.
+/// State per name: which family has the members, and the addresses for which this is settled.
 #[derive(Debug, Default)]
 pub(super) struct Families {
     of: BTreeMap<Arc<str>, Choice>,
@@ -24,22 +25,22 @@ struct Choice {
     settled: Vec<SocketAddr>,
 }
 
-/// The addresses of a name, parted.
+/// The addresses of a name, by use.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parted {
     /// The addresses that are members.
     pub(super) members: Vec<SocketAddr>,
-    /// The addresses of the other family; asked unless all is settled.
+    /// The addresses of the other family; queried until the result is settled.
     pub(super) others: Vec<SocketAddr>,
 }
 
 impl Families {
-    /// Forgets names that are no longer there.
+    /// Evicts names that are gone.
     pub(super) fn keep(&mut self, is_there: impl Fn(&Arc<str>) -> bool) {
         self.of.retain(|name, _| is_there(name));
     }
 
-    /// Parts the addresses of a name. Where nothing is remembered the larger family comes first, of two the IPv4 one.
+    /// Splits the addresses of a name. Without state, the larger family is first; of equals, IPv4.
     pub(super) fn part(&self, name: &Arc<str>, addresses: &[SocketAddr]) -> Parted {
         let (v6, v4): (Vec<SocketAddr>, Vec<SocketAddr>) = addresses.iter().partition(|address| is_v6(address));
         if v6.is_empty() || v4.is_empty() {
@@ -52,18 +53,24 @@ impl Families {
         Parted { members, others: if is_settled { Vec::new() } else { others } }
     }
 
-    /// Notes which family answered, and whether the other one need not be asked while the addresses stay the same.
+    /// Queries the other family again if an address of the first one is silent: its server may still be reachable there.
+    pub(super) fn reopen(&mut self, silent: &[SocketAddr]) {
+        let of_silent = |choice: &&mut Choice| choice.settled.iter().any(|address| silent.contains(address));
+        self.of.values_mut().filter(of_silent).for_each(|choice| choice.settled.clear());
+    }
+
+    /// Records which family replied, and whether the other one can be skipped while the addresses stay the same.
     fn note(&mut self, name: &Arc<str>, ipv6: bool, settled: Vec<SocketAddr>) {
         self.of.insert(Arc::clone(name), Choice { ipv6, settled });
     }
 }
 
-/// An IPv4 address inside an IPv6 one is of the first kind.
+/// An IPv4-mapped IPv6 address counts as IPv4.
 fn is_v6(address: &SocketAddr) -> bool {
     address.ip().to_canonical().is_ipv6()
 }
 
-/// A name that has addresses of both families, in one round: places among the members and among the others.
+/// A name with addresses of both families in one round: indices of members and of others.
 #[derive(Debug)]
 pub(super) struct NamedHost {
     pub(super) name: Arc<str>,
@@ -72,15 +79,15 @@ pub(super) struct NamedHost {
     pub(super) others: Vec<usize>,
 }
 
-/// What an address answered: how it was asked, its report, whether it told its `conf`.
+/// Result of an address: its query, its report, whether its `conf` was read.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
-    pub(super) asked: Asked,
+    pub(super) asked: Query,
     pub(super) report: MemberReport,
     pub(super) told: bool,
 }
 
-/// The members that there are, of those asked and of the others. `members` that belong to no such name stay.
+/// The members among the queried ones and the others. `members` that belong to no such name are kept.
 pub(super) fn settle(
     families: &mut Families,
     names: &[NamedHost],
@@ -100,7 +107,7 @@ pub(super) fn settle(
         let ids: BTreeSet<String> = first.iter().filter(|answer| answer.report.up).filter_map(id).collect();
         let is_new = |answer: &&Answer| answer.report.up && id(answer).is_some_and(|id| !ids.contains(&id));
         let added: Vec<Answer> = second.iter().filter(is_new).cloned().collect();
-        // A server that answers at its other address is silent at the one asked first.
+        // A server that replies at its other address is silent at the one queried first.
         for extra in &added {
             let silent = |answer: &Answer| !answer.report.up;
             let known =
@@ -128,7 +135,7 @@ pub(super) fn settle(
     settled
 }
 
-/// The server id that an address stated, now or before.
+/// The server id that an address reported, now or earlier.
 fn id(answer: &Answer) -> Option<String> {
     answer.report.conf.as_ref().map(|conf| conf.server_id.clone()).filter(|id| !id.is_empty())
 }
@@ -141,7 +148,7 @@ mod tests {
     use crate::config::Address;
     use crate::ensemble::Member;
     use crate::scrape::State;
-    use crate::scrape::member::Found;
+    use crate::scrape::member::Location;
     use crate::scrape::memory::Memory;
     use crate::scrape::reading::SeenConf;
 
@@ -149,7 +156,7 @@ mod tests {
         texts.iter().map(|text| text.parse().expect("an address")).collect()
     }
 
-    /// What addresses answer: an id, `?` without one, `-` nothing.
+    /// Replies of addresses: an id, `?` without one, `-` for none.
     fn answers(addresses: &[SocketAddr], ids: &str) -> Vec<Answer> {
         let answer = |(address, id): (&SocketAddr, char)| {
             let member = Member::from(Address::from(*address));
@@ -158,10 +165,10 @@ mod tests {
             report.state = if report.up { State::Follower } else { State::NoAnswer };
             let conf = || SeenConf { server_id: id.to_string(), ..SeenConf::default() };
             report.conf = id.is_ascii_digit().then(|| Arc::new(conf()));
-            let asked = Asked {
+            let asked = Query {
                 member,
                 memory: Arc::new(Memory::default()),
-                place: Found::ByName,
+                place: Location::ByName,
                 head_start: 0.0,
                 sent: OnceLock::new(),
             };
@@ -170,7 +177,7 @@ mod tests {
         addresses.iter().zip(ids.chars()).map(answer).collect()
     }
 
-    /// Two rounds: the members of each, and whether the other family was asked in a third.
+    /// Runs two rounds; returns the members of each, and whether a third would query the other family.
     fn rounds(v4: &[&str], v4_ids: &str, v6: &[&str], v6_ids: &str) -> (Vec<String>, bool) {
         let mut families = Families::default();
         let name: Arc<str> = "zk:2181".into();
@@ -210,11 +217,11 @@ mod tests {
             ("---", "123", &V6, false),
             ("???", "???", &V4, false),
             ("???", "---", &V4, false),
-            // One server is down, whatever the family.
+            // One server is down in both families.
             ("12-", "12-", &V4, true),
             ("12-", "---", &V4, true),
             ("---", "12-", &V6, true),
-            // Server 3 answers at its other address alone.
+            // Server 3 replies only at its other address.
             ("12-", "123", &V6, false),
             ("12-", "--3", &["10.0.0.1:2181", "10.0.0.2:2181", "[fd00::3]:2181"], true),
             ("---", "---", &V4, true),
@@ -231,9 +238,21 @@ mod tests {
         assert_eq!((seen.len(), asks), (3, false));
         let (seen, _) = rounds(&V4, "123", &V6[..1], "4");
         assert_eq!(seen, [&V4[..], &V6[..1]].concat());
-        // A standalone server behind both is one.
+        // A standalone server behind both families is one member.
         assert_eq!(rounds(&V4[..1], "0", &V6[..1], "0").0, V4[..1]);
         assert_eq!(rounds(&V4[..1], "?", &V6[..1], "?").0, V4[..1]);
+    }
+
+    #[test]
+    fn the_other_family_is_queried_again_when_an_address_falls_silent() {
+        let (mut families, name) = (Families::default(), Arc::from("zk:2181"));
+        let all = addresses(&[&V4[..], &V6[..]].concat());
+        families.note(&name, false, all.clone());
+        assert!(families.part(&name, &all).others.is_empty());
+        families.reopen(&addresses(&["10.0.0.9:2181"]));
+        assert!(families.part(&name, &all).others.is_empty());
+        families.reopen(&addresses(&V4[..1]));
+        assert_eq!(families.part(&name, &all).others, addresses(&V6));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How long the leader of an ensemble is not seen, or leads without a majority: what a single scrape cannot tell.
+//! How long the leader of an ensemble has not been visible, or has led without a majority; this needs several scrapes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,32 +9,35 @@ use tokio::time::Instant;
 use super::report::{EnsembleReport, MemberReport, State};
 use crate::ensemble::{Known, LastLeader};
 
-/// Of one ensemble; bounded by its members.
+/// State of one ensemble; bounded by its members.
 #[derive(Clone, Debug, Default)]
 pub struct LeaderWatch {
-    /// Since when members follow a leader while none answers and no further member falls silent.
+    /// Start of the period in which members follow a leader, none replies as leader, and no further member became
+    /// silent.
     unseen: Option<Instant>,
-    /// The members that were silent last.
+    /// Members that were silent in the last scrape.
     silent: BTreeSet<Arc<str>>,
-    /// Since when the leader leads while it counts fewer than a majority.
+    /// Start of the period in which the leader reports fewer synced voters than a majority.
     short: Option<Instant>,
 }
 
 impl LeaderWatch {
-    /// Takes what a scrape shows, and says since when it is so.
-    pub fn note(&mut self, known: &mut Known, report: &EnsembleReport, now: Instant) {
-        let leader = report.members.iter().find(|member| member.state == State::Leader);
-        let followed = report.members.iter().any(follows);
-        // The leader that members followed so far may be the one that has just fallen silent.
+    /// Records the result of a scrape, and updates the durations in `known`. `strangers` are members of another ensemble.
+    pub fn note(&mut self, known: &mut Known, report: &EnsembleReport, strangers: &[usize], now: Instant) {
+        let own = report.members.iter().enumerate().filter(|(place, _)| !strangers.contains(place));
+        let own: Vec<&MemberReport> = own.map(|(_, member)| member).collect();
+        let leader = own.iter().copied().find(|member| member.state == State::Leader);
+        let followed = own.iter().copied().any(follows);
+        // The leader may be the member that has just become silent, so the period restarts.
         let silent: BTreeSet<_> =
-            report.members.iter().filter(|member| !member.up).map(|member| Arc::clone(&member.name)).collect();
+            own.iter().filter(|member| !member.up).map(|member| Arc::clone(&member.name)).collect();
         if !silent.is_subset(&self.silent) {
             self.unseen = None;
         }
         self.silent = silent;
         known.unseen = lasts(&mut self.unseen, leader.is_none() && followed, now);
         known.short = lasts(&mut self.short, leader.and_then(counts_few) == Some(true), now);
-        known.leader = last_leader(report).or_else(|| known.leader.take());
+        known.leader = last_leader(&own).or_else(|| known.leader.take());
     }
 }
 
@@ -47,23 +50,23 @@ fn follows(member: &MemberReport) -> bool {
     matches!(member.state, State::Follower | State::Observer)
 }
 
-/// Whether a leader counts fewer in sync than a majority.
+/// Whether a leader reports fewer synced voters than a majority.
 fn counts_few(leader: &MemberReport) -> Option<bool> {
     let synced = leader.count("synced_followers")?;
     Some(synced.saturating_add(1) < leader.count("quorum_size")? / 2 + 1)
 }
 
-/// The leader, if it is seen: it answers, or is the only member that does not follow and says that it does not serve.
-fn last_leader(report: &EnsembleReport) -> Option<LastLeader> {
-    let members = &report.members;
+/// The leader, if visible: a member that replies as leader, or the only member that does not follow and is not serving.
+fn last_leader(members: &[&MemberReport]) -> Option<LastLeader> {
+    let members = || members.iter().copied();
     let last = |member: &MemberReport, epoch: Option<u64>, serves_no_clients: bool| {
         Some(LastLeader { member: Arc::clone(&member.name), epoch: epoch?, serves_no_clients })
     };
-    if let Some(leader) = members.iter().find(|member| member.state == State::Leader) {
+    if let Some(leader) = members().find(|member| member.state == State::Leader) {
         return last(leader, leader.epoch(), false);
     }
-    let epoch = members.iter().filter(|member| follows(member)).filter_map(MemberReport::epoch).max();
-    let mut others = members.iter().filter(|member| !follows(member));
+    let epoch = members().filter(|member| follows(member)).filter_map(MemberReport::epoch).max();
+    let mut others = members().filter(|member| !follows(member));
     let only = others.next().filter(|_| others.next().is_none())?;
     (only.state == State::NotServing).then(|| last(only, epoch, true)).flatten()
 }
@@ -93,17 +96,22 @@ mod tests {
         let (mut watch, mut known, mut now) = (LeaderWatch::default(), Known::default(), Instant::now());
         let mut after = |seconds: u64, states: &[(State, bool)]| {
             now += Duration::from_secs(seconds);
-            watch.note(&mut known, &report(states), now);
+            watch.note(&mut known, &report(states), &[], now);
             (known.unseen.map(|time| time.as_secs()), known.leader.as_ref().map(|last| last.member.to_string()))
         };
         let third = || Some("zk-2:2181".to_owned());
         assert_eq!(after(0, &[FOLLOWS, FOLLOWS, HIDES]), (Some(0), third()));
         assert_eq!(after(30, &[FOLLOWS, FOLLOWS, HIDES]), (Some(30), third()));
-        // It may hang now: the time begins again, and goes on while it stays so.
+        // The leader may hang now: the period restarts, and continues while nothing changes.
         assert_eq!(after(1, &[FOLLOWS, FOLLOWS, SILENT]), (Some(0), third()));
         assert_eq!(after(4, &[FOLLOWS, FOLLOWS, SILENT]), (Some(4), third()));
         assert_eq!(after(1, &[FOLLOWS, FOLLOWS, HIDES]), (Some(5), third()));
-        // No followers, or a leader answers: no leader is missing.
+        // A leader of another ensemble that is listed by mistake does not count.
+        let (mut other, mut own) = (LeaderWatch::default(), Known::default());
+        let mixed = report(&[FOLLOWS, FOLLOWS, HIDES, (State::Leader, true)]);
+        other.note(&mut own, &mixed, &[3], Instant::now());
+        assert_eq!((own.unseen, own.leader.map(|last| last.member.to_string())), (Some(Duration::ZERO), third()));
+        // No followers, or a visible leader: no leader is missing.
         assert_eq!(after(1, &[HIDES, HIDES, SILENT]), (None, third()));
         assert_eq!(after(1, &[FOLLOWS, (State::Leader, true), SILENT]), (None, Some("zk-1:2181".into())));
     }

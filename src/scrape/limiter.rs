@@ -1,13 +1,14 @@
-//! Bounds the connections to members that are open at once, and paces new ones.
+//! Limits the number of open connections to members, and the rate of new ones.
 //!
-//! A command takes a slot before it connects and keeps it until its reply is there or its deadline has passed: it is
-//! never dropped for another one. There are as many slots as the descriptors allow, so normally every command has its slot
-//! at once and silent members simply hold theirs. Where slots are short, the order decides: members that have waited
-//! longest first, members that were silent last. A command without a slot says nothing about its member.
+//! A command acquires a slot before it connects and keeps it until the reply is complete or its deadline has passed; it
+//! is never preempted. The number of slots depends on the file descriptor limit, so normally every command has a slot
+//! immediately and silent members keep theirs. If slots are short, priority decides: members queried longest ago come
+//! first, members that were silent in their last query come last. A command without a slot is no evidence about its
+//! member.
 //!
 //! ```text
-//! acquire ──▶ waiting (by priority) ──▶ slot ──▶ paced ──▶ connect, ask, read ──▶ slot dropped ──▶ next in line
-//!                  └── deadline ──▶ no slot: unknown, asked first the next time
+//! acquire ──▶ waiting (by priority) ──▶ slot ──▶ paced ──▶ connect, send, read ──▶ slot dropped ──▶ next in queue
+//!                  └── deadline ──▶ no slot: unknown, first in the queue next time
 //! ```
 
 use std::collections::BTreeMap;
@@ -17,19 +18,19 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-/// Time between two connects once a burst is used up: 10 000 a second.
+/// Interval between two connects after a burst: 10 000 per second.
 const CONNECT_GAP: Duration = Duration::from_micros(100);
 
-/// Connects that may leave at once: less than the queue of a network card or the kernel's backlog on loopback holds.
+/// Maximum burst of connects; below the queue length of network cards and the kernel's loopback backlog.
 const CONNECT_BURST: u32 = 256;
 
-/// Where slots are short, all commands of a scrape line up for so long before the first is let through.
+/// If slots are short, all commands of a scrape enter the queue during this time before the first slot is granted.
 const LINE_UP: Duration = Duration::from_millis(5);
 
-/// For so long after a command found no slot, slots count as short.
+/// How long slots count as short after a command found none.
 const SHORT_FOR: Duration = Duration::from_mins(10);
 
-/// The open connections of all scrapes, or of all probes.
+/// The connection limit of all scrapes, or of all probes.
 #[derive(Debug)]
 pub(super) struct ConnectionLimiter {
     max: usize,
@@ -42,24 +43,24 @@ struct Queue {
     open: usize,
     waiting: BTreeMap<(Priority, u64), oneshot::Sender<Slot>>,
     arrivals: u64,
-    /// When a command found no slot last.
+    /// When a command last found no slot.
     short_at: Option<Instant>,
 }
 
-/// The order in which waiting commands get a slot: the smallest first.
+/// Queue order of waiting commands; the smallest is first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Priority {
-    /// Its member kept a connection to the deadline when it was asked last.
+    /// The member kept a connection until the deadline in its last query.
     pub(super) silent: bool,
-    /// When it was asked last; never is earliest.
+    /// Time of its last query; `None` sorts first.
     pub(super) asked: Option<Instant>,
 }
 
-/// The right to one open connection.
+/// Permit for one open connection.
 #[derive(Debug)]
 pub(super) struct Slot(Option<Arc<ConnectionLimiter>>);
 
-/// A place in the queue, left when dropped.
+/// Entry in the queue; removed on drop.
 struct Place<'l> {
     limiter: &'l ConnectionLimiter,
     key: (Priority, u64),
@@ -74,7 +75,7 @@ impl ConnectionLimiter {
         self.max
     }
 
-    /// A slot, and the permission to connect now; `None` where there is none before the deadline.
+    /// Waits for a slot and for permission to connect; `None` if the deadline passes first.
     pub(super) async fn acquire(self: &Arc<Self>, priority: Priority, deadline: Instant) -> Option<Slot> {
         let (grant, slot) = oneshot::channel();
         let (place, short) = {
@@ -104,7 +105,7 @@ impl ConnectionLimiter {
         slot
     }
 
-    /// Waits until the next connect may leave; `false` where that is not before the deadline.
+    /// Waits for the next permitted connect; `false` if that is after the deadline.
     async fn pace(&self, deadline: Instant) -> bool {
         let now = Instant::now();
         let at = {
@@ -120,19 +121,19 @@ impl ConnectionLimiter {
         at.max(now) < deadline
     }
 
-    /// Gives free slots to those that wait.
+    /// Grants free slots to waiting commands.
     fn grant(self: &Arc<Self>, queue: &mut Queue) {
         while queue.open < self.max {
             let Some((_, waiting)) = queue.waiting.pop_first() else { return };
             match waiting.send(Slot(Some(Arc::clone(self)))) {
                 Ok(()) => queue.open += 1,
-                // The scrape was dropped. The slot was never given, so it must not be returned.
+                // The scrape was dropped. The slot was never counted as open, so it must not be returned.
                 Err(mut slot) => slot.0 = None,
             }
         }
     }
 
-    /// A panic elsewhere leaves the queue whole.
+    /// A panic leaves the queue consistent.
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,7 +166,7 @@ mod tests {
         Instant::now() + SILENT
     }
 
-    /// Commands that hold their slot for some time; the numbers of those that got one, in order.
+    /// Runs commands that keep their slot for a given time; returns the indices of those that got one, in order.
     async fn ask(limiter: &Arc<ConnectionLimiter>, commands: &[(Priority, Duration)]) -> Vec<usize> {
         let (deadline, mut asked) = (deadline(), JoinSet::new());
         let order = Arc::new(Mutex::new(Vec::new()));
@@ -198,7 +199,7 @@ mod tests {
         let early = Instant::now();
         sleep(Duration::from_millis(5)).await;
         let late = Instant::now();
-        // Only where slots were short before do all line up first.
+        // All commands enter the queue first only if slots were short before.
         ask(&limiter, &[(Priority::default(), SILENT); 2]).await;
         let at = |silent, asked| (Priority { silent, asked }, Duration::from_millis(1));
         let order =
@@ -238,7 +239,7 @@ mod tests {
         let mut left: Vec<_> = left.join_all().await.into_iter().flatten().map(|(time, _)| time).collect();
         left.sort_unstable();
         assert_eq!(left.len(), 2000);
-        // Never faster than the rate; how much slower is up to the machine.
+        // Never faster than the rate; slower is possible on a busy machine.
         for (number, time) in left.iter().enumerate().skip(CONNECT_BURST as usize) {
             let earliest = CONNECT_GAP * (u32::try_from(number).unwrap() - CONNECT_BURST);
             assert!(*time + Duration::from_millis(1) >= earliest, "connect {number} after {time:?}");

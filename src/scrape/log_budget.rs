@@ -1,14 +1,14 @@
-//! How many lines one subject may write to the log: some at once, then one in a while.
+//! Rate limit for log lines about one subject: a burst, then one line per interval.
 //!
-//! A member that lies, and the members that it names, can change what is told of them at every scrape. What is over the
-//! budget is counted, and the next line that is within it has the count.
+//! A misbehaving member, and the members that it reports, can change at every scrape. Suppressed lines are counted; the
+//! next permitted line contains their number.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A bucket of lines that fills up again.
+/// Token bucket for log lines.
 #[derive(Debug)]
 pub(super) struct LogBudget {
     burst: u32,
@@ -19,28 +19,28 @@ pub(super) struct LogBudget {
 #[derive(Debug)]
 struct Bucket {
     left: u32,
-    /// When the last line came back.
+    /// When the last token was added.
     filled: Instant,
     suppressed: u64,
 }
 
 impl LogBudget {
-    /// Of one member: what is told of an honest one is rare.
+    /// Budget of one member; a healthy member logs rarely.
     pub(super) fn of_member() -> Self {
         Self::new(12, Duration::from_secs(30))
     }
 
-    /// Of an ensemble and its discovered members together: all members of a site may fail at one moment.
+    /// Shared budget of an ensemble and its discovered members; all members of a site may fail at once.
     pub(super) fn of_ensemble() -> Self {
         Self::new(300, Duration::from_secs(2))
     }
 
-    /// `burst` lines at once, and one more after each `every`.
+    /// `burst` lines at once, then one line per `every`.
     fn new(burst: u32, every: Duration) -> Self {
         Self { burst, every, bucket: Mutex::new(Bucket { left: burst, filled: Instant::now(), suppressed: 0 }) }
     }
 
-    /// Whether a line may be written now; then how many were not since the last one.
+    /// Takes a token if one is available; returns the number of lines suppressed since the last one.
     pub(super) fn take(&self, now: Instant) -> Option<u64> {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let back = now.duration_since(bucket.filled).as_nanos() / self.every.as_nanos().max(1);

@@ -1,4 +1,4 @@
-//! One member in one scrape: its commands asked side by side, each within the same deadline.
+//! Scrapes one member: sends its commands concurrently, with a common deadline.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,77 +8,78 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::addresses::{Attempt, Pending, first_reply};
-use super::beyond;
 use super::limiter::ConnectionLimiter;
 use super::memory::{Memory, Who};
-use super::reading::{Heard, Reading, Replies};
+use super::probes;
+use super::reading::{ParsedReply, Reading, Replies};
 use super::report::MemberReport;
 use super::transcript::{Question, Transcript};
 use crate::config::{Command, Limits};
 use crate::ensemble::{Ensemble, Member};
 use crate::wire::{self, Client, Exchange, Failure, Limit, Reason};
 
-/// What every question of a scrape shares.
+/// Context shared by all queries of a scrape.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms<'a> {
+pub(super) struct ScrapeContext<'a> {
     pub(super) client: &'a Client,
     pub(super) connections: &'a Arc<ConnectionLimiter>,
     pub(super) limits: Limits,
     pub(super) begun: Instant,
     pub(super) deadline: Instant,
-    /// With less time than this, a missing answer says nothing about the member.
+    /// With less time than this, a missing reply is no evidence about the member.
     pub(super) fair: Duration,
     pub(super) reading: Reading,
-    /// Set by the first reply of whomever.
+    /// Set by the first reply of any member.
     pub(super) replied: &'a AtomicBool,
+    /// Whether this round reads data digests.
+    pub(super) digests: bool,
     /// Transcript of every command, if requested.
     pub(super) transcript: Option<&'a Transcript>,
 }
 
-/// A member that allows this few connections of one address gets its commands one after the other.
+/// Commands are sent one after the other if a member allows at most this many connections per address.
 const FEW_CONNECTIONS: u64 = 4;
 
-/// A timer that fires so late after the deadline shows that the exporter had no CPU.
+/// A timer that fires this late shows that the exporter was starved of CPU.
 const STARVED: Duration = Duration::from_millis(250);
 
-/// One member to be asked: who, what is remembered of it, where it is.
+/// A member to query: its state and location.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct Query {
     pub(super) member: Member,
     pub(super) memory: Arc<Memory>,
-    pub(super) place: Found,
+    pub(super) place: Location,
     /// See [`Memory::remember_conf`].
     pub(super) head_start: f64,
-    /// When its first connect left, once it did.
+    /// When its first connection was started.
     pub(super) sent: OnceLock<Instant>,
 }
 
-/// Where a member is.
+/// Location of a member.
 #[derive(Clone, Debug)]
-pub(super) enum Found {
-    /// Wherever its address resolves to.
+pub(super) enum Location {
+    /// The addresses its name resolves to.
     ByName,
-    /// At these addresses and nowhere else.
+    /// These addresses only.
     At(Vec<SocketAddr>),
-    /// Nowhere: its name is gone.
+    /// Unknown: its name no longer resolves.
     Lost(Failure),
 }
 
-impl Asked {
+impl Query {
     async fn addresses(&self, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
         let mut found = match &self.place {
-            Found::At(addresses) => return Ok(addresses.clone()),
-            Found::Lost(failure) => return Err(failure.clone()),
-            Found::ByName => self.resolved(deadline).await?,
+            Location::At(addresses) => return Ok(addresses.clone()),
+            Location::Lost(failure) => return Err(failure.clone()),
+            // These are the addresses that are connected to: the name is not resolved again.
+            Location::ByName => self.resolved(deadline).await?,
         };
-        // What is left are the addresses that are connected to: the name is not resolved again.
-        found.retain(|address| self.member.reach.allows(address.ip()));
         if found.is_empty() {
-            let detail = "a discovered name leads to loopback, link-local, multicast or unspecified addresses only; \
-                          if it is meant, add it to the members of the configuration";
-            return Err(Failure::new(Reason::Dns, detail));
+            let detail = "a discovered name resolves to loopback, link-local, multicast or unspecified addresses only: \
+                          add it to the members of the configuration if that is intended";
+            return Err(Failure::limited(Limit::Address, detail));
         }
-        // The one that replied last comes first: another one that is silent costs its time only once.
+        // The address that replied last comes first, so that a silent one costs its delay only once.
         let last = self.memory.replied_at();
         if let Some(place) = found.iter().position(|address| Some(*address) == last) {
             found[..=place].rotate_right(1);
@@ -86,15 +87,18 @@ impl Asked {
         Ok(found)
     }
 
-    /// All addresses of the member, those of the first name first; each name has its share of the time.
+    /// All addresses that the member's names resolve to, those of the first name first; each name has a share of the
+    /// time.
     async fn resolved(&self, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
         let names = 1 + self.member.others.len();
         let (mut found, mut last) = (Vec::new(), None);
-        for (tried, address) in std::iter::once(&self.member.address).chain(&self.member.others).enumerate() {
+        let others = self.member.others.iter().map(|(address, reach)| (address, *reach));
+        let all = std::iter::once((&self.member.address, self.member.reach)).chain(others);
+        for (tried, (address, reach)) in all.enumerate() {
             let left = deadline.saturating_duration_since(Instant::now());
             let shares = u32::try_from(names - tried).unwrap_or(u32::MAX);
             match wire::resolve(address, Instant::now() + left / shares).await {
-                Ok(addresses) => found.extend(addresses),
+                Ok(addresses) => found.extend(addresses.into_iter().filter(|address| reach.allows(address.ip()))),
                 Err(failure) => last = last.or(Some(failure)),
             }
         }
@@ -104,37 +108,41 @@ impl Asked {
         }
     }
 
-    /// The name that its certificate must have.
+    /// The expected name in its certificate.
     fn host(&self) -> &str {
         self.member.host.as_deref().unwrap_or(self.member.address.host())
     }
 }
 
-/// Asks one member and reports it; a dead one is reported too. Also whether it told its `conf` this time.
-pub(super) async fn scrape(ensemble: &Ensemble, asked: &Asked, terms: Terms<'_>) -> (MemberReport, bool) {
+/// Scrapes one member; a failed member has a report as well. Also returns whether its `conf` was read in this scrape.
+pub(super) async fn scrape(ensemble: &Ensemble, asked: &Query, terms: ScrapeContext<'_>) -> (MemberReport, bool) {
     let (member, memory) = (&asked.member, &*asked.memory);
     let module = &ensemble.module;
     let wanted = |command| module.commands.contains(&command);
+    let mut ip = None;
     let (host, replies) = match asked.addresses(terms.deadline).await {
         Err(failure) => {
-            let failed = |command: Command| wanted(command).then(|| Heard::failed(failure.clone()));
+            let failed = |command: Command| wanted(command).then(|| ParsedReply::failed(failure.clone()));
             (None, Replies { mntr: failed(Command::Mntr), srvr: failed(Command::Srvr), ..Replies::default() })
         }
         Ok(addresses) => {
             let commands = commands(ensemble, asked, &addresses, terms);
-            if module.extras.host {
-                let dirs = beyond::dirs(memory.conf().as_deref());
+            let read = if module.probes.host {
+                let dirs = probes::dirs(memory.conf().as_deref());
                 tokio::join!(memory.host.read(&addresses, dirs, terms.deadline), commands)
             } else {
                 (None, commands.await)
-            }
+            };
+            let replied_at = if let [only] = *addresses { Some(only) } else { memory.replied_at() };
+            ip = replied_at.filter(|address| addresses.contains(address)).map(|address| address.ip().to_canonical());
+            read
         }
     };
     let who = Who { ensemble: &ensemble.name, member: &member.name };
     let mut told = false;
-    let asked_conf = |heard: &&Heard| heard.failure.as_ref().is_none_or(|failure| failure.limit.is_none());
+    let asked_conf = |heard: &&ParsedReply| heard.failure.as_ref().is_none_or(|failure| failure.limit.is_none());
     if let Some(heard) = replies.conf.as_ref().filter(asked_conf) {
-        // A member that is cut off from the quorum leaves the membership out of its `conf`.
+        // The `conf` of a member that is cut off from the quorum lacks the membership.
         let conf = heard.conf().filter(|conf| conf.membership.is_some() || !replies.is_read_only());
         if let Some(conf) = conf {
             memory.note_unreadable(who, conf);
@@ -142,8 +150,8 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Asked, terms: Terms<'_>)
         memory.remember_conf(terms.begun, asked.head_start, conf);
         told = conf.is_some();
     }
-    if replies.admin_stands_in() && replies.mntr.as_ref().is_some_and(Heard::is_refused) {
-        memory.note_admin(who);
+    if let Some(source) = replies.replacement().filter(|_| replies.mntr.as_ref().is_some_and(ParsedReply::is_refused)) {
+        memory.note_replacement(who, source);
     }
     let failures_total = memory.note(who, replies.failures());
     let duration = replies.duration();
@@ -154,15 +162,16 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Asked, terms: Terms<'_>)
     }
     memory.note_life(report.state, report.count("packets_received"));
     let samples = match &host {
-        // The kernel's word on a process is newer than the process's own, and there must be one.
-        Some(host) => report.samples.overlaid(&beyond::of_host(host)),
+        // Process metrics of the kernel are more recent than those of the process, and each series must be unique.
+        Some(host) => report.samples.overlaid(&probes::of_host(host)),
         None => report.samples,
     };
-    (MemberReport { samples, failures_total, duration, ..report }, told)
+    let ip = ip.filter(|_| report.up);
+    (MemberReport { samples, failures_total, duration, ip, ..report }, told)
 }
 
-/// Asks every command that is wanted.
-async fn commands(ensemble: &Ensemble, asked: &Asked, addresses: &[SocketAddr], terms: Terms<'_>) -> Replies {
+/// Sends every enabled command.
+async fn commands(ensemble: &Ensemble, asked: &Query, addresses: &[SocketAddr], terms: ScrapeContext<'_>) -> Replies {
     let wanted = |command| ensemble.module.commands.contains(&command);
     let memory = &asked.memory;
     let ask = async |command: Command, wanted: bool| {
@@ -171,25 +180,39 @@ async fn commands(ensemble: &Ensemble, asked: &Asked, addresses: &[SocketAddr], 
     let mntr = ask(Command::Mntr, wanted(Command::Mntr));
     let srvr = ask(Command::Srvr, wanted(Command::Srvr));
     let conf = ask(Command::Conf, wanted(Command::Conf) && memory.conf_is_due(Instant::now()));
-    // Only where `mntr` says nothing of a member that may well lead (`leaderServes=no`): the AdminServer costs the member
-    // more than the command does.
+    // HTTP is more expensive for the member than a command, so it is used only if `mntr` has no metrics. A member that
+    // does not serve may be the leader (`leaderServes=no`), which only the AdminServer reports.
     let figures = async {
         let mntr = mntr.await;
-        let says_nothing = mntr.as_ref().is_some_and(|heard| heard.is_refused() || heard.is_not_serving());
-        let monitor = ask(Command::Monitor, says_nothing && terms.client.has_admin()).await;
-        (mntr, monitor)
+        let has_none = mntr.as_ref().is_none_or(|heard| heard.is_refused() || heard.is_not_serving());
+        let not_serving = mntr.as_ref().is_some_and(ParsedReply::is_not_serving);
+        let order = [Command::Native, Command::Monitor];
+        let [first, second] = if not_serving { [order[1], order[0]] } else { order };
+        let one = ask(first, has_none && terms.client.has(first)).await;
+        let enough = one.as_ref().is_some_and(ParsedReply::is_whole);
+        let other = ask(second, has_none && !enough && terms.client.has(second)).await;
+        let (native, monitor) = if not_serving { (other, one) } else { (one, other) };
+        (mntr, native, monitor)
+    };
+    let digests = async {
+        let hash = ask(Command::Hash, terms.digests).await;
+        let is_refused = hash.as_ref().is_some_and(ParsedReply::is_refused);
+        let admin_hash = ask(Command::AdminHash, is_refused && terms.client.has(Command::AdminHash)).await;
+        (hash, admin_hash)
     };
     if memory.conf().and_then(|conf| conf.max_client_connections).is_some_and(is_few) {
-        let (mntr, monitor) = figures.await;
-        Replies { mntr, monitor, srvr: srvr.await, conf: conf.await }
+        let (mntr, native, monitor) = figures.await;
+        let (srvr, conf) = (srvr.await, conf.await);
+        let (hash, admin_hash) = digests.await;
+        Replies { mntr, native, monitor, srvr, conf, hash, admin_hash }
     } else {
-        let ((mntr, monitor), srvr, conf) = tokio::join!(figures, srvr, conf);
-        Replies { mntr, monitor, srvr, conf }
+        let ((mntr, native, monitor), srvr, conf, (hash, admin_hash)) = tokio::join!(figures, srvr, conf, digests);
+        Replies { mntr, native, monitor, srvr, conf, hash, admin_hash }
     }
 }
 
-/// The last transaction of a member as it is now, where it says so whole.
-pub(super) async fn zxid(asked: &Asked, terms: Terms<'_>) -> Option<u64> {
+/// The current zxid of a member, from a complete `srvr` reply.
+pub(super) async fn zxid(asked: &Query, terms: ScrapeContext<'_>) -> Option<u64> {
     let addresses = asked.addresses(terms.deadline).await.ok()?;
     ask_once(asked, &addresses, Command::Srvr, terms).await.zxid()
 }
@@ -198,8 +221,8 @@ fn is_few(connections: u64) -> bool {
     (1..=FEW_CONNECTIONS).contains(&connections)
 }
 
-/// Asks a command, and once more where the reply was cut and time is left.
-async fn ask_whole(asked: &Asked, addresses: &[SocketAddr], command: Command, terms: Terms<'_>) -> Heard {
+/// Sends a command, and repeats it once if the reply was truncated and time is left.
+async fn ask_whole(asked: &Query, addresses: &[SocketAddr], command: Command, terms: ScrapeContext<'_>) -> ParsedReply {
     let first = ask_once(asked, addresses, command, terms).await;
     let cut = first.failure.as_ref().is_some_and(|failure| failure.reason == Reason::Truncated);
     if cut && Instant::now() < terms.deadline {
@@ -211,9 +234,9 @@ async fn ask_whole(asked: &Asked, addresses: &[SocketAddr], command: Command, te
     first
 }
 
-async fn ask_once(asked: &Asked, addresses: &[SocketAddr], command: Command, terms: Terms<'_>) -> Heard {
+async fn ask_once(asked: &Query, addresses: &[SocketAddr], command: Command, terms: ScrapeContext<'_>) -> ParsedReply {
     let begun = Instant::now();
-    let attempt = if addresses.len() == 1 || command == Command::Monitor {
+    let attempt = if addresses.len() == 1 || command.is_http() {
         ask_at(asked, addresses, command, terms).await
     } else {
         let ask = |address| -> Pending<'_> { Box::pin(ask_at(asked, address, command, terms)) };
@@ -227,7 +250,7 @@ async fn ask_once(asked: &Asked, addresses: &[SocketAddr], command: Command, ter
     let exchange = blame(exchange, waited, terms);
     let transcript = terms.transcript;
     let question = transcript.map(|_| Question::new(&asked.member.name, command, addresses, &exchange, begun));
-    let heard = Heard::new(command, exchange, terms.reading).lasting(took);
+    let heard = ParsedReply::new(command, exchange, terms.reading).lasting(took);
     if let (Some(transcript), Some(mut question)) = (transcript, question) {
         question.failure.clone_from(&heard.failure);
         transcript.note(question);
@@ -235,8 +258,8 @@ async fn ask_once(asked: &Asked, addresses: &[SocketAddr], command: Command, ter
     heard
 }
 
-/// Takes a slot and asks there. Of several addresses, the next one is asked where one refuses.
-async fn ask_at(asked: &Asked, addresses: &[SocketAddr], command: Command, terms: Terms<'_>) -> Attempt {
+/// Acquires a slot and sends the command. If one of several addresses refuses the connection, the next one is tried.
+async fn ask_at(asked: &Query, addresses: &[SocketAddr], command: Command, terms: ScrapeContext<'_>) -> Attempt {
     let begun = Instant::now();
     let slot = terms.connections.acquire(asked.memory.priority(), terms.deadline).await;
     let sent = Instant::now();
@@ -257,16 +280,18 @@ async fn ask_at(asked: &Asked, addresses: &[SocketAddr], command: Command, terms
     Attempt { exchange, address, waited, sent }
 }
 
-async fn exchange(asked: &Asked, addresses: &[SocketAddr], command: Command, terms: Terms<'_>) -> Exchange {
+async fn exchange(asked: &Query, addresses: &[SocketAddr], command: Command, terms: ScrapeContext<'_>) -> Exchange {
     let (client, host, cap) = (terms.client, asked.host(), terms.limits.reply_bytes);
     match command {
-        Command::Monitor => client.monitor(host, addresses, terms.deadline, cap).await.unwrap_or_default(),
+        command if command.is_http() => {
+            client.get(host, addresses, command, terms.deadline, cap).await.unwrap_or_default()
+        }
         command => client.ask(host, addresses, command, terms.deadline, cap).await,
     }
 }
 
-/// Whether a command that found no slot waited for one, or came when the time was over.
-fn no_slot(terms: Terms<'_>, waited: Duration) -> Failure {
+/// Whether a command without a slot waited for one, or was started too late.
+fn no_slot(terms: ScrapeContext<'_>, waited: Duration) -> Failure {
     if waited < terms.fair {
         return too_late(terms);
     }
@@ -278,7 +303,7 @@ fn no_slot(terms: Terms<'_>, waited: Duration) -> Failure {
     Failure::limited(Limit::Sockets, detail)
 }
 
-fn too_late(terms: Terms<'_>) -> Failure {
+fn too_late(terms: ScrapeContext<'_>) -> Failure {
     let detail = format!(
         "less than {} ms were left for an answer; raise scrape_timeout or the module's timeout",
         terms.fair.as_millis()
@@ -286,8 +311,8 @@ fn too_late(terms: Terms<'_>) -> Failure {
     Failure::limited(Limit::Deadline, detail)
 }
 
-/// Takes the blame for an answer that is missing because the exporter left too little time for it.
-fn blame(exchange: Exchange, waited: Duration, terms: Terms<'_>) -> Exchange {
+/// Attributes a missing reply to the exporter if it left too little time for it.
+fn blame(exchange: Exchange, waited: Duration, terms: ScrapeContext<'_>) -> Exchange {
     let Some(since) = exchange.unanswered_since else { return exchange };
     let failure = if terms.deadline.elapsed() > STARVED {
         Failure::limited(Limit::Cpu, "the exporter had no CPU to read the answer in time; give it more")
@@ -299,4 +324,28 @@ fn blame(exchange: Exchange, waited: Duration, terms: Terms<'_>) -> Exchange {
         too_late(terms)
     };
     Exchange { failure: Some(failure), ..exchange }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Address, Reach};
+
+    #[tokio::test]
+    async fn each_address_of_a_member_is_judged_by_who_named_it() {
+        let address = |text: &str| text.parse::<Address>().expect("an address");
+        let found = async |reach, others: &[(&str, Reach)]| {
+            let others = others.iter().map(|(text, reach)| (address(text), *reach)).collect();
+            let member = Member { others, reach, ..Member::from(address("127.0.0.1:1")) };
+            let (memory, place) = (Arc::default(), Location::ByName);
+            let asked = Query { member, memory, place, head_start: 0.0, sent: OnceLock::new() };
+            let found = asked.addresses(Instant::now() + Duration::from_secs(5)).await;
+            found.map_err(|failure| failure.reason).map(|found| found.iter().map(SocketAddr::port).collect::<Vec<_>>())
+        };
+        let around = [("169.254.169.254:2", Reach::Discovered), ("10.0.0.1:3", Reach::Discovered)];
+        assert_eq!(found(Reach::Configured, &around).await, Ok(vec![1, 3]));
+        assert_eq!(found(Reach::Discovered, &around).await, Ok(vec![3]));
+        assert_eq!(found(Reach::Discovered, &[("127.0.0.1:2", Reach::Configured)]).await, Ok(vec![2]));
+        assert_eq!(found(Reach::Discovered, &around[..1]).await, Err(Reason::Limit));
+    }
 }

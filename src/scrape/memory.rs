@@ -1,4 +1,4 @@
-//! What is remembered of one member between scrapes: its `conf`, its failures, what the log was told.
+//! State of one member that is kept between scrapes: its `conf`, its failures, and what was logged.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,35 +10,35 @@ use tokio::time::Instant;
 use super::limiter::Priority;
 use super::log_budget::LogBudget;
 use super::reading::{SeenConf, WHITELIST};
-use super::report::State;
+use super::report::{Source, State};
 use crate::config::Command;
 use crate::ensemble::Membership;
-use crate::host::Watch;
+use crate::host::HostReader;
 use crate::wire::{Failure, Reason};
 
-/// `conf` walks the data directory of the server: once a minute is enough for what hardly changes.
+/// `conf` reads the server's data directory and rarely changes, so it is queried once a minute.
 const CONF_EVERY: Duration = Duration::from_mins(1);
 
-/// A line of the log names no more servers than this.
+/// Maximum number of servers named in a log line.
 const MAX_LOGGED: usize = 10;
 
-/// Bounded: one entry a command and reason.
+/// State of a member. Bounded: one entry per command and reason.
 #[derive(Debug)]
 pub(super) struct Memory {
-    /// The process of a member on this host.
-    pub(super) host: Watch,
+    /// Reads the member's process on the local host.
+    pub(super) host: HostReader,
     inner: Mutex<Inner>,
-    /// Failures are for the one who asked, and no news for the log.
+    /// Failures are reported to the caller and not logged.
     quiet: bool,
     log: LogBudget,
-    /// Of all discovered members of an ensemble together, whose number and names a liar may change.
+    /// Shared budget of all discovered members of an ensemble, whose number and names are not trusted.
     shared_log: Option<Arc<LogBudget>>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            host: Watch::default(),
+            host: HostReader::default(),
             inner: Mutex::default(),
             quiet: false,
             log: LogBudget::of_member(),
@@ -51,31 +51,31 @@ impl Default for Memory {
 struct Inner {
     conf_asked: Option<Instant>,
     conf: Option<Arc<SeenConf>>,
-    /// What the member was doing last, and how many packets it had received.
+    /// Last state, and number of received packets.
     life: (Option<State>, Option<u64>),
-    /// Where it stands among the members that wait for a connection.
+    /// Priority when connections are short.
     priority: Priority,
-    /// Which of its addresses replied last, where it has several.
+    /// The address that replied last, if it has several.
     replied_at: Option<SocketAddr>,
     totals: BTreeMap<(Command, Reason), u64>,
-    /// The failures the log was told of last.
+    /// The last logged failures.
     told: BTreeMap<Command, Reason>,
     /// Whether the replacement of `mntr` by the AdminServer was logged.
-    told_of_admin: bool,
+    logged_replacement: bool,
 }
 
 impl Memory {
-    /// Of a member that is asked once.
+    /// State for a one-shot scrape.
     pub(super) fn of_one_scrape() -> Self {
         Self { quiet: true, ..Self::default() }
     }
 
-    /// Of a discovered member.
+    /// State of a discovered member.
     pub(super) fn of_discovered(log: &Arc<LogBudget>) -> Self {
         Self { shared_log: Some(Arc::clone(log)), ..Self::default() }
     }
 
-    /// Whether a line about the member may be written now, and how many were not.
+    /// Whether a line about the member may be logged; returns the number of suppressed lines.
     fn log_line(&self) -> Option<u64> {
         let now = Instant::now();
         let own = self.log.take(now)?;
@@ -83,22 +83,22 @@ impl Memory {
         Some(own + shared)
     }
 
-    /// A panic elsewhere leaves the data whole: every change is one assignment.
+    /// A panic leaves the data consistent: every change is a single assignment.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where it stands among the members that wait for a connection.
+    /// Priority when connections are short.
     pub(super) fn priority(&self) -> Priority {
         self.lock().priority
     }
 
-    /// Notes that it was asked in the scrape that began then. One that was not keeps its place before the others.
+    /// Records a query in the scrape that began at `begun`. A member that was not queried keeps its earlier priority.
     pub(super) fn note_asked(&self, begun: Instant, silent: bool) {
         self.lock().priority = Priority { silent, asked: Some(begun) };
     }
 
-    /// Which of its addresses replied last, where it has several.
+    /// The address that replied last, if it has several.
     pub(super) fn replied_at(&self) -> Option<SocketAddr> {
         self.lock().replied_at
     }
@@ -107,7 +107,7 @@ impl Memory {
         self.lock().replied_at = Some(address);
     }
 
-    /// Tells the log, once for each of its forms, of a membership with lines that cannot be read.
+    /// Logs a membership with unreadable lines, once for each set of unreadable ids.
     pub(super) fn note_unreadable(&self, who: Who<'_>, seen: &SeenConf) {
         let ids = |conf: &SeenConf| -> Vec<String> {
             conf.membership.iter().flat_map(Membership::unreadable).map(str::to_owned).collect()
@@ -126,17 +126,17 @@ impl Memory {
         }
     }
 
-    /// Whether `conf` may be asked again.
+    /// Whether `conf` is due.
     pub(super) fn conf_is_due(&self, now: Instant) -> bool {
         self.lock().conf_asked.is_none_or(|asked| now.duration_since(asked) >= CONF_EVERY)
     }
 
-    /// Lets `conf` be asked at the next scrape: the leader changed.
+    /// Makes `conf` due at the next scrape, after a change of the leader.
     pub(super) fn forget_conf_time(&self) {
         self.lock().conf_asked = None;
     }
 
-    /// A member whose role changed, or whose packet counter restarted, may have another configuration.
+    /// Makes `conf` due if the role changed or the packet counter was reset: the configuration may have changed.
     pub(super) fn note_life(&self, state: State, received: Option<u64>) {
         if state == State::Unknown {
             return;
@@ -150,10 +150,10 @@ impl Memory {
         inner.life = (Some(state), received.or(count));
     }
 
-    /// Keeps what `conf` said; a refusal or failure keeps what was known before.
+    /// Stores the content of `conf`; after a refusal or failure the previous content is kept.
     ///
-    /// `head_start` is a part of a minute by which the second question comes earlier, so that the members of an
-    /// ensemble do not all tell at one moment and then nothing for a minute.
+    /// `head_start` is the fraction of a minute by which the second query comes earlier, so that queries of an
+    /// ensemble's members are spread over the minute.
     pub(super) fn remember_conf(&self, asked: Instant, head_start: f64, seen: Option<&SeenConf>) {
         let mut inner = self.lock();
         let earlier =
@@ -164,24 +164,26 @@ impl Memory {
         }
     }
 
-    /// What `conf` said last.
+    /// The last content of `conf`.
     pub(super) fn conf(&self) -> Option<Arc<SeenConf>> {
         self.lock().conf.clone()
     }
 
-    /// Tells the log, once, that the figures come from the AdminServer.
-    pub(super) fn note_admin(&self, who: Who<'_>) {
-        if !std::mem::replace(&mut self.lock().told_of_admin, true) && !self.quiet {
+    /// Logs once that metrics come from another source than `mntr`.
+    pub(super) fn note_replacement(&self, who: Who<'_>, source: Source) {
+        if !std::mem::replace(&mut self.lock().logged_replacement, true) && !self.quiet {
             let Who { ensemble, member } = who;
+            let source = source.text();
             tracing::info!(
                 ensemble,
                 member,
-                "the server refuses `mntr`, the AdminServer is asked instead; to allow the command, {WHITELIST}"
+                source,
+                "the server refuses `mntr`, another source is queried instead; to allow the command, {WHITELIST}"
             );
         }
     }
 
-    /// Counts the failures of a scrape, tells the log what changed, gives all totals.
+    /// Counts the failures of a scrape, logs changes, and returns all totals.
     pub(super) fn note<'f>(
         &self,
         who: Who<'_>,
@@ -190,7 +192,7 @@ impl Memory {
         let Who { ensemble, member } = who;
         let mut inner = self.lock();
         let mut failed = [false; Command::ALL.len()];
-        // The commands of a dead member fail for one reason: one line for all of them.
+        // All commands to an unreachable member fail for the same reason: one line for all of them.
         let mut news: BTreeMap<(Reason, &str), Vec<&str>> = BTreeMap::new();
         for (command, failure) in failures {
             failed[command as usize] = true;
@@ -211,8 +213,9 @@ impl Memory {
                 None => tracing::debug!(ensemble, member, commands, reason = reason.text(), "{detail}"),
             }
         }
-        // `conf` is not asked each time: that it did not fail says nothing.
-        let healed = |command: &Command, _: &mut Reason| !failed[*command as usize] && *command != Command::Conf;
+        // These are not sent in every scrape, so the absence of a failure is not a recovery.
+        let is_rare = |command: &Command| matches!(command, Command::Conf | Command::Hash | Command::AdminHash);
+        let healed = |command: &Command, _: &mut Reason| !failed[*command as usize] && !is_rare(command);
         let healed: Vec<&str> = inner.told.extract_if(.., healed).map(|(command, _)| command.text()).collect();
         if !healed.is_empty() && self.log_line().is_some() {
             tracing::info!(ensemble, member, commands = healed.join(","), "answers again");
@@ -221,7 +224,7 @@ impl Memory {
     }
 }
 
-/// Of whom the log speaks.
+/// Log context: ensemble and member.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Who<'a> {
     pub(super) ensemble: &'a str,

@@ -1,23 +1,25 @@
-//! All members of all ensembles side by side: questions out, one [`Report`] back, before the deadline.
+//! Scrapes all members of all ensembles concurrently: sends commands and returns one [`Report`] before the deadline.
 
 mod addresses;
-mod again;
-mod beyond;
 mod dual_stack;
 pub mod leader_watch;
 mod limiter;
 mod log_budget;
 mod member;
 mod memory;
+pub mod metric_filter;
+mod newest_zxid;
+mod probes;
 pub mod reading;
+mod replicas;
 pub mod report;
 mod round;
 mod same_process;
 pub mod samples;
-pub mod shown;
 mod target;
 pub mod transcript;
 pub mod typed;
+mod zxid_recheck;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -29,11 +31,12 @@ use std::task::Poll;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep_until};
 
+pub use metric_filter::MetricFilter;
+pub use newest_zxid::note_newest;
 pub use reading::Reading;
 pub use report::{EnsembleReport, MemberReport, Report, Source, State};
 pub use same_process::figures_agree;
-pub use samples::{Cell, Dropped, Samples};
-pub use shown::Shown;
+pub use samples::{Cell, Dropped, HistogramSample, Samples};
 pub use transcript::Transcript;
 
 use crate::config::{Config, Discovery, Limits, Module, Reach};
@@ -43,18 +46,22 @@ use limiter::ConnectionLimiter;
 use round::{Purpose, Round};
 use target::Target;
 
-/// Asks ensembles and remembers, bounded, what a scrape needs of the one before.
+/// Scrapes ensembles, and keeps bounded state between scrapes.
 #[derive(Debug)]
 pub struct Scraper {
     targets: Vec<Arc<Target>>,
-    /// One for each module: with it go the sessions and files of TLS.
+    /// One client per module; it owns the TLS sessions and files.
     clients: BTreeMap<String, (Arc<Module>, Arc<Client>)>,
     connections: Connections,
     limits: Limits,
     reading: Reading,
+    strangers: Strangers,
 }
 
-/// The connections to members: probes have some of their own, so that neither they nor scrapes starve the others.
+/// The members of a report that are standalone or belong to another ensemble, which no session uses.
+pub type Strangers = fn(&EnsembleReport) -> Vec<usize>;
+
+/// Connections to members. Probes have a separate share, so that scrapes and probes do not starve each other.
 #[derive(Clone, Debug)]
 struct Connections {
     scrapes: Arc<ConnectionLimiter>,
@@ -62,19 +69,19 @@ struct Connections {
 }
 
 impl Connections {
-    /// A quarter of all is for probes.
+    /// A quarter of the connections is reserved for probes.
     fn new(max: usize) -> Self {
         let probes = (max / 4).max(1);
         Self { scrapes: ConnectionLimiter::new((max - max.min(probes)).max(1)), probes: ConnectionLimiter::new(probes) }
     }
 }
 
-/// What discovery left out of an ensemble so far.
+/// Discovered members of an ensemble that were dropped so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DroppedMembers {
-    /// The ensemble.
+    /// Name of the ensemble.
     pub ensemble: Arc<str>,
-    /// Members over the cap.
+    /// Members over the limit.
     pub over_cap: u64,
     /// Members whose address is invalid or excluded by policy.
     pub unusable: u64,
@@ -85,13 +92,19 @@ impl Scraper {
     #[must_use]
     pub fn new(config: &Config, limits: Limits) -> Self {
         let reading = Reading { series_cap: limits.series_per_member, keep_raw: false };
-        Self::with_memories(config, limits, reading, Connections::new(limits.sockets), &[])
+        Self::with_memories(config, limits, reading, Connections::new(limits.sockets), |_| Vec::new(), &[])
     }
 
-    /// A scraper for another configuration, with what this one remembers of members that stay.
+    /// Keeps the sessions of this scraper away from these members.
+    #[must_use]
+    pub fn avoiding(self, strangers: Strangers) -> Self {
+        Self { strangers, ..self }
+    }
+
+    /// A scraper for a new configuration, which keeps the state of unchanged members.
     #[must_use]
     pub fn renewed(&self, config: &Config) -> Self {
-        Self::with_memories(config, self.limits, self.reading, self.connections.clone(), &self.targets)
+        Self::with_memories(config, self.limits, self.reading, self.connections.clone(), self.strangers, &self.targets)
     }
 
     fn with_memories(
@@ -99,6 +112,7 @@ impl Scraper {
         limits: Limits,
         reading: Reading,
         connections: Connections,
+        strangers: Strangers,
         old: &[Arc<Target>],
     ) -> Self {
         let client = |(name, module): (&String, &Arc<Module>)| {
@@ -113,29 +127,29 @@ impl Scraper {
                 );
             }
             let client = clients.get(name).map(|(_, client)| Arc::clone(client));
-            // Every ensemble names a module that is there: `config` holds it.
+            // The configuration guarantees that the module of every ensemble exists.
             let client = client.unwrap_or_else(|| Arc::new(Client::new(&ensemble.module)));
             Arc::new(Target::new(ensemble, client, old))
         };
         let modules = config.ensembles.iter().map(|ensemble| &ensemble.module_name);
         let targets = modules.zip(ensemble::ensembles(config)).map(target).collect();
-        Self { targets, clients, connections, limits, reading }
+        Self { targets, clients, connections, limits, reading, strangers }
     }
 
-    /// Keeps the text of every `mntr`, for the page with mntr's own names.
+    /// Keeps the text of every `mntr` reply, for the page with raw names.
     #[must_use]
     pub fn keeping_raw(mut self) -> Self {
         self.reading.keep_raw = true;
         self
     }
 
-    /// Ends what goes on beside the scrapes, with its sessions. Takes some seconds at most.
+    /// Stops all background tasks and closes their sessions. Takes a few seconds at most.
     pub async fn stop(&self) {
         let mut stopping: JoinSet<()> = self
             .targets
             .iter()
-            .filter_map(|target| target.beyond.clone())
-            .map(|beyond| async move { beyond.stop().await })
+            .filter_map(|target| target.probes.clone())
+            .map(|probes| async move { probes.stop().await })
             .collect();
         while stopping.join_next().await.is_some() {}
     }
@@ -146,20 +160,20 @@ impl Scraper {
         self.limits
     }
 
-    /// The number of members that a scrape asks, as far as is known before it.
+    /// Number of members that a scrape queries, as far as known in advance.
     #[must_use]
     pub fn members(&self) -> usize {
         self.targets.iter().map(|target| target.size(self.limits.members_per_ensemble)).sum()
     }
 
-    /// The same for the configured ensemble of this name; `None` where there is none.
+    /// The same for one configured ensemble; `None` if there is none with this name.
     #[must_use]
     pub fn members_of(&self, ensemble: &str) -> Option<usize> {
         let target = self.targets.iter().find(|target| *target.ensemble.name == *ensemble)?;
         Some(target.size(self.limits.members_per_ensemble))
     }
 
-    /// What discovery left out so far, by ensemble.
+    /// Discovered members that were dropped so far, by ensemble.
     #[must_use]
     pub fn dropped_members(&self) -> Vec<DroppedMembers> {
         let of = |target: &Arc<Target>| {
@@ -169,23 +183,23 @@ impl Scraper {
         self.targets.iter().map(of).collect()
     }
 
-    /// The member of this name, `HOST:PORT`, that is configured or was discovered; where several ensembles have it, one
-    /// that has it configured counts.
+    /// The configured or discovered member with this name (`HOST:PORT`). If several ensembles have it, one that has it
+    /// configured takes precedence.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<Member> {
         let members = self.targets.iter().filter_map(|target| target.member(name, self.limits.members_per_ensemble));
         members.min_by_key(|member| member.reach != Reach::Configured)
     }
 
-    /// Asks every member at the same moment. Ends by `deadline`, and within each module's timeout.
+    /// Queries all members concurrently. Ends by `deadline`, and within each module's timeout.
     ///
-    /// Ensembles that another scrape is asking just now are asked together with it. Dropping the future ends all
-    /// queries that no other request waits for: all of them are reads.
+    /// An ensemble that is being queried by another scrape shares that round. Dropping the future aborts all queries
+    /// that no other request waits for; all of them are reads.
     pub async fn scrape(self: &Arc<Self>, deadline: Instant) -> Report {
         self.rounds(&self.targets, deadline).await
     }
 
-    /// Asks the configured ensemble of this name only; `None` where there is none.
+    /// Queries one configured ensemble; `None` if there is none with this name.
     pub async fn scrape_one(self: &Arc<Self>, ensemble: &str, deadline: Instant) -> Option<Report> {
         let target = self.targets.iter().find(|target| *target.ensemble.name == *ensemble)?;
         Some(self.rounds(std::slice::from_ref(target), deadline).await)
@@ -208,7 +222,7 @@ impl Scraper {
         Report { ensembles }
     }
 
-    /// The round under way where it may be joined, else a new one.
+    /// Joins the current round if possible, otherwise starts a new one.
     fn join(self: &Arc<Self>, target: &Arc<Target>, deadline: Instant) -> Arc<Round> {
         let mut slot = target.round.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(round) = slot.upgrade().filter(|round| round.is_open(deadline)) {
@@ -219,10 +233,9 @@ impl Scraper {
         round
     }
 
-    /// Asks an ensemble that is in no configuration, or is asked beside it, and remembers nothing of it.
+    /// Queries an ensemble independent of the configuration, without keeping state.
     ///
-    /// Where `places` gives addresses for a member, these are connected to and no others. `None` where there is no
-    /// module of this name.
+    /// If `places` has addresses for a member, only these are used. `None` if there is no module with this name.
     pub async fn probe(
         self: &Arc<Self>,
         probe: Probe,
@@ -234,25 +247,25 @@ impl Scraper {
         let deadline = deadline.min(Instant::now() + module.timeout);
         let target = Arc::new(Target::pinned(ensemble, Arc::clone(client), probe.places));
         let mut report = Round::begin(self, &target, deadline, Purpose::Probe(transcript)).wait(deadline).await;
-        // Of one scrape, totals are no totals.
+        // Totals of a single scrape are meaningless.
         Arc::make_mut(&mut report).members.iter_mut().for_each(|member| member.failures_total.clear());
         Some(Report { ensembles: vec![report] })
     }
 
-    /// Whether members come from what servers state, so that they are known only after a first scrape.
+    /// Whether members are discovered from memberships, so that they are only known after a first scrape.
     #[must_use]
     pub fn follows_memberships(&self) -> bool {
         self.targets.iter().any(|target| target.ensemble.discovery == Discovery::Conf)
     }
 
-    /// Whether the next scrape asks other members than this report has.
+    /// Whether the next scrape will query other members than those of this report.
     #[must_use]
     pub fn has_moved_on(&self, report: &Report) -> bool {
         let cap = self.limits.members_per_ensemble;
         self.targets.iter().zip(&report.ensembles).any(|(target, ensemble)| target.asks_others(ensemble, cap))
     }
 
-    /// The members of a configured ensemble as they are now, for a look at it that changes nothing.
+    /// The current members of a configured ensemble; read-only.
     #[must_use]
     pub fn present(&self, ensemble: &str) -> Option<Ensemble> {
         let target = self.targets.iter().find(|target| *target.ensemble.name == *ensemble)?;
@@ -260,10 +273,10 @@ impl Scraper {
     }
 }
 
-/// Lets the runtime see the earliest deadline before the questions bring theirs.
+/// Registers the earliest deadline with the runtime before the queries register theirs.
 ///
-/// A timer earlier than all that the runtime knows of costs a system call, and of many timers that are set in one turn
-/// every one would be such.
+/// A timer that is earlier than all others costs a system call; without this, every timer registered in the same turn
+/// of the event loop may be such a timer.
 async fn set_the_clock(deadline: Instant) {
     let mut timer = pin!(sleep_until(deadline));
     poll_fn(|context| {
@@ -274,16 +287,16 @@ async fn set_the_clock(deadline: Instant) {
     yield_now().await;
 }
 
-/// Addresses of members by name, or why they are unknown.
+/// Addresses of members by name, or the reason why they are unknown.
 pub type Places = BTreeMap<Arc<str>, Result<Vec<SocketAddr>, Failure>>;
 
-/// An ensemble to be asked once.
+/// An ensemble for a one-shot query.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    /// Its name and members.
+    /// Name and members.
     pub ensemble: Ensemble,
-    /// The name of the module to ask it with.
+    /// Name of the module.
     pub module: String,
-    /// Where members are, in place of what their addresses resolve to.
+    /// Addresses of members, instead of name resolution.
     pub places: Places,
 }

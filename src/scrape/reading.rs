@@ -1,4 +1,4 @@
-//! The replies of one member read: what it is, its figures, what failed. Pure: no I/O, no clock.
+//! Parses the replies of one member: state, metrics and failures. Pure functions: no I/O, no clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,31 +9,32 @@ use super::typed::{self, Facts};
 use crate::config::Command;
 use crate::ensemble::Membership;
 use crate::reply::conf::Conf;
-use crate::reply::{self, Recognised, conf, mntr, monitor, srvr};
+use crate::reply::hash::{self, DigestLog};
+use crate::reply::{self, ReplyKind, conf, mntr, monitor, native, srvr};
 use crate::text;
 use crate::wire::{Exchange, Failure, Limit, PeerCertificate, Reason};
 
-/// How a reply is read.
+/// How replies are parsed.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
-    /// Most series of the member.
+    /// Maximum number of series of the member.
     pub series_cap: usize,
     /// Keep the text of `mntr` in the report.
     pub keep_raw: bool,
 }
 
-/// What is kept of a `conf` reply.
+/// The stored part of a `conf` reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeenConf {
     /// The server id.
     pub server_id: String,
-    /// `participant` or `observer`, where it was said.
+    /// `participant` or `observer`, if stated.
     pub peer_type: Option<&'static str>,
     /// Connections allowed from one address; 0 for no limit.
     pub max_client_connections: Option<u64>,
-    /// Every setting as written, `tickTime` and so on, in the order of the reply.
+    /// All settings with their keys (`tickTime` etc.), in the order of the reply.
     pub settings: Vec<(String, String)>,
-    /// Who belongs to the ensemble; absent before 3.5 and on a standalone server.
+    /// The membership; `None` before 3.5 and on a standalone server.
     pub membership: Option<Membership>,
 }
 
@@ -53,48 +54,50 @@ impl From<Conf<'_>> for SeenConf {
     }
 }
 
-/// A `conf` is some kilobytes; one of a thousand servers has a tenth of a megabyte.
+/// A usual `conf` reply has a few kilobytes, that of a thousand servers about 100 kB.
 const MAX_CONF_BYTES: usize = 256 << 10;
 
-/// A longer line of `mntr` is not kept for the page with `mntr`'s own names: its key and value are at most a text each.
+/// Longer `mntr` lines are omitted from the page with raw names: key and value have at most one text's length each.
 const MAX_RAW_LINE_BYTES: usize = 2 * text::MAX_TEXT_BYTES;
 
-/// What to write where a command is refused.
+/// Advice for a refused command.
 pub(super) const WHITELIST: &str = "add it to the line 4lw.commands.whitelist of its zoo.cfg and restart it, for example \
     4lw.commands.whitelist=mntr,srvr,conf,cons,wchs,isro";
 
-/// One command's reply, recognised and read; its bytes are gone.
+/// The parsed reply to one command, without its bytes.
 #[derive(Debug)]
-pub struct Heard {
-    recognised: Recognised,
+pub struct ParsedReply {
+    kind: ReplyKind,
     content: Content,
-    /// Why there is no whole answer.
+    /// Why the reply is missing or incomplete.
     pub failure: Option<Failure>,
     connect: Option<Duration>,
     certificates: Vec<PeerCertificate>,
-    /// From the connect to the end of the reply.
+    /// Time from connect to the end of the reply.
     took: Duration,
 }
 
-/// What was read of an answer, whole or cut.
+/// Content of a reply, complete or truncated.
 #[derive(Debug)]
 enum Content {
-    /// There was no answer to read.
+    /// No reply.
     Nothing,
-    /// The figures of `mntr`.
+    /// Metrics of `mntr`.
     Figures { samples: Samples, facts: Facts, raw: Option<String> },
-    /// What `srvr` says, as figures too.
+    /// Result of `srvr`, with its metrics.
     Status { samples: Samples, version: Option<String>, mode: Option<String>, zxid: Option<u64> },
-    /// What `conf` says.
+    /// Result of `conf`.
     Conf(SeenConf),
+    /// Result of `hash`.
+    Digests(DigestLog),
 }
 
-impl Heard {
-    /// A question that got nothing.
+impl ParsedReply {
+    /// A command without a reply.
     #[must_use]
     pub fn failed(failure: Failure) -> Self {
         Self {
-            recognised: Recognised::Empty,
+            kind: ReplyKind::Empty,
             content: Content::Nothing,
             failure: Some(failure),
             connect: None,
@@ -103,13 +106,13 @@ impl Heard {
         }
     }
 
-    /// The same, with the time that it took from the connect to the end.
+    /// Sets the time from connect to the end of the reply.
     #[must_use]
     pub fn lasting(self, took: Duration) -> Self {
         Self { took, ..self }
     }
 
-    /// Reads what an exchange brought.
+    /// Parses the result of an exchange.
     #[must_use]
     pub fn new(command: Command, exchange: Exchange, reading: Reading) -> Self {
         let Exchange { bytes, mut failure, connect, certificates, .. } = exchange;
@@ -118,35 +121,52 @@ impl Heard {
             failure = Some(Failure::new(Reason::TooLarge, detail));
         }
         let text = reply::text(&bytes);
-        let (recognised, text) = match command {
-            Command::Mntr => (mntr::recognised(&text), text),
-            Command::Srvr => (srvr::recognised(&text), text),
-            Command::Conf => (conf::recognised(&text), text),
+        let mut digests = DigestLog::default();
+        let (kind, text) = match command {
+            // An empty reply is valid: the server has not recorded a digest yet, or is older than 3.6.
+            Command::Hash if is_empty(failure.as_ref()) => {
+                failure = None;
+                (ReplyKind::Empty, text)
+            }
+            Command::Hash => (hash::kind(&text), text),
+            Command::AdminHash => {
+                let kind;
+                (kind, digests) = hash::from_json(&text);
+                (kind, text)
+            }
+            Command::Mntr => (mntr::kind(&text), text),
+            Command::Srvr => (srvr::kind(&text), text),
+            Command::Conf => (conf::kind(&text), text),
+            Command::Native => native::as_mntr(&text),
             Command::Monitor => monitor::as_mntr(&text),
         };
         let flooded = failure.as_ref().is_some_and(|failure| failure.reason == Reason::TooLarge);
         if flooded {
-            let (recognised, content, took) = (Recognised::Garbage, Content::Nothing, Duration::ZERO);
-            return Self { recognised, content, failure, connect, certificates, took };
+            let (kind, content, took) = (ReplyKind::Garbage, Content::Nothing, Duration::ZERO);
+            return Self { kind, content, failure, connect, certificates, took };
         }
-        let content = match recognised {
-            Recognised::Answer => Content::read(command, &text, reading),
+        let content = match kind {
+            ReplyKind::Answer if command == Command::AdminHash => Content::Digests(digests),
+            ReplyKind::Empty if command == Command::Hash && failure.is_none() => Content::Digests(digests),
+            ReplyKind::Answer => Content::read(command, &text, reading),
             _ => Content::Nothing,
         };
-        let failure = match (recognised, failure) {
-            (Recognised::NotAllowed, _) => {
-                Some(Failure::new(Reason::NotAllowed, format!("the server refuses `{command}`; {WHITELIST}")))
+        let failure = match (kind, failure) {
+            (ReplyKind::NotAllowed, _) => {
+                let with_hash = if command == Command::Hash { ",hash" } else { "" };
+                let detail = format!("the server refuses `{command}`; {WHITELIST}{with_hash}");
+                Some(Failure::new(Reason::NotAllowed, detail))
             }
-            // The whole sentence came: how the connection ended does not matter.
-            (Recognised::NotServing, _) => None,
-            (Recognised::Garbage, None) => Some(Failure::new(
+            // The complete sentence arrived; the way in which the connection ended is irrelevant.
+            (ReplyKind::NotServing, _) => None,
+            (ReplyKind::Garbage, None) => Some(Failure::new(
                 Reason::Garbage,
                 format!("the answer to `{command}` is not ZooKeeper's; does something else listen there?"),
             )),
-            (Recognised::Answer, Some(failure)) if failure.reason == Reason::Reset => {
+            (ReplyKind::Answer, Some(failure)) if failure.reason == Reason::Reset => {
                 Some(Failure::new(Reason::Truncated, format!("the reply to `{command}` was cut: {}", failure.detail)))
             }
-            (Recognised::Answer, None) => content.lacks(command, &text).map(|what| {
+            (ReplyKind::Answer, None) => content.lacks(command, &text).map(|what| {
                 Failure::new(
                     Reason::Truncated,
                     format!("the reply to `{command}` of {} bytes is not whole: {what}", bytes.len()),
@@ -154,10 +174,10 @@ impl Heard {
             }),
             (_, failure) => failure,
         };
-        Self { recognised, content, failure, connect, certificates, took: Duration::ZERO }
+        Self { kind, content, failure, connect, certificates, took: Duration::ZERO }
     }
 
-    /// What `conf` said, where it did.
+    /// The content of `conf`, if parsed.
     #[must_use]
     pub fn conf(&self) -> Option<&SeenConf> {
         match &self.content {
@@ -166,24 +186,24 @@ impl Heard {
         }
     }
 
-    /// The command is not in the whitelist.
+    /// Whether the command is not in the whitelist.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        self.recognised == Recognised::NotAllowed
+        self.kind == ReplyKind::NotAllowed
     }
 
-    /// The member says that it serves no clients.
+    /// Whether the member reports that it serves no clients.
     #[must_use]
     pub fn is_not_serving(&self) -> bool {
-        self.recognised == Recognised::NotServing
+        self.kind == ReplyKind::NotServing
     }
 
-    /// A whole answer.
-    fn is_whole(&self) -> bool {
-        self.recognised == Recognised::Answer && self.failure.is_none()
+    /// Whether the reply is complete.
+    pub(super) fn is_whole(&self) -> bool {
+        self.kind == ReplyKind::Answer && self.failure.is_none()
     }
 
-    /// The last transaction, where a whole `srvr` names it.
+    /// The zxid of a complete `srvr` reply.
     pub(super) fn zxid(&self) -> Option<u64> {
         match &self.content {
             Content::Status { zxid, .. } if self.failure.is_none() => *zxid,
@@ -191,17 +211,27 @@ impl Heard {
         }
     }
 
-    /// A reply that is ZooKeeper's, whole or cut.
+    /// The digests of a complete reply.
+    fn digests(self) -> Option<DigestLog> {
+        match self.content {
+            Content::Digests(digests) if self.failure.is_none() => Some(digests),
+            _ => None,
+        }
+    }
+
+    /// Whether the reply is ZooKeeper's, complete or truncated.
     fn is_zookeepers(&self) -> bool {
-        matches!(self.recognised, Recognised::Answer | Recognised::NotServing | Recognised::NotAllowed)
+        matches!(self.kind, ReplyKind::Answer | ReplyKind::NotServing | ReplyKind::NotAllowed)
     }
 }
 
 impl Content {
     fn read(command: Command, text: &str, reading: Reading) -> Self {
         match command {
-            Command::Mntr | Command::Monitor => {
-                let (mut samples, facts) = typed::typed(mntr::entries(text), mntr::lines(text), reading.series_cap);
+            Command::Mntr | Command::Native | Command::Monitor => {
+                let entries = mntr::entries(text)
+                    .map(|entry| if command == Command::Native { typed::without_total(entry) } else { entry });
+                let (mut samples, facts) = typed::typed(entries, mntr::lines(text), reading.series_cap);
                 let raw = reading.keep_raw.then(|| raw(text, reading.series_cap, &mut samples));
                 Self::Figures { samples, facts, raw }
             }
@@ -212,16 +242,21 @@ impl Content {
                 Self::Status { samples, version: owned(status.version), mode: owned(status.mode), zxid: status.zxid }
             }
             Command::Conf => Self::Conf(conf::parse(text).into()),
+            Command::Hash | Command::AdminHash => Self::Digests(hash::parse(text)),
         }
     }
 
-    /// What a reply that ended by itself should hold and does not.
+    /// Required content that is missing from a reply that ended normally.
     fn lacks(&self, command: Command, text: &str) -> Option<&'static str> {
         match (self, command) {
-            (_, Command::Mntr) if !mntr::ends_whole(text) => Some("its last line has no end"),
+            (_, Command::Hash) if !hash::ends_whole(text) => Some("its last line has no end"),
+            (_, Command::AdminHash) if !text.trim_end().ends_with('}') => Some("its end is missing"),
+            (_, Command::Mntr | Command::Native) if !mntr::ends_whole(text) => Some("its last line has no end"),
             (Self::Figures { samples, .. }, _) if samples.cells().is_empty() => {
                 Some("it has no figures; is metricsProvider.className the NullMetricsProvider?")
             }
+            // The metrics endpoint does not report its version, which determines the required content.
+            (Self::Figures { .. }, Command::Native) => None,
             (Self::Figures { samples, facts, .. }, _) if !typed::has_anchors(samples, facts.version.as_deref()) => {
                 Some("keys are missing that this version has")
             }
@@ -231,7 +266,11 @@ impl Content {
     }
 }
 
-/// The lines of `mntr` that are kept: as many as series, none longer than a key and a value may be.
+fn is_empty(failure: Option<&Failure>) -> bool {
+    failure.is_some_and(|failure| failure.reason == Reason::Empty)
+}
+
+/// The `mntr` lines to keep: at most as many as series, none longer than a key and a value.
 fn raw(text: &str, cap: usize, samples: &mut Samples) -> String {
     let fits = |line: &&str| line.len() <= MAX_RAW_LINE_BYTES;
     let long = text.split_inclusive('\n').filter(|line| !fits(line)).count();
@@ -239,87 +278,118 @@ fn raw(text: &str, cap: usize, samples: &mut Samples) -> String {
     text.split_inclusive('\n').filter(fits).take(cap).collect()
 }
 
-/// The replies of one member; `None` for a command that was not asked.
+/// The replies of one member; `None` for commands that were not sent.
 #[derive(Debug, Default)]
 pub struct Replies {
     /// The reply to `mntr`.
-    pub mntr: Option<Heard>,
-    /// The AdminServer's `monitor`, asked where `mntr` was refused.
-    pub monitor: Option<Heard>,
+    pub mntr: Option<ParsedReply>,
+    /// The metrics endpoint, queried where `mntr` is not available.
+    pub native: Option<ParsedReply>,
+    /// The AdminServer's `monitor`, queried where `mntr` is not available.
+    pub monitor: Option<ParsedReply>,
     /// The reply to `srvr`.
-    pub srvr: Option<Heard>,
+    pub srvr: Option<ParsedReply>,
     /// The reply to `conf`.
-    pub conf: Option<Heard>,
+    pub conf: Option<ParsedReply>,
+    /// The reply to `hash`.
+    pub hash: Option<ParsedReply>,
+    /// The AdminServer's `hash`, queried where `hash` was refused.
+    pub admin_hash: Option<ParsedReply>,
 }
 
 impl Replies {
-    fn all(&self) -> impl Iterator<Item = (Command, &Heard)> {
+    fn all(&self) -> impl Iterator<Item = (Command, &ParsedReply)> {
         let all = [
             (Command::Mntr, &self.mntr),
+            (Command::Native, &self.native),
             (Command::Monitor, &self.monitor),
             (Command::Srvr, &self.srvr),
             (Command::Conf, &self.conf),
+            (Command::Hash, &self.hash),
+            (Command::AdminHash, &self.admin_hash),
         ];
         all.into_iter().filter_map(|(command, heard)| Some((command, heard.as_ref()?)))
     }
 
     fn not_serving(&self) -> bool {
-        self.all().any(|(_, heard)| heard.recognised == Recognised::NotServing)
+        self.all().any(|(_, heard)| heard.kind == ReplyKind::NotServing)
     }
 
-    /// Whether the AdminServer answers in place of a refused `mntr`, or would if the member served.
+    /// The source that replaces a refused `mntr`, or would if the member served.
     #[must_use]
-    pub fn admin_stands_in(&self) -> bool {
+    pub fn replacement(&self) -> Option<Source> {
+        if self.native.as_ref().is_some_and(ParsedReply::is_whole) {
+            return Some(Source::Native);
+        }
+        self.admin_replaces_mntr().then_some(Source::AdminServer)
+    }
+
+    fn admin_replaces_mntr(&self) -> bool {
         let Some(monitor) = &self.monitor else { return false };
-        // From 3.6 on, `monitor` breaks down with a 500 while the member does not serve.
+        // From 3.6 on, `monitor` returns status 500 while the member does not serve.
         let broke_down = monitor.failure.as_ref().is_some_and(|failure| failure.reason == Reason::Http);
         monitor.is_whole() || self.not_serving() && (monitor.failure.is_none() || broke_down)
     }
 
-    /// Whether the member is cut off from the quorum and serves reads only.
+    /// Whether the member is cut off from the quorum and read-only.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
-        self.all().any(|(_, heard)| match &heard.content {
-            Content::Figures { facts, .. } => facts.server_state.as_deref() == Some(State::ReadOnly.text()),
-            Content::Status { mode, .. } => mode.as_deref() == Some(State::ReadOnly.text()),
-            _ => false,
+        self.all().any(|(_, heard)| {
+            let mode = match &heard.content {
+                Content::Figures { facts, .. } => facts.server_state.as_deref(),
+                Content::Status { mode, .. } => mode.as_deref(),
+                _ => None,
+            };
+            mode.and_then(State::from_server) == Some(State::ReadOnly)
         })
     }
 
-    /// What failed, with the details for the log. Where the AdminServer replaces `mntr`, the refusal is expected.
+    /// Failures with details for the log. If the AdminServer replaces `mntr`, its refusal is expected and omitted.
     pub fn failures(&self) -> impl Iterator<Item = (Command, &Failure)> {
-        let stands_in = self.admin_stands_in();
+        let replaced = self.replacement().is_some();
+        let digests_replaced = self.admin_hash.as_ref().is_some_and(ParsedReply::is_whole);
         self.all()
-            .filter(move |(command, _)| !stands_in || !matches!(command, Command::Mntr | Command::Monitor))
+            .filter(move |(command, _)| !replaced || !matches!(command, Command::Mntr | Command::Monitor))
+            .filter(move |(command, _)| !digests_replaced || *command != Command::Hash)
             .filter_map(|(command, heard)| Some((command, heard.failure.as_ref()?)))
     }
 
-    /// The time of the command that took longest; `None` where not all could be asked.
+    /// Duration of the slowest command; `None` if not all commands could be sent.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
         let limited = self.failures().any(|(_, failure)| failure.reason == Reason::Limit);
-        let took = |heard: &Option<Heard>| heard.as_ref().map_or(Duration::ZERO, |heard| heard.took);
-        // The AdminServer is asked after `mntr` was refused.
-        let figures = took(&self.mntr) + took(&self.monitor);
-        (!limited).then(|| figures.max(took(&self.srvr)).max(took(&self.conf)))
+        let took = |heard: &Option<ParsedReply>| heard.as_ref().map_or(Duration::ZERO, |heard| heard.took);
+        // Sequential: the next source is queried only if the previous one has no metrics.
+        let figures = took(&self.mntr) + took(&self.native) + took(&self.monitor);
+        let digests = took(&self.hash) + took(&self.admin_hash);
+        (!limited).then(|| figures.max(digests).max(took(&self.srvr)).max(took(&self.conf)))
     }
 
-    /// The member as its replies show it. `conf` is what is known of its configuration.
+    /// Builds the member report. `conf` is the last known configuration.
     #[must_use]
     pub fn report(self, name: Arc<str>, conf: Option<Arc<SeenConf>>) -> MemberReport {
         let failures: Vec<_> = self.failures().map(|(command, failure)| (command, failure.reason)).collect();
+        let mut failure_details: Vec<(Reason, Box<str>)> = Vec::new();
+        for (_, failure) in self.failures().filter(|(_, failure)| failure.limit.is_none()) {
+            if !failure_details.iter().any(|(reason, _)| *reason == failure.reason) {
+                failure_details.push((failure.reason, failure.detail.as_ref().into()));
+            }
+        }
         let mut limits: Vec<Limit> = self.failures().filter_map(|(_, failure)| failure.limit).collect();
         limits.sort_unstable();
         limits.dedup();
         let connect = self.all().find_map(|(_, heard)| heard.connect);
         let up = self.all().any(|(_, heard)| heard.is_zookeepers());
         let not_serving = self.not_serving();
-        let complete = [&self.mntr, &self.monitor].into_iter().flatten().any(Heard::is_whole);
+        let all_refused = [&self.mntr, &self.srvr].into_iter().flatten().all(ParsedReply::is_refused);
+        let complete = [&self.mntr, &self.native, &self.monitor].into_iter().flatten().any(ParsedReply::is_whole);
         let certificates = self.all().map(|(_, heard)| &heard.certificates).find(|shown| !shown.is_empty());
         let certificates = certificates.cloned().unwrap_or_default();
 
+        let digests = [self.admin_hash, self.hash].into_iter().flatten().find_map(ParsedReply::digests).map(Box::new);
         let (mut samples, mut facts, mut raw, mut source) = (Samples::default(), Facts::default(), None, Source::Mntr);
-        for (from, heard) in [(Source::Mntr, self.mntr), (Source::AdminServer, self.monitor)] {
+        let sources = [(Source::Mntr, self.mntr), (Source::Native, self.native), (Source::AdminServer, self.monitor)];
+        for (from, heard) in sources {
             if let Some(Content::Figures { samples: figures, facts: texts, raw: text }) =
                 heard.map(|heard| heard.content)
             {
@@ -340,10 +410,12 @@ impl Replies {
         let state = match facts.server_state.as_deref().and_then(State::from_server) {
             Some(state) => state,
             None if not_serving => State::NotServing,
-            // What was asked is evidence against a member that gave nothing; what was not asked is none.
+            // Failed commands show that a member does not answer; commands that were not sent do not.
             None if !limits.is_empty() && (up || failures.iter().all(|(_, reason)| *reason == Reason::Limit)) => {
                 State::Unknown
             }
+            // It replies, and the commands that would report its state are not in its whitelist.
+            None if up && all_refused => State::Unknown,
             None => State::NoAnswer,
         };
         let identity = facts.version.map(|version| Identity {
@@ -363,10 +435,12 @@ impl Replies {
             conf,
             samples,
             failures,
+            failure_details,
             limits,
             connect,
             certificates,
             raw,
+            digests,
             ..MemberReport::silent(name)
         }
     }
@@ -378,5 +452,22 @@ fn peer_type(conf: Option<&SeenConf>, state: State) -> &'static str {
         (None, State::Observer) => "observer",
         (None, State::Leader | State::Follower) => "participant",
         (None, _) => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conf_beyond_its_limit_is_not_kept() {
+        let reading = Reading { series_cap: 100, keep_raw: false };
+        let line = "server.1=zk-1:2888:3888:participant\n";
+        for (lines, expected) in [(2, None), (MAX_CONF_BYTES / line.len() + 1, Some(Reason::TooLarge))] {
+            let bytes = format!("clientPort=2181\nserverId=1\n{}", line.repeat(lines)).into_bytes();
+            let heard = ParsedReply::new(Command::Conf, Exchange { bytes, ..Exchange::default() }, reading);
+            assert_eq!(heard.failure.as_ref().map(|failure| failure.reason), expected, "{lines} lines");
+            assert_eq!(heard.conf().is_none(), expected.is_some());
+        }
     }
 }

@@ -1,21 +1,23 @@
-//! What one scrape found: typed samples of every member, its state, and what failed and why.
+//! The result of one scrape: typed samples of every member, its state, and failures with reasons.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::metric_filter::MetricFilter;
 use super::reading::SeenConf;
 use super::samples::Samples;
-use super::shown::Shown;
 use crate::catalogue::{Meaning, catalogue};
 use crate::config::Command;
 use crate::ensemble::Known;
 use crate::reply::Number;
+use crate::reply::hash::DigestLog;
 use crate::wire::{Limit, PeerCertificate, Reason};
 
 /// All ensembles of one scrape, in the order of the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// One entry an ensemble; requests that were answered by the same round share it.
+    /// One entry per ensemble; requests served by the same round share it.
     pub ensembles: Vec<Arc<EnsembleReport>>,
 }
 
@@ -24,22 +26,22 @@ pub struct Report {
 pub struct EnsembleReport {
     /// The label `ensemble`.
     pub name: Arc<str>,
-    /// One entry a member, whether it answered or not.
+    /// One entry per member, whether it replied or not.
     pub members: Vec<MemberReport>,
-    /// What is known from before this scrape; a bare probe knows nothing.
+    /// Facts known before this scrape; empty for a probe.
     pub known: Known,
-    /// What the canary and the reader of znodes saw last.
+    /// Last results of the canary and the znode reader.
     pub samples: Samples,
 }
 
 impl Report {
-    /// The number of members in all ensembles.
+    /// Number of members in all ensembles.
     #[must_use]
     pub fn members(&self) -> usize {
         self.ensembles.iter().map(|ensemble| ensemble.members.len()).sum()
     }
 
-    /// The bytes of memory that the report holds, about.
+    /// Approximate memory use of the report, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let of = |ensemble: &EnsembleReport| {
@@ -50,64 +52,70 @@ impl Report {
 }
 
 impl EnsembleReport {
-    /// The number of voters as the member of the newest epoch says it now in `zk_quorum_size`; of two of one epoch, the
-    /// leader.
+    /// Number of voters as currently reported in `zk_quorum_size` by the member with the newest epoch; within an epoch,
+    /// the leader takes precedence.
     #[must_use]
     pub fn quorum_size(&self) -> Option<u64> {
         let said = self.members.iter().filter_map(|member| {
-            let size = member.count("quorum_size").filter(|size| (1..=MOST_VOTERS).contains(size))?;
+            let size = member.count("quorum_size").filter(|size| (1..=MAX_VOTERS).contains(size))?;
             Some((member.epoch(), member.state == State::Leader, size))
         });
         said.max().map(|(_, _, size)| size)
     }
 }
 
-/// No ensemble has more voters: a larger number is none.
-const MOST_VOTERS: u64 = 10_000;
+/// Upper bound of a plausible number of voters; larger numbers are ignored.
+const MAX_VOTERS: u64 = 10_000;
 
 /// One member.
 #[derive(Clone, Debug)]
 pub struct MemberReport {
     /// The label `member`.
     pub name: Arc<str>,
-    /// At least one reply was recognised as ZooKeeper's. `false` says nothing where [`Self::is_unknown`].
+    /// At least one reply was recognised as ZooKeeper's. `false` has no meaning if [`Self::is_unknown`].
     pub up: bool,
-    /// What it is doing.
+    /// State of the server.
     pub state: State,
-    /// A whole `mntr` reply was read; see [`Self::completeness`].
+    /// Whether `mntr` was read completely; see [`Self::completeness`].
     pub complete: bool,
-    /// Who it says it is; absent when nothing was read.
+    /// Identity as reported by the member; `None` if nothing was read.
     pub identity: Option<Identity>,
-    /// `following - broadcast` and the like.
+    /// Peer state, such as `following - broadcast`.
     pub peer_state: Option<String>,
-    /// The server an observer learns from.
+    /// Id of the server that an observer learns from.
     pub observer_master: Option<String>,
-    /// The last transaction it processed.
+    /// zxid of the last processed transaction.
     pub zxid: Option<u64>,
-    /// What `conf` said last, which may have been some scrapes ago.
+    /// The last known `conf`, which may be several scrapes old.
     pub conf: Option<Arc<SeenConf>>,
-    /// The figures.
+    /// The samples.
     pub samples: Samples,
-    /// What failed this time, at most one entry a command.
+    /// Failures of this scrape, at most one per command.
     pub failures: Vec<(Command, Reason)>,
-    /// The exporter's own limits behind them, each once.
+    /// The detail of the first failure of each reason, without limits of the exporter.
+    pub failure_details: Vec<(Reason, Box<str>)>,
+    /// The exporter's own limits that caused failures, without duplicates.
     pub limits: Vec<Limit>,
-    /// What failed since the exporter started, where that is remembered.
+    /// Failures since the start of the exporter, if kept.
     pub failures_total: Vec<((Command, Reason), u64)>,
-    /// Time for the member as a whole; `None` where a limit of the exporter's own kept commands waiting or back.
+    /// Scrape duration of the member; `None` if a limit of the exporter delayed or prevented commands.
     pub duration: Option<Duration>,
-    /// Time of the TCP connect, where one succeeded.
+    /// Duration of the TCP connect, if one succeeded.
     pub connect: Option<Duration>,
-    /// The certificates it showed in this scrape, where there is TLS.
+    /// The IP address at which it replied.
+    pub ip: Option<IpAddr>,
+    /// Certificates presented in this scrape, if TLS is used.
     pub certificates: Vec<PeerCertificate>,
-    /// The text of `mntr`, kept only for the page with mntr's own names.
+    /// The text of `mntr`, kept only for the page with raw names.
     pub raw: Option<String>,
-    /// Which of the figures stand on the page.
-    pub shown: Shown,
+    /// The families and parts to export.
+    pub shown: MetricFilter,
+    /// Data digests of a round that read them, until they are compared.
+    pub digests: Option<Box<DigestLog>>,
 }
 
 impl MemberReport {
-    /// A figure without labels in its base unit, by its key of `mntr` (without `zk_`).
+    /// The value of a metric without labels, in its base unit, by `mntr` key (without `zk_`).
     #[must_use]
     pub fn figure(&self, key: &str) -> Option<Number> {
         match catalogue().lookup(key) {
@@ -116,13 +124,13 @@ impl MemberReport {
         }
     }
 
-    /// A figure that counts things; `None` also for what is no count.
+    /// The value as an integer; `None` if it is not one.
     #[must_use]
     pub fn count(&self, key: &str) -> Option<u64> {
         self.figure(key).and_then(Number::as_count)
     }
 
-    /// The server id that it stated last in `conf`.
+    /// The last server id stated in `conf`.
     #[must_use]
     pub fn server_id(&self) -> Option<&str> {
         self.conf.as_ref().map(|conf| conf.server_id.as_str()).filter(|id| !id.is_empty())
@@ -130,38 +138,51 @@ impl MemberReport {
 
     fn bytes(&self) -> usize {
         let texts = [&self.peer_state, &self.observer_master, &self.raw];
-        let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+        let details = self.failure_details.iter().map(|(_, detail)| detail.len()).sum::<usize>();
+        let texts = texts.into_iter().flatten().map(String::len).sum::<usize>() + details;
         size_of::<Self>() + self.samples.bytes() + texts
     }
 
-    /// The epoch of the last transaction: the high half of its zxid.
+    /// The detail of the first failure with this reason; empty if there is none.
+    #[must_use]
+    pub fn failure_detail(&self, reason: Reason) -> &str {
+        self.failure_details.iter().find(|(of, _)| *of == reason).map_or("", |(_, detail)| detail)
+    }
+
+    /// Whether its zxid has an epoch. Other products number the entries of their log, which is one 64-bit number.
+    #[must_use]
+    pub fn counts_epochs(&self) -> bool {
+        self.identity.as_ref().is_none_or(|identity| crate::reply::release(&identity.version).is_some())
+    }
+
+    /// Epoch of the last transaction: the high 32 bits of its zxid.
     #[must_use]
     pub fn epoch(&self) -> Option<u64> {
         self.zxid.map(|zxid| zxid >> 32)
     }
 
-    /// The number of the last transaction within its epoch: the low half of its zxid.
+    /// Number of the last transaction within its epoch: the low 32 bits of its zxid.
     #[must_use]
     pub fn sequence(&self) -> Option<u64> {
         self.zxid.map(|zxid| zxid & 0xffff_ffff)
     }
 
-    /// Whether the exporter could not find out, for reasons of its own, if the member answers.
+    /// Whether the exporter could not determine if the member replies, because of its own limits or failures.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         !self.up && self.state == State::Unknown
     }
 
-    /// Whether `mntr` was read whole; `None` where the exporter could not ask for it.
+    /// Whether `mntr` was read completely; `None` if the exporter could not query it.
     #[must_use]
     pub fn completeness(&self) -> Option<bool> {
         let unasked = |(command, reason): &(Command, Reason)| {
-            matches!(command, Command::Mntr | Command::Monitor) && *reason == Reason::Limit
+            matches!(command, Command::Mntr | Command::Native | Command::Monitor) && *reason == Reason::Limit
         };
         (self.complete || !self.failures.iter().any(unasked)).then_some(self.complete)
     }
 
-    /// A member of which nothing was heard.
+    /// The report of a member without any reply.
     #[must_use]
     pub fn silent(name: Arc<str>) -> Self {
         Self {
@@ -176,36 +197,41 @@ impl MemberReport {
             conf: None,
             samples: Samples::default(),
             failures: Vec::new(),
+            failure_details: Vec::new(),
             limits: Vec::new(),
             failures_total: Vec::new(),
             duration: None,
             connect: None,
+            ip: None,
             certificates: Vec::new(),
             raw: None,
-            shown: Shown::default(),
+            shown: MetricFilter::default(),
+            digests: None,
         }
     }
 }
 
-/// Who a member is.
+/// Identity of a member.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// `3.9.3`.
+    /// Version, such as `3.9.3`.
     pub version: String,
-    /// The server id, empty where `conf` was not to be had.
+    /// The server id; empty if `conf` was not available.
     pub server_id: String,
-    /// `participant`, `observer`, or empty on a standalone or read-only server that did not say.
+    /// `participant` or `observer`; empty if unknown, as on a standalone or read-only server without `conf`.
     pub peer_type: String,
-    /// Who gave the figures.
+    /// Source of the metrics.
     pub source: Source,
 }
 
-/// Who gave the figures of a member.
+/// Source of a member's metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Source {
     /// The command `mntr`.
     #[default]
     Mntr,
+    /// ZooKeeper's own metrics endpoint.
+    Native,
     /// The AdminServer's `monitor`.
     AdminServer,
     /// The command `srvr` alone.
@@ -213,40 +239,41 @@ pub enum Source {
 }
 
 impl Source {
-    /// The value of the label.
+    /// The label value.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
             Self::Mntr => "mntr",
+            Self::Native => "native",
             Self::AdminServer => "adminserver",
             Self::Srvr => "srvr",
         }
     }
 }
 
-/// What a member is doing: one of seven, or unknown.
+/// Server state: one of seven, or unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Leads.
+    /// Leader.
     Leader,
-    /// Follows.
+    /// Follower.
     Follower,
-    /// Observes.
+    /// Observer.
     Observer,
-    /// Serves alone.
+    /// Standalone server.
     Standalone,
-    /// Cut off from the quorum, serves reads.
+    /// Read-only: cut off from the quorum, serves reads.
     ReadOnly,
-    /// Alive, but does not serve clients.
+    /// Running, but not serving clients.
     NotServing,
-    /// Nothing was heard that tells.
+    /// No reply that shows the state.
     NoAnswer,
-    /// The exporter could not ask, for reasons of its own. It has no sample.
+    /// Not queried because of the exporter's own limits or failures. Has no sample.
     Unknown,
 }
 
 impl State {
-    /// All that have a sample, in the order of the page.
+    /// All states that have a sample, in page order.
     pub const ALL: [Self; 7] = [
         Self::Leader,
         Self::Follower,
@@ -272,12 +299,12 @@ impl State {
         }
     }
 
-    /// The state a server names: `zk_server_state`, or `Mode` of `srvr`.
+    /// Parses `zk_server_state`, or `Mode` of `srvr`.
     #[must_use]
     pub fn from_server(text: &str) -> Option<Self> {
         [Self::Leader, Self::Follower, Self::Observer, Self::Standalone, Self::ReadOnly]
             .into_iter()
-            .find(|state| state.text() == text)
+            .find(|state| state.text().eq_ignore_ascii_case(text))
     }
 
     /// Whether clients are served.

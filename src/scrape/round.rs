@@ -1,7 +1,7 @@
-//! One round of questions to one ensemble, shared by scrapes that come at the same moment.
+//! One round of queries to one ensemble, shared by concurrent scrapes.
 //!
-//! A round can be joined only until its first reply arrived; from then on it would show a past that the newcomer did not
-//! ask for. Who joins waits to its own deadline and gets what is there. A finished round is not reused.
+//! A round can be joined only until its first reply arrives; later it would return data older than the request. Each
+//! scrape waits until its own deadline and receives the results so far. A finished round is not reused.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,15 +11,15 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
-use super::member::{Asked, Terms};
+use super::member::{Query, ScrapeContext};
 use super::report::{EnsembleReport, MemberReport, State};
 use super::target::{Answered, Present, Target};
 use super::transcript::Transcript;
-use super::{Scraper, again, member};
+use super::{Scraper, member, zxid_recheck};
 use crate::config::Command;
 use crate::wire::{Limit, Reason};
 
-/// A round under way or finished; dropping the last hold on it ends its questions: everything asked is a read.
+/// A round in progress or finished. Dropping the last reference aborts its queries, all of which are reads.
 #[derive(Debug)]
 pub(super) struct Round {
     shared: Arc<Shared>,
@@ -29,16 +29,16 @@ pub(super) struct Round {
     questions: AbortHandle,
 }
 
-/// Whose connections a round takes.
+/// Which connection limit a round uses.
 #[derive(Clone, Debug)]
 pub(super) enum Purpose {
-    /// Those of scrapes.
+    /// The limit of scrapes.
     Scrape,
-    /// Those of probes; with queries and replies, if they are to be shown.
+    /// The limit of probes; with a transcript of queries and replies if requested.
     Probe(Option<Arc<Transcript>>),
 }
 
-/// The questions of a round, and what they need.
+/// The queries of a round, and their context.
 #[derive(Debug)]
 struct Questions {
     scraper: Arc<Scraper>,
@@ -49,30 +49,30 @@ struct Questions {
     purpose: Purpose,
 }
 
-/// Below this, a missing answer never says anything about a member, unless its module's timeout is as short.
+/// Minimum time before a missing reply counts as the member's failure, unless the module's timeout is as short.
 const MIN_FAIR: Duration = Duration::from_millis(250);
 
-/// What the questions and those who wait for them share.
+/// State shared by the queries and the waiting scrapes.
 #[derive(Debug)]
 struct Shared {
     replied: AtomicBool,
     progress: Mutex<Progress>,
 }
 
-/// How far a round is.
+/// Progress of a round.
 #[derive(Debug)]
 struct Progress {
-    /// What is there so far; whole once the round is finished. Everyone who waits gets this one report: it is copied only
-    /// when it changes after a reader took it, which is a reader whose deadline came before the end.
+    /// The results so far; complete once the round is finished. All waiting scrapes share it. It is copied only if it
+    /// changes after a scrape with an earlier deadline took it.
     report: Arc<EnsembleReport>,
-    /// Who is asked, once that is known.
+    /// The queried members, once known.
     present: Arc<Present>,
-    /// One entry a member: its report is not there yet.
+    /// Per member: its report is still missing.
     pending: Vec<bool>,
 }
 
 impl Round {
-    /// Begins a round. It ends by its deadline, or a moment later.
+    /// Starts a round. It ends by its deadline, or slightly later.
     pub(super) fn begin(
         scraper: &Arc<Scraper>,
         target: &Arc<Target>,
@@ -100,15 +100,15 @@ impl Round {
         Arc::new(Self { shared, finished, deadline, fair, questions: questions.abort_handle() })
     }
 
-    /// Whether a scrape that has until `deadline` may join: nothing was answered yet, and the round is not so much
-    /// shorter that its members would seem slow to the newcomer.
+    /// Whether a scrape with this deadline may join: no reply has arrived, and the remaining time is at least half of
+    /// the scrape's, so that members do not appear slow to it.
     pub(super) fn is_open(&self, deadline: Instant) -> bool {
         let now = Instant::now();
         let (own, rest) = (deadline.saturating_duration_since(now), self.deadline.saturating_duration_since(now));
         !self.shared.replied.load(Ordering::Relaxed) && !*self.finished.borrow() && rest >= own / 2
     }
 
-    /// Waits for the end, or for one's own deadline, and gives what is there.
+    /// Waits for the end of the round or the given deadline, and returns the results so far.
     pub(super) async fn wait(self: Arc<Self>, deadline: Instant) -> Arc<EnsembleReport> {
         let mut finished = self.finished.clone();
         // An error means that the round panicked: no more replies will arrive.
@@ -123,7 +123,7 @@ impl Round {
         let progress = self.shared.lock();
         let mut report = Arc::clone(&progress.report);
         if !whole {
-            let had_time = |asked: &Asked| {
+            let had_time = |asked: &Query| {
                 asked.sent.get().is_some_and(|sent| deadline.saturating_duration_since(*sent) >= self.fair)
             };
             for (place, asked) in progress.present.asked.iter().enumerate() {
@@ -143,7 +143,7 @@ impl Drop for Round {
 }
 
 impl Shared {
-    /// A panic elsewhere leaves the report whole: every change is one assignment.
+    /// A panic leaves the report consistent: every change is a single assignment.
     fn lock(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -154,13 +154,13 @@ impl Shared {
 }
 
 impl Questions {
-    /// The time that a question must have had for a missing answer to be the member's fault: half of the round's.
+    /// Minimum time for a query after which a missing reply is the member's failure: half of the round's time.
     fn fair(&self) -> Duration {
         let half = self.deadline.saturating_duration_since(self.begun) / 2;
         half.max(MIN_FAIR).min(self.target.ensemble.module.timeout / 2)
     }
 
-    /// Finds the members, asks them all at once, and learns from what they say.
+    /// Determines the members, queries all of them concurrently, and updates the remembered state.
     async fn run(self: &Arc<Self>) {
         let cap = self.scraper.limits.members_per_ensemble;
         let present = Arc::new(self.target.present(self.deadline, cap).await);
@@ -175,12 +175,12 @@ impl Questions {
             let (questions, present) = (Arc::clone(self), Arc::clone(&present));
             asked.spawn(async move {
                 let who = present.asked.get(place).unwrap_or_else(|| &present.hidden[place - present.asked.len()]);
-                let terms = questions.terms(questions.deadline);
+                let terms = ScrapeContext { digests: present.digests, ..questions.terms(questions.deadline) };
                 (place, member::scrape(&questions.target.ensemble, who, terms).await)
             });
         }
         let mut told = vec![false; count];
-        let silent = |asked: &Asked| (unasked(&self.target, asked), false);
+        let silent = |asked: &Query| (unasked(&self.target, asked), false);
         let mut hidden: Vec<Answered> = present.hidden.iter().map(silent).collect();
         while let Some(found) = asked.join_next().await {
             match found {
@@ -192,7 +192,8 @@ impl Questions {
                     Arc::make_mut(&mut progress.report).members[place] = report;
                     progress.pending[place] = false;
                 }
-                // A bug of ours costs the one member its series, never the page, and is no alarm about the member.
+                // A bug in the exporter costs the series of one member, not the page, and must not raise an alert about
+                // the member.
                 Err(error) => tracing::error!(%error, "scrape task panicked"),
             }
         }
@@ -201,16 +202,16 @@ impl Questions {
         if !present.names.is_empty() {
             self.shared.change(|all| settled = self.target.settle(&present, all, &mut told, &hidden));
         }
-        // The other addresses of a name are no members that could tell a membership.
+        // Other addresses of a name are not members that report a membership.
         let present = settled.map_or(present, |settled| {
             hidden.clear();
             Arc::new(settled)
         });
         self.ask_again(&present).await;
-        self.shared.change(|all| self.target.learn(all, &present, &told, &hidden));
+        self.shared.change(|all| self.target.learn(all, &present, &told, &hidden, self.begun, self.scraper.strangers));
     }
 
-    /// Says of members whose task ended without a report that it was a defect.
+    /// Marks members whose task ended without a report as an internal error.
     fn take_panics(&self) {
         let mut progress = self.shared.lock();
         let Progress { report, pending, .. } = &mut *progress;
@@ -221,13 +222,14 @@ impl Questions {
         }
     }
 
-    /// Asks members that seem behind the leader once more.
+    /// Queries members again that appear to lag behind the leader.
     async fn ask_again(self: &Arc<Self>, present: &Arc<Present>) {
-        let behind = again::seem_behind(&self.shared.lock().report);
+        let behind = zxid_recheck::seem_behind(&self.shared.lock().report);
         let again = behind.into_iter().map(|place| {
             let (questions, present) = (Arc::clone(self), Arc::clone(present));
             async move {
-                let terms = Terms { transcript: None, ..questions.terms(again::until(questions.deadline)) };
+                let terms =
+                    ScrapeContext { transcript: None, ..questions.terms(zxid_recheck::until(questions.deadline)) };
                 (place, member::zxid(&present.asked[place], terms).await)
             }
         });
@@ -239,12 +241,12 @@ impl Questions {
         }
     }
 
-    fn terms(&self, deadline: Instant) -> Terms<'_> {
+    fn terms(&self, deadline: Instant) -> ScrapeContext<'_> {
         let (connections, transcript) = match &self.purpose {
             Purpose::Scrape => (&self.scraper.connections.scrapes, None),
             Purpose::Probe(transcript) => (&self.scraper.connections.probes, transcript.as_deref()),
         };
-        Terms {
+        ScrapeContext {
             client: &self.target.client,
             connections,
             limits: self.scraper.limits,
@@ -253,13 +255,14 @@ impl Questions {
             fair: self.fair(),
             reading: self.scraper.reading,
             replied: &self.shared.replied,
+            digests: false,
             transcript,
         }
     }
 }
 
-/// A member that has not been asked yet: nothing is known of it.
-pub(super) fn unasked(target: &Target, asked: &Asked) -> MemberReport {
+/// The report of a member that has not been queried yet.
+pub(super) fn unasked(target: &Target, asked: &Query) -> MemberReport {
     let commands =
         [Command::Mntr, Command::Srvr].into_iter().filter(|command| target.ensemble.module.commands.contains(command));
     MemberReport {
@@ -271,9 +274,10 @@ pub(super) fn unasked(target: &Target, asked: &Asked) -> MemberReport {
     }
 }
 
-/// Turns a member that was not asked into one that had a fair time to answer and did not.
+/// Changes the report of a member that had enough time to reply into a timeout.
 fn unanswered(member: &mut MemberReport) {
     member.state = State::NoAnswer;
     member.limits.clear();
+    member.failure_details.clear();
     member.failures.iter_mut().for_each(|(_, reason)| *reason = Reason::Timeout);
 }

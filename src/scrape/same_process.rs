@@ -1,4 +1,4 @@
-//! Whether two members that answer can be one process: its figures are the same at one moment.
+//! Whether two members that reply may be the same process: their metrics are equal at the same time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use super::report::MemberReport;
 use crate::ensemble::Known;
 use crate::reply::Number;
 
-/// Two members are asked at one moment, but not at the same millisecond.
+/// Members are queried at the same time, but not in the same millisecond.
 const UPTIME_TOLERANCE: Duration = Duration::from_secs(2);
 
-/// Packets that may come between two questions to one server, beside a fiftieth of all.
+/// Number of packets that may arrive between two queries of one server, in addition to 2 % of the total.
 const PACKETS_TOLERANCE: u64 = 200;
 
-/// Pairs that are compared in one ensemble: it has two members of one server id only by mistake.
+/// Maximum number of pairs compared per ensemble; duplicate server ids only occur by mistake.
 const MAX_PAIRS: usize = 1000;
 
-/// Whether the figures can be of one process; `None` where there is too little to compare.
+/// Whether the metrics may be of one process; `None` if there is too little to compare.
 #[must_use]
 pub fn figures_agree(one: &MemberReport, other: &MemberReport) -> Option<bool> {
     if !one.state.serves() || !other.state.serves() {
@@ -37,7 +37,7 @@ pub fn figures_agree(one: &MemberReport, other: &MemberReport) -> Option<bool> {
     Some(first.abs_diff(second) <= PACKETS_TOLERANCE + first.max(second) / 50)
 }
 
-/// Remembers which members of one server id are two servers, for the time when one of them is silent.
+/// Records which members with the same server id are two servers, for scrapes in which one of them is silent.
 pub(super) fn remember_apart(known: &mut Known, members: &[MemberReport]) {
     let mut by_id: BTreeMap<&str, Vec<&MemberReport>> = BTreeMap::new();
     for member in members {

@@ -1,39 +1,43 @@
-//! The typed samples of one member: cells in the order of the page, and the label values they share.
+//! The typed samples of one member: cells in page order, and the label values they share.
 
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use crate::catalogue::{FamilyId, Part};
+use crate::catalogue::{FamilyId, Own, Part};
+use crate::histogram::DurationHistogram;
 use crate::reply::Number;
 use crate::text::cut;
 
-/// Between the values of a family that has several labels; no value holds it, see [`Samples::push`].
+/// Separates the values of a family with several labels; it does not occur in values, see [`Samples::push`].
 const SEPARATOR: char = '\0';
 
-/// Why a value did not become a sample: the label `reason` of `zk_exporter_dropped_samples_total`.
+/// Why a value was dropped: the label `reason` of `zk_exporter_dropped_samples_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dropped {
-    /// A counter, sum, count or quantile below zero, or a counter, sum or count that is NaN.
+    /// A negative counter, sum, count or quantile, or a counter, sum or count that is NaN.
     Impossible,
+    /// A number from 2^63 up: a negative number that the server wrote as unsigned, as Keeper does.
+    Wrapped,
     /// Infinite.
     NotFinite,
-    /// Text where a number belongs.
+    /// Text instead of a number.
     NotANumber,
-    /// The same series twice in one reply.
+    /// A series that occurred before in the same reply.
     Duplicate,
-    /// Over a cap.
+    /// Over a limit.
     Cap,
-    /// A line that is no entry.
+    /// A line that is not an entry.
     NotALine,
 }
 
 impl Dropped {
-    /// The value of the label.
+    /// The label value.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
             Self::Impossible => "impossible",
+            Self::Wrapped => "wrapped",
             Self::NotFinite => "not_finite",
             Self::NotANumber => "not_a_number",
             Self::Duplicate => "duplicate",
@@ -43,28 +47,46 @@ impl Dropped {
     }
 }
 
-/// One value. The order key packs family, label rank, part and line number, so that sorting cells
-/// is sorting numbers.
+/// One value, in 16 bytes. The sort key packs family, label rank, part, line number and the type of the value, so that
+/// cells sort as integers.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
     order: u64,
-    /// The value, in the base unit.
-    pub value: Number,
+    /// The value, as an integer or as the bits of a float.
+    bits: u64,
 }
 
 const LABEL_SHIFT: u32 = 24;
 const LABEL_MASK: u64 = 0xff_ffff;
 const PART_SHIFT: u32 = 16;
 const FAMILY_SHIFT: u32 = 48;
-const LINE_MASK: u64 = 0xffff;
+const LINE_SHIFT: u32 = 1;
+const MAX_LINE: usize = 0x7fff;
+/// Set if the value is a float.
+const FLOAT: u64 = 1;
 
 impl Cell {
     fn new(family: FamilyId, label: u32, part: Part, line: usize, value: Number) -> Self {
+        let (bits, float) = match value {
+            Number::Int(value) => (value.cast_unsigned(), 0),
+            Number::Float(value) => (value.to_bits(), FLOAT),
+        };
         let order = u64::from(family.0) << FAMILY_SHIFT
             | u64::from(label) << LABEL_SHIFT
             | (part as u64) << PART_SHIFT
-            | (line as u64 & LINE_MASK);
-        Self { order, value }
+            | (line.min(MAX_LINE) as u64) << LINE_SHIFT
+            | float;
+        Self { order, bits }
+    }
+
+    /// The value, in the base unit.
+    #[must_use]
+    pub const fn value(self) -> Number {
+        if self.order & FLOAT == 0 {
+            Number::Int(self.bits.cast_signed())
+        } else {
+            Number::Float(f64::from_bits(self.bits))
+        }
     }
 
     /// The family.
@@ -73,19 +95,19 @@ impl Cell {
         FamilyId((self.order >> FAMILY_SHIFT) as u16)
     }
 
-    /// The sample within the family.
+    /// The sample type within the family.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "8 bits")]
     pub const fn part(self) -> Part {
         Part::from_number((self.order >> PART_SHIFT) as u8)
     }
 
-    /// Number of the label values, 0 for none.
+    /// Index of the label values; 0 for none.
     const fn label(self) -> u64 {
         self.order >> LABEL_SHIFT & LABEL_MASK
     }
 
-    /// Everything but the line: equal for two values of one series.
+    /// The key without the line number: equal for all values of one series.
     const fn series(self) -> u64 {
         self.order >> PART_SHIFT
     }
@@ -103,81 +125,107 @@ pub struct Samples {
     cells: Vec<Cell>,
     labels: Vec<Box<str>>,
     dropped: BTreeMap<Dropped, u64>,
+    histograms: Vec<HistogramSample>,
+}
+
+/// A histogram of the exporter itself about an ensemble.
+#[derive(Clone, Debug)]
+pub struct HistogramSample {
+    /// The family.
+    pub family: Own,
+    /// The value of the family's label; empty if it has none.
+    pub label: &'static str,
+    /// The observations.
+    pub histogram: DurationHistogram,
 }
 
 impl Samples {
-    /// The cells in the order of the page.
+    /// The histograms, in the order of insertion.
+    #[must_use]
+    pub fn histograms(&self) -> &[HistogramSample] {
+        &self.histograms
+    }
+
+    /// Adds a histogram that has observations.
+    pub fn push_histogram(&mut self, family: Own, label: &'static str, histogram: DurationHistogram) {
+        if histogram.count() > 0 {
+            self.histograms.push(HistogramSample { family, label, histogram });
+        }
+    }
+
+    /// The cells in page order.
     #[must_use]
     pub fn cells(&self) -> &[Cell] {
         &self.cells
     }
 
     /// The label values of a cell, in the order of its family's label names.
-    pub fn label_values(&self, cell: Cell) -> impl Iterator<Item = &str> {
+    pub fn label_values(&self, cell: Cell) -> impl Iterator<Item = &str> + Clone {
         self.joined(cell).map(|joined| joined.split(SEPARATOR)).into_iter().flatten()
     }
 
-    /// The label values of a cell in one text.
+    /// The label values of a cell, joined by the separator.
     fn joined(&self, cell: Cell) -> Option<&str> {
         let place = usize::try_from(cell.label()).ok().and_then(|number| number.checked_sub(1));
         place.and_then(|place| self.labels.get(place)).map(|joined| &**joined)
     }
 
-    /// These samples with those of another in place of their own, family by family.
+    /// These samples, with all families of `over` replacing their own.
     #[must_use]
     pub fn overlaid(self, over: &Self) -> Self {
         let mut all = Collector::new(usize::MAX);
         for (from, keep) in [(over, None), (&self, Some(over))] {
             for cell in from.cells.iter().filter(|cell| keep.is_none_or(|over| !over.has(cell.family()))) {
-                all.push_labelled(cell.family(), cell.part(), from.joined(*cell), cell.value);
+                all.push_labelled(cell.family(), cell.part(), from.joined(*cell), cell.value());
             }
         }
         all.dropped = self.dropped;
         all.finish()
     }
 
-    /// The bytes of label values on a page: a value counts for each cell that has it.
+    /// Bytes of label values on a page; a value counts for each cell that uses it.
     #[must_use]
     pub fn label_bytes(&self) -> usize {
         self.cells.iter().filter_map(|cell| self.joined(*cell)).map(str::len).sum()
     }
 
-    /// The bytes of memory that these samples hold.
+    /// Memory used by these samples, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of_val(self.cells.as_slice())
             + self.labels.iter().map(|label| size_of_val(label) + label.len()).sum::<usize>()
+            + self.histograms.iter().map(|sample| sample.histogram.bytes()).sum::<usize>()
     }
 
-    /// What was left out, by reason.
+    /// Number of dropped samples, by reason.
     #[must_use]
     pub fn dropped(&self) -> &BTreeMap<Dropped, u64> {
         &self.dropped
     }
 
-    /// Counts what was left out beside the samples.
+    /// Counts samples that were dropped elsewhere.
     pub(super) fn note_dropped(&mut self, why: Dropped, how_many: u64) {
         if how_many > 0 {
             *self.dropped.entry(why).or_default() += how_many;
         }
     }
 
-    /// The value of a series that has no label.
+    /// The value of a series without labels.
     #[must_use]
     pub fn value(&self, family: FamilyId, part: Part) -> Option<Number> {
         let wanted = Cell::new(family, 0, part, 0, Number::Int(0)).series();
         let place = self.cells.binary_search_by_key(&wanted, |cell| cell.series()).ok()?;
-        self.cells.get(place).map(|cell| cell.value)
+        self.cells.get(place).map(|cell| cell.value())
     }
 
-    /// Whether the family has a sample.
+    /// Whether the family has at least one sample.
     #[must_use]
     pub fn has(&self, family: FamilyId) -> bool {
         self.cells.binary_search_by(|cell| cell.family().cmp(&family)).is_ok()
     }
 }
 
-/// Samples being collected, in the order of the reply.
+/// Collects samples in the order of the reply.
 #[derive(Debug)]
 pub struct Collector {
     cells: Vec<Cell>,
@@ -187,15 +235,15 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// An empty collection that takes at most `cap` samples.
+    /// An empty collector with a limit of `cap` samples.
     #[must_use]
     pub fn new(cap: usize) -> Self {
-        // The line number in the order key has 16 bits.
-        let cap = cap.min(usize::from(u16::MAX));
+        // The line number in the sort key has 15 bits.
+        let cap = cap.min(MAX_LINE);
         Self { cells: Vec::with_capacity(640.min(cap)), by_label: FxHashMap::default(), dropped: BTreeMap::new(), cap }
     }
 
-    /// Counts a value that is left out.
+    /// Counts dropped values.
     pub fn drop(&mut self, why: Dropped, how_many: u64) {
         if how_many > 0 {
             *self.dropped.entry(why).or_default() += how_many;
@@ -207,7 +255,7 @@ impl Collector {
         self.push_labelled(family, part, None, value);
     }
 
-    /// Adds a sample with one label value, which is cut where it is too long.
+    /// Adds a sample with one label value, truncated if it is too long.
     pub fn push_one(&mut self, family: FamilyId, part: Part, label: &str, value: Number) {
         let label = cut(label);
         if label.contains(SEPARATOR) {
@@ -217,7 +265,7 @@ impl Collector {
         }
     }
 
-    /// Adds a sample with several label values, each cut where it is too long.
+    /// Adds a sample with several label values, each truncated if it is too long.
     pub fn push_many(&mut self, family: FamilyId, part: Part, labels: &[&str], value: Number) {
         let mut joined = String::new();
         for (place, label) in labels.iter().enumerate() {
@@ -242,13 +290,13 @@ impl Collector {
         if let Some(number) = self.by_label.get(label) {
             return *number;
         }
-        // At most one label a cell, and the cap on cells is far below 2^24.
+        // At most one label set per cell, and the limit of cells is far below 2^24.
         let number = u32::try_from(self.by_label.len() + 1).unwrap_or(u32::MAX);
         self.by_label.insert(label.into(), number);
         number
     }
 
-    /// Sorts by family, label text and part, whatever the order of the reply was; the first of a series stays.
+    /// Sorts by family, label text and part, independent of the order in the reply; of duplicates, the first is kept.
     #[must_use]
     pub fn finish(mut self) -> Samples {
         let mut labels: Vec<(Box<str>, u32)> = std::mem::take(&mut self.by_label).into_iter().collect();
@@ -267,12 +315,13 @@ impl Collector {
         let duplicates = (before - self.cells.len()) as u64;
         self.drop(Dropped::Duplicate, duplicates);
         self.pair_sums_and_counts();
-        Samples { cells: self.cells, labels: labels.into_iter().map(|(text, _)| text).collect(), dropped: self.dropped }
+        let labels = labels.into_iter().map(|(text, _)| text).collect();
+        Samples { cells: self.cells, labels, dropped: self.dropped, histograms: Vec::new() }
     }
 }
 
 impl Collector {
-    /// A sum without its count, or the other way round, says nothing and has no place in a summary.
+    /// A sum without a count, or a count without a sum, is not a summary and is removed.
     fn pair_sums_and_counts(&mut self) {
         let partner = |place: usize, step: isize, part: Part, cells: &[Cell]| {
             let other = place.checked_add_signed(step).and_then(|place| cells.get(place));
@@ -308,7 +357,7 @@ mod tests {
             let shown: Vec<_> = samples
                 .cells()
                 .iter()
-                .map(|cell| (cell.family(), samples.label_values(*cell).collect::<String>(), cell.value))
+                .map(|cell| (cell.family(), samples.label_values(*cell).collect::<String>(), cell.value()))
                 .collect();
             shown
         };
@@ -329,7 +378,7 @@ mod tests {
         }
         let samples = collector.finish();
         assert_eq!(samples.cells().len(), 1);
-        assert_eq!(samples.cells()[0].value, Number::Int(1));
+        assert_eq!(samples.cells()[0].value(), Number::Int(1));
         assert_eq!(samples.dropped(), &BTreeMap::from([(Dropped::Duplicate, 2), (Dropped::Cap, 2)]));
     }
 

@@ -1,4 +1,4 @@
-//! An ensemble, who its present members are, and what is remembered of it between scrapes, bounded.
+//! An ensemble, its current members, and the bounded state kept between scrapes.
 
 mod resolved;
 
@@ -10,62 +10,76 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Places;
-use super::beyond::Beyond;
+use super::Strangers;
 use super::dual_stack::{self, Families};
 use super::leader_watch::LeaderWatch;
 use super::log_budget::LogBudget;
-use super::member::{Asked, Found};
+use super::member::{Location, Query};
 use super::memory::Memory;
+use super::metric_filter::MetricFilter;
+use super::newest_zxid::note_newest;
+use super::probes::RunningProbes;
+use super::replicas::ReplicaWatch;
 use super::report::{EnsembleReport, MemberReport, State};
 use super::round::{self, Round};
 use super::same_process::remember_apart;
 use super::samples::Samples;
-use super::shown::Shown;
+use crate::canary::OperationDurations;
+use crate::catalogue::Own;
 use crate::config::{Address, Discovery, Reach};
-use crate::ensemble::{Ensemble, Known, Member, REACH_OF_NAMES, Roster, Told, by_membership};
+use crate::ensemble::{Ensemble, Known, Member, Membership, REACH_OF_NAMES, ReportedMembership, Roster, by_membership};
+use crate::histogram::DurationHistogram;
 use crate::text;
 use crate::wire::Client;
 
-/// An ensemble that is asked.
+/// An ensemble to scrape.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) ensemble: Ensemble,
     pub(super) client: Arc<Client>,
-    pub(super) shown: Shown,
-    /// Shared with the target of the next configuration, if that has this ensemble too.
+    pub(super) shown: MetricFilter,
+    /// Shared with the target of the next configuration, if it contains the same ensemble.
     remembered: Arc<Mutex<Remembered>>,
-    /// What goes on beside the commands; nothing for an ensemble that is asked once.
-    pub(super) beyond: Option<Arc<Beyond>>,
-    /// Where members are, in place of what their addresses resolve to.
+    /// Background tasks; `None` for a one-shot query.
+    pub(super) probes: Option<Arc<RunningProbes>>,
+    /// Addresses of members, instead of name resolution.
     places: Places,
-    /// The round that may be joined.
+    /// The current round, which other scrapes may join.
     pub(super) round: Mutex<Weak<Round>>,
-    /// Lines about the membership, the leader and discovered members.
+    /// Log budget for lines about membership, leader and discovered members.
     log: Arc<LogBudget>,
 }
 
-/// Bounded by the members there are and the members written.
+/// Bounded by the number of current and configured members.
 #[derive(Debug, Default)]
 struct Remembered {
     memories: BTreeMap<Arc<str>, Arc<Memory>>,
     leader: Option<Arc<str>>,
     known: Known,
     /// The current membership, if it determines the members.
-    told: Option<Told>,
-    /// The server ids of the members written, as they told them; `None` for one that told several: a balancer.
+    told: Option<ReportedMembership>,
+    /// The members of the last scrape.
+    current: BTreeSet<Arc<str>>,
+    /// Server ids reported by the configured members; `None` for one that reported several (a load balancer).
     ids: BTreeMap<Arc<str>, Option<String>>,
-    /// What the names resolved to.
+    /// Resolved addresses of names.
     names: BTreeMap<Arc<str>, Resolved>,
-    /// Voters and learners, as the members count them: when these change, the membership may have.
+    /// Number of voters and learners, as reported; the membership may have changed if these do.
     crowd: Option<(Option<u64>, Option<u64>)>,
-    /// Of names with addresses of both families, which one has the members.
+    /// For names with addresses of both families: which family has the members.
     families: Families,
-    /// How long no leader is seen.
+    /// How long no leader is visible.
     watch: LeaderWatch,
-    /// No member answered last time.
+    /// Comparison of the members' data.
+    replicas: ReplicaWatch,
+    /// No member replied in the last scrape.
     deserted: bool,
-    /// Members left out so far: over the cap, unusable.
+    /// Members dropped so far: over the limit, unusable address.
     dropped: (u64, u64),
+    /// Histograms of scrape and connect durations and of canary operations.
+    scrapes: DurationHistogram,
+    connects: DurationHistogram,
+    operations: Arc<OperationDurations>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,67 +88,79 @@ struct Resolved {
     addresses: Vec<SocketAddr>,
 }
 
-/// Shorter than any usual scrape interval, so that a scrape sees what the resolver says now; long enough for several
-/// Prometheus servers and probes to share one look.
+/// How long resolved addresses are fresh: shorter than usual scrape intervals, so that every scrape resolves again;
+/// long enough for several Prometheus servers and probes to share a lookup.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// While its name does not resolve, a member is asked where it was, as long as it is likely to be itself.
+/// How long the previous addresses are used while a name cannot be resolved.
 const STALE: Duration = Duration::from_mins(5);
 
 /// The members of one round.
 #[derive(Debug, Default)]
 pub(super) struct Present {
-    /// The members, in the order of the page.
-    pub(super) asked: Vec<Asked>,
-    /// Members written that are no members now, asked for the membership while no member answers; or the other addresses
-    /// of the names below.
-    pub(super) hidden: Vec<Asked>,
+    /// The members, in page order.
+    pub(super) asked: Vec<Query>,
+    /// Configured members that are not current members, queried for the membership while no member replies; or the
+    /// other addresses of the names below.
+    pub(super) hidden: Vec<Query>,
     /// Names with addresses of both families.
     pub(super) names: Vec<dual_stack::NamedHost>,
+    /// Whether this round reads data digests.
+    pub(super) digests: bool,
 }
 
-/// What one of them answered, and whether it told its `conf` this time.
+/// The report of a member, and whether its `conf` was read in this scrape.
 pub(super) type Answered = (MemberReport, bool);
 
 impl Target {
-    /// An ensemble, with what the target of its name in `old` remembers.
+    /// An ensemble, with the state of the target with the same name in `old`.
     pub(super) fn new(ensemble: Ensemble, client: Arc<Client>, old: &[Arc<Self>]) -> Self {
         let old = old.iter().find(|target| target.ensemble.name == ensemble.name);
         let remembered = old.map(|old| {
             let remembered = Arc::clone(&old.remembered);
             let mut inner = lock(&remembered);
+            if inner.is_replaced(&old.ensemble, &ensemble) {
+                // A round in progress keeps the state of the ensemble that was watched under this name.
+                return Arc::new(Mutex::new(inner.of_another_ensemble()));
+            }
             if old.ensemble.discovery != ensemble.discovery {
                 inner.told = None;
             }
-            inner.known.keep(ensemble.members.iter().filter(|_| ensemble.discovery == Discovery::Static));
+            // With a discovery, the next round evicts members that left.
+            let discovered = ensemble.discovery != Discovery::Static;
+            let newest = if discovered { std::mem::take(&mut inner.known.newest) } else { BTreeMap::new() };
+            inner.known.keep(ensemble.members.iter().filter(|_| !discovered));
+            inner.known.newest.extend(newest);
             drop(inner);
             remembered
         });
-        let beyond = Beyond::start(&ensemble, &client, old.and_then(|old| old.beyond.as_ref()));
-        Self { remembered: remembered.unwrap_or_default(), beyond: Some(beyond), ..Self::bare(ensemble, client) }
+        let remembered = remembered.unwrap_or_default();
+        let operations = Arc::clone(&lock(&remembered).operations);
+        let probes = RunningProbes::start(&ensemble, &client, operations, old.and_then(|old| old.probes.as_ref()));
+        Self { remembered, probes: Some(probes), ..Self::bare(ensemble, client) }
     }
 
-    /// An ensemble of which nothing is remembered and beside which nothing goes on.
+    /// An ensemble without state and background tasks.
     fn bare(ensemble: Ensemble, client: Arc<Client>) -> Self {
-        let shown = Shown::new(&ensemble.module.metrics);
+        let shown = MetricFilter::new(&ensemble.module.metrics);
         Self {
             ensemble,
             client,
             shown,
             remembered: Arc::default(),
-            beyond: None,
+            probes: None,
             places: Places::new(),
             round: Mutex::default(),
             log: Arc::new(LogBudget::of_ensemble()),
         }
     }
 
-    /// An ensemble that is asked once, at these addresses.
+    /// An ensemble for a one-shot query at the given addresses.
     pub(super) fn pinned(ensemble: Ensemble, client: Arc<Client>, places: Places) -> Self {
         Self { places, ..Self::bare(ensemble, client) }
     }
 
-    /// The ensemble with its present members written out.
+    /// The ensemble with its current members.
     pub(super) fn as_it_is(&self, cap: usize) -> Ensemble {
         let roster = self.roster(&self.lock(), cap);
         let members = roster.map_or_else(|| self.ensemble.members.clone(), |roster| roster.members);
@@ -146,12 +172,12 @@ impl Target {
         lock(&self.remembered)
     }
 
-    /// How many members a scrape asks, as far as is known.
+    /// Number of members that a scrape queries, as far as known.
     pub(super) fn size(&self, cap: usize) -> usize {
         self.roster(&self.lock(), cap).map_or(self.ensemble.members.len(), |roster| roster.members.len())
     }
 
-    /// Whether the membership that is known now has other members than a report.
+    /// Whether the current membership has other members than a report.
     pub(super) fn asks_others(&self, report: &EnsembleReport, cap: usize) -> bool {
         self.roster(&self.lock(), cap).is_some_and(|roster| {
             let asked = report.members.iter().map(|member| &member.name);
@@ -159,12 +185,12 @@ impl Target {
         })
     }
 
-    /// How many members were left out so far: over the cap, with an unusable address.
+    /// Members dropped so far: over the limit, and with an unusable address.
     pub(super) fn dropped(&self) -> (u64, u64) {
         self.lock().dropped
     }
 
-    /// The member of this name, configured or discovered; a configured one may be anywhere, a discovered one may not.
+    /// The configured or discovered member with this name. A configured member may have any address.
     pub(super) fn member(&self, name: &str, cap: usize) -> Option<Member> {
         let is = |member: &&Member| *member.name == *name;
         let remembered = self.lock();
@@ -180,15 +206,26 @@ impl Target {
 
     /// The members to query now. Resolves names whose addresses are the members.
     pub(super) async fn present(&self, deadline: Instant, cap: usize) -> Present {
+        let digests = self.digests_are_due();
+        Present { digests, ..self.members(deadline, cap).await }
+    }
+
+    /// Whether this round reads digests. A one-shot query keeps no state and compares nothing.
+    fn digests_are_due(&self) -> bool {
+        let config = self.ensemble.module.probes.digests.filter(|_| self.probes.is_some());
+        config.is_some_and(|config| self.lock().replicas.is_due(Instant::now(), config.interval))
+    }
+
+    async fn members(&self, deadline: Instant, cap: usize) -> Present {
         if self.ensemble.discovery == Discovery::Dns {
             return self.resolved(deadline, cap).await;
         }
         let mut remembered = self.lock();
         let Some(roster) = self.roster(&remembered, cap) else {
             let at = |member: &Member| match self.places.get(&member.name) {
-                None => Found::ByName,
-                Some(Ok(addresses)) => Found::At(addresses.clone()),
-                Some(Err(failure)) => Found::Lost(failure.clone()),
+                None => Location::ByName,
+                Some(Ok(addresses)) => Location::At(addresses.clone()),
+                Some(Err(failure)) => Location::Lost(failure.clone()),
             };
             let seeds = self.ensemble.members.iter().map(|member| (member.clone(), at(member)));
             return Present { asked: self.asked(&mut remembered, seeds.collect()), ..Present::default() };
@@ -196,15 +233,15 @@ impl Target {
         remembered.dropped.0 += roster.over_cap;
         remembered.dropped.1 += roster.unusable;
         let names: BTreeSet<_> = roster.members.iter().map(|member| Arc::clone(&member.name)).collect();
-        let members = roster.members.into_iter().map(|member| (member, Found::ByName)).collect();
+        let members = roster.members.into_iter().map(|member| (member, Location::ByName)).collect();
         let asked = self.asked(&mut remembered, members);
         let mut hidden = Vec::new();
         if remembered.deserted {
             let elsewhere = self.ensemble.members.iter().filter(|member| !names.contains(&member.name));
-            hidden.extend(elsewhere.map(|member| Asked {
+            hidden.extend(elsewhere.map(|member| Query {
                 member: member.clone(),
                 memory: self.memory(&mut remembered.memories, &member.name),
-                place: Found::ByName,
+                place: Location::ByName,
                 head_start: 0.0,
                 sent: OnceLock::new(),
             }));
@@ -212,7 +249,7 @@ impl Target {
         Present { asked, hidden, ..Present::default() }
     }
 
-    /// The members by the membership, where there is one that decides.
+    /// The members according to the membership, if one is known and used.
     fn roster(&self, remembered: &Remembered, cap: usize) -> Option<Roster> {
         let told = remembered.told.as_ref().filter(|_| self.ensemble.discovery == Discovery::Conf)?;
         let id = |member: &Member| Some((remembered.ids.get(&member.name)?.clone()?, member.clone()));
@@ -221,9 +258,9 @@ impl Target {
         (!roster.members.is_empty()).then_some(roster)
     }
 
-    /// What is remembered of a member. Of one that is asked once, nothing will be.
+    /// The state of a member; discarded after a one-shot query.
     fn memory(&self, memories: &mut BTreeMap<Arc<str>, Arc<Memory>>, name: &Arc<str>) -> Arc<Memory> {
-        let new = || match self.beyond {
+        let new = || match self.probes {
             None => Memory::of_one_scrape(),
             Some(_) if self.ensemble.members.iter().any(|member| member.name == *name) => Memory::default(),
             Some(_) => Memory::of_discovered(&self.log),
@@ -231,8 +268,8 @@ impl Target {
         Arc::clone(memories.entry(Arc::clone(name)).or_insert_with(|| Arc::new(new())))
     }
 
-    /// Joins members with what is remembered of them, and forgets those that are gone.
-    fn asked(&self, remembered: &mut Remembered, members: Vec<(Member, Found)>) -> Vec<Asked> {
+    /// Combines members with their state, and evicts members that are gone.
+    fn asked(&self, remembered: &mut Remembered, members: Vec<(Member, Location)>) -> Vec<Query> {
         let stay = |name: &Arc<str>| {
             members.iter().any(|(member, _)| member.name == *name)
                 || self.ensemble.members.iter().any(|member| member.name == *name)
@@ -244,7 +281,7 @@ impl Target {
         let of = members.len();
         let members = members.into_iter().enumerate();
         members
-            .map(|(place, (member, found))| Asked {
+            .map(|(place, (member, found))| Query {
                 memory: self.memory(&mut remembered.memories, &member.name),
                 member,
                 place: found,
@@ -254,8 +291,8 @@ impl Target {
             .collect()
     }
 
-    /// The report before anybody answered.
-    pub(super) fn nothing_heard(&self, asked: &[Asked]) -> EnsembleReport {
+    /// The report before any reply.
+    pub(super) fn nothing_heard(&self, asked: &[Query]) -> EnsembleReport {
         EnsembleReport {
             name: Arc::clone(&self.ensemble.name),
             members: asked.iter().map(|asked| round::unasked(self, asked)).collect(),
@@ -264,17 +301,29 @@ impl Target {
         }
     }
 
-    /// What was known before this scrape, with what is said of its members.
-    fn known(&self, asked: &[Asked]) -> Known {
+    /// Facts known before this scrape, including the roles of its configured members.
+    fn known(&self, asked: &[Query]) -> Known {
         let mut known = self.lock().known.clone();
         let members = || asked.iter().map(|asked| &asked.member);
         known.keep(members());
         known.observers.extend(Known::of(members()).observers);
+        let zones = members().filter_map(|member| Some((Arc::clone(&member.name), self.ensemble.zone_of(member)?)));
+        known.zones = zones.collect();
         known
     }
 
-    /// Remembers what a later scrape may need while members are silent, and gives what is known to the report.
-    pub(super) fn learn(&self, report: &mut EnsembleReport, present: &Present, told: &[bool], hidden: &[Answered]) {
+    /// Stores what later scrapes need while members are silent, and adds the known facts to the report.
+    ///
+    /// `begun` is the start of the round, `strangers` finds the members that sessions must avoid.
+    pub(super) fn learn(
+        &self,
+        report: &mut EnsembleReport,
+        present: &Present,
+        told: &[bool],
+        hidden: &[Answered],
+        begun: Instant,
+        strangers: Strangers,
+    ) {
         let mut known = self.known(&present.asked);
         for member in &report.members {
             match member.state {
@@ -285,38 +334,69 @@ impl Target {
         }
         known.quorum_size = report.quorum_size().or(known.quorum_size);
         remember_apart(&mut known, &report.members);
-        self.lock().watch.note(&mut known, report, Instant::now());
-        report.known = known.clone();
-        report.samples = self.beyond.as_ref().map(|beyond| beyond.samples()).unwrap_or_default();
+        // Rounds may overlap: this one is judged with the marks from its beginning, and its own.
+        let newest = std::mem::take(&mut report.known.newest);
+        report.known = Known { newest, ..known.clone() };
+        // Which members are strangers depends neither on the leader nor on the data.
+        let outside = strangers(report);
+        self.lock().watch.note(&mut known, report, &outside, Instant::now());
+        if self.ensemble.module.probes.digests.is_some() {
+            self.lock().replicas.note(&mut known, report, begun, present.digests);
+        }
+        let newest = std::mem::take(&mut report.known.newest);
+        report.known = Known { newest, ..known.clone() };
+        note_newest(&mut known, &report.members, &outside);
+        note_newest(&mut report.known, &report.members, &outside);
+        if let Some(probes) = &self.probes {
+            probes.avoid(report, strangers);
+            report.samples = probes.samples();
+        }
         let mut remembered = self.lock();
+        if self.probes.is_some() {
+            remembered.count_durations(report);
+        }
         remembered.known = known;
+        remembered.current = report.members.iter().map(|member| Arc::clone(&member.name)).collect();
         remembered.deserted = report.members.iter().all(|member| !member.up && !member.is_unknown());
         remembered.watch_leader(&self.ensemble.name, &self.log, report);
         if self.ensemble.discovery == Discovery::Conf {
             remembered.watch_crowd(report);
             let members = present.asked.iter().zip(report.members.iter().zip(told.iter().copied()));
+            // Another ensemble that is listed by mistake must not replace this one.
+            let members = members.enumerate().filter(|(place, _)| !outside.contains(place)).map(|(_, member)| member);
             let others = present.hidden.iter().zip(hidden.iter().map(|(report, told)| (report, *told)));
             let fresh: Vec<_> = members.chain(others).filter(|(_, (_, told))| *told).collect();
             let fresh: Vec<_> = fresh.into_iter().map(|(asked, (report, _))| (asked, report)).collect();
-            self.follow(&mut remembered, &fresh);
+            let own = (0..report.members.len()).filter(|place| !outside.contains(place));
+            let own: Vec<_> = own.map(|place| &report.members[place]).collect();
+            self.follow(&mut remembered, &fresh, &own);
+        }
+        if self.ensemble.discovery == Discovery::Dns {
+            let silent = |member: &&MemberReport| !member.up && !member.is_unknown();
+            let silent = report.members.iter().filter(silent).filter_map(|member| member.name.parse().ok());
+            remembered.families.reopen(&silent.collect::<Vec<SocketAddr>>());
         }
     }
 
-    /// Takes the newest membership that serving members told just now.
-    fn follow(&self, remembered: &mut Remembered, fresh: &[(&Asked, &MemberReport)]) {
-        let mut best: Option<(bool, Told)> = None;
+    /// Adopts the newest membership that serving members reported in this scrape. `own` are all members of the ensemble
+    /// in this scrape.
+    fn follow(&self, remembered: &mut Remembered, fresh: &[(&Query, &MemberReport)], own: &[&MemberReport]) {
+        let mut best: Option<(bool, ReportedMembership)> = None;
         for (asked, report) in fresh {
             let Some(conf) = &report.conf else { continue };
             if self.ensemble.members.iter().any(|seed| seed.name == asked.member.name) {
                 let id = Some(conf.server_id.clone()).filter(|id| !id.is_empty());
                 let known = remembered.ids.entry(Arc::clone(&asked.member.name)).or_insert_with(|| id.clone());
-                // Who answers with several ids is a proxy in front of several servers.
+                // A member that reports several ids is a proxy for several servers.
                 *known = known.take().filter(|known| Some(known) == id.as_ref());
             }
             let serves = matches!(report.state, State::Leader | State::Follower | State::Observer);
             let Some(membership) = conf.membership.clone().filter(|_| serves) else { continue };
             let leads = report.state == State::Leader;
-            let told = Told { membership, by: asked.member.address.clone(), id: conf.server_id.clone() };
+            if !leads && !is_confirmed(&membership, own) {
+                continue;
+            }
+            let told = ReportedMembership { membership, by: asked.member.address.clone(), id: conf.server_id.clone() };
             let newer = best
                 .as_ref()
                 .is_none_or(|(led, other)| (told.membership.version, leads) > (other.membership.version, *led));
@@ -325,7 +405,7 @@ impl Target {
             }
         }
         let Some((leads, told)) = best else { return };
-        // An older version is accepted from a leader only: the ensemble was recreated.
+        // An older version is accepted only from a leader: the ensemble was recreated.
         let known = remembered.told.as_ref().map(|known| known.membership.version);
         if known.is_some_and(|known| told.membership.version <= known && !leads) {
             return;
@@ -343,8 +423,46 @@ impl Target {
     }
 }
 
+/// Whether more than one member states this membership, or only one states any: a single follower may be wrong, and its
+/// version may be higher than that of the others.
+fn is_confirmed(membership: &Membership, own: &[&MemberReport]) -> bool {
+    // The last `conf` of a member that no longer serves may be obsolete.
+    let serving = || own.iter().filter(|member| member.state.serves());
+    let stated = || serving().filter_map(|member| member.conf.as_ref()?.membership.as_ref());
+    stated().count() <= 1 || stated().filter(|other| other.version == membership.version).count() > 1
+}
+
 impl Remembered {
-    /// A new leader may mean a new configuration: `conf` is asked again at the next scrape.
+    /// Whether the configured members were replaced by others: none of them is a current member.
+    fn is_replaced(&self, old: &Ensemble, new: &Ensemble) -> bool {
+        let names = |ensemble: &Ensemble| ensemble.members.iter().map(|member| Arc::clone(&member.name)).collect();
+        let (before, now): (BTreeSet<_>, BTreeSet<_>) = (names(old), names(new));
+        let is_current = |name: &Arc<str>| before.contains(name) || self.current.contains(name);
+        before != now && !now.iter().any(is_current)
+    }
+
+    /// The state for another ensemble under the same name: only what counts on.
+    fn of_another_ensemble(&self) -> Self {
+        Self {
+            dropped: self.dropped,
+            scrapes: self.scrapes.clone(),
+            connects: self.connects.clone(),
+            operations: Arc::clone(&self.operations),
+            ..Self::default()
+        }
+    }
+
+    /// Observes the durations of a finished round, and adds the histograms to its report.
+    fn count_durations(&mut self, report: &mut EnsembleReport) {
+        for member in &report.members {
+            member.duration.into_iter().for_each(|duration| self.scrapes.observe(duration));
+            member.connect.into_iter().for_each(|duration| self.connects.observe(duration));
+        }
+        report.samples.push_histogram(Own::MemberScrapeDurations, "", self.scrapes.clone());
+        report.samples.push_histogram(Own::MemberConnectDurations, "", self.connects.clone());
+    }
+
+    /// A new leader may have a new configuration: `conf` becomes due at the next scrape.
     fn watch_leader(&mut self, ensemble: &str, log: &LogBudget, report: &EnsembleReport) {
         let Some(leader) = report.members.iter().find(|member| member.state == State::Leader) else { return };
         if self.leader.as_ref() == Some(&leader.name) {
@@ -358,7 +476,7 @@ impl Remembered {
         }
     }
 
-    /// So may another number of voters or of those that follow the leader.
+    /// A change in the number of voters or learners may have the same cause.
     fn watch_crowd(&mut self, report: &EnsembleReport) {
         let leader = report.members.iter().find(|member| member.state == State::Leader);
         let Some(leader) = leader else { return };
@@ -369,7 +487,7 @@ impl Remembered {
     }
 }
 
-/// A panic elsewhere leaves the data whole: every change is one assignment.
+/// A panic leaves the data consistent: every change is a single assignment.
 fn lock(remembered: &Mutex<Remembered>) -> MutexGuard<'_, Remembered> {
     remembered.lock().unwrap_or_else(PoisonError::into_inner)
 }

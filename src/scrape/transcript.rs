@@ -1,4 +1,4 @@
-//! What was asked and answered in one scrape, kept for debugging.
+//! Transcript of the queries and replies of one scrape, for debugging.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,21 +10,21 @@ use tokio::time::Instant;
 use crate::config::Command;
 use crate::wire::{Exchange, Failure};
 
-/// All questions of a scrape, in the order in which they were answered.
+/// All queries of a scrape, in the order of their replies.
 #[derive(Debug)]
 pub struct Transcript {
     begun: Instant,
     questions: Mutex<Vec<Question>>,
 }
 
-/// Questions beyond these are not kept.
+/// Maximum number of queries kept.
 const MOST: usize = 4000;
 
-/// Of a reply, this much is shown.
+/// Number of lines shown of a reply.
 const HEAD_LINES: usize = 5;
 const HEAD_BYTES: usize = 1000;
 
-/// One question and what came of it.
+/// One query and its result.
 #[derive(Debug)]
 pub struct Question {
     member: Arc<str>,
@@ -35,7 +35,7 @@ pub struct Question {
     connect: Option<Duration>,
     bytes: usize,
     head: String,
-    /// Why there is no whole answer.
+    /// Why the reply is missing or incomplete.
     pub failure: Option<Failure>,
 }
 
@@ -46,7 +46,7 @@ impl Default for Transcript {
 }
 
 impl Transcript {
-    /// Keeps a question.
+    /// Adds a query.
     pub(super) fn note(&self, question: Question) {
         let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
         if questions.len() < MOST {
@@ -56,7 +56,7 @@ impl Transcript {
 }
 
 impl Question {
-    /// What an exchange brought.
+    /// Builds the entry for an exchange.
     pub(super) fn new(
         member: &Arc<str>,
         command: Command,

@@ -1,4 +1,4 @@
-//! Entries meet the catalogue: untyped keys and texts become typed samples and facts.
+//! Converts parsed entries with the catalogue: untyped keys and texts become typed samples and facts.
 
 use super::samples::{Collector, Dropped, Samples};
 use crate::catalogue::metric::Label;
@@ -7,29 +7,28 @@ use crate::reply::mntr::{Entry, labels};
 use crate::reply::{Number, release};
 use crate::text;
 
-/// The texts a reply holds beside its figures.
+/// Textual values of a reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The full version text.
     pub version: Option<String>,
-    /// `leader` and so on.
+    /// Server state, such as `leader`.
     pub server_state: Option<String>,
-    /// `leading - broadcast` and so on.
+    /// Peer state, such as `leading - broadcast`.
     pub peer_state: Option<String>,
-    /// The server id an observer learns from.
+    /// Id of the server that an observer learns from.
     pub observer_master: Option<String>,
 }
 
-/// Keys that are counters of other things in Keeper and RaftKeeper: there `snap_count` counts snapshots that were made,
-/// not snapshots that were sent to followers.
+/// Keys with another meaning in Keeper and RaftKeeper: there, `snap_count` counts snapshots taken, not snapshots sent
+/// to followers.
 const ANOTHER_MEANING: [&str; 1] = ["snap_count"];
 
-/// Unknown keys beyond this many in one reply are dropped and counted: a misconfigured or hostile server.
+/// Maximum number of unknown keys per reply; more are dropped and counted (misconfigured or hostile server).
 pub const MAX_UNKNOWN: usize = 500;
 
-/// Types every entry of a reply of so many lines; a line that is no entry is counted as lost.
-///
-/// A reply that is not made of lines has none.
+/// Converts every entry of a reply; lines without an entry are counted as dropped. `lines` is 0 if the reply is not
+/// line-based.
 pub fn typed<'a>(entries: impl Iterator<Item = Entry<'a>>, lines: usize, cap: usize) -> (Samples, Facts) {
     let mut typing =
         Typing { collector: Collector::new(cap), facts: Facts::default(), lookups: catalogue().lookups(), unknown: 0 };
@@ -42,13 +41,23 @@ pub fn typed<'a>(entries: impl Iterator<Item = Entry<'a>>, lines: usize, cap: us
     (typing.collector.finish(), typing.facts)
 }
 
-/// Whether the samples hold what a whole reply of this release must hold.
+/// Whether the samples contain the required metrics of this release.
 ///
-/// A release that is not ZooKeeper's (`ClickHouse` Keeper names its own) has no such list.
+/// Other products (`ClickHouse` Keeper has its own versions) have no required metrics.
 #[must_use]
 pub fn has_anchors(samples: &Samples, version: Option<&str>) -> bool {
     let Some(release) = version.and_then(release) else { return version.is_some() };
     catalogue().anchors(release).all(|family| samples.has(family))
+}
+
+/// An entry of the metrics endpoint, whose newer releases append `_total` to counter keys.
+#[must_use]
+pub fn without_total(entry: Entry<'_>) -> Entry<'_> {
+    let known = |key: &str| catalogue().lookup(key).is_some();
+    match entry.key.strip_suffix("_total") {
+        Some(key) if !known(entry.key) && known(key) => Entry { key, ..entry },
+        _ => entry,
+    }
 }
 
 struct Typing {
@@ -71,7 +80,7 @@ impl Typing {
         }
     }
 
-    /// Whether the version, which comes first, is that of another product.
+    /// Whether the version, which is the first entry, is that of another product.
     fn is_keepers(&self) -> bool {
         self.facts.version.as_deref().is_some_and(|version| release(version).is_none())
     }
@@ -88,7 +97,7 @@ impl Typing {
 
     fn sample(&mut self, entry: Entry<'_>, slot: Slot, name: Option<&str>) {
         let Some(number) = Number::parse(entry.value) else {
-            // Java writes `null` for a gauge whose callback gave nothing: there is no value.
+            // Java writes `null` for a gauge whose callback returned nothing.
             if entry.value != "null" {
                 self.collector.drop(Dropped::NotANumber, 1);
             }
@@ -122,7 +131,7 @@ impl Typing {
 
     fn unknown(&mut self, entry: Entry<'_>) {
         let Some(number) = Number::parse(entry.value) else {
-            // A command such as `zookeeper` is no figure that was lost.
+            // A word such as `zookeeper` is not a dropped metric.
             if !is_word(entry.value) {
                 self.collector.drop(Dropped::NotANumber, 1);
             }
@@ -133,7 +142,7 @@ impl Typing {
             return;
         }
         if number.is_wrapped() {
-            self.collector.drop(Dropped::Impossible, 1);
+            self.collector.drop(Dropped::Wrapped, 1);
             return;
         }
         self.unknown += 1;
@@ -152,7 +161,7 @@ impl Typing {
     }
 }
 
-/// In the Prometheus dialect the bare key of a summary is a quantile, named by a label.
+/// In Prometheus naming the plain key of a summary is a quantile, identified by a label.
 fn slot_of(slot: Slot, text: Option<&str>) -> Option<Slot> {
     if slot.kind != Kind::Summary || slot.part != Part::Value {
         return Some(slot);
@@ -160,39 +169,39 @@ fn slot_of(slot: Slot, text: Option<&str>) -> Option<Slot> {
     Some(Slot { part: Part::from_quantile(label(text, "quantile"))?, ..slot })
 }
 
-/// The value of a label, empty where there is none. The last one counts: a namespace may look like labels.
+/// The value of a label, empty if missing. The last occurrence counts, because a namespace may contain label syntax.
 fn label<'t>(text: Option<&'t str>, name: &str) -> &'t str {
     let found = text.and_then(|text| labels(text).filter(|(key, _)| *key == name).last());
     found.map_or("", |(_, value)| value)
 }
 
-/// Whether a value is a text and no figure that cannot be read: `zookeeper`, `true`, `v2.0.5`.
+/// Whether a value is text, not an unreadable number: `zookeeper`, `true`, `v2.0.5`.
 fn is_word(value: &str) -> bool {
     value.starts_with(char::is_alphabetic)
 }
 
 fn is_sentinel(sentinel: Sentinel, number: Number) -> bool {
-    // The Prometheus dialect writes -1.0.
+    // Prometheus naming has -1.0.
     let minus_one = number.over(1) == Number::Int(-1);
     match sentinel {
         Sentinel::None => false,
         Sentinel::MinusOne => minus_one,
-        // ClickHouse Keeper writes 2^64 - 1 where there is no limit.
+        // ClickHouse Keeper reports 2^64 - 1 for no limit.
         Sentinel::Limit => minus_one || number.is_wrapped(),
     }
 }
 
-/// Why a number cannot be a sample of its family.
+/// Why a number is not valid for its family.
 fn unfit(slot: Slot, number: Number) -> Option<Dropped> {
     let value = number.as_f64();
     if value.is_infinite() {
         return Some(Dropped::NotFinite);
     }
     if number.is_wrapped() {
-        return Some(Dropped::Impossible);
+        return Some(Dropped::Wrapped);
     }
     let counts = slot.kind == Kind::Counter || matches!(slot.part, Part::Sum | Part::Count);
     let never_negative = counts || slot.kind == Kind::Summary;
-    // A quantile without an observation is NaN, and says so on the page.
+    // A quantile without observations is NaN and exported as such.
     (value < 0.0 && never_negative || value.is_nan() && counts).then_some(Dropped::Impossible)
 }

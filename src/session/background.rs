@@ -1,4 +1,4 @@
-//! A task beside the scrapes: it runs until it is asked to stop or its handle is dropped.
+//! A background task that runs until a stop is requested or its handle is dropped.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,43 +7,43 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// A running task. Dropping it asks the task to stop, which closes its session on the way out.
+/// A running task. Dropping the handle requests a stop; the task then closes its session.
 #[derive(Debug)]
 pub struct Background {
     stop: watch::Sender<bool>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// The signal to stop, as the task receives it.
+/// The stop signal passed to the task.
 #[derive(Debug)]
 pub struct Stop(watch::Receiver<bool>);
 
-/// A session that is not closed within this time is left to its own timeout.
+/// Timeout for closing a session; afterwards the session expires.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Background {
-    /// Starts the future that `task` makes of the signal to stop.
+    /// Starts the future that `task` creates from the stop signal.
     ///
     /// # Panics
-    /// Outside a runtime.
+    /// Outside of a runtime.
     pub fn start<F: Future<Output = ()> + Send + 'static>(task: impl FnOnce(Stop) -> F) -> Self {
         let (stop, stopped) = watch::channel(false);
         Self { stop, task: Mutex::new(Some(tokio::spawn(task(Stop(stopped))))) }
     }
 
-    /// Whether the task goes on: one that panicked knows nothing any more.
+    /// Whether the task is running; after a panic its results are outdated.
     #[must_use]
     pub fn is_running(&self) -> bool {
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         task.as_ref().is_some_and(|task| !task.is_finished())
     }
 
-    /// Asks the task to stop, without waiting.
+    /// Requests a stop, without waiting.
     pub fn request_stop(&self) {
         self.stop.send_replace(true);
     }
 
-    /// Asks the task to stop and waits, within a bound, until it has.
+    /// Requests a stop and waits for the task for a limited time.
     pub async fn stop(&self) {
         self.request_stop();
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -54,9 +54,9 @@ impl Background {
 }
 
 impl Stop {
-    /// Returns when the task should stop.
+    /// Completes when a stop was requested.
     pub async fn requested(&mut self) {
-        // An error is a handle that was dropped.
+        // An error means that the handle was dropped.
         let _ = self.0.wait_for(|stop| *stop).await;
     }
 }

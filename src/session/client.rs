@@ -1,57 +1,60 @@
 //! The operations of a session.
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::SessionError;
 use super::jute::{self, Acl, EventKind, MAX_FRAME_BYTES, Request, Stat};
 use super::protocol::Call;
+use super::{SessionError, SessionState};
 
-/// A body of anything but data and children is shorter: paths have at most `jute.maxbuffer`.
+/// Maximum body of replies without data or children: paths are limited by `jute.maxbuffer`.
 const MAX_SMALL_BYTES: usize = 1 << 20;
 
-/// A list of children that was read; the names stay in its bytes.
+/// A list of child names, stored as the bytes of the reply.
 #[derive(Debug)]
 pub struct Children(Vec<u8>);
 
 impl Children {
     /// The names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        // It was decoded when it was received.
+        // Cannot fail: the bytes were validated when they were received.
         jute::children(&self.0).into_iter().flatten()
     }
 }
 
-/// A watch that is set; it ends with the connection.
+/// An active watch; ends with the connection.
 #[derive(Debug)]
 pub struct Watch {
     event: oneshot::Receiver<EventKind>,
+    state: watch::Receiver<SessionState>,
     deadline: Instant,
 }
 
 impl Watch {
-    /// What happened to the znode.
+    /// Waits for the event.
     ///
     /// # Errors
-    /// When the connection was lost, or nothing happened before the deadline.
+    /// If the connection was lost, or no event arrived before the deadline.
     pub async fn event(self) -> Result<EventKind, SessionError> {
         let event = timeout_at(self.deadline, self.event).await.map_err(|_| SessionError::Timeout)?;
-        event.map_err(|_| SessionError::Connect)
+        event.map_err(|_| self.state.borrow().error())
     }
 }
 
-/// Sends requests on a session, all under one deadline. Each fails with [`SessionError`]: the server's own, `Timeout`
-/// at the deadline, `Connect` when the connection is lost. A request that failed so may have been carried out.
+/// Sends requests on a session with one deadline for all. A request fails with a [`SessionError`]: an error of the
+/// server, `Timeout` at the deadline, `Connect` if the connection is lost, or the error that ended the session. After
+/// the last three the request may have been executed.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(super) calls: mpsc::Sender<Call>,
     pub(super) session: i64,
+    pub(super) state: watch::Receiver<SessionState>,
     pub(super) deadline: Instant,
 }
 
-#[expect(clippy::missing_errors_doc, reason = "the type's comment says how they fail")]
+#[expect(clippy::missing_errors_doc, reason = "described at the type")]
 impl Client {
-    /// The session's number, which no other session has.
+    /// The session id, unique within the ensemble.
     #[must_use]
     pub fn session_id(&self) -> i64 {
         self.session
@@ -60,7 +63,7 @@ impl Client {
     /// Creates a znode.
     pub async fn create(&self, path: &str, data: &[u8], acl: &[Acl], ephemeral: bool) -> Result<(), SessionError> {
         let body = self.call(&Request::Create(path, data, acl, ephemeral), MAX_SMALL_BYTES).await?;
-        // The server adds to the path of sequential znodes only.
+        // The server changes the path of sequential znodes only.
         if jute::created(&body)? == path { Ok(()) } else { Err(SessionError::Protocol) }
     }
 
@@ -69,7 +72,7 @@ impl Client {
         self.call(&Request::Delete(path), MAX_SMALL_BYTES).await.map(drop)
     }
 
-    /// The stat of a znode; none where there is no such znode.
+    /// The stat of a znode; `None` if it does not exist.
     pub async fn exists(&self, path: &str) -> Result<Option<Stat>, SessionError> {
         match self.call(&Request::Exists(path), MAX_SMALL_BYTES).await {
             Err(SessionError::NoNode) => Ok(None),
@@ -77,18 +80,18 @@ impl Client {
         }
     }
 
-    /// The data of a znode, of at most so many bytes, and its stat.
+    /// The data of a znode, at most `max_bytes`, with its stat.
     pub async fn data(&self, path: &str, max_bytes: usize) -> Result<(Vec<u8>, Stat), SessionError> {
         data(self.call(&Request::GetData(path, false), room(max_bytes)).await?)
     }
 
-    /// The same, and a watch on the next change.
+    /// As [`Client::data`]; also sets a watch for the next change.
     pub async fn data_and_watch(&self, path: &str, max_bytes: usize) -> Result<(Vec<u8>, Stat, Watch), SessionError> {
         let (tell, event) = oneshot::channel();
         let watch = Some((path.to_owned(), tell));
         let reply = self.send(&Request::GetData(path, true), room(max_bytes), watch).await?;
         let (data, stat) = data(reply)?;
-        Ok((data, stat, Watch { event, deadline: self.deadline }))
+        Ok((data, stat, Watch { event, state: self.state.clone(), deadline: self.deadline }))
     }
 
     /// Replaces the data of a znode.
@@ -96,7 +99,7 @@ impl Client {
         Ok(Stat::decode(&self.call(&Request::SetData(path, data), MAX_SMALL_BYTES).await?)?)
     }
 
-    /// The names of its children.
+    /// The names of the children of a znode.
     pub async fn children(&self, path: &str) -> Result<Children, SessionError> {
         let body = self.call(&Request::GetChildren(path), MAX_FRAME_BYTES).await?;
         jute::children(&body).map(drop)?;
@@ -116,14 +119,15 @@ impl Client {
         let (reply, replied) = oneshot::channel();
         let call = Call { frame: request.encode(), max_reply_bytes, reply, watch };
         let done = async {
-            self.calls.send(call).await.map_err(|_| SessionError::Connect)?;
-            replied.await.unwrap_or(Err(SessionError::Connect))
+            // An error means that the session has ended, which has set the state before.
+            self.calls.send(call).await.map_err(|_| self.state.borrow().error())?;
+            replied.await.unwrap_or_else(|_| Err(self.state.borrow().error()))
         };
         timeout_at(self.deadline, done).await.unwrap_or(Err(SessionError::Timeout))
     }
 }
 
-/// The reply to `getData` with so much data: a length before it, and the stat behind.
+/// Maximum size of a `getData` reply: the length, the data, and the stat.
 const fn room(max_bytes: usize) -> usize {
     4 + max_bytes + 68
 }

@@ -1,23 +1,23 @@
-//! Why an operation of a session failed: the values of the labels `error` and `reason`.
+//! Errors of session operations: the values of the labels `error` and `reason`.
 
-/// A fixed list, so that labels stay bounded.
+/// A fixed list, so that label values are bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SessionError {
     /// No member could be reached, or the connection was lost.
     Connect,
     /// The member's name has no address.
     Dns,
-    /// TLS could not be agreed on.
+    /// The TLS handshake failed.
     Tls,
-    /// No reply in time.
+    /// No reply before the deadline.
     Timeout,
-    /// The server sent what the protocol does not allow.
+    /// The server violated the protocol.
     Protocol,
     /// The identity was refused, or the server accepts SASL only.
     AuthFailed,
-    /// The ACL does not allow it; with a wrong password, too: ZooKeeper checks that only here.
+    /// The ACL does not permit the operation. Also the result of a wrong password, which ZooKeeper detects only here.
     NoAuth,
-    /// There is no such znode.
+    /// The znode does not exist.
     NoNode,
     /// The znode exists already.
     NodeExists,
@@ -25,27 +25,27 @@ pub enum SessionError {
     NotEmpty,
     /// The ensemble ended the session.
     SessionExpired,
-    /// The member is read-only: it is cut off from the quorum.
+    /// The member is in read-only mode, without a quorum.
     ReadOnly,
     /// A quota is exceeded.
     Quota,
-    /// The server sheds load.
+    /// The server rejected the request because of overload.
     Throttled,
-    /// The file with the password cannot be read.
+    /// The password file cannot be read.
     DigestFile,
-    /// The reply is larger than what is read.
+    /// The reply is larger than the limit.
     TooLarge,
     /// The data is not a number.
     NotANumber,
-    /// The data is not JSON, or the pointer leads to no number.
+    /// The data is not JSON, or the pointer does not refer to a number.
     Pointer,
-    /// An alarm's data is neither a number nor thresholds.
+    /// The data of an alarm is neither a number nor thresholds.
     BadAlarm,
-    /// A glob matches more znodes than are read.
+    /// A glob matched more znodes than the limit.
     Limit,
-    /// Another client changed the znode in between.
+    /// Another client changed the znode concurrently.
     Changed,
-    /// Any other error code of the server.
+    /// Another error code of the server.
     Other,
 }
 
@@ -79,12 +79,18 @@ impl SessionError {
         }
     }
 
-    /// Whether another connection may continue the session.
+    /// Whether the session can be continued on another connection.
     pub(super) const fn is_of_connection(self) -> bool {
         matches!(self, Self::Connect | Self::Dns | Self::Tls | Self::Timeout)
     }
 
-    /// What to do about it, for the log and the command line.
+    /// Whether a stall of the exporter may cause it.
+    #[must_use]
+    pub const fn may_be_a_stall(self) -> bool {
+        self.is_of_connection() || matches!(self, Self::SessionExpired)
+    }
+
+    /// A hint for the log and the command line.
     #[must_use]
     pub const fn advice(self) -> Option<&'static str> {
         Some(match self {
@@ -92,7 +98,7 @@ impl SessionError {
             Self::NoAuth => {
                 "the ACL does not allow it: set session: digest_file: of the module to a user:password that may"
             }
-            Self::Protocol => "what came is not ZooKeeper's session protocol: is this its client port?",
+            Self::Protocol => "the reply is not ZooKeeper's session protocol: is this its client port?",
             Self::Quota => "a quota of the path is exceeded",
             Self::Throttled => "the server sheds load",
             Self::ReadOnly => "the member is cut off from the quorum",
@@ -100,11 +106,11 @@ impl SessionError {
         })
     }
 
-    /// The error of a reply's code, which is not 0 (`KeeperException.Code`).
+    /// The error for a non-zero code of a reply (`KeeperException.Code`).
     #[must_use]
     pub const fn from_code(code: i32) -> Self {
         match code {
-            // CONNECTIONLOSS, SESSIONMOVED: another connection may do better.
+            // CONNECTIONLOSS, SESSIONMOVED: another connection may work.
             -4 | -118 => Self::Connect,
             // OPERATIONTIMEOUT, REQUESTTIMEOUT
             -7 | -122 => Self::Timeout,

@@ -1,20 +1,20 @@
-//! ZooKeeper's wire format, as far as sessions need it. Decoding is total: no length is believed beyond the bytes that
-//! are present, and nothing is allocated by an announced length.
+//! ZooKeeper's wire format, as far as sessions need it. Decoding is total: no length is trusted beyond the available
+//! bytes, and no allocation depends on an announced length.
 //!
 //! Sources: the records of `zookeeper.jute`, their primitives in `org.apache.jute.BinaryOutputArchive` (big endian,
-//! a length of four bytes before strings, buffers and vectors, -1 for null), the numbers of `ZooDefs.OpCode`. All of it
-//! is the same from ZooKeeper 3.4 to 3.9.
+//! a length of four bytes before strings, buffers and vectors, -1 for null), the numbers of `ZooDefs.OpCode`. They are
+//! the same from ZooKeeper 3.4 to 3.9.
 
 use crate::config::znode::AclEntry;
 
-/// Bytes that are not the record they should be.
+/// Bytes that are not the expected record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// The largest frame that is read: four times `jute.maxbuffer`, which fits a list of 100 000 children.
+/// Maximum size of a frame: four times `jute.maxbuffer`, enough for a list of 100 000 children.
 pub const MAX_FRAME_BYTES: usize = 4 << 20;
 
-/// The password of a session has 16 bytes (`SessionTrackerImpl`, `ZooKeeperServer.generatePasswd`).
+/// Maximum length of a session password; ZooKeeper uses 16 bytes (`ZooKeeperServer.generatePasswd`).
 const MAX_PASSWORD_BYTES: usize = 64;
 
 /// `xid` of watch events, pings and authentication (`ClientCnxn`).
@@ -22,11 +22,11 @@ pub(super) const EVENT_XID: i32 = -1;
 pub(super) const PING_XID: i32 = -2;
 pub(super) const AUTH_XID: i32 = -4;
 
-/// The first whole frame of a stream and how many bytes it takes, its length included; none while bytes are missing
+/// The first complete frame of a stream, and its size including the length field; `None` while bytes are missing
 /// (`ClientCnxnSocketNIO.readLength`).
 ///
 /// # Errors
-/// When the announced length is negative or above [`MAX_FRAME_BYTES`].
+/// If the announced length is negative or above [`MAX_FRAME_BYTES`].
 pub fn first_frame(stream: &[u8]) -> Result<Option<(&[u8], usize)>, Malformed> {
     let Some((length, rest)) = stream.split_first_chunk() else { return Ok(None) };
     let length = usize::try_from(i32::from_be_bytes(*length)).map_err(|_| Malformed)?;
@@ -36,7 +36,7 @@ pub fn first_frame(stream: &[u8]) -> Result<Option<(&[u8], usize)>, Malformed> {
     Ok(rest.get(..length).map(|frame| (frame, length + 4)))
 }
 
-/// The bytes of a frame that are not decoded yet.
+/// The undecoded bytes of a frame.
 #[derive(Clone, Copy, Debug)]
 struct Input<'a>(&'a [u8]);
 
@@ -55,7 +55,7 @@ impl<'a> Input<'a> {
         self.array().map(i64::from_be_bytes)
     }
 
-    /// A length or count; null counts as empty.
+    /// A length or count; null is treated as empty.
     fn length(&mut self) -> Result<usize, Malformed> {
         let length = self.int()?;
         if length == -1 { Ok(0) } else { usize::try_from(length).map_err(|_| Malformed) }
@@ -72,7 +72,7 @@ impl<'a> Input<'a> {
         std::str::from_utf8(self.buffer()?).map_err(|_| Malformed)
     }
 
-    /// The name of a child: one part of a path (`PathUtils.validatePath`).
+    /// The name of a child: a valid component of a path (`PathUtils.validatePath`).
     fn name(&mut self) -> Result<&'a str, Malformed> {
         let name = self.string()?;
         let is_part = !matches!(name, "" | "." | "..") && !name.contains('/') && !name.chars().any(char::is_control);
@@ -80,14 +80,14 @@ impl<'a> Input<'a> {
     }
 }
 
-/// `proto.ConnectResponse`. The boolean `readOnly` behind it is only for clients that ask for it.
+/// `proto.ConnectResponse`, without the trailing `readOnly`, which only clients that request it receive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectResponse {
-    /// Granted milliseconds; 0 or less: the session has expired.
+    /// The granted timeout in milliseconds; 0 or less means that the session has expired.
     pub timeout: i32,
-    /// The session's number.
+    /// The session id.
     pub session: i64,
-    /// What proves on another connection that the session is ours.
+    /// The secret that authorizes continuing the session on another connection.
     pub password: Vec<u8>,
 }
 
@@ -95,7 +95,7 @@ impl ConnectResponse {
     /// Decodes a frame.
     ///
     /// # Errors
-    /// When it is not this record.
+    /// If the frame is not this record.
     pub fn decode(frame: &[u8]) -> Result<Self, Malformed> {
         let mut input = Input(frame);
         let (_version, timeout, session) = (input.int()?, input.int()?, input.long()?);
@@ -110,9 +110,9 @@ impl ConnectResponse {
 /// `proto.ReplyHeader`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyHeader {
-    /// The number of the request, or one of those below 0.
+    /// The number of the request, or a negative constant for events, pings and authentication.
     pub xid: i32,
-    /// The last transaction that the server has seen.
+    /// The last transaction known to the server.
     pub zxid: i64,
     /// 0, or a code of `KeeperException.Code`.
     pub error: i32,
@@ -122,7 +122,7 @@ impl ReplyHeader {
     /// Decodes the beginning of a frame; the rest is the body.
     ///
     /// # Errors
-    /// When the frame is too short for it.
+    /// If the frame is too short.
     pub fn decode(frame: &[u8]) -> Result<(Self, &[u8]), Malformed> {
         let mut input = Input(frame);
         let header = Self { xid: input.int()?, zxid: input.long()?, error: input.int()? };
@@ -130,16 +130,16 @@ impl ReplyHeader {
     }
 }
 
-/// `data.Stat`, as far as it is used.
+/// The used fields of `data.Stat`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stat {
-    /// Milliseconds since 1970 of the last change, by the ensemble's clock.
+    /// Time of the last change, in milliseconds since 1970 by the ensemble's clock.
     pub mtime: i64,
     /// The session that an ephemeral znode belongs to; 0 for a persistent one.
     pub ephemeral_owner: i64,
-    /// Bytes of data, as the server states it.
+    /// Size of the data in bytes, as reported by the server; not verified.
     pub data_length: i32,
-    /// Children, as the server states it.
+    /// Number of children, as reported by the server; not verified.
     pub num_children: i32,
 }
 
@@ -147,7 +147,7 @@ impl Stat {
     /// Decodes the body of `proto.ExistsResponse` and `proto.SetDataResponse`.
     ///
     /// # Errors
-    /// When it is too short for the record.
+    /// If the body is too short.
     pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
         Self::read(&mut Input(body))
     }
@@ -161,27 +161,27 @@ impl Stat {
     }
 }
 
-/// `proto.GetDataResponse`: the data and the stat.
+/// Decodes `proto.GetDataResponse`: the data and the stat.
 ///
 /// # Errors
-/// When the body is not this record.
+/// If the body is not this record.
 pub fn data_and_stat(body: &[u8]) -> Result<(&[u8], Stat), Malformed> {
     let mut input = Input(body);
     Ok((input.buffer()?, Stat::read(&mut input)?))
 }
 
-/// `proto.CreateResponse`: the path.
+/// Decodes `proto.CreateResponse`: the path.
 ///
 /// # Errors
-/// When the body is not this record.
+/// If the body is not this record.
 pub fn created(body: &[u8]) -> Result<&str, Malformed> {
     Input(body).string()
 }
 
-/// `proto.GetChildrenResponse`: the names, each a view into the body.
+/// Decodes `proto.GetChildrenResponse`: the names, each a view into the body.
 ///
 /// # Errors
-/// When the body is not this record, or a name is none that ZooKeeper lets a znode have.
+/// If the body is not this record, or a name is not valid for a znode.
 pub fn children(body: &[u8]) -> Result<impl Iterator<Item = &str>, Malformed> {
     let mut input = Input(body);
     let count = input.length()?;
@@ -189,11 +189,11 @@ pub fn children(body: &[u8]) -> Result<impl Iterator<Item = &str>, Malformed> {
     for _ in 0..count {
         check.name()?;
     }
-    // Every name decodes: it did just now.
+    // Cannot fail: all names were decoded above.
     Ok((0..count).map_while(move |_| input.name().ok()))
 }
 
-/// What happened to a watched znode (`Watcher.Event.EventType`).
+/// The event of a watched znode (`Watcher.Event.EventType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// `NodeDataChanged`
@@ -202,10 +202,10 @@ pub enum EventKind {
     Other,
 }
 
-/// `proto.WatcherEvent`: what happened, and the path.
+/// Decodes `proto.WatcherEvent`: the event and the path.
 ///
 /// # Errors
-/// When the body is not this record.
+/// If the body is not this record.
 pub fn event(body: &[u8]) -> Result<(EventKind, &str), Malformed> {
     let mut input = Input(body);
     let (kind, _state) = (input.int()?, input.int()?);
@@ -223,19 +223,19 @@ pub struct Acl {
 }
 
 impl Acl {
-    /// Everything to everyone (`ZooDefs.Ids.OPEN_ACL_UNSAFE`).
+    /// All permissions for everyone (`ZooDefs.Ids.OPEN_ACL_UNSAFE`).
     #[must_use]
     pub fn open() -> Self {
         Self { permissions: 31, scheme: "world".to_owned(), id: "anyone".to_owned() }
     }
 
-    /// Reading to everyone (`READ_ACL_UNSAFE`).
+    /// Read permission for everyone (`READ_ACL_UNSAFE`).
     #[must_use]
     pub fn readable() -> Self {
         Self { permissions: 1, ..Self::open() }
     }
 
-    /// Everything to the identities of the session that creates the znode (`CREATOR_ALL_ACL`).
+    /// All permissions for the identities of the creating session (`CREATOR_ALL_ACL`).
     #[must_use]
     pub fn creator() -> Self {
         Self { permissions: 31, scheme: "auth".to_owned(), id: String::new() }
@@ -256,51 +256,51 @@ impl From<&AclEntry> for Acl {
     }
 }
 
-/// What is sent.
+/// A request.
 #[derive(Clone, Copy, Debug)]
 pub enum Request<'a> {
-    /// `proto.ConnectRequest`, the one without a header; a new session has the number 0.
+    /// `proto.ConnectRequest`, which has no header; id 0 requests a new session.
     Connect {
-        /// The last transaction that was seen: a server that is behind it refuses.
+        /// The last transaction seen; a server that is behind it refuses the session.
         last_zxid: i64,
-        /// Milliseconds that are asked for.
+        /// The requested timeout in milliseconds.
         timeout: i32,
-        /// The session's number.
+        /// The session id.
         session: i64,
         /// The session's password.
         password: &'a [u8],
     },
     /// `proto.AuthPacket` with the scheme `digest`, type 100: `user:password`.
     Auth(&'a str),
-    /// A header alone, type 11.
+    /// Header only, type 11.
     Ping,
-    /// A header alone, type -11 (`closeSession`).
+    /// Header only, type -11 (`closeSession`).
     Close,
-    /// `proto.CreateRequest`, type 1: path, data, ACL, and whether it ends with the session.
+    /// `proto.CreateRequest`, type 1: path, data, ACL, and whether the znode is ephemeral.
     Create(&'a str, &'a [u8], &'a [Acl], bool),
-    /// `proto.DeleteRequest`, type 2, whatever the version.
+    /// `proto.DeleteRequest`, type 2, any version.
     Delete(&'a str),
     /// `proto.ExistsRequest`, type 3, without a watch.
     Exists(&'a str),
     /// `proto.GetDataRequest`, type 4: path, and whether a watch is set.
     GetData(&'a str, bool),
-    /// `proto.SetDataRequest`, type 5, whatever the version.
+    /// `proto.SetDataRequest`, type 5, any version.
     SetData(&'a str, &'a [u8]),
     /// `proto.GetChildrenRequest`, type 8, without a watch.
     GetChildren(&'a str),
 }
 
 impl Request<'_> {
-    /// The frame, its length included. The number of the request is 0 until `number` sets it.
+    /// The frame including its length. The request number is 0 until `number` sets it.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        // Whatever the version (`ZooKeeper.setData`, `ZooKeeper.delete`).
+        // Any version (`ZooKeeper.setData`, `ZooKeeper.delete`).
         const ANY_VERSION: i32 = -1;
-        let frame = Output(vec![0; 4]);
+        let frame = FrameBuilder(vec![0; 4]);
         match *self {
             Self::Connect { last_zxid, timeout, session, password } => {
                 let frame = frame.int(0).long(last_zxid).int(timeout).long(session).buffer(password);
-                // A member that is cut off from the quorum refuses the session.
+                // Read-only mode is not requested: a member without quorum refuses the session.
                 frame.bool(false)
             }
             Self::Auth(secret) => frame.header(AUTH_XID, 100).int(0).string("digest").buffer(secret.as_bytes()),
@@ -308,7 +308,8 @@ impl Request<'_> {
             Self::Close => frame.header(0, -11),
             Self::Create(path, data, acl, ephemeral) => {
                 let frame = frame.header(0, 1).string(path).buffer(data).length(acl.len());
-                let entry = |frame: Output, acl: &Acl| frame.int(acl.permissions).string(&acl.scheme).string(&acl.id);
+                let entry =
+                    |frame: FrameBuilder, acl: &Acl| frame.int(acl.permissions).string(&acl.scheme).string(&acl.id);
                 // `CreateMode`: 0 is persistent, 1 ephemeral.
                 acl.iter().fold(frame, entry).int(i32::from(ephemeral))
             }
@@ -322,17 +323,17 @@ impl Request<'_> {
     }
 }
 
-/// Sets the number of an encoded request (`proto.RequestHeader`).
+/// Sets the request number of an encoded request (`proto.RequestHeader`).
 pub(super) fn number(frame: &mut [u8], xid: i32) {
     if let Some(place) = frame.get_mut(4..8) {
         place.copy_from_slice(&xid.to_be_bytes());
     }
 }
 
-/// A frame that is written; its length comes last.
-struct Output(Vec<u8>);
+/// A frame under construction; the length is written last.
+struct FrameBuilder(Vec<u8>);
 
-impl Output {
+impl FrameBuilder {
     fn bytes(mut self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
         self
@@ -350,7 +351,7 @@ impl Output {
         self.bytes(&[u8::from(value)])
     }
 
-    /// What the exporter sends is far below 2 GiB.
+    /// Cannot overflow: requests of the exporter are far below 2 GiB.
     fn length(self, length: usize) -> Self {
         self.int(i32::try_from(length).unwrap_or(i32::MAX))
     }

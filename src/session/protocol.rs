@@ -1,7 +1,7 @@
-//! The state of one connection without its I/O: which replies, events and pings are due. Whatever else arrives is a
-//! violation of the protocol, so that a server cannot make the exporter keep what it did not ask for.
+//! The state of one connection without I/O: the replies, events and pings that are due. Anything else is a protocol
+//! violation, so that a server cannot make the exporter store data that was not requested.
 //!
-//! As in `ClientCnxn.SendThread.readResponse`, replies come in the order of the requests.
+//! As in `ClientCnxn.SendThread.readResponse`, replies arrive in the order of the requests.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,45 +10,45 @@ use tokio::sync::oneshot;
 use super::SessionError;
 use super::jute::{self, EVENT_XID, EventKind, Malformed, PING_XID, ReplyHeader, Request};
 
-/// A request on its way to the server.
+/// A request and the receiver of its reply.
 #[derive(Debug)]
 pub struct Call {
     /// The encoded request.
     pub frame: Vec<u8>,
-    /// A longer body is not handed on: the call fails with [`SessionError::TooLarge`].
+    /// Maximum size of the reply's body; for a larger one the call fails with [`SessionError::TooLarge`].
     pub max_reply_bytes: usize,
-    /// Where the body of the reply goes. A receiver that was dropped is not an error.
+    /// Receives the body of the reply. A dropped receiver is not an error.
     pub reply: oneshot::Sender<Result<Vec<u8>, SessionError>>,
-    /// The path whose watch the request sets, and where its event goes.
+    /// The path of the watch that the request sets, and the receiver of its event.
     pub watch: Option<(String, oneshot::Sender<EventKind>)>,
 }
 
-/// What is due on a connection.
+/// The replies, events and pings that are due on a connection.
 #[derive(Debug, Default)]
 pub struct Protocol {
-    /// Bytes that are not handled yet: at most one frame of the largest size, and what arrived with its end.
+    /// Unprocessed bytes: at most one frame of the maximum size, and the bytes received together with its end.
     pub inbox: Vec<u8>,
     pending: VecDeque<(i32, Call)>,
-    /// By path: a session has one watch on the data of a znode, however often it was set (`WatchManager`).
+    /// By path: a session has one watch for the data of a znode, even if it was set repeatedly (`WatchManager`).
     watches: HashMap<String, oneshot::Sender<EventKind>>,
     events_due: usize,
     pings_due: usize,
     last_xid: i32,
-    /// The last transaction that the server has told of.
+    /// The last transaction reported by the server.
     pub last_zxid: i64,
 }
 
-/// A connection keeps no more room than this for bytes to come.
+/// Maximum size of the buffer that an idle connection keeps.
 const IDLE_INBOX_BYTES: usize = 64 << 10;
 
 impl Protocol {
-    /// Requests without a reply.
+    /// The number of requests without a reply.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.pending.len()
     }
 
-    /// The frame to send for a call, which is now pending.
+    /// Registers a call as pending and returns its frame.
     pub fn send(&mut self, mut call: Call) -> Vec<u8> {
         self.last_xid = self.last_xid.checked_add(1).unwrap_or(1);
         self.events_due += usize::from(call.watch.is_some());
@@ -58,17 +58,17 @@ impl Protocol {
         frame
     }
 
-    /// The frame of a ping, whose reply is now due.
+    /// Registers a ping as due and returns its frame.
     pub fn ping(&mut self) -> Vec<u8> {
         self.pings_due += 1;
         Request::Ping.encode()
     }
 
-    /// Handles the whole frames of the inbox.
+    /// Processes the complete frames of the inbox.
     ///
     /// # Errors
-    /// When the connection is of no more use: the server violates the protocol, or says that the session moved,
-    /// expired, or lacks authentication.
+    /// If the connection is unusable: the server violates the protocol, or reports that the session has moved or
+    /// expired, or that authentication failed.
     pub fn receive(&mut self) -> Result<(), SessionError> {
         let inbox = std::mem::take(&mut self.inbox);
         let mut handled = 0;
@@ -92,8 +92,8 @@ impl Protocol {
         outcome
     }
 
-    /// Ends a stream whose next frame cannot be read: a reply that is larger than what is read, most likely a list of
-    /// children, or a violation.
+    /// The error for a frame of invalid length: a reply above the limit, most likely a list of children, or a protocol
+    /// violation.
     fn unreadable(&mut self, rest: &[u8]) -> SessionError {
         let is_negative = rest.first().is_some_and(|byte| byte & 0x80 != 0);
         let Some((_, call)) = self.pending.pop_front() else { return SessionError::Protocol };
@@ -128,7 +128,7 @@ impl Protocol {
             None if body.len() > call.max_reply_bytes => Err(SessionError::TooLarge),
             None => Ok(body.to_vec()),
         };
-        // The receiver may have run into its deadline.
+        // The caller may have timed out.
         let _ = call.reply.send(reply);
         match error {
             Some(error @ (SessionError::Connect | SessionError::SessionExpired | SessionError::AuthFailed)) => {
@@ -147,7 +147,7 @@ impl Protocol {
         Ok(())
     }
 
-    /// Fails what is pending; watches end with the connection, too.
+    /// Fails the pending calls. The watches end as well.
     pub fn fail(self, error: SessionError) {
         for (_, call) in self.pending {
             let _ = call.reply.send(Err(error));
@@ -256,7 +256,7 @@ mod tests {
         for xid in 1..=100 {
             let (one, mut event) = watched("/a");
             protocol.send(one);
-            // A watch that was refused is not due either.
+            // A watch is not due if its request failed.
             let error = if xid % 2 == 0 { -101 } else { 0 };
             assert_eq!(receive(&mut protocol, &reply(xid, error, b"")), Ok(()));
             assert!(event.try_recv().is_err());

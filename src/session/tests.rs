@@ -1,5 +1,6 @@
-//! Sessions with servers made for one test each: what is sent, and what becomes of the replies.
+//! Tests of sessions with scripted servers: the bytes sent, and the handling of replies.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +16,13 @@ const PING: i32 = 11;
 const AUTH: i32 = 100;
 const CLOSE: i32 = -11;
 
-/// A server that does what a test says.
-struct Server(TcpListener);
+/// A scripted server.
+struct ScriptedServer(TcpListener);
 
-/// One connection to it.
-struct Accepted(TcpStream);
+/// A connection to the server.
+struct ServerConnection(TcpStream);
 
-impl Server {
+impl ScriptedServer {
     async fn start() -> Self {
         Self(TcpListener::bind("127.0.0.1:0").await.expect("a port"))
     }
@@ -30,17 +31,17 @@ impl Server {
         self.0.local_addr().expect("bound").to_string().parse().expect("an address")
     }
 
-    /// The next connection and its `ConnectRequest`: session and password.
-    async fn accept(&self) -> (Accepted, i64, Vec<u8>) {
+    /// Accepts a connection and reads its `ConnectRequest`: session id and password.
+    async fn accept(&self) -> (ServerConnection, i64, Vec<u8>) {
         let (stream, _) = self.0.accept().await.expect("a client");
-        let mut accepted = Accepted(stream);
+        let mut accepted = ServerConnection(stream);
         let request = accepted.frame().await.expect("a request");
         let session = i64::from_be_bytes(request[16..24].try_into().expect("a number"));
         (accepted, session, request[28..request.len() - 1].to_vec())
     }
 }
 
-impl Accepted {
+impl ServerConnection {
     async fn frame(&mut self) -> Option<Vec<u8>> {
         let length = self.0.read_u32().await.ok()?;
         let mut frame = vec![0; length as usize];
@@ -48,7 +49,7 @@ impl Accepted {
         Some(frame)
     }
 
-    /// Number and type of the next request.
+    /// The xid and type of the next request.
     async fn request(&mut self) -> Option<(i32, i32)> {
         let frame = self.frame().await?;
         let int = |place: usize| i32::from_be_bytes(frame[place..place + 4].try_into().expect("four bytes"));
@@ -72,12 +73,12 @@ impl Accepted {
     }
 }
 
-fn session(servers: &[&Server], milliseconds: u64) -> Session {
+fn session(servers: &[&ScriptedServer], milliseconds: u64) -> Session {
     let config = SessionConfig { timeout: Duration::from_millis(milliseconds), ..SessionConfig::default() };
     let wire = Arc::new(wire::Client::new(&Module::default()));
     let members = servers.iter().map(|server| server.address()).collect();
     let params = SessionParams { config, ..SessionParams::new(members, &Module::default(), wire) };
-    // The first server comes first.
+    // Begins with the first server.
     Session {
         members: Arc::new(Members::new(params, 0)),
         reconnect_timeout: Duration::from_millis(milliseconds),
@@ -91,7 +92,7 @@ fn soon() -> Instant {
 
 #[tokio::test]
 async fn a_lost_connection_is_continued_at_the_next_member() {
-    let (first, second) = (Server::start().await, Server::start().await);
+    let (first, second) = (ScriptedServer::start().await, ScriptedServer::start().await);
     let mut session = session(&[&first, &second], 6000);
     let (client, (mut accepted, number, _)) = tokio::join!(session.client(soon()), async {
         let mut accepted = first.accept().await;
@@ -99,7 +100,7 @@ async fn a_lost_connection_is_continued_at_the_next_member() {
         accepted
     });
     let client = client.expect("a session");
-    assert_eq!((number, client.session_id()), (0, 0x77), "a new session is asked for");
+    assert_eq!((number, client.session_id()), (0, 0x77), "a new session is requested");
     // The connection is lost while a reply is due.
     let (lost, ()) = tokio::join!(client.exists("/a"), async {
         assert_eq!(accepted.request().await.expect("a request").1, EXISTS);
@@ -123,7 +124,7 @@ async fn a_lost_connection_is_continued_at_the_next_member() {
 
 #[tokio::test]
 async fn a_session_that_moved_is_continued_on_another_connection() {
-    let server = Server::start().await;
+    let server = ScriptedServer::start().await;
     let mut session = session(&[&server], 6000);
     let serve = async {
         let (mut accepted, ..) = server.accept().await;
@@ -149,7 +150,7 @@ async fn a_session_that_moved_is_continued_on_another_connection() {
 
 #[tokio::test]
 async fn an_expired_session_is_replaced_by_a_new_one() {
-    let server = Server::start().await;
+    let server = ScriptedServer::start().await;
     let mut session = session(&[&server], 6000);
     let serve = async {
         let (mut first, ..) = server.accept().await;
@@ -172,8 +173,31 @@ async fn an_expired_session_is_replaced_by_a_new_one() {
 }
 
 #[tokio::test]
+async fn a_server_that_grants_and_closes_is_connected_to_with_growing_pauses() {
+    let server = ScriptedServer::start().await;
+    let mut session = session(&[&server], 6000);
+    let mut connects = Vec::new();
+    let serve = timeout(Duration::from_millis(2500), async {
+        loop {
+            let (mut accepted, ..) = server.accept().await;
+            accepted.grant(6000, 0x77).await;
+            connects.push(Instant::now());
+        }
+    });
+    let (client, _) = tokio::join!(session.client(soon()), serve);
+    client.expect("a session");
+    // At 0 s, 0.5 s and 1.5 s; the next one is due at 3.5 s.
+    assert!((2..=3).contains(&connects.len()), "{} connects in 2.5 s", connects.len());
+    assert!(connects[1] - connects[0] >= RECONNECT_PAUSE);
+    // The session can be continued until its timeout.
+    let pauses = std::iter::successors(Some(Duration::ZERO), |last| Some(next_pause(*last, Duration::from_secs(6))));
+    let pauses: Vec<u128> = pauses.take(5).map(|pause| pause.as_millis()).collect();
+    assert_eq!(pauses, [0, 500, 1000, 2000, 2000]);
+}
+
+#[tokio::test]
 async fn pings_come_at_a_third_of_the_timeout_granted() {
-    let server = Server::start().await;
+    let server = ScriptedServer::start().await;
     let mut session = session(&[&server], 60_000);
     let (client, mut accepted) = tokio::join!(session.client(soon()), async {
         let (mut accepted, ..) = server.accept().await;
@@ -194,7 +218,7 @@ async fn pings_come_at_a_third_of_the_timeout_granted() {
 
 #[tokio::test]
 async fn a_silent_server_is_left_after_two_thirds_of_the_timeout_asked_for() {
-    let server = Server::start().await;
+    let server = ScriptedServer::start().await;
     let mut session = session(&[&server], 900);
     let (client, mut accepted) = tokio::join!(session.client(soon()), async {
         let (mut accepted, ..) = server.accept().await;
@@ -207,14 +231,14 @@ async fn a_silent_server_is_left_after_two_thirds_of_the_timeout_asked_for() {
     while accepted.request().await.is_some() {}
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(550) && took < Duration::from_millis(2500), "{took:?}");
-    // Nor is it continued for days.
+    // The session is not continued for the granted 24 days.
     timeout(Duration::from_secs(4), session.ended()).await.expect("it ends");
 }
 
 #[tokio::test]
 async fn absurd_answers_to_a_new_session_are_refused() {
     for (milliseconds, number) in [(0, 0x77), (-5, 0x77), (6000, 0)] {
-        let server = Server::start().await;
+        let server = ScriptedServer::start().await;
         let mut session = session(&[&server], 6000);
         let (client, _accepted) = tokio::join!(session.client(soon()), async {
             let (mut accepted, ..) = server.accept().await;
@@ -223,8 +247,8 @@ async fn absurd_answers_to_a_new_session_are_refused() {
         });
         assert_eq!(client.err(), Some(SessionError::Protocol), "{milliseconds} {number}");
     }
-    // The shortest timeout makes no storm of pings.
-    let server = Server::start().await;
+    // The minimum timeout must not cause a flood of pings.
+    let server = ScriptedServer::start().await;
     let mut session = session(&[&server], 6000);
     let (client, mut accepted) = tokio::join!(session.client(soon()), async {
         let (mut accepted, ..) = server.accept().await;
@@ -246,7 +270,7 @@ async fn absurd_answers_to_a_new_session_are_refused() {
 #[tokio::test]
 async fn closing_and_dropping_a_session_end_it_at_the_server() {
     for close in [true, false] {
-        let server = Server::start().await;
+        let server = ScriptedServer::start().await;
         let mut session = session(&[&server], 6000);
         let (client, mut accepted) = tokio::join!(session.client(soon()), async {
             let (mut accepted, ..) = server.accept().await;
@@ -275,16 +299,22 @@ async fn closing_and_dropping_a_session_end_it_at_the_server() {
     }
 }
 
-#[tokio::test]
-async fn an_identity_that_is_refused_is_reported() {
-    let server = Server::start().await;
+/// A session with this content of its `digest_file`.
+fn session_with_secret(server: &ScriptedServer, secret: &str) -> (Session, tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("digest");
-    std::fs::write(&file, "exporter:secret\n").expect("written");
-    let mut session = session(&[&server], 6000);
-    let config = SessionConfig { digest_file: Some(file), ..SessionConfig::default() };
+    std::fs::write(&file, secret).expect("written");
+    let mut session = session(&[server], 6000);
+    let config = SessionConfig { digest_file: Some(file.clone()), ..SessionConfig::default() };
     let params = SessionParams { config, ..session.members.params.clone() };
     session.members = Arc::new(Members::new(params, 0));
+    (session, folder, file)
+}
+
+#[tokio::test]
+async fn an_identity_that_is_refused_is_reported() {
+    let server = ScriptedServer::start().await;
+    let (mut session, _folder, _) = session_with_secret(&server, "exporter:secret\n");
     let (client, _accepted) = tokio::join!(session.client(soon()), async {
         let (mut accepted, ..) = server.accept().await;
         accepted.grant(6000, 0x77).await;
@@ -298,8 +328,36 @@ async fn an_identity_that_is_refused_is_reported() {
 }
 
 #[tokio::test]
+async fn a_changed_password_is_used_in_a_new_session() {
+    let server = ScriptedServer::start().await;
+    let (mut session, _folder, file) = session_with_secret(&server, "exporter:wrong");
+    let accept = async |id: i64, secret: &[u8]| {
+        let (mut accepted, ..) = server.accept().await;
+        accepted.grant(6000, id).await;
+        let frame = accepted.frame().await.expect("a request");
+        assert!(frame.ends_with(secret), "{frame:?}");
+        accepted.reply(-4, 0).await;
+        accepted
+    };
+    let (client, mut first) = tokio::join!(session.client(soon()), accept(0x77, b"exporter:wrong"));
+    assert_eq!(client.expect("a session").session_id(), 0x77);
+    // Neither the same content nor a missing file ends it.
+    for remove in [false, true] {
+        if remove {
+            std::fs::remove_file(&file).expect("removed");
+        }
+        assert_eq!(session.client(soon()).await.expect("the session").session_id(), 0x77);
+    }
+    std::fs::write(&file, "exporter:right").expect("written");
+    let both = async { tokio::join!(session.client(soon()), accept(0x78, b"exporter:right")) };
+    let (client, _second) = timeout(Duration::from_secs(4), both).await.expect("a second connection");
+    assert_eq!(client.expect("a new session").session_id(), 0x78);
+    assert_eq!(first.request().await.expect("a request").1, CLOSE);
+}
+
+#[tokio::test]
 async fn operations_side_by_side_get_their_own_replies_and_late_ones_disturb_nothing() {
-    let server = Server::start().await;
+    let server = ScriptedServer::start().await;
     let mut session = session(&[&server], 6000);
     let serve = async {
         let (mut accepted, ..) = server.accept().await;
@@ -332,4 +390,33 @@ async fn operations_side_by_side_get_their_own_replies_and_late_ones_disturb_not
         session.close(Duration::from_secs(2)).await;
     };
     tokio::join!(serve, work);
+}
+
+#[tokio::test]
+async fn a_session_leaves_a_member_that_is_to_be_avoided() {
+    let (first, second) = (ScriptedServer::start().await, ScriptedServer::start().await);
+    let mut session = session(&[&first, &second], 6000);
+    let avoided = Arc::clone(&session.members.params.avoided);
+    let (client, mut accepted) = tokio::join!(session.client(soon()), async {
+        let (mut accepted, ..) = first.accept().await;
+        accepted.grant(6000, 0x77).await;
+        accepted
+    });
+    client.expect("a session");
+    let peer = session.peer().expect("connected");
+    assert!(!session.avoids(Some(&peer)));
+    avoided.replace([first.address()].into());
+    assert!(session.avoids(Some(&peer)) && !session.avoids(None));
+    assert_eq!(accepted.request().await.expect("a request").1, CLOSE);
+    let (client, _second) = tokio::join!(session.client(soon()), async {
+        let (mut accepted, number, _) = second.accept().await;
+        assert_eq!(number, 0, "a new session");
+        accepted.grant(6000, 0x78).await;
+        accepted
+    });
+    assert_eq!(client.expect("a session").session_id(), 0x78);
+    // Without another member no session is opened or attempted.
+    avoided.replace([first.address(), second.address()].into());
+    assert_eq!(session.client(soon()).await.err(), Some(SessionError::Connect));
+    assert!(session.avoids(None) && session.describe(SessionError::Connect).contains("another ensemble"));
 }

@@ -1,4 +1,4 @@
-//! Violations of the protocol in the log: a member that repeats them does not fill it.
+//! Rate limit for log lines about protocol violations, so that a member cannot fill the log.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use crate::config::Address;
 
-/// A member has at most one line in this time.
+/// Minimum interval between two lines about a member.
 const LOG_INTERVAL: Duration = Duration::from_mins(10);
 
-/// By member, of which there are as many as are configured: when its line was written, and violations since.
+/// By configured member: the time of its last line, and the number of violations since.
 #[derive(Debug, Default)]
 pub(super) struct ViolationLog(Mutex<HashMap<Address, (Instant, u64)>>);
 
@@ -22,7 +22,7 @@ impl ViolationLog {
         }
     }
 
-    /// How many violations had no line since the last one; none where this one has none either.
+    /// The number of violations since the last line; `None` if no line may be logged yet.
     fn count(&self, member: &Address, now: Instant) -> Option<u64> {
         let mut members = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match members.get_mut(member) {

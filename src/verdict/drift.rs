@@ -1,39 +1,40 @@
-//! Where members differ that should be equal: versions, configurations, quorum sizes, epochs.
+//! Differences between members that should be equal: versions, configurations, quorum sizes, epochs.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::membership_groups::is_same;
-use crate::config::{is_same_host, is_wildcard};
-use crate::ensemble::Membership;
+use crate::config::{is_loopback, is_wildcard};
+use crate::ensemble::{Membership, Server};
 use crate::scrape::{EnsembleReport, MemberReport, State};
+use crate::text::{self, line};
 
-/// How many different ones there are; 1 is healthy, `None` if no member states it.
+/// Number of distinct values; 1 is healthy, `None` if no member reports one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Drift {
-    /// Versions of `ZooKeeper`.
+    /// Distinct ZooKeeper versions.
     pub versions: Option<usize>,
-    /// Configurations, by what must be equal everywhere.
+    /// Distinct configurations, by the settings that must be equal.
     pub configs: Option<usize>,
-    /// Opinions about the number of voters.
+    /// Distinct reported quorum sizes.
     pub quorum_sizes: Option<usize>,
-    /// Epochs of those that lead, follow or observe.
+    /// Distinct epochs of leaders, followers and observers.
     pub epochs: Option<usize>,
-    /// The keys in which configurations differ, at most 40 of them.
+    /// The keys in which configurations differ, at most 40.
     pub differences: Vec<Difference>,
 }
 
-/// A key of `conf` that has not the same value everywhere.
+/// A `conf` key whose value differs between members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `tickTime`, `server.2` and so on; `servers` for who votes.
+    /// `tickTime`, `server.2` etc.; `servers` for the roles.
     pub key: String,
-    /// One entry a member; `None` where its `conf` does not say.
+    /// One entry per member; `None` if its `conf` lacks the key.
     pub values: Vec<Option<String>>,
 }
 
 impl Difference {
-    /// The values with the members that have each, in the order in which they are met.
+    /// The distinct values and the members that have each, in order of first occurrence.
     #[must_use]
     pub fn by_value(&self) -> Vec<(&str, Vec<usize>)> {
         let mut found: Vec<(&str, Vec<usize>)> = Vec::new();
@@ -48,14 +49,42 @@ impl Difference {
     }
 }
 
-/// More keys than this are not listed: they are two ensembles.
+/// Maximum number of keys, values and members in a text.
+const MAX_SHOWN: usize = 3;
+
+/// Maximum length of a value in a text.
+const MAX_VALUE: usize = 60;
+
+impl Drift {
+    /// The settings that differ, their values, and the members with each value: `tickTime is 2000 (zk-1), 4000 (zk-2)`.
+    pub(super) fn text(&self, members: &[MemberReport]) -> String {
+        let value = |(value, places): (&str, Vec<usize>)| {
+            let names: Vec<&str> = places.iter().take(MAX_SHOWN).map(|place| &*members[*place].name).collect();
+            let more = if places.len() > MAX_SHOWN { " and others" } else { "" };
+            format!("{} ({}{more})", line(value, MAX_VALUE), names.join(", "))
+        };
+        let setting = |difference: &Difference| {
+            let all = difference.by_value();
+            let more = if all.len() > MAX_SHOWN { ", and others" } else { "" };
+            let values: Vec<String> = all.into_iter().take(MAX_SHOWN).map(value).collect();
+            format!("{} is {}{more}", line(&difference.key, MAX_VALUE), values.join(", "))
+        };
+        let shown: Vec<String> = self.differences.iter().take(MAX_SHOWN).map(setting).collect();
+        let others: Vec<String> =
+            self.differences.iter().skip(MAX_SHOWN).map(|difference| line(&difference.key, MAX_VALUE)).collect();
+        let others = if others.is_empty() { String::new() } else { format!("; also {}", others.join(", ")) };
+        shown.join("; ") + &others
+    }
+}
+
+/// Maximum number of keys listed; more differences indicate two ensembles.
 pub(super) const MAX_DIFFERENCES: usize = 40;
 
-/// Settings that one ensemble must have in common; identities, ports and paths are each member's own.
+/// Settings that must be equal within one ensemble; identities, ports and paths are member-specific.
 pub(super) const COMMON: [&str; 6] =
     ["tickTime", "initLimit", "syncLimit", "minSessionTimeout", "maxSessionTimeout", "maxClientCnxns"];
 
-/// Compares all members. Those of another ensemble differ in their configuration alone: the rest is their own affair.
+/// Compares all members. Members of another ensemble count only for the configuration.
 pub(super) fn between(report: &EnsembleReport, foreign: &[usize]) -> Drift {
     let members = &report.members;
     let own: Vec<&MemberReport> =
@@ -77,9 +106,9 @@ fn distinct<T: Ord>(all: impl Iterator<Item = T>) -> Option<usize> {
     (!different.is_empty()).then_some(different.len())
 }
 
-/// The epochs of those that take part; none without a leader in sight, since a member that follows shows the epoch of
-/// its last transaction, which may be the one before. For the same reason a leader whose epoch has no transaction yet
-/// shares it with its followers.
+/// The epochs of members with a role; empty without a visible leader, because a follower shows the epoch of its last
+/// transaction, which may be the previous one. For the same reason followers are counted with the newest epoch while
+/// its leader has no transaction yet.
 fn epochs(members: &[&MemberReport]) -> Vec<u64> {
     let takes_part = |member: &&MemberReport| matches!(member.state, State::Leader | State::Follower | State::Observer);
     let taking = || members.iter().copied().filter(takes_part);
@@ -95,13 +124,13 @@ fn epochs(members: &[&MemberReport]) -> Vec<u64> {
         .collect()
 }
 
-/// One key, and what each member says to it.
+/// One key, and its value per member.
 struct Column<'m> {
     key: Cow<'m, str>,
     values: Vec<Option<Cow<'m, str>>>,
 }
 
-/// How many configurations there are, and in which keys they differ.
+/// The number of distinct configurations, and the keys in which they differ.
 fn configurations(members: &[MemberReport]) -> (Option<usize>, Vec<Difference>) {
     if members.iter().all(|member| member.conf.is_none()) {
         return (None, Vec::new());
@@ -109,7 +138,7 @@ fn configurations(members: &[MemberReport]) -> (Option<usize>, Vec<Difference>) 
     let mut columns: Vec<Column<'_>> = COMMON.iter().map(|key| setting(members, key)).collect();
     columns.extend(memberships(members));
     columns.retain(Column::differs);
-    // A member that does not say is taken to agree with most.
+    // A member without a value is assumed to agree with the majority.
     let numbered: Vec<Vec<usize>> = columns.iter().map(Column::numbers).collect();
     let stated = (0..members.len()).filter(|place| members[*place].conf.is_some());
     let rows = stated.map(|place| numbered.iter().map(|column| column[place]).collect::<Vec<_>>());
@@ -126,7 +155,7 @@ fn setting<'m>(members: &'m [MemberReport], key: &'static str) -> Column<'m> {
     Column { key: key.into(), values: members.iter().map(value).collect() }
 }
 
-/// Columns for the membership; none where all agree, which is nearly always.
+/// Columns for the membership; empty if all agree, which is the usual case.
 fn memberships(members: &[MemberReport]) -> Vec<Column<'_>> {
     let stated: Vec<Option<&Membership>> =
         members.iter().map(|member| member.conf.as_ref().and_then(|conf| conf.membership.as_ref())).collect();
@@ -148,50 +177,45 @@ fn memberships(members: &[MemberReport]) -> Vec<Column<'_>> {
         Column { key: key.into(), values: members.iter().zip(stated.iter().copied()).map(value).collect() }
     };
     let mut columns = vec![column("version", &version), column("servers", &|membership| Cow::Owned(roles(membership)))];
-    // Hosts one by one, since a server often names itself 0.0.0.0, which says nothing.
+    let groups = |membership: &Membership| {
+        let hierarchy = membership.hierarchy.as_ref();
+        hierarchy.map_or(Cow::Borrowed("none"), |hierarchy| Cow::Owned(text::fact(&hierarchy.to_string())))
+    };
+    columns.push(column("groups and weights", &groups));
+    // Compared per server, because a server often configures itself as 0.0.0.0, which matches any host.
     let ids: BTreeSet<&str> = stated
         .iter()
         .flatten()
         .flat_map(|membership| membership.servers.iter().map(|server| server.id.as_str()))
         .collect();
     for id in ids.into_iter().take(MAX_DIFFERENCES) {
-        let place = |membership: &&Membership| {
-            let server = membership.server(id)?;
-            let says_where = !server.addresses.iter().any(|(host, _)| is_wildcard(host));
-            says_where.then(|| Cow::Owned(server.place()))
-        };
-        let mut values: Vec<Option<Cow<'_, str>>> =
-            stated.iter().map(|stated| stated.as_ref().and_then(place)).collect();
-        write_alike(&mut values);
-        columns.push(Column { key: format!("server.{id}").into(), values });
+        columns.push(Column { key: format!("server.{id}").into(), values: places(members, &stated, id) });
     }
     columns
 }
 
-/// Writes a host as the first member does that means the same one.
-fn write_alike(values: &mut [Option<Cow<'_, str>>]) {
-    let mut written: Vec<Cow<'_, str>> = Vec::new();
-    for value in values.iter_mut().flatten() {
-        match written.iter().find(|other| *other == value || is_same_place(other, value)) {
-            Some(same) => *value = same.clone(),
-            None if written.len() < MAX_DIFFERENCES => written.push(value.clone()),
-            None => {}
+/// The address of one server as each member knows it; equivalent addresses are written like the first one.
+fn places(members: &[MemberReport], stated: &[Option<&Membership>], id: &str) -> Vec<Option<Cow<'static, str>>> {
+    let mut written: Vec<&Server> = Vec::new();
+    let places = members.iter().zip(stated).map(|(member, membership)| {
+        let server = membership.as_ref()?.server(id)?;
+        // In its own line, a server may use any address at which it listens.
+        let is_own = member.server_id() == Some(id);
+        if server.addresses.iter().any(|(host, _)| is_wildcard(host) || is_own && is_loopback(host)) {
+            return None;
         }
-    }
-}
-
-/// Whether two lists of `host:port` mean the same addresses.
-fn is_same_place(one: &str, other: &str) -> bool {
-    let alike = |(one, other): (&str, &str)| {
-        let parts = one.rsplit_once(':').zip(other.rsplit_once(':'));
-        parts.is_some_and(|((host, port), (other, same))| port == same && is_same_host(host, other))
-    };
-    one.split('|').count() == other.split('|').count() && one.split('|').zip(other.split('|')).all(alike)
+        let same = written.iter().copied().find(|other| other.has_addresses_of(server));
+        if same.is_none() && written.len() < MAX_DIFFERENCES {
+            written.push(server);
+        }
+        Some(Cow::Owned(same.unwrap_or(server).place()))
+    });
+    places.collect()
 }
 
 /// `1 2 3 4:observer`.
 fn roles(membership: &Membership) -> String {
-    let role = |server: &crate::ensemble::Server| {
+    let role = |server: &Server| {
         if server.voter { server.id.clone() } else { format!("{}:observer", server.id) }
     };
     let mut roles: Vec<String> = membership.servers.iter().map(role).collect();
@@ -206,7 +230,7 @@ impl Column<'_> {
         said.any(|value| Some(value) != first)
     }
 
-    /// Each value as a number; where there is none, the number of the value that most members have.
+    /// Each value as a number; a missing value gets the number of the most frequent one.
     fn numbers(&self) -> Vec<usize> {
         let mut different: Vec<(&str, usize)> = Vec::new();
         let numbers: Vec<Option<usize>> = self

@@ -1,27 +1,28 @@
-//! What is wrong with an ensemble, in words, the worst first, each with the document that says what to do.
+//! Findings about an ensemble as text, most severe first, each with a link to its guide.
 
 use std::borrow::Cow;
 use std::slice;
+use std::sync::Arc;
 
-use super::Verdict;
+use super::{Verdict, ZxidHistory};
 use crate::config::Command;
 use crate::scrape::{EnsembleReport, MemberReport, State};
 use crate::text::line;
 use crate::wire::Reason;
 
-/// How bad it is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// A fault is here.
+    /// A fault.
     Critical,
-    /// A fault is coming, or part of the ensemble is not what it should be.
+    /// An impending fault, or a part of the ensemble in an unexpected state.
     Warning,
-    /// Worth knowing.
+    /// Informational.
     Notice,
 }
 
 impl Level {
-    /// The word for it.
+    /// The severity as text.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -32,35 +33,42 @@ impl Level {
     }
 }
 
-/// One thing that is wrong.
+/// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// Its severity.
     pub level: Level,
-    /// What is wrong, in a sentence. It may hold what members said: escape it where it is shown.
+    /// A sentence. It may contain text received from members and must be escaped for output.
     pub text: String,
-    /// The document of this project that says what to do, from the top folder, with its anchor.
+    /// Path of the guide, relative to the repository root, with an anchor.
     pub guide: Cow<'static, str>,
+    /// The affected member, if the finding is about one.
+    pub member: Option<Arc<str>>,
 }
 
-/// Fewer transactions behind the leader are not worth a word: about a second of a busy ensemble. The alert has the same.
-pub const LAG_WORTH_A_WARNING: u32 = 1000;
+impl Finding {
+    /// The alert whose runbook is the guide. Its condition, with the configured limits, decides whether the finding
+    /// applies.
+    #[must_use]
+    pub fn alert(&self) -> Option<&str> {
+        self.guide.strip_prefix("docs/runbooks/")?.strip_suffix(".md")
+    }
+}
 
-/// A finding names no more servers than this.
-const MAX_SHOWN: usize = 5;
-
-/// Beyond this part of an epoch the forced election is near. The alert has the same.
-pub const EPOCH_NEARLY_USED: f64 = 0.9;
+/// Maximum number of servers named in a finding.
+pub(super) const MAX_SHOWN: usize = 5;
 
 const OVERLOADED: &str = "docs/runbooks/ZooKeeperExporterOverloaded.md";
 pub(super) const DOWN: &str = "docs/runbooks/ZooKeeperMemberDown.md";
+const OBSERVER_DOWN: &str = "docs/runbooks/ZooKeeperObserverDown.md";
 const NOT_SERVING: &str = "docs/runbooks/ZooKeeperMemberNotServing.md";
 const ANOTHER: &str = "docs/verdicts.md#another-ensemble";
 
-/// Everything that is wrong, the worst first.
+/// All findings, most severe first.
 #[must_use]
 pub fn findings(report: &EnsembleReport, verdict: &Verdict) -> Vec<Finding> {
-    let mut found = Found { report, verdict, all: Vec::new() };
+    let mut found = FindingList { report, verdict, all: Vec::new() };
+    found.zxid_history();
     found.unknown();
     found.quorum();
     found.leaders();
@@ -70,32 +78,50 @@ pub fn findings(report: &EnsembleReport, verdict: &Verdict) -> Vec<Finding> {
     }
     found.digests();
     found.drift();
+    found.placement();
     found.all.sort_by_key(|finding| finding.level);
     found.all
 }
 
-pub(super) struct Found<'r> {
+pub(super) struct FindingList<'r> {
     pub(super) report: &'r EnsembleReport,
     pub(super) verdict: &'r Verdict,
     all: Vec<Finding>,
 }
 
-impl Found<'_> {
+impl FindingList<'_> {
     pub(super) fn add(&mut self, level: Level, guide: &'static str, text: String) {
-        self.all.push(Finding { level, text, guide: guide.into() });
+        self.all.push(Finding { level, text, guide: guide.into(), member: None });
+    }
+
+    fn add_of(&mut self, place: usize, level: Level, guide: &'static str, text: String) {
+        let member = Some(Arc::clone(&self.report.members[place].name));
+        self.all.push(Finding { level, text, guide: guide.into(), member });
     }
 
     pub(super) fn name(&self, place: usize) -> &str {
         &self.report.members[place].name
     }
 
-    fn names(&self, places: &[usize]) -> String {
+    pub(super) fn names(&self, places: &[usize]) -> String {
         places.iter().map(|place| self.name(*place)).collect::<Vec<_>>().join(", ")
     }
 
-    /// Members that the exporter could not ask, for reasons of its own.
+    /// Members that were not queried because of the exporter's own limits or failures.
     fn unknown(&mut self) {
-        let unknown: Vec<_> = self.report.members.iter().filter(|member| member.state == State::Unknown).collect();
+        let refused = |member: &MemberReport| member.up && member.limits.is_empty();
+        for (place, member) in self.report.members.iter().enumerate() {
+            if member.state == State::Unknown && refused(member) {
+                let text = format!(
+                    "{} answers, but every command that reports its state is refused: whether it serves is not known. Add \
+                     mntr and srvr to 4lw.commands.whitelist.",
+                    self.name(place)
+                );
+                self.add_of(place, Level::Warning, "docs/runbooks/ZooKeeperMntrMissing.md", text);
+            }
+        }
+        let limited = |member: &&MemberReport| member.state == State::Unknown && !refused(member);
+        let unknown: Vec<_> = self.report.members.iter().filter(limited).collect();
         if unknown.is_empty() {
             return;
         }
@@ -129,16 +155,9 @@ impl Found<'_> {
                 format!("{} still calls itself leader, of an older epoch; it decides nothing.", self.name(*place));
             self.add(Level::Warning, "docs/verdicts.md#stale-leader", text);
         }
-        if let Some(used) = verdict.epoch_used.filter(|used| *used > EPOCH_NEARLY_USED) {
-            let text = format!(
-                "{:.1} % of the epoch's transaction numbers are used up; at 100 % the leader forces an election.",
-                used * 100.0
-            );
-            self.add(Level::Warning, "docs/runbooks/ZooKeeperZxidRollover.md", text);
-        }
     }
 
-    /// Where the list of members and the membership differ.
+    /// Differences between the member list and the membership.
     fn membership(&mut self) {
         let verdict = self.verdict;
         if verdict.mixed {
@@ -199,17 +218,25 @@ impl Found<'_> {
         let foreign = self.verdict.foreign.contains(&place);
         let alone = self.verdict.strangers.contains(&place) && !foreign;
         let is_duplicate = self.verdict.duplicates.iter().any(|(duplicate, _)| *duplicate == place);
-        // As the alerts judge: the quorum does not need an observer.
-        let (lost, votes) = if self.verdict.votes[place] || is_duplicate {
-            (Level::Critical, "")
+        // As in the alerts: an observer is not needed for a quorum.
+        let (lost, down, votes) = if self.verdict.votes[place] || is_duplicate {
+            (Level::Critical, DOWN, "")
         } else {
-            (Level::Warning, " It has no vote.")
+            (Level::Warning, OBSERVER_DOWN, " It has no vote.")
         };
         let why = reasons(slice::from_ref(member));
         match member.state {
             State::NoAnswer if member.up => {
                 let text = format!("{name} does not say what it does{why}.");
-                self.add(Level::Warning, "docs/runbooks/ZooKeeperMntrMissing.md", text);
+                self.add_of(place, Level::Warning, "docs/runbooks/ZooKeeperMntrMissing.md", text);
+            }
+            State::NoAnswer if closes(member) && (self.verdict.members_up > 0 || self.verdict.any_unknown) => {
+                let text = format!(
+                    "{name} closes connections without a reply{why}, as with maxClientCnxns reached for the exporter's \
+                     address{}.{votes}",
+                    connection_limit(member)
+                );
+                self.add_of(place, lost, down, text);
             }
             State::NoAnswer
                 if (self.verdict.members_up > 0 || self.verdict.any_unknown) && member.connect.is_some() =>
@@ -217,26 +244,26 @@ impl Found<'_> {
                 let text = format!(
                     "{name} accepts connections but does not answer{why}: it loads its data, is paused, or is overloaded.{votes}"
                 );
-                self.add(lost, DOWN, text);
+                self.add_of(place, lost, down, text);
             }
             State::NoAnswer if self.verdict.members_up > 0 || self.verdict.any_unknown => {
-                self.add(lost, DOWN, format!("{name} does not answer{why}.{votes}"));
+                self.add_of(place, lost, down, format!("{name} does not answer{why}.{votes}"));
             }
-            // Its own finding says what it may be.
+            // Covered by the finding about the suspected leader.
             State::NotServing if self.verdict.suspect == Some(place) => {}
             State::NotServing => {
                 let text = format!(
                     "{name} runs but serves no clients: it looks for a leader, loads its data, or cannot sync.{votes}"
                 );
-                self.add(lost, NOT_SERVING, text);
+                self.add_of(place, lost, NOT_SERVING, text);
             }
             State::ReadOnly => {
                 let text = format!("{name} is cut off from the quorum and serves reads only, which may be old.");
-                self.add(Level::Critical, "docs/runbooks/ZooKeeperMemberReadOnly.md", text);
+                self.add_of(place, Level::Critical, "docs/runbooks/ZooKeeperMemberReadOnly.md", text);
             }
             _ if alone => {
                 let text = format!("{name} serves alone, with data of its own: its zoo.cfg does not name the others.");
-                self.add(Level::Critical, "docs/runbooks/ZooKeeperStandaloneInEnsemble.md", text);
+                self.add_of(place, Level::Critical, "docs/runbooks/ZooKeeperStandaloneInEnsemble.md", text);
             }
             _ => {}
         }
@@ -246,15 +273,12 @@ impl Found<'_> {
             );
             self.add(Level::Warning, ANOTHER, text);
         }
-        if let Some(lag) = self.verdict.lags[place].filter(|lag| *lag > u64::from(LAG_WORTH_A_WARNING)) {
-            let text = format!("{name} is {lag} transactions behind the leader.");
-            self.add(Level::Warning, "docs/runbooks/ZooKeeperZxidLag.md", text);
-        }
-        self.refusals(member, &why);
+        self.refusals(place, &why);
     }
 
-    fn refusals(&mut self, member: &MemberReport, why: &str) {
+    fn refusals(&mut self, place: usize, why: &str) {
         const MNTR_MISSING: &str = "docs/runbooks/ZooKeeperMntrMissing.md";
+        let member = &self.report.members[place];
         let name = &member.name;
         let refuses = |command: Command| member.failures.contains(&(command, Reason::NotAllowed));
         if !member.state.serves() {
@@ -262,20 +286,25 @@ impl Found<'_> {
         }
         if refuses(Command::Mntr) {
             let text = format!("{name} refuses mntr: only what srvr says is known of it.");
-            self.add(Level::Warning, MNTR_MISSING, text);
+            self.add_of(place, Level::Warning, MNTR_MISSING, text);
         } else if refuses(Command::Srvr) {
             let text = format!("{name} refuses srvr: its zxid, epoch and lag are not known.");
-            self.add(Level::Notice, MNTR_MISSING, text);
+            self.add_of(place, Level::Notice, MNTR_MISSING, text);
         } else if !member.complete && !member.failures.is_empty() {
-            self.add(Level::Warning, MNTR_MISSING, format!("{name}: not all was read{why}."));
+            let limit = if closes(member) {
+                format!("; is maxClientCnxns{} reached for the exporter's address?", connection_limit(member))
+            } else {
+                ".".to_owned()
+            };
+            let text = format!("{name}: not all was read{why}{limit}");
+            self.add_of(place, Level::Warning, MNTR_MISSING, text);
         }
     }
 
     fn drift(&mut self) {
         let drift = &self.verdict.drift;
         if drift.configs.is_some_and(|number| number > 1) {
-            let keys: Vec<&str> = drift.differences.iter().map(|difference| difference.key.as_str()).collect();
-            let text = format!("Members are configured differently: {}.", keys.join(", "));
+            let text = format!("Members are configured differently: {}.", drift.text(&self.report.members));
             self.add(Level::Warning, "docs/runbooks/ZooKeeperConfigMismatch.md", text);
         }
         if drift.quorum_sizes.is_some_and(|number| number > 1) {
@@ -301,22 +330,80 @@ impl Found<'_> {
     }
 }
 
-impl Found<'_> {
-    /// A counter that must be zero: one look judges it, for diverged data do not become equal again by themselves.
+impl FindingList<'_> {
+    /// A counter that must be zero. One scrape is sufficient, because diverged data does not converge again.
     fn digests(&mut self) {
-        for member in &self.report.members {
+        for place in 0..self.report.members.len() {
+            let member = &self.report.members[place];
             if let Some(count) = member.count("digest_mismatches_count").filter(|count| *count > 0) {
                 let text = format!(
                     "{} has counted {count} digest mismatch(es) since its start: its data may have diverged from the others'.",
                     member.name
                 );
-                self.add(Level::Critical, "docs/runbooks/ZooKeeperDigestMismatch.md", text);
+                self.add_of(place, Level::Critical, "docs/runbooks/ZooKeeperDigestMismatch.md", text);
+            }
+        }
+        self.data();
+    }
+
+    /// Committed transactions that are missing.
+    fn zxid_history(&mut self) {
+        let ZxidHistory::Regressed(lost) = &self.verdict.zxid_history else { return };
+        let holders = match lost.holders.as_slice() {
+            [] => "No member that was seen with newer ones is left".to_owned(),
+            places => format!("{} had newer ones, and may hold the last copy", self.names(places)),
+        };
+        let (before, now) = (lost.newest, lost.now);
+        let text = format!(
+            "Committed transactions are missing: the epoch went from {} to {} (zxid 0x{before:x} to 0x{now:x}). {holders}: \
+             clear no data directory and restart no member.",
+            before >> 32,
+            now >> 32
+        );
+        self.add(Level::Critical, "docs/runbooks/ZooKeeperZxidRegressed.md", text);
+    }
+
+    /// Members whose data differs from the others'.
+    fn data(&mut self) {
+        const DIVERGED: &str = "docs/runbooks/ZooKeeperDataDiverged.md";
+        let differences = self.verdict.data.differences.clone();
+        for (member, reference, difference) in differences {
+            let (name, other) = (self.name(member), self.name(reference));
+            let from = format!("0x{:x}", difference.from);
+            let between = match difference.after {
+                Some(after) => format!("since a transaction between 0x{after:x} and {from}"),
+                None => format!("at every common transaction since {from}"),
+            };
+            if difference.proven {
+                let text = format!(
+                    "{name} holds other data than {other}: their digests differ {between}. Keep the files of both before \
+                     anything is restarted."
+                );
+                self.add(Level::Critical, DIVERGED, text);
+            } else {
+                let text = format!(
+                    "The digest of {name} differs from that of {other} {between}. If {name} or {other} has just received a \
+                     snapshot it proves nothing; the next digests, 128 transactions later, decide."
+                );
+                self.add(Level::Warning, DIVERGED, text);
             }
         }
     }
 }
 
-/// ` (connect)`: the reasons of what failed, each once.
+/// Whether a member closes connections without a reply, as it does above its limits of connections.
+fn closes(member: &MemberReport) -> bool {
+    let closed = |(_, reason): &(Command, Reason)| matches!(reason, Reason::Empty | Reason::Reset);
+    member.failures.iter().any(closed)
+}
+
+/// ` (60)`: the number of connections that a member allows from one address, if it is known.
+fn connection_limit(member: &MemberReport) -> String {
+    let limit = member.conf.as_ref().and_then(|conf| conf.max_client_connections).filter(|limit| *limit > 0);
+    limit.map_or_else(String::new, |limit| format!(" ({limit})"))
+}
+
+/// ` (connect)`: the failure reasons, without duplicates.
 pub(super) fn reasons(members: &[MemberReport]) -> String {
     let failures = members.iter().flat_map(|member| &member.failures);
     let mut reasons: Vec<&str> = failures.map(|(_, reason)| reason.text()).collect();

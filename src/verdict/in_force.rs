@@ -1,4 +1,4 @@
-//! Which server of the current membership a member is.
+//! Maps a member to its server in the current membership.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,11 @@ use crate::config::{Address, is_number, is_same_host, is_wildcard};
 use crate::ensemble::{Membership, Server};
 use crate::scrape::MemberReport;
 
-/// The current membership, with the hosts that other members of its version know where a server names itself `0.0.0.0`.
+/// The current membership. For a server that configures itself as `0.0.0.0`, it includes the hosts known to other
+/// members with the same version.
 pub(super) struct InForce<'r> {
     pub(super) membership: &'r Membership,
-    /// By server id.
+    /// Hosts by server id.
     hosts: BTreeMap<&'r str, Vec<&'r str>>,
 }
 
@@ -31,12 +32,12 @@ impl<'r> InForce<'r> {
         Self { membership, hosts }
     }
 
-    /// Where the server of an id is, by whatever host a member knows it.
+    /// The hosts of a server id, as known to any member.
     fn hosts(&self, id: &str) -> impl Iterator<Item = &'r str> {
         self.hosts.get(id).into_iter().flatten().copied()
     }
 
-    /// The server that a member is: by the id it states, unless the server of this id has moved, else by its address.
+    /// The server of a member: by the id it states, unless that server has moved, otherwise by its address.
     pub(super) fn id(&self, member: &MemberReport) -> Option<&'r str> {
         let stated = member.conf.as_ref().map(|conf| conf.server_id.as_str()).filter(|id| !id.is_empty());
         match stated.and_then(|id| self.membership.server(id)) {
@@ -46,7 +47,7 @@ impl<'r> InForce<'r> {
         }
     }
 
-    /// Whether a silent member was this server, which is somewhere else now.
+    /// Whether a silent member was this server, which now has another address.
     fn has_moved(&self, member: &MemberReport, server: &Server) -> bool {
         if member.up {
             return false;
@@ -65,7 +66,7 @@ impl<'r> InForce<'r> {
         now().next().is_some() && then().next().is_some() && !then().any(stays) && !is_listed_so
     }
 
-    /// The one server that has this address.
+    /// The server with this address, if it is unique.
     fn by_address(&self, member: &MemberReport) -> Option<&'r Server> {
         let address: Address = member.name.parse().ok()?;
         let mut fitting = self.membership.servers.iter().filter(|server| match &server.client {
@@ -77,7 +78,7 @@ impl<'r> InForce<'r> {
         fitting.next().is_none().then_some(found)
     }
 
-    /// Whether the list has the member under a host of its server.
+    /// Whether the member is listed under a host of its server.
     pub(super) fn is_named_so(&self, member: &MemberReport) -> bool {
         let Some(name) = host_of(member) else { return false };
         let server = self.id(member).and_then(|id| self.membership.server(id));
@@ -87,7 +88,7 @@ impl<'r> InForce<'r> {
         })
     }
 
-    /// Whether every server has a host that can be compared with the member's, and none is the same.
+    /// Whether every server has a host comparable with the member's, and none matches.
     pub(super) fn has_no_such_host(&self, member: &MemberReport) -> bool {
         let Some(name) = host_of(member) else { return false };
         self.membership.servers.iter().all(|server| {

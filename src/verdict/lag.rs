@@ -1,12 +1,12 @@
-//! How far members are behind the leader, and the epoch from its end.
+//! zxid lag per member, and the used part of the epoch's zxid counter.
 
 use super::membership_groups::Groups;
 use crate::scrape::{EnsembleReport, State};
 
-/// Transactions in one epoch: the low half of a zxid.
+/// Transactions per epoch: the low 32 bits of a zxid.
 const EPOCH: f64 = 4_294_967_296.0;
 
-/// One entry a member. Only within the leader's epoch: transactions of two epochs cannot be counted.
+/// Lag per member, only within the leader's epoch: a distance across epochs is undefined.
 pub(super) fn behind(report: &EnsembleReport, groups: &Groups<'_>, leader: Option<usize>) -> Vec<Option<u64>> {
     let leading =
         leader.and_then(|place| Some((place, report.members[place].epoch()?, report.members[place].sequence()?)));
@@ -29,11 +29,11 @@ fn behind_by((epoch, sequence): (u64, u64), (own_epoch, own_sequence): (u64, u64
     if own_epoch == epoch {
         return Some(sequence.saturating_sub(own_sequence));
     }
-    // Until the first transaction of an epoch, a member that follows still shows the last one of the epoch before.
+    // A follower shows the last zxid of the previous epoch until the first transaction of the new one.
     (own_epoch < epoch && sequence == 0).then_some(0)
 }
 
-/// How much of an epoch is used up.
+/// The used part of an epoch, 0 to 1.
 #[expect(clippy::cast_precision_loss, reason = "32 bits")]
 pub(super) fn part_of_an_epoch(sequence: u64) -> f64 {
     sequence as f64 / EPOCH

@@ -1,7 +1,7 @@
-//! Which member leads, and which ones only believe so; and followers whose leader is not visible.
+//! Identifies the leader, stale leaders of an older epoch, and followers whose leader is not visible.
 //!
-//! A leader may be alive and answer nothing but "not serving" (`leaderServes=no`), or not be among the members asked.
-//! What tells it from one that hangs is time: followers give a silent leader up after `syncLimit` ticks.
+//! A live leader may reply only "not serving" (`leaderServes=no`), or may not be among the queried members. Time
+//! distinguishes it from a hanging leader: followers abandon a silent leader after `syncLimit` ticks.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -9,15 +9,16 @@ use std::time::Duration;
 use super::membership_groups::Groups;
 use crate::reply::Number;
 use crate::scrape::{EnsembleReport, MemberReport, State};
+use crate::wire::Reason;
 
-/// Whether the leader of an ensemble is seen.
+/// Visibility of the leader of an ensemble.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeaderState {
-    /// It answers, or the one server stands alone.
+    /// It replies as leader, or the ensemble is one standalone server.
     Seen,
-    /// Members follow one that does not answer as leader, and nothing says that it hangs.
+    /// Members follow a leader that does not reply as one, and there is no sign that it hangs.
     Hidden,
-    /// Members follow one that is silent, for no longer than they would follow one that hangs.
+    /// Members follow a silent leader, for less time than they would follow a hanging one.
     Silent,
     /// No leader and no follower.
     #[default]
@@ -25,7 +26,7 @@ pub enum LeaderState {
 }
 
 impl LeaderState {
-    /// All of them, in the order of the page.
+    /// All states, in the order of the page.
     pub const ALL: [Self; 4] = [Self::Seen, Self::Hidden, Self::Silent, Self::None];
 
     /// The value of the label `state`.
@@ -40,29 +41,29 @@ impl LeaderState {
     }
 }
 
-/// Which members call themselves leader, each list sorted.
+/// Members that report the role leader; each list is sorted.
 #[derive(Debug, Default)]
 pub(super) struct Leading {
-    /// Those that lead the ensemble that is judged: two are a split brain.
+    /// Leaders of the judged ensemble; two or more are a split brain.
     pub(super) leaders: Vec<usize>,
-    /// The leader; of several, that of the newest epoch.
+    /// The leader; of several, the one with the newest epoch.
     pub(super) leader: Option<usize>,
-    /// Those that can decide nothing.
+    /// Stale leaders, which cannot commit transactions.
     pub(super) stale: Vec<usize>,
     pub(super) state: LeaderState,
-    /// The one member that can lead while none answers as leader: it says that it does not serve.
+    /// The only candidate for the leader while no member replies as one; it reports that it is not serving.
     pub(super) suspect: Option<usize>,
-    /// Members have followed a leader that does not answer for longer than they would follow one that hangs.
+    /// Members have followed a non-replying leader for longer than they would follow a hanging one.
     pub(super) proven: bool,
 }
 
-/// Finds them.
+/// Identifies the leaders.
 pub(super) fn find(report: &EnsembleReport, groups: &Groups<'_>) -> Leading {
     let mut found = Leading::default();
     let members = &report.members;
     let claim = |place: &usize| members[*place].state == State::Leader && groups.is_counted(*place);
     let mut claimants: Vec<usize> = (0..members.len()).filter(claim).collect();
-    // The newest epoch first, and in one epoch the one with most followers.
+    // Newest epoch first; within an epoch, most followers first.
     claimants.sort_by_key(|place| Reverse((members[*place].epoch(), followers(&members[*place]))));
     for place in claimants {
         if found.leaders.iter().all(|rival| is_second(report, groups, *rival, place)) {
@@ -82,7 +83,7 @@ pub(super) fn find(report: &EnsembleReport, groups: &Groups<'_>) -> Leading {
     found
 }
 
-/// What members that follow say of a leader that does not answer as one.
+/// Derives the state of a leader that does not reply as one from its followers.
 fn find_hidden(report: &EnsembleReport, groups: &Groups<'_>, found: &mut Leading) {
     let members = &report.members;
     let counted = || (0..members.len()).filter(|place| groups.is_counted(*place));
@@ -90,7 +91,7 @@ fn find_hidden(report: &EnsembleReport, groups: &Groups<'_>, found: &mut Leading
     if !counted().any(|place| follows(&place)) {
         return;
     }
-    let longest = patience(members).unwrap_or(DEFAULT_PATIENCE);
+    let longest = sync_timeout(counted().map(|place| &members[place])).unwrap_or(DEFAULT_SYNC_TIMEOUT);
     let in_role = |place: usize| members[place].figure("uptime").map(Number::as_f64);
     let long_enough = |place: &usize| in_role(*place).is_none_or(|seconds| seconds > longest.as_secs_f64());
     found.proven = report.known.unseen.is_some_and(|unseen| unseen > longest)
@@ -107,10 +108,16 @@ fn find_hidden(report: &EnsembleReport, groups: &Groups<'_>, found: &mut Leading
     let last = report.known.leader.as_ref();
     let led_last =
         |place: &usize| last.is_some_and(|last| last.member == members[*place].name && Some(last.epoch) == epoch);
-    // Where the leader before served no clients, the next one serves none either.
+    // If the previous leader did not serve clients, the next one will not either.
     let is_usual = last.is_some_and(|last| last.serves_no_clients);
+    // A process whose port refuses connections does not lead.
+    let refuses = |place: &usize| {
+        let failures = &members[*place].failures;
+        is_silent(place) && !failures.is_empty() && failures.iter().all(|(_, reason)| *reason == Reason::Connect)
+    };
+    let able: Vec<usize> = candidates.iter().copied().filter(|place| !refuses(place)).collect();
     let mut silent_on_purpose = candidates.iter().copied().filter(not_serving);
-    let only = match (candidates.iter().copied().find(led_last), &candidates[..]) {
+    let only = match (candidates.iter().copied().find(led_last), &able[..]) {
         (Some(last), _) => Some(last),
         (None, [one]) if groups.not_asked_count == 0 => Some(*one),
         (None, _) if is_usual => silent_on_purpose.next().filter(|_| silent_on_purpose.next().is_none()),
@@ -122,30 +129,29 @@ fn find_hidden(report: &EnsembleReport, groups: &Groups<'_>, found: &mut Leading
     }
 }
 
-/// For how long members follow a leader that hangs, by what they state: `syncLimit` ticks, and one until it is noticed.
-pub(super) fn patience(members: &[MemberReport]) -> Option<Duration> {
+/// How long members follow a hanging leader according to their settings: `syncLimit` ticks, and one until detection.
+pub(super) fn sync_timeout<'m>(members: impl Iterator<Item = &'m MemberReport>) -> Option<Duration> {
     let setting = |member: &MemberReport, key: &str| {
         let conf = member.conf.as_ref()?;
         conf.settings.iter().find(|(name, _)| name == key)?.1.parse::<u64>().ok()
     };
     let ticks =
         |member: &MemberReport| setting(member, "syncLimit")?.checked_add(1)?.checked_mul(setting(member, "tickTime")?);
-    members.iter().filter_map(ticks).max().map(Duration::from_millis)
+    members.filter_map(ticks).max().map(Duration::from_millis)
 }
 
-/// Where no member states it. `ZooKeeper`'s own example has 5 ticks of 2 s.
-pub(super) const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
+/// Used if no member reports its settings. ZooKeeper's sample configuration has 5 ticks of 2 s.
+pub(super) const DEFAULT_SYNC_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Whether the exporter could not ask a member, for reasons of its own: nothing is known of it.
+/// Whether the exporter could not query a member because of its own limits or failures; its state is unknown.
 pub(super) fn is_unknown(member: &MemberReport) -> bool {
     member.state == State::Unknown
 }
 
-/// Whether a member leads beside another one of the same ensemble whose epoch is not older.
+/// Whether a member leads in addition to another leader of the same ensemble.
 ///
-/// Two of one epoch do. One of an older epoch cannot decide anything once a majority has accepted the newer one, and
-/// goes on claiming followers that left it until it notices; it counts only if so many followers answer that both
-/// leaders can have theirs.
+/// Two leaders of the same epoch do. A leader of an older epoch cannot commit once a majority has accepted the newer
+/// one, but claims followers that left it until it notices. It counts only if enough followers reply for both leaders.
 fn is_second(report: &EnsembleReport, groups: &Groups<'_>, first: usize, second: usize) -> bool {
     let (newer, older) = (&report.members[first], &report.members[second]);
     let (Some(epoch), Some(other)) = (newer.epoch(), older.epoch()) else {
@@ -165,10 +171,10 @@ fn is_second(report: &EnsembleReport, groups: &Groups<'_>, first: usize, second:
     enough && claimed.saturating_add(1) > voters / 2
 }
 
-/// The voters in sync with a leader, itself left out, as it says; `None` where it does not.
+/// The number of voters in sync with a leader, as the leader reports it, without itself; `None` if it does not.
 ///
-/// `ZooKeeper` counts followers without a vote among `synced_followers`; Keeper, whose versions are not `ZooKeeper`'s,
-/// counts its learners apart.
+/// ZooKeeper includes followers without a vote in `synced_followers`; Keeper, whose versions differ from ZooKeeper's,
+/// counts its learners separately.
 pub(super) fn followers(leader: &MemberReport) -> Option<u64> {
     let synced = leader.count("synced_followers")?;
     let is_keeper = leader.identity.as_ref().is_some_and(|identity| crate::reply::release(&identity.version).is_none());

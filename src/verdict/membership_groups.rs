@@ -1,41 +1,42 @@
-//! Which of the listed members belong together: one ensemble, another one, or one server twice; and which of them vote.
+//! Groups the listed members: one ensemble, another ensemble, or the same server twice; and determines the voters.
 //!
-//! Everything is decided by what members state in `conf`. A member that states nothing is taken at the operator's word.
+//! Everything is derived from the membership in `conf`. A member that states none is assumed to belong to the
+//! configured ensemble.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::in_force::InForce;
 use super::same_server::is_same_server;
-use crate::config::{is_number, is_same_host, is_wildcard};
+use crate::config::{is_number, is_wildcard};
 use crate::ensemble::{Membership, Server};
 use crate::scrape::{EnsembleReport, MemberReport, State};
 
-/// More different memberships than this are not compared: a healthy ensemble has one.
+/// Maximum number of distinct memberships compared; a healthy ensemble has one.
 const MAX_MEMBERSHIPS: usize = 16;
 
-/// The members of one ensemble, told from those that were listed by mistake.
+/// The members of the judged ensemble, separated from those listed by mistake.
 #[derive(Debug)]
 pub(super) struct Groups<'r> {
-    /// One entry a member: the number of the ensemble it belongs to by its membership.
+    /// Per member: the number of its ensemble, by membership.
     group: Vec<usize>,
-    /// The number of the ensemble that is judged.
+    /// The number of the judged ensemble.
     judged: usize,
-    /// Another ensemble has as many members in the list.
+    /// Another ensemble has the same number of listed members.
     pub(super) tied: bool,
-    /// One entry a member: it votes, as far as is known. A duplicate does not.
+    /// Per member: whether it votes, as far as known. A duplicate does not.
     pub(super) votes: Vec<bool>,
-    /// One entry a member: its server id in the current membership, if known.
+    /// Per member: its server id in the current membership, if known.
     pub(super) ids: Vec<Option<&'r str>>,
-    /// One entry a member: the member that is the same server and is counted in its place.
+    /// Per member: the member that is the same server and is counted instead.
     pub(super) same_as: Vec<Option<usize>>,
-    /// The membership of the newest configuration version.
+    /// The membership with the newest configuration version.
     pub(super) membership: Option<&'r Membership>,
-    /// The voters of the membership that are not among the members.
+    /// Voters of the membership that are not among the members.
     pub(super) not_asked: Option<Vec<&'r Server>>,
-    /// Of these, at most so many: members that say nothing may be some of them.
+    /// Maximum number of these; members with unknown identity may be some of them.
     pub(super) not_asked_count: usize,
-    /// The one listed server serves alone.
+    /// The only listed server is standalone.
     pub(super) standalone: bool,
 }
 
@@ -53,7 +54,7 @@ impl<'r> Groups<'r> {
             let first = servers.next();
             first.is_some_and(|place| members[place].state == State::Standalone) && servers.next().is_none()
         };
-        // A member that serves alone among others belongs to no ensemble.
+        // A standalone member in a list of several belongs to no ensemble.
         let alone = |member: &MemberReport| member.state == State::Standalone && !standalone;
         let group: Vec<usize> = members
             .iter()
@@ -86,13 +87,14 @@ impl<'r> Groups<'r> {
         found
     }
 
-    /// The voters of the current membership, and which of them are not among the members.
+    /// Determines the voters of the current membership, and those that are not among the members.
     fn by_membership(&mut self, report: &'r EnsembleReport, force: &InForce<'r>, counted: &[usize]) {
         let members = &report.members;
         for place in counted {
             self.ids[*place] = force.id(&members[*place]);
         }
-        // Where all known servers are listed by the names of the membership, a name that it lacks is of no server in it.
+        // If all identified servers are listed under names of the membership, a name it lacks is not one of its
+        // servers.
         let named_alike = counted.iter().any(|place| self.ids[*place].is_some())
             && counted.iter().all(|place| self.ids[*place].is_none() || force.is_named_so(&members[*place]));
         let mut unknown = 0;
@@ -102,14 +104,14 @@ impl<'r> Groups<'r> {
                 (State::Leader, _) => true,
                 (State::Observer, _) => false,
                 (_, Some(id)) => force.membership.server(id).is_some_and(|server| server.voter),
-                // A server that was taken out, or is not in yet, has no vote; nor has one that moved elsewhere.
+                // A server that was removed, has not joined yet, or moved to another address has no vote.
                 (_, None) if states_membership(member) => false,
                 (_, None) if named_alike && force.has_no_such_host(member) => false,
                 (_, None) => votes_unlisted(report, *place),
             };
             unknown += usize::from(self.votes[*place] && self.ids[*place].is_none());
         }
-        // One that serves alone was listed as a voter: it is missing, not out of sight.
+        // A standalone server listed as a voter is missing from the ensemble, not unknown.
         unknown += (0..members.len()).filter(|place| self.serves_alone(members, *place)).count();
         let known: BTreeSet<&str> = self.ids.iter().flatten().copied().collect();
         let missing = |server: &&Server| server.voter && !known.contains(server.id.as_str());
@@ -118,22 +120,22 @@ impl<'r> Groups<'r> {
         self.not_asked = Some(missing);
     }
 
-    /// Whether a member belongs to the ensemble that is judged.
+    /// Whether a member belongs to the judged ensemble.
     pub(super) fn is_judged(&self, place: usize) -> bool {
         self.group[place] == self.judged
     }
 
-    /// Whether a member stands for a server of the ensemble that is judged.
+    /// Whether a member is counted as a server of the judged ensemble.
     pub(super) fn is_counted(&self, place: usize) -> bool {
         self.is_judged(place) && self.same_as[place].is_none()
     }
 
-    /// Whether a member serves alone, although it is listed among others.
+    /// Whether a member is standalone although several are listed.
     pub(super) fn serves_alone(&self, members: &[MemberReport], place: usize) -> bool {
         !self.is_judged(place) && members[place].state == State::Standalone
     }
 
-    /// The members that do not belong.
+    /// The members that do not belong to the judged ensemble.
     pub(super) fn strangers(&self) -> Vec<usize> {
         (0..self.group.len()).filter(|place| !self.is_judged(*place)).collect()
     }
@@ -143,7 +145,7 @@ pub(super) fn states_membership(member: &MemberReport) -> bool {
     member.conf.as_ref().is_some_and(|conf| conf.membership.is_some())
 }
 
-/// Whether a member votes that no membership knows.
+/// Whether a member votes, if no membership lists it.
 fn votes_unlisted(report: &EnsembleReport, place: usize) -> bool {
     let member = &report.members[place];
     match member.state {
@@ -156,7 +158,7 @@ fn votes_unlisted(report: &EnsembleReport, place: usize) -> bool {
     }
 }
 
-/// The different memberships that are stated, and which of them each member states.
+/// The distinct memberships, and the index of the one that each member states.
 fn different(members: &[MemberReport]) -> (Vec<&Membership>, Vec<Option<usize>>) {
     let mut different: Vec<&Membership> = Vec::new();
     let stated = members.iter().map(|member| {
@@ -172,17 +174,11 @@ fn different(members: &[MemberReport]) -> (Vec<&Membership>, Vec<Option<usize>>)
     (different, stated)
 }
 
-/// The same servers in the same roles, whatever way their hosts are written. Where clients connect is left out: a server
-/// knows only its own.
+/// Whether both have the same servers in the same roles, regardless of how hosts are written. Client addresses are
+/// ignored, because a server knows only its own.
 pub(super) fn is_same(one: &Membership, other: &Membership) -> bool {
     let alike = |(one, other): (&Server, &Server)| {
-        let address = |((host, port), (other, same)): (&(String, u16), &(String, u16))| {
-            port == same && (is_same_host(host, other) || is_wildcard(host) && is_wildcard(other))
-        };
-        one.id == other.id
-            && one.voter == other.voter
-            && one.addresses.len() == other.addresses.len()
-            && one.addresses.iter().zip(&other.addresses).all(address)
+        one.id == other.id && one.voter == other.voter && one.has_addresses_of(other)
     };
     one.version == other.version
         && one.hierarchy == other.hierarchy
@@ -190,7 +186,7 @@ pub(super) fn is_same(one: &Membership, other: &Membership) -> bool {
         && one.servers.iter().zip(&other.servers).all(alike)
 }
 
-/// Memberships that share a server are of one ensemble: the number of the ensemble of each.
+/// Assigns an ensemble number to each membership; memberships that share a server belong to one ensemble.
 fn groups(different: &[&Membership]) -> Vec<usize> {
     let mut group: Vec<usize> = (0..different.len()).collect();
     for later in 1..different.len() {
@@ -204,10 +200,10 @@ fn groups(different: &[&Membership]) -> Vec<usize> {
     group
 }
 
-/// Whether two memberships may be of one ensemble: they have a server in common, or nothing speaks against it.
+/// Whether two memberships may belong to one ensemble: they have a server in common, or cannot be compared.
 ///
-/// Each server may write hosts in its own way: short or long names, numbers, and `0.0.0.0` for itself. Names against
-/// numbers and against `0.0.0.0` say nothing; two ids that both know by comparable hosts must agree somewhere.
+/// Each server may write hosts differently: short or full names, IP addresses, and `0.0.0.0` for itself. Names cannot
+/// be compared with IP addresses or `0.0.0.0`. If both have comparable hosts for the same ids, at least one must match.
 fn share_a_server(one: &Membership, other: &Membership) -> bool {
     let (ours, theirs) = (KnownHosts::of(one), KnownHosts::of(other));
     if ours.meets(&theirs) {
@@ -216,23 +212,24 @@ fn share_a_server(one: &Membership, other: &Membership) -> bool {
     let common_ids = one.servers.iter().any(|server| theirs.ids.contains(server.id.as_str()));
     let comparable = |one: &Kinds, other: &Kinds| one.names && other.names || one.numbers && other.numbers;
     if !common_ids {
-        return !comparable(&ours.all, &theirs.all);
+        // Within one ensemble, memberships of one version have the same servers.
+        return one.version != other.version && !comparable(&ours.all, &theirs.all);
     }
     !ours.of_id.iter().any(|(id, kinds)| theirs.of_id.get(id).is_some_and(|other| comparable(kinds, other)))
 }
 
-/// By which hosts a membership knows its servers.
+/// The hosts of a membership's servers.
 #[derive(Default)]
 struct KnownHosts<'m> {
     ids: BTreeSet<&'m str>,
     whole: BTreeSet<(&'m str, u16)>,
-    /// The beginnings of names, up to each dot.
+    /// Prefixes of host names, up to each dot.
     short: BTreeSet<(&'m str, u16)>,
     of_id: BTreeMap<&'m str, Kinds>,
     all: Kinds,
 }
 
-/// What kinds of hosts there are.
+/// The kinds of hosts present.
 #[derive(Clone, Copy, Default)]
 struct Kinds {
     names: bool,
@@ -267,10 +264,10 @@ impl<'m> KnownHosts<'m> {
     }
 }
 
-/// A host name with more parts is compared by its first ones.
+/// Maximum number of prefixes of a host name that are compared.
 const MAX_DOTS: usize = 16;
 
-/// The ensemble of most members, of two the one that is listed first; and whether there are two.
+/// The ensemble with most members, or the first listed of equals; and whether there is a tie.
 fn biggest(group: &[Option<usize>]) -> (usize, bool) {
     let size = |number: usize| group.iter().filter(|group| **group == Some(number)).count();
     let first = |number: usize| group.iter().position(|group| *group == Some(number));
@@ -280,7 +277,7 @@ fn biggest(group: &[Option<usize>]) -> (usize, bool) {
     (judged, tied)
 }
 
-/// The current membership: the newest version; of two, the one the leader states, else the one most members state.
+/// The current membership: the newest version; of equals, the one the leader states, else the most frequent one.
 fn newest<'r>(
     members: &[MemberReport],
     different: &[&'r Membership],
@@ -288,7 +285,17 @@ fn newest<'r>(
     groups: &[usize],
     judged: usize,
 ) -> Option<&'r Membership> {
-    let ours = (0..different.len()).filter(|number| groups[*number] == judged);
+    let ours = || (0..different.len()).filter(|number| groups[*number] == judged);
+    // A single follower may be wrong, and its version may be higher than that of the others. The last `conf` of a member
+    // that no longer serves may be obsolete.
+    let is_confirmed = |number: &usize| {
+        let serves = |member: &MemberReport| member.state.serves();
+        let by = members.iter().zip(stated);
+        let mut by = by.filter(|(member, stated)| serves(member) && **stated == Some(*number));
+        by.clone().any(|(member, _)| member.state == State::Leader) || by.nth(1).is_some()
+    };
+    let any_confirmed = ours().any(|number| is_confirmed(&number));
+    let ours = ours().filter(|number| !any_confirmed || is_confirmed(number));
     let newest = ours.max_by_key(|number| {
         let by =
             || members.iter().zip(stated).filter(|(_, stated)| **stated == Some(*number)).map(|(member, _)| member);
@@ -298,8 +305,8 @@ fn newest<'r>(
     newest.map(|number| different[number])
 }
 
-/// For each member, the member that is the same server and is counted in its place: the one that is doing most, of two
-/// the first.
+/// For each member, the member that is the same server and is counted instead: preferably one that serves, then one
+/// that replies, then the first.
 fn same_servers(report: &EnsembleReport, group: &[Option<usize>]) -> Vec<Option<usize>> {
     let members = &report.members;
     let mut order: Vec<usize> = (0..members.len()).collect();

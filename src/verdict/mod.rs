@@ -1,96 +1,116 @@
-//! What follows from the members of an ensemble taken together, and no single member can say. Pure.
+//! Conclusions that need all members of an ensemble. Pure functions.
 //!
-//! All of it is seen from the exporter: a member that does not answer may be well, and a leader that is not asked leads
-//! all the same. Numbers of voters in sync are therefore lower bounds, and what is out of sight has no number.
+//! The exporter's view is limited: a member that does not reply may be healthy, and a leader that is not queried still
+//! leads. Numbers of voters in sync are therefore lower bounds, and unknown numbers are `None`.
 
 mod drift;
 mod finding;
 mod in_force;
 mod lag;
 mod leaders;
+mod loss;
 mod membership_groups;
-mod pace;
+mod placement;
 mod quorum;
 mod quorum_findings;
+mod rates;
+mod replicas;
 mod restart;
 mod same_server;
+mod shared_hosts;
+mod zones;
+mod zxid_history;
 
 pub use drift::{Difference, Drift};
-pub use finding::{EPOCH_NEARLY_USED, Finding, LAG_WORTH_A_WARNING, Level, findings};
+pub use finding::{Finding, Level, findings};
 pub use leaders::LeaderState;
-pub use pace::{Mark, Pace};
+pub use loss::{Remainder, without};
 pub use quorum::{Quorum, VotersSource};
-pub use restart::{RestartPolicy, restart_objections, restart_order};
+pub use rates::{Mark, Rates};
+pub use replicas::DataVerdict;
+pub use restart::{RestartAnswer, RestartPolicy, restart_objections, restart_order};
+pub use shared_hosts::SharedHost;
+pub use zones::ZoneVerdict;
+pub use zxid_history::{ZxidHistory, ZxidRegression};
 
+use loss::Losses;
 use membership_groups::Groups;
 
 use crate::ensemble::Membership;
 use crate::scrape::{EnsembleReport, State};
 
-/// The verdict on one ensemble. Members are named by their place in the report.
+/// The verdict on one ensemble. Members are identified by their index in the report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// Members that gave a reply that is `ZooKeeper`'s.
+    /// Members that sent a valid ZooKeeper reply.
     pub members_up: usize,
-    /// The exporter could not ask some member for reasons of its own: counts are of those known.
+    /// Some members were not queried because of the exporter's own limits or failures; counts cover the others.
     pub any_unknown: bool,
-    /// Voters, majority, margin.
+    /// Voters, majority and margin.
     pub quorum: Quorum,
-    /// Those that lead this ensemble: one is healthy, none for a standalone server.
+    /// Leaders of this ensemble: one is healthy, none is normal for a standalone server.
     pub leaders: Vec<usize>,
-    /// The leader of this ensemble: of several, that of the newest epoch.
+    /// The leader of this ensemble; of several, the one with the newest epoch.
     pub leader: Option<usize>,
-    /// Whether the leader is seen.
+    /// Visibility of the leader.
     pub leader_state: LeaderState,
-    /// The one member that can be the leader that is not seen: it says that it does not serve.
+    /// The only candidate for a leader that is not visible; it reports that it is not serving.
     pub suspect: Option<usize>,
-    /// Those that call themselves leader and cannot be: cut off or just resumed, of a lower epoch.
+    /// Members that report the role leader with an older epoch: partitioned, or resumed after a pause.
     pub stale_leaders: Vec<usize>,
-    /// Members that belong to another ensemble by their membership, or serve alone.
+    /// Members of another ensemble, by membership, and standalone members.
     pub strangers: Vec<usize>,
     /// Of these, the members of another ensemble.
     pub foreign: Vec<usize>,
-    /// Another ensemble has as many members in the list: which one is meant is not known.
+    /// Another ensemble has the same number of listed members, so the intended one is unknown.
     pub mixed: bool,
-    /// Members that are a server that is listed already, each with the member that is counted in its place.
+    /// Members that are the same server as another one, with the member that is counted instead.
     pub duplicates: Vec<(usize, usize)>,
-    /// Voters of the current membership that are not among the members; `None` where no membership is known, and where
-    /// one member alone is asked.
+    /// Voters of the current membership that are not among the members; `None` if no membership is known, or if only
+    /// one member is queried.
     pub not_asked: Option<NotAsked>,
-    /// One entry a member: whether it votes, as far as is known.
+    /// Per member: whether it votes, as far as known.
     pub votes: Vec<bool>,
-    /// One entry a member: transactions behind the leader, in the leader's epoch.
+    /// Per member: zxid lag behind the leader, within the leader's epoch.
     pub lags: Vec<Option<u64>>,
-    /// Part of the leader's epoch that is used up, 0 to 1: at 1 it must force an election.
+    /// Used part of the leader's zxid counter, 0 to 1; at 1 it must force an election.
     pub epoch_used: Option<f64>,
-    /// Where members differ that should be equal.
+    /// Differences between members that should be equal.
     pub drift: Drift,
+    /// Whether the members hold the same data.
+    pub data: DataVerdict,
+    /// Whether committed transactions are missing.
+    pub zxid_history: ZxidHistory,
+    /// The zones of the voters.
+    pub zones: ZoneVerdict,
+    /// Hosts with several voters.
+    pub shared_hosts: Vec<SharedHost>,
 }
 
 /// Voters of the current membership that are not queried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotAsked {
-    /// How many.
+    /// Their number.
     pub count: usize,
-    /// Id and address of those that it can be: of more than `count`, some may be members that say nothing.
+    /// Ids and addresses of the candidates; if there are more than `count`, some may be members with unknown identity.
     pub servers: Vec<(String, String)>,
 }
 
 impl Verdict {
-    /// The current membership: the newest that a member of this ensemble states.
+    /// The current membership: the newest one stated by a member of this ensemble.
     #[must_use]
     pub fn membership_of<'r>(&self, report: &'r EnsembleReport) -> Option<&'r Membership> {
         Groups::of(report).membership
     }
 
-    /// Whether members of one ensemble must agree in a setting of `conf`.
+    /// Whether a `conf` setting must be equal on all members of an ensemble.
     #[must_use]
     pub fn is_common(key: &str) -> bool {
         drift::COMMON.contains(&key)
     }
 }
 
-/// Judges an ensemble by one scrape and what is remembered of earlier ones.
+/// Judges an ensemble by one scrape and what is known from earlier ones.
 #[must_use]
 pub fn judge(report: &EnsembleReport) -> Verdict {
     let groups = Groups::of(report);
@@ -106,10 +126,14 @@ pub fn judge(report: &EnsembleReport) -> Verdict {
         count: groups.not_asked_count,
         servers: servers.iter().map(|server| (server.id.clone(), server.place())).collect(),
     });
+    let zones = zones::judge(&Losses::new(report, &groups, &leading, &quorum));
     Verdict {
         members_up: report.members.iter().filter(|member| member.up).count(),
         any_unknown: report.members.iter().any(|member| member.state == State::Unknown),
         quorum,
+        zones,
+        shared_hosts: shared_hosts::find(report, &groups),
+        zxid_history: zxid_history::judge(report, &groups, &leading),
         leaders: leading.leaders,
         leader: leading.leader,
         leader_state: leading.state,
@@ -118,6 +142,7 @@ pub fn judge(report: &EnsembleReport) -> Verdict {
         duplicates: duplicates.collect(),
         mixed: groups.tied && !foreign.is_empty(),
         drift: drift::between(report, &foreign),
+        data: replicas::judge(report, &groups, leading.leader),
         strangers,
         foreign,
         not_asked,

@@ -1,15 +1,16 @@
-//! What is wrong with the quorum, in words that are no more certain than what is seen.
+//! Findings about the quorum, worded no more certain than the observations.
 
-use super::finding::{DOWN, Found, Level, plural, reasons};
-use super::leaders::patience;
+use super::finding::{DOWN, FindingList, Level, plural, reasons};
+use super::leaders::sync_timeout;
 use super::{LeaderState, VotersSource};
 use crate::scrape::{MemberReport, State};
 
 const NO_LEADER: &str = "docs/runbooks/ZooKeeperQuorumLost.md";
+const UNREACHABLE: &str = "docs/runbooks/ZooKeeperEnsembleUnreachable.md";
 const MARGIN: &str = "docs/runbooks/ZooKeeperQuorumMarginZero.md";
 const HIDDEN: &str = "docs/verdicts.md#hidden-leader";
 
-impl Found<'_> {
+impl FindingList<'_> {
     pub(super) fn quorum(&mut self) {
         let quorum = self.verdict.quorum;
         if self.verdict.members_up == 0 {
@@ -46,10 +47,10 @@ impl Found<'_> {
                 "None of the {number} members answers{why}: the ensemble is down, or the exporter is cut off from it."
             ),
         };
-        self.add(Level::Critical, DOWN, text);
+        self.add(Level::Critical, if members.len() == 1 { DOWN } else { UNREACHABLE }, text);
     }
 
-    /// A leader answers.
+    /// A leader replies.
     fn led(&mut self) {
         let quorum = self.verdict.quorum;
         let Some(leader) = self.verdict.leader.map(|place| self.name(place).to_owned()) else { return };
@@ -71,6 +72,13 @@ impl Found<'_> {
                 self.add(Level::Notice, "docs/verdicts.md#hierarchical-quorums", text.into());
             }
             None if self.verdict.any_unknown => {}
+            None if !quorum.incomplete => {
+                let text = format!(
+                    "{leader} does not report how many voters are in sync with it, and too few others answer: whether \
+                     there is a quorum is not known."
+                );
+                self.add(Level::Warning, "docs/runbooks/ZooKeeperMntrMissing.md", text);
+            }
             None => {
                 let text = format!("Fewer members are asked than the {voters} that vote: the quorum is not known.");
                 self.add(Level::Notice, "docs/verdicts.md#leader-not-asked", text);
@@ -107,7 +115,7 @@ impl Found<'_> {
         }
     }
 
-    /// Members follow a leader that nothing speaks against.
+    /// Members follow a leader that does not reply as one, and there is no sign that it hangs.
     fn hidden(&mut self) {
         let quorum = self.verdict.quorum;
         let text = match (self.verdict.suspect, self.verdict.leader) {
@@ -121,7 +129,7 @@ impl Found<'_> {
                 "{} says that it serves no clients while the others follow a leader: it leads with leaderServes=no, or has \
                  stepped down just now{}.",
                 self.name(suspect),
-                self.patience()
+                self.sync_timeout()
             ),
             (None, _) if self.verdict.any_unknown => return,
             (None, _) if quorum.incomplete => format!(
@@ -150,7 +158,7 @@ impl Found<'_> {
             "The leader does not answer, and {} it still. If it hangs, no write succeeds until they give it up{}; it may \
              also be out of the exporter's sight alone.",
             plural(self.following(), "member follows", "members follow"),
-            self.patience(),
+            self.sync_timeout(),
         );
         self.add(Level::Critical, "docs/runbooks/ZooKeeperLeaderSilent.md", text);
     }
@@ -159,7 +167,7 @@ impl Found<'_> {
     fn unled(&mut self) {
         let quorum = self.verdict.quorum;
         if quorum.margin().is_none() {
-            // Said already: the leader may be one of those that were not asked.
+            // Already reported: the leader may be a voter that was not queried.
             return;
         }
         let answering = (0..self.report.members.len())
@@ -182,9 +190,10 @@ impl Found<'_> {
         self.report.members.iter().filter(follows).count()
     }
 
-    /// How long followers wait for a silent leader, where their `conf` is known.
-    fn patience(&self) -> String {
-        patience(&self.report.members)
+    /// How long followers wait for a silent leader, if their `conf` is known.
+    fn sync_timeout(&self) -> String {
+        let own = self.report.members.iter().enumerate().filter(|(place, _)| !self.verdict.strangers.contains(place));
+        sync_timeout(own.map(|(_, member)| member))
             .map_or_else(String::new, |time| format!(" (syncLimit: within {} s)", time.as_millis().div_ceil(1000)))
     }
 }

@@ -1,20 +1,26 @@
-//! Whether a member may be restarted now without stopping its ensemble, and in which order a rolling restart goes. Pure.
+//! Whether a member may be restarted without stopping its ensemble, and the order of a rolling restart. Pure functions.
 //!
-//! The checks err on the side of waiting: what is not known is a reason not to restart.
+//! The checks are conservative: unknown state is a reason not to restart.
 
 use std::time::Duration;
 
-use super::{LAG_WORTH_A_WARNING, Verdict};
+use serde::Serialize;
+
+use super::{Verdict, ZxidHistory, judge};
 use crate::catalogue::{FamilyId, Own};
 use crate::reply::Number;
 use crate::scrape::{EnsembleReport, MemberReport, State};
+use crate::text;
 
-/// What a caller may set.
+/// A member with a larger lag is not relied on during a restart; about one second of a busy ensemble.
+const MAX_LAG: u64 = 1000;
+
+/// Settings of the restart check.
 #[derive(Clone, Copy, Debug)]
 pub struct RestartPolicy {
-    /// For how long every other member must have had its present role.
+    /// Minimum time that every other member must have had its current role.
     pub settle: Duration,
-    /// The leader may be restarted although other members were not restarted since its election.
+    /// Permit a restart of the leader even if other members were not restarted since its election.
     pub allow_leader: bool,
 }
 
@@ -24,7 +30,42 @@ impl Default for RestartPolicy {
     }
 }
 
-/// Every reason not to restart the member at this place now; none if it may be restarted.
+/// Whether a member may be restarted now; the JSON answer of command and endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RestartAnswer {
+    /// Name of the ensemble.
+    pub ensemble: String,
+    /// Name of the member.
+    pub member: String,
+    /// Whether it may be restarted.
+    pub may_restart: bool,
+    /// All reasons not to.
+    pub reasons: Vec<String>,
+}
+
+impl RestartAnswer {
+    /// The answer for the member at this index.
+    #[must_use]
+    pub fn of(report: &EnsembleReport, place: usize, policy: RestartPolicy) -> Self {
+        let reasons = restart_objections(report, &judge(report), place, policy);
+        Self {
+            ensemble: report.name.to_string(),
+            member: report.members[place].name.to_string(),
+            may_restart: reasons.is_empty(),
+            reasons,
+        }
+    }
+
+    /// The answer as JSON with a trailing newline.
+    #[must_use]
+    pub fn json(&self) -> String {
+        // Only strings and lists, which always serialize.
+        let json = serde_json::to_string_pretty(self).unwrap_or_default();
+        text::escape_json(&json).into_owned() + "\n"
+    }
+}
+
+/// All reasons not to restart the member at this index now; empty if it may be restarted.
 #[must_use]
 pub fn restart_objections(
     report: &EnsembleReport,
@@ -37,14 +78,14 @@ pub fn restart_objections(
     check.quorum();
     check.others(policy.settle);
     check.synchronisation();
-    check.canary();
+    check.canaries();
     if !policy.allow_leader {
         check.leader_last(policy.settle);
     }
     check.all
 }
 
-/// The members in the order of a rolling restart: those that do not serve, observers, followers, the leader.
+/// The order of a rolling restart: members that do not serve, observers, followers, the leader.
 #[must_use]
 pub fn restart_order(report: &EnsembleReport, verdict: &Verdict) -> Vec<usize> {
     let known = |place: &usize| !verdict.strangers.contains(place) && duplicate_of(verdict, *place).is_none();
@@ -71,7 +112,7 @@ impl<'r> Check<'r> {
         &self.report.members[self.place]
     }
 
-    /// The other members of the ensemble, each server once.
+    /// The other members of the ensemble, without duplicate servers.
     fn peers(&self) -> impl Iterator<Item = (usize, &'r MemberReport)> + use<'r> {
         let (own, verdict) = (self.place, self.verdict);
         let own = duplicate_of(verdict, own).unwrap_or(own);
@@ -81,17 +122,21 @@ impl<'r> Check<'r> {
         })
     }
 
-    /// What must be seen before anything can be said.
+    /// State that must be known before a restart can be assessed.
     fn sight(&mut self) {
         if self.verdict.strangers.contains(&self.place) {
             self.all.push(format!("{} does not belong to ensemble {}", self.member().name, self.report.name));
+        }
+        if matches!(self.verdict.zxid_history, ZxidHistory::Regressed(_)) {
+            self.all.push("the ensemble has lost committed transactions: keep every data directory".to_owned());
         }
         if self.verdict.mixed {
             self.all.push("the members belong to more than one ensemble".to_owned());
         }
         for member in &self.report.members {
             if member.state == State::Unknown {
-                self.all.push(format!("{} could not be queried: limit of the exporter", member.name));
+                let why = if member.limits.is_empty() { "its state is not reported" } else { "limit of the exporter" };
+                self.all.push(format!("{} could not be queried: {why}", member.name));
             }
         }
         if self.verdict.leaders.len() > 1 {
@@ -115,7 +160,7 @@ impl<'r> Check<'r> {
         } else if margin == 0 && serves && self.verdict.votes[self.place] {
             self.all.push("margin 0: the ensemble stops without this member".to_owned());
         }
-        // The member itself may be the one that is not in sync.
+        // The member may itself be the one that is not in sync.
         let own = u64::from(self.verdict.votes[self.place] && !serves);
         if let Some(synced) = quorum.synced
             && synced + own < quorum.voters
@@ -133,7 +178,7 @@ impl<'r> Check<'r> {
                 }
                 continue;
             }
-            if let Some(lag) = self.verdict.lags[place].filter(|lag| *lag > u64::from(LAG_WORTH_A_WARNING)) {
+            if let Some(lag) = self.verdict.lags[place].filter(|lag| *lag > MAX_LAG) {
                 self.all.push(format!("{} is {lag} transactions behind the leader", member.name));
             }
             match uptime(member) {
@@ -142,7 +187,7 @@ impl<'r> Check<'r> {
                     member.name,
                     member.state.text()
                 )),
-                // Releases before 3.6 do not state it.
+                // Releases before 3.6 do not report it.
                 None if member.completeness() != Some(true) => {
                     self.all.push(format!("{}: uptime unknown, mntr was not read", member.name));
                 }
@@ -151,7 +196,7 @@ impl<'r> Check<'r> {
         }
     }
 
-    /// Learners that take a snapshot or a diff from the leader.
+    /// Learners that receive a snapshot or a diff from the leader.
     fn synchronisation(&mut self) {
         let Some(leader) = self.verdict.leader.map(|leader| &self.report.members[leader]) else { return };
         let count = |key| leader.count(key);
@@ -162,14 +207,24 @@ impl<'r> Check<'r> {
         }
     }
 
-    fn canary(&mut self) {
-        let canary = FamilyId::from(Own::CanaryUp);
-        if self.report.samples.cells().iter().any(|cell| cell.family() == canary && cell.value.as_f64() < 1.0) {
-            self.all.push("the canary fails".to_owned());
+    /// The canary of the ensemble, and those of the members on which the ensemble relies meanwhile. A canary of this
+    /// member, of an observer, or of a member that does not serve is no further objection.
+    fn canaries(&mut self) {
+        let (family, samples) = (FamilyId::from(Own::CanaryUp), &self.report.samples);
+        for cell in samples.cells().iter().filter(|cell| cell.family() == family && cell.value().as_f64() < 1.0) {
+            let name = samples.label_values(*cell).next().unwrap_or("");
+            let relies_on = |(place, member): (usize, &MemberReport)| {
+                *member.name == *name && self.verdict.votes[place] && serves(member.state)
+            };
+            if name.is_empty() {
+                self.all.push("the canary of the ensemble fails".to_owned());
+            } else if self.peers().any(relies_on) {
+                self.all.push(format!("the canary of {name} fails"));
+            }
         }
     }
 
-    /// The leader goes last: when every other voter took its role well after the leader's election.
+    /// The leader is last: every other voter must have taken its role well after the leader's election.
     fn leader_last(&mut self, settle: Duration) {
         let place = duplicate_of(self.verdict, self.place).unwrap_or(self.place);
         if self.verdict.leader != Some(place) || self.verdict.quorum.voters == 1 {
@@ -194,12 +249,12 @@ fn duplicate_of(verdict: &Verdict, place: usize) -> Option<usize> {
     verdict.duplicates.iter().find(|(duplicate, _)| *duplicate == place).map(|(_, other)| *other)
 }
 
-/// Whether a member takes part in its ensemble.
+/// Whether a member has a role in its ensemble.
 fn serves(state: State) -> bool {
     matches!(state, State::Leader | State::Follower | State::Observer | State::Standalone)
 }
 
-/// Seconds since the member took its present role.
+/// Seconds since the member took its current role.
 fn uptime(member: &MemberReport) -> Option<f64> {
     member.figure("uptime").map(Number::as_f64)
 }

@@ -1,9 +1,10 @@
 //! Whether two listed members are one server under two addresses.
 //!
-//! Within one ensemble a server id is given once, so two members of one membership that state the same id are one server
-//! unless their figures contradict, or did when both answered last: two networks may hold copies of one `zoo.cfg`. Without an id (`conf` is refused) only what cannot be two is taken for one: two
-//! leaders of one epoch, or two standalone servers, with the same figures. Where no membership is stated (before 3.5,
-//! Keeper) two ensembles have the same ids, so the figures must agree too.
+//! A server id is unique within an ensemble, so two members of one membership with the same id are one server, unless
+//! their metrics contradict, or did when both last replied: two networks may have copies of one `zoo.cfg`. Without an
+//! id (`conf` is refused), two members are one server only if they are two leaders of one epoch or two standalone
+//! servers with the same metrics. Without a membership (before 3.5, Keeper), two ensembles use the same ids, so the
+//! metrics must agree as well.
 
 use super::membership_groups::is_same;
 use crate::ensemble::{Known, Membership};

@@ -1,4 +1,5 @@
-//! How the members of one module are reached: plain or over TLS, and where the `AdminServer` of each is.
+//! The client for the members of one module: commands over plain TCP or TLS, and HTTP requests to the metrics endpoint
+//! and the `AdminServer` of each member.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -13,75 +14,86 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 
 use super::tls::Tls;
-use super::{Exchange, Failure, Reason, admin, connect, handshake, lookup};
-use crate::config::{AdminUrl, Command, Module, TlsConfig};
+use super::{Exchange, Failure, Reason, TimedStream, connect, handshake, http, lookup};
+use crate::config::{Command, HttpUrl, Module, TlsConfig};
 
-/// Immutable; shared by all scrapes of a configuration. Its TLS files are read again when they change.
+/// Immutable, and shared by all scrapes of a configuration. TLS files are reloaded when they change.
 #[derive(Debug)]
 pub struct Client {
     tls: Option<Arc<Tls>>,
-    admin: Option<Admin>,
+    native: Option<Endpoint>,
+    admin: Option<Endpoint>,
 }
 
+/// An HTTP endpoint of the members.
 #[derive(Debug)]
-struct Admin {
-    url: AdminUrl,
+struct Endpoint {
+    url: HttpUrl,
     tls: Option<Arc<Tls>>,
 }
 
-/// A connection of either kind.
+/// A plain or TLS connection.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Client {
-    /// A client for what the module says. Reads no file yet: that happens at the first connection.
+    /// A client for a module. TLS files are read at the first connection.
     #[must_use]
     pub fn new(module: &Module) -> Self {
         let tls = module.tls.clone().map(|config| Arc::new(Tls::new(config)));
-        let admin = module.admin.clone().map(|url| {
-            // Without a `tls:` of its own, an AdminServer over https is verified by the system's CAs.
+        let endpoint = |url: &HttpUrl| {
+            // Without `tls:` in the module, certificates are verified with the system's CAs.
             let tls = url.https.then(|| tls.clone().unwrap_or_else(|| Arc::new(Tls::new(TlsConfig::default()))));
-            Admin { url, tls }
-        });
-        Self { tls, admin }
+            Endpoint { url: url.clone(), tls }
+        };
+        let (native, admin) = (module.native.as_ref().map(endpoint), module.admin.as_ref().map(endpoint));
+        Self { tls, native, admin }
     }
 
-    /// Whether members are reached over TLS.
+    /// Whether connections to members use TLS.
     #[must_use]
     pub fn has_tls(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// A connection to a member, secured where the module says so, for a talk longer than a command.
+    /// Opens a connection to a member for a session, over TLS if configured.
     ///
     /// # Errors
-    /// When the connection or its handshake fails, or is not there at the deadline.
+    /// If the connection or its handshake fails or exceeds the deadline.
     pub async fn connect(
         &self,
         host: &str,
         addresses: &[SocketAddr],
         deadline: Instant,
     ) -> Result<Box<dyn Stream>, Failure> {
-        let (stream, exchange) = open(self.tls.as_deref(), host, addresses, Talk::Session, deadline).await;
+        let (stream, exchange) = open(self.tls.as_deref(), host, addresses, ConnectionUse::Session, deadline).await;
         stream.ok_or_else(|| exchange.failure.unwrap_or_else(|| Failure::new(Reason::Connect, "not connected")))
     }
 
-    /// What an error of an open connection means.
+    /// Converts an error of an open connection.
     #[must_use]
     pub fn broken(&self, error: &io::Error) -> Failure {
         broken(self.tls.as_deref(), error)
     }
 
-    /// Whether the AdminServer may be asked.
+    /// Whether the module has an HTTP address for this command.
     #[must_use]
-    pub fn has_admin(&self) -> bool {
-        self.admin.is_some()
+    pub fn has(&self, command: Command) -> bool {
+        self.endpoint(command).is_some()
     }
 
-    /// Connects, sends the command, reads to the end. Never later than `deadline`, never more than `cap` bytes.
+    fn endpoint(&self, command: Command) -> Option<&Endpoint> {
+        match command {
+            Command::Native => self.native.as_ref(),
+            Command::Monitor | Command::AdminHash => self.admin.as_ref(),
+            Command::Mntr | Command::Srvr | Command::Conf | Command::Hash => None,
+        }
+    }
+
+    /// Connects, sends the command, and reads to the end of the connection, within `deadline` and at most `cap` bytes.
     ///
-    /// `host` is the name that the member's certificate must have, unless the module names another.
+    /// `host` is the expected name in the member's certificate, unless the module sets a different one.
     pub async fn ask(
         &self,
         host: &str,
@@ -91,12 +103,16 @@ impl Client {
         cap: usize,
     ) -> Exchange {
         let tls = self.tls.as_deref();
-        let (stream, mut exchange) = open(tls, host, addresses, Talk::Command, deadline).await;
-        let Some(stream) = stream else { return exchange };
+        let (stream, mut exchange) = open(tls, host, addresses, ConnectionUse::Command, deadline).await;
+        let Some(stream) = stream else {
+            exchange.failure = exchange.failure.map(or_too_many);
+            return exchange;
+        };
         let sent = Instant::now();
         exchange.failure = match timeout_at(deadline, converse(stream, command, cap, tls, &mut exchange.bytes)).await {
             Ok(Ok(())) if exchange.bytes.is_empty() => Some(empty(tls)),
             Ok(Ok(())) => None,
+            Ok(Err(failure)) if exchange.bytes.is_empty() => Some(or_too_many(failure)),
             Ok(Err(failure)) => Some(failure),
             Err(_) => {
                 exchange.unanswered_since = Some(sent);
@@ -106,17 +122,18 @@ impl Client {
         exchange
     }
 
-    /// Asks the AdminServer for `monitor`; its body is the reply. `None` where the module names no AdminServer.
+    /// Sends a command over HTTP; the body is the reply. `None` if the module has no address for it.
     ///
-    /// `addresses` are those of the member, `host` its name.
-    pub async fn monitor(
+    /// `addresses` and `host` are those of the member.
+    pub async fn get(
         &self,
         host: &str,
         addresses: &[SocketAddr],
+        command: Command,
         deadline: Instant,
         cap: usize,
     ) -> Option<Exchange> {
-        let Admin { url, tls } = self.admin.as_ref()?;
+        let Endpoint { url, tls } = self.endpoint(command)?;
         let (host, addresses) = match &url.host {
             None => {
                 let at_port = |address: &SocketAddr| SocketAddr::new(address.ip(), url.port);
@@ -124,52 +141,53 @@ impl Client {
             }
             Some(host) => match lookup(host, url.port, deadline).await {
                 Ok(addresses) => (host.as_str(), Cow::Owned(addresses)),
-                Err(failure) => return Some(Exchange::failed(at(url, &failure))),
+                Err(failure) => return Some(Exchange::failed(at(command, url, &failure))),
             },
         };
-        let (stream, mut exchange) = open(tls.as_deref(), host, &addresses, Talk::Command, deadline).await;
+        let (stream, mut exchange) = open(tls.as_deref(), host, &addresses, ConnectionUse::Command, deadline).await;
         let Some(stream) = stream else {
-            exchange.failure = exchange.failure.map(|failure| at(url, &failure));
+            exchange.failure = exchange.failure.map(|failure| at(command, url, &failure));
             return Some(exchange);
         };
         let sent = Instant::now();
-        let asked = Box::pin(admin::get(stream, url, host, cap, &mut exchange.bytes));
+        let stream = TimedStream::new(stream, deadline);
+        let asked = Box::pin(http::get(stream, command, url, host, cap, &mut exchange.bytes));
         exchange.failure = match timeout_at(deadline, asked).await {
-            Ok(Ok(answer)) => admin::refusal(url, &answer).or(answer.failure).or_else(|| {
-                let nothing = || Failure::new(Reason::Empty, "the AdminServer answered 200 without a body");
+            Ok(Ok(answer)) => http::refusal(command, url, &answer).or(answer.failure).or_else(|| {
+                let nothing = || Failure::new(Reason::Empty, "answered 200 without a body");
                 exchange.bytes.is_empty().then(nothing)
             }),
-            Ok(Err(failure)) => Some(failure),
-            Err(_) => {
+            Ok(Err(failure)) if Instant::now() < deadline => Some(failure),
+            _ => {
                 exchange.unanswered_since = Some(sent);
-                Some(Failure::new(Reason::Timeout, "connected, but the AdminServer did not answer in time"))
+                Some(Failure::new(Reason::Timeout, "connected, but no answer in time"))
             }
         };
-        exchange.failure = exchange.failure.map(|failure| at(url, &failure));
+        exchange.failure = exchange.failure.map(|failure| at(command, url, &failure));
         Some(exchange)
     }
 }
 
-/// Says of which address a failure speaks.
-fn at(url: &AdminUrl, failure: &Failure) -> Failure {
-    Failure { detail: format!("admin {url}: {}", failure.detail).into(), ..failure.clone() }
+/// Adds the address of the endpoint to a failure.
+fn at(command: Command, url: &HttpUrl, failure: &Failure) -> Failure {
+    Failure { detail: format!("{} {url}: {}", http::key(command), failure.detail).into(), ..failure.clone() }
 }
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Talk {
-    /// One question in one packet.
+enum ConnectionUse {
+    /// One command in one packet.
     Command,
-    /// Many, none of which may wait until the one before is confirmed.
+    /// Many requests, which must not wait for the acknowledgement of the previous packet (Nagle's algorithm).
     Session,
 }
 
-/// Connects, and secures the connection where there is TLS.
+/// Connects, and performs the TLS handshake if TLS is configured.
 async fn open(
     tls: Option<&Tls>,
     host: &str,
     addresses: &[SocketAddr],
-    talk: Talk,
+    purpose: ConnectionUse,
     deadline: Instant,
 ) -> (Option<Box<dyn Stream>>, Exchange) {
     let begun = Instant::now();
@@ -178,8 +196,8 @@ async fn open(
         Err(failed) => return (None, failed),
     };
     let connected = Instant::now();
-    if talk == Talk::Session {
-        // Only a hint to the kernel.
+    if purpose == ConnectionUse::Session {
+        // An optimisation; a failure is harmless.
         let _ = stream.set_nodelay(true);
     }
     let mut exchange = Exchange::default();
@@ -203,7 +221,7 @@ async fn open(
 }
 
 fn empty(tls: Option<&Tls>) -> Failure {
-    // With TLS 1.3 a member that wants a client certificate says so only after the handshake, and may just hang up.
+    // With TLS 1.3 a missing client certificate is reported only after the handshake, or the connection is closed.
     let detail = match tls {
         Some(tls) if tls.config.identity.is_none() => {
             "the connection was closed without a byte; does the member demand a client certificate \
@@ -214,22 +232,30 @@ fn empty(tls: Option<&Tls>) -> Failure {
     Failure::new(Reason::Empty, detail)
 }
 
+/// Adds the usual cause to a reset before the first byte of a reply.
+fn or_too_many(failure: Failure) -> Failure {
+    match failure.reason {
+        Reason::Reset => Failure::new(Reason::Reset, format!("{}; is maxClientCnxns reached?", failure.detail)),
+        _ => failure,
+    }
+}
+
 fn late(bytes: &[u8], tls: bool) -> Failure {
     let detail: Cow<'static, str> = match (bytes.len(), tls) {
         (0, true) => "connected over TLS, but no answer in time; is it paused?".into(),
-        // A Netty port that waits for the rest of a TLS record says nothing and does not hang up.
+        // A Netty TLS port that waits for the rest of a record neither replies nor closes the connection.
         (0, false) => {
             "connected, but no answer in time; is it paused, or is this its TLS port? then its module needs `tls:`"
                 .into()
         }
-        (read, _) => format!("the reply did not end in time, {read} bytes came").into(),
+        (read, _) => format!("the reply did not end in time, {read} bytes received").into(),
     };
     Failure::new(Reason::Timeout, detail)
 }
 
 fn broken(tls: Option<&Tls>, error: &io::Error) -> Failure {
     tls.and_then(|tls| handshake::tls_failure(&tls.config, error))
-        .unwrap_or_else(|| Failure::new(Reason::Reset, format!("the connection broke: {error}")))
+        .unwrap_or_else(|| Failure::new(Reason::Reset, format!("the connection was lost: {error}")))
 }
 
 async fn converse(
@@ -244,7 +270,7 @@ async fn converse(
         stream.write_all(command.text().as_bytes()).await?;
         stream.flush().await
     };
-    // A member may hang up on the command; the reason is in what it sent before.
+    // A member may reply and close the connection before the whole command was sent.
     let sent = sent.await;
     loop {
         let read = read_some(&mut stream, bytes).await;
@@ -258,7 +284,7 @@ async fn converse(
                 ));
             }
             Ok(_) => {}
-            // A member that closes without a TLS close_notify; whether the reply is whole is seen in it.
+            // Closed without a TLS close_notify; the parser decides whether the reply is complete.
             Err(error) if tls.is_some() && error.kind() == io::ErrorKind::UnexpectedEof => return sent.map_err(broken),
             Err(error) => return Err(broken(error)),
         }
@@ -266,12 +292,12 @@ async fn converse(
 }
 
 thread_local! {
-    /// What is read at once: every usual reply is shorter.
+    /// Read buffer of the thread; larger than a typical reply.
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; 64 << 10].into());
 }
 
-/// Appends what has arrived; 0 at the end. Thousands may wait, or have half of a reply: a connection that waits holds no
-/// buffer, and one that has received something holds just that.
+/// Appends the available bytes; returns 0 at the end. With thousands of open connections, a waiting connection holds no
+/// buffer, and a partial reply only its own bytes.
 async fn read_some(stream: &mut Box<dyn Stream>, bytes: &mut Vec<u8>) -> io::Result<usize> {
     poll_fn(|context| {
         SCRATCH.with_borrow_mut(|scratch| {

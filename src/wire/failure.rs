@@ -1,4 +1,4 @@
-//! Why a command got no whole answer: a reason from a fixed list, and the detail for the log.
+//! Why a command has no complete reply: a reason from a fixed list, and details for the log.
 
 use std::borrow::Cow;
 use std::{fmt, io};
@@ -12,27 +12,27 @@ use crate::text;
 pub enum Reason {
     /// The name has no address.
     Dns,
-    /// The TCP connect was refused or not answered.
+    /// The TCP connect was refused or timed out.
     Connect,
-    /// TLS could not be agreed on.
+    /// The TLS handshake failed.
     Tls,
-    /// Connected, but the reply did not come or not end in time.
+    /// Connected, but the reply was not complete before the deadline.
     Timeout,
-    /// Closed without a byte.
+    /// The connection was closed before the first byte.
     Empty,
-    /// The connection broke.
+    /// The connection was lost.
     Reset,
     /// The command is not in `4lw.commands.whitelist`.
     NotAllowed,
-    /// The reply is ZooKeeper's but not whole.
+    /// The reply is from ZooKeeper, but incomplete.
     Truncated,
-    /// The reply is not ZooKeeper's.
+    /// The reply is not from ZooKeeper.
     Garbage,
-    /// The reply has more bytes than the cap.
+    /// The reply exceeds the byte limit.
     TooLarge,
-    /// The AdminServer answered with an HTTP error.
+    /// The AdminServer returned an HTTP error.
     Http,
-    /// The exporter's own limits kept it from asking: nothing is known of the member.
+    /// A limit of the exporter prevented the query: the state of the member is unknown.
     Limit,
 }
 
@@ -63,30 +63,35 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The exporter's own limits, which say nothing about a member.
+/// The end of the detail of a connect that the host refused: no process listens on the port.
+pub const CONNECTION_REFUSED: &str = "Connection refused";
+
+/// Limits of the exporter, which are independent of the state of the member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
-    /// No connection was free in time: `--limit.sockets`, or what the descriptors allow.
+    /// No connection was free in time: `--limit.sockets`, or the limit of open files.
     Sockets,
-    /// No file descriptor, of the process or of the host.
+    /// No free file descriptor, in the process or on the host.
     Files,
-    /// No local port.
+    /// No free local port.
     Ports,
-    /// No memory of the kernel for a socket.
+    /// No kernel memory for a socket.
     Memory,
-    /// No thread for the resolver.
+    /// No thread for a DNS lookup.
     Threads,
-    /// The scrape left too little time for an answer.
+    /// The deadline of the scrape left too little time for a reply.
     Deadline,
-    /// The exporter had no CPU to read the answer in time.
+    /// The exporter had too little CPU to read the reply in time.
     Cpu,
-    /// A defect of the exporter.
+    /// Every address of a discovered name is one that the exporter refuses to connect to.
+    Address,
+    /// A bug of the exporter.
     Internal,
 }
 
 impl Limit {
-    /// Every limit.
-    pub const ALL: [Self; 8] = [
+    /// All limits.
+    pub const ALL: [Self; 9] = [
         Self::Sockets,
         Self::Files,
         Self::Ports,
@@ -94,6 +99,7 @@ impl Limit {
         Self::Threads,
         Self::Deadline,
         Self::Cpu,
+        Self::Address,
         Self::Internal,
     ];
 
@@ -108,13 +114,14 @@ impl Limit {
             Self::Threads => "threads",
             Self::Deadline => "deadline",
             Self::Cpu => "cpu",
+            Self::Address => "address",
             Self::Internal => "internal",
         }
     }
 
-    /// The limit behind an error of the operating system, where it is one of ours.
+    /// The limit that caused an error of the operating system, if any.
     ///
-    /// `EADDRNOTAVAIL` is not among them: it may also mean that this host has no address of the family.
+    /// Does not include `EADDRNOTAVAIL`, which may also mean that this host has no address of the family.
     #[must_use]
     pub(super) fn of(error: &io::Error) -> Option<Self> {
         match Errno::from_io_error(error)? {
@@ -132,19 +139,19 @@ impl fmt::Display for Limit {
     }
 }
 
-/// A reason with what the log says about it.
+/// A reason with its detail.
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// The label.
     pub reason: Reason,
-    /// One line for a person.
+    /// One line of detail, for the log.
     pub detail: Cow<'static, str>,
-    /// Which limit it was; with [`Reason::Limit`] only.
+    /// The limit; only with [`Reason::Limit`].
     pub limit: Option<Limit>,
 }
 
 impl Failure {
-    /// A failure. What a server said of it is cut and made printable.
+    /// Creates a failure. Server text in the detail is truncated and made printable.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
         let detail = match detail.into() {
@@ -154,7 +161,7 @@ impl Failure {
         Self { reason, detail, limit: None }
     }
 
-    /// A failure of the exporter's own: [`Reason::Limit`].
+    /// Creates a failure caused by a limit of the exporter: [`Reason::Limit`].
     #[must_use]
     pub fn limited(limit: Limit, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: Reason::Limit, detail: detail.into(), limit: Some(limit) }

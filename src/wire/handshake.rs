@@ -1,4 +1,4 @@
-//! The TLS handshake with a member, and why one failed, in words that say what to change.
+//! The TLS handshake with a member. Failures are explained, with what to change.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::tls::Tls;
 use super::{Failure, Reason, verifier};
 use crate::config::TlsConfig;
 
-/// Secures a connection before `deadline`; the certificates that were shown come back either way.
+/// Performs the handshake before `deadline`; returns the presented certificates in either case.
 pub(super) async fn secure(
     tls: &Tls,
     host: &str,
@@ -41,7 +41,7 @@ pub(super) async fn secure(
         Ok(Ok(stream)) => {
             let (_, session) = stream.get_ref();
             let certificates = peer::read_all(session.peer_certificates().unwrap_or_default());
-            // A resumed session was verified when it began, which may be a day ago.
+            // A resumed session was verified when it began, up to one day ago.
             let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
             match certificates.iter().find(|certificate| certificate.not_after < now()) {
                 Some(expired) if resumed && !tls.config.insecure_skip_verify => {
@@ -57,11 +57,11 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// The failure behind an error on a TLS connection, where TLS is to blame for it.
+/// The failure for an error on a TLS connection; `None` if TLS is not the cause.
 pub(super) fn tls_failure(config: &TlsConfig, error: &io::Error) -> Option<Failure> {
     match inner(error)? {
         Error::AlertReceived(alert) => Some(Failure::new(Reason::Tls, refused(config, *alert))),
-        error => Some(Failure::new(Reason::Tls, format!("the TLS connection broke: {error}"))),
+        error => Some(Failure::new(Reason::Tls, format!("the TLS connection failed: {error}"))),
     }
 }
 
@@ -71,20 +71,20 @@ fn inner(error: &io::Error) -> Option<&Error> {
 
 fn explain(config: &TlsConfig, host: &str, shown: &[PeerCertificate], error: &io::Error) -> Failure {
     let detail = match inner(error) {
-        // ZooKeeper takes the beginning of a handshake for the length of a packet and hangs up.
+        // A plain port parses the beginning of the handshake as a packet length, and closes the connection.
         None => format!(
-            "the TLS handshake failed ({}); is this the plain client port? then leave `tls:` out, or give the \
+            "the TLS handshake failed ({}); is this the plain client port? then remove `tls:`, or use the \
              secureClientPort; or is maxClientCnxns reached?",
             short(error)
         ),
         Some(Error::InvalidMessage(_)) => {
-            "the answer to the TLS handshake is no TLS; is this a plain port? then leave \
-             `tls:` out, or give the secureClientPort"
+            "the answer to the TLS handshake is not TLS; is this a plain port? then remove \
+            `tls:`, or use the secureClientPort"
                 .to_owned()
         }
         Some(Error::AlertReceived(alert)) => refused(config, *alert),
         Some(Error::InvalidCertificate(why)) => not_trusted(config, host, shown, why),
-        Some(error) => format!("no TLS connection could be agreed on: {error}"),
+        Some(error) => format!("the TLS handshake failed: {error}"),
     };
     Failure::new(Reason::Tls, detail)
 }
@@ -102,19 +102,19 @@ fn not_trusted(config: &TlsConfig, host: &str, shown: &[PeerCertificate], why: &
     let subject = leaf.map_or("unreadable", |leaf| leaf.subject.as_str());
     let store = || config.ca_file.as_ref().map_or_else(|| "the system's store".to_owned(), ToString::to_string);
     match why {
-        // What `openssl req -x509` makes, where it is not in the store itself; webpki's reason has no other form.
+        // A certificate created by `openssl req -x509` that is not in the store; webpki has no variant for this error.
         CertificateError::Other(_) if format!("{why:?}").contains("CaUsedAsEndEntity") => {
             let store = store();
             format!(
-                "the certificate of the member ({subject}) is a CA's own, and comes from no CA in {store}; add the very \
-                 certificate to ca_file in tls:, or give the member one that its CA signed"
+                "the certificate of the member ({subject}) is a CA certificate that is not in {store}; add this \
+                certificate to ca_file in tls:, or use one that the CA signed"
             )
         }
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             let (issuer, store) = (leaf.map_or("unreadable", |leaf| leaf.issuer.as_str()), store());
             format!(
-                "the certificate of the member ({subject}, signed by {issuer}) comes from no CA in {store}; is ca_file \
-                 in tls: the CA of this ensemble?"
+                "the certificate of the member ({subject}, issued by {issuer}) is not signed by a CA in {store}; is \
+                ca_file in tls: the CA of this ensemble?"
             )
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -127,9 +127,9 @@ fn not_trusted(config: &TlsConfig, host: &str, shown: &[PeerCertificate], why: &
         CertificateError::NotValidForName => not_for_name(config, host, subject, &[]),
         CertificateError::NotValidForNameContext { presented, .. } => not_for_name(config, host, subject, presented),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => format!(
-            "the certificate of the member ({subject}) is not meant for a server; its extendedKeyUsage needs serverAuth"
+            "the certificate of the member ({subject}) is not valid for servers; its extendedKeyUsage lacks serverAuth"
         ),
-        why => format!("the certificate of the member ({subject}) is refused: {why}"),
+        why => format!("the certificate of the member ({subject}) was rejected: {why}"),
     }
 }
 
@@ -137,7 +137,7 @@ fn has_expired(certificate: &PeerCertificate) -> String {
     format!("the certificate of the member ({}) expired on {}; renew it", certificate.subject, certificate.until)
 }
 
-/// A certificate may hold hundreds of names.
+/// Maximum number of names in a message; a certificate may have hundreds.
 const NAMES_SHOWN: usize = 5;
 
 fn not_for_name(config: &TlsConfig, host: &str, subject: &str, presented: &[String]) -> String {
@@ -148,23 +148,23 @@ fn not_for_name(config: &TlsConfig, host: &str, subject: &str, presented: &[Stri
     }
     if names.is_empty() {
         return format!(
-            "the certificate of the member ({subject}) is not for `{expected}`: it has no subjectAltName, and its CN does \
-             not count; renew it with one"
+            "the certificate of the member ({subject}) is not for `{expected}`: it has no subjectAltName (the CN is not \
+            used); renew it with one"
         );
     }
     format!(
         "the certificate of the member ({subject}) is not for `{expected}` but for {names}; set server_name in tls: to \
-         the name it has"
+         one of them"
     )
 }
 
-/// `zk-1` of webpki's `DnsName("zk-1")`, `10.0.0.1` of its `IpAddress(10.0.0.1)`.
+/// The value in the representation of webpki: `zk-1` of `DnsName("zk-1")`, `10.0.0.1` of `IpAddress(10.0.0.1)`.
 fn bare(name: &str) -> &str {
     let inner = name.split_once('(').and_then(|(_, inner)| inner.strip_suffix(')')).unwrap_or(name);
     inner.trim_matches('"')
 }
 
-/// The member hung up with an alert: what it minds.
+/// Explains the TLS alert with which the member refused the connection.
 fn refused(config: &TlsConfig, alert: AlertDescription) -> String {
     use AlertDescription as Alert;
     let about_certificate = matches!(
@@ -179,7 +179,7 @@ fn refused(config: &TlsConfig, alert: AlertDescription) -> String {
     );
     match (&config.identity, alert) {
         (_, Alert::ProtocolVersion) => {
-            "the member speaks no version of TLS that min_version in tls: allows; ZooKeeper 3.8 and older speak TLS12"
+            "the member supports no TLS version that min_version in tls: allows; ZooKeeper 3.8 and older use TLS12"
                 .to_owned()
         }
         (None, alert) if about_certificate => format!(

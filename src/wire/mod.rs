@@ -1,16 +1,17 @@
-//! Ask one member one thing, a command or the AdminServer's `monitor`: bytes or a reason, under one absolute deadline
-//! and a byte cap.
+//! One query to one member, a command or a request to its AdminServer: returns the bytes or a failure, within one
+//! absolute deadline and a byte limit.
 //!
-//! The end of a reply is the end of the connection (`ServerCnxn.cleanupWriterSocket`); there is no
-//! length and no terminator. A command is exactly its four bytes: some servers answer a reset to more.
+//! A reply ends with the connection (`ServerCnxn.cleanupWriterSocket`); it has neither a length nor a terminator. A
+//! command has exactly four bytes: some servers reset the connection if they receive more.
 
-mod admin;
 mod client;
 mod failure;
 mod handshake;
+mod http;
 mod names;
 mod peer;
 mod resolver;
+mod timed;
 mod tls;
 mod verifier;
 
@@ -23,57 +24,59 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 pub use client::{Client, Stream};
-pub use failure::{Failure, Limit, Reason};
+pub use failure::{CONNECTION_REFUSED, Failure, Limit, Reason};
 use names::Fallback;
 pub use peer::PeerCertificate;
 pub use resolver::max_lookups;
+pub use timed::TimedStream;
 pub use tls::unverified as unverified_tls;
 
 use crate::config::Address;
 
-/// What came of one question: the bytes that arrived, and why it stopped short where it did.
+/// The result of one query: the bytes received, and the failure, if any.
 #[derive(Debug, Default)]
 pub struct Exchange {
-    /// All that was read, also of a reply that failed half-way.
+    /// All received bytes, even of an incomplete reply.
     pub bytes: Vec<u8>,
-    /// Absent when the member closed the connection after at least one byte.
+    /// `None` if the member closed the connection after at least one byte.
     pub failure: Option<Failure>,
-    /// Time of the TCP connect, and of the TLS handshake where there is one, where both succeeded.
+    /// Duration of the TCP connect and the TLS handshake, if both succeeded.
     pub connect: Option<Duration>,
-    /// The certificates that the member showed, its own first.
+    /// The certificates presented by the member, with its own first.
     pub certificates: Vec<PeerCertificate>,
-    /// Where the deadline ended it: the moment since which the member could have answered.
+    /// At a timeout, the time since which the member could have replied.
     pub unanswered_since: Option<Instant>,
 }
 
 impl Exchange {
-    /// A question that never reached the member.
+    /// The result of a query that did not reach the member.
     #[must_use]
     pub fn failed(failure: Failure) -> Self {
         Self { failure: Some(failure), ..Self::default() }
     }
 }
 
-/// A name with more addresses than this is cut: the rest would never get its turn.
+/// Maximum number of addresses of a member's name; with more, each attempt would have too little time.
 const MAX_ADDRESSES: usize = 8;
 
-/// More than a whole message over TCP holds.
-const MOST_ADDRESSES: usize = 4096;
+/// Maximum number of addresses of a name with several members; more than a DNS message over TCP can hold.
+const MAX_MEMBER_ADDRESSES: usize = 4096;
 
 /// The socket addresses of a member.
 ///
 /// # Errors
-/// `dns` when the name has none, or the resolver did not answer before the deadline.
+/// `dns` if the name has no address, or if the resolver did not respond before the deadline.
 pub async fn resolve(address: &Address, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
     lookup(address.host(), address.port(), deadline).await
 }
 
-/// Every address of a name whose addresses are members of their own, in the order of the numbers.
+/// All addresses of a name whose addresses are separate members, in numerical order.
 ///
 /// # Errors
-/// As [`resolve`].
+/// As for [`resolve`].
 pub async fn resolve_all(address: &Address, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
-    let mut found = lookup_up_to(MOST_ADDRESSES, address.host(), address.port(), Fallback::None, deadline).await?;
+    let mut found =
+        lookup_up_to(MAX_MEMBER_ADDRESSES, address.host(), address.port(), Fallback::None, deadline).await?;
     found.sort_unstable();
     found.dedup();
     Ok(found)
@@ -84,27 +87,27 @@ async fn lookup(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAd
 }
 
 async fn lookup_up_to(
-    most: usize,
+    max: usize,
     host: &str,
     port: u16,
     fallback: Fallback,
     deadline: Instant,
 ) -> Result<Vec<SocketAddr>, Failure> {
-    // Numbers need no resolver, which would occupy a thread.
+    // IP addresses need no lookup, which would occupy a thread.
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
     let found = names::lookup(host, fallback, deadline).await?;
-    let mut addresses: Vec<SocketAddr> = found.iter().take(most).copied().collect();
+    let mut addresses: Vec<SocketAddr> = found.iter().take(max).copied().collect();
     for address in &mut addresses {
         address.set_port(port);
     }
     Ok(addresses)
 }
 
-/// Tries the addresses in turn, each with its share of the time that is left.
+/// Tries the addresses one after the other, each with its share of the remaining time.
 ///
-/// An address that the exporter had no means to try might have answered: then the failure is a limit.
+/// If the exporter lacked the resources to try an address that might have worked, the failure is a limit.
 async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Exchange> {
     let begun = Instant::now();
     let mut last = Exchange::failed(Failure::new(Reason::Connect, "no address to connect to"));
@@ -129,12 +132,19 @@ async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStrea
     Err(last)
 }
 
-/// Whether the member refused, or the exporter had no means to ask.
+/// The failure for a connect error: refused by the member, reset by it, or a limit of the exporter.
 fn not_connected(address: SocketAddr, error: &io::Error) -> Failure {
+    // A member that refuses gives ECONNREFUSED. These two mean that it accepted and closed before the result was read.
+    if matches!(Errno::from_io_error(error), Some(Errno::CONNRESET | Errno::PIPE)) {
+        return Failure::new(Reason::Reset, format!("{address}: connected, and reset at once: {error}"));
+    }
     let limit = match Errno::from_io_error(error) {
         Some(Errno::ADDRNOTAVAIL) if has_source(address) => Some(Limit::Ports),
         _ => Limit::of(error),
     };
+    if error.kind() == io::ErrorKind::ConnectionRefused {
+        return Failure::new(Reason::Connect, format!("{address}: {CONNECTION_REFUSED}"));
+    }
     let advice = match limit {
         None => return Failure::new(Reason::Connect, format!("{address}: {error}")),
         Some(Limit::Files) => "raise the limit of open files (ulimit -n, LimitNOFILE) or lower --limit.sockets",
@@ -144,12 +154,46 @@ fn not_connected(address: SocketAddr, error: &io::Error) -> Failure {
     Failure::limited(limit.unwrap_or(Limit::Memory), format!("{address}: {error}; {advice}"))
 }
 
-/// Whether this host has an address from which the other can be reached: then it is the ports that ran out.
+/// Whether this host has a source address for the target. If so, the local ports are exhausted.
 fn has_source(address: SocketAddr) -> bool {
     let any = match address {
         SocketAddr::V4(_) => IpAddr::from([0; 4]),
         SocketAddr::V6(_) => IpAddr::from([0; 16]),
     };
-    // Connecting a datagram socket sends nothing: the kernel only looks for a route and a source address.
+    // Connecting a UDP socket sends no packet: the kernel only selects a route and a source address.
     UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(address)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::config::{Command, Module};
+
+    #[tokio::test]
+    async fn a_member_that_accepts_and_resets_is_not_a_refused_connect() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 2181));
+        for errno in [Errno::CONNRESET, Errno::PIPE] {
+            assert_eq!(not_connected(address, &errno.into()).reason, Reason::Reset);
+        }
+        assert_eq!(not_connected(address, &Errno::CONNREFUSED.into()).reason, Reason::Connect);
+
+        // As ZooKeeper does above maxClientCnxns.
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let _ = stream.set_zero_linger();
+            }
+        });
+        let client = Client::new(&Module::default());
+        for _ in 0..100 {
+            let deadline = Instant::now() + Duration::from_secs(5);
+            let exchange = client.ask("127.0.0.1", &[address], Command::Mntr, deadline, 1000).await;
+            let failure = exchange.failure.expect("no reply");
+            assert!(matches!(failure.reason, Reason::Reset | Reason::Empty), "{failure:?}");
+            assert!(failure.detail.ends_with("is maxClientCnxns reached?"), "{failure:?}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
-//! Name lookups: one at a time for each name, on a bounded number of threads, with the last addresses as a fallback.
+//! DNS lookups: one per name at a time, on a bounded number of threads, with the previous addresses as a fallback.
 //!
-//! A lookup is `getaddrinfo`, which keeps a thread until the resolver answers or gives up after some ten seconds. When
-//! many names hang, the others must still find a thread.
+//! A lookup is `getaddrinfo`, which blocks a thread until the resolver responds or gives up after about ten seconds.
+//! Names whose last lookup hung or failed share a part of the threads, so that they cannot starve other names. While
+//! the resolver does not respond, the addresses of the last successful lookup are used for a few minutes.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,81 +12,81 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::resolver::{Find, Found, LookupError, by_system, max_lookups, on_thread};
+use super::resolver::{LookupError, LookupFn, LookupResult, by_system, max_lookups, on_thread};
 use super::{Failure, Limit, Reason};
 
-/// Of the lookups, the part for names that hung or failed the last time.
-const DOUBTFUL_PART: usize = 6;
+/// One in this number of lookups is available to names whose last lookup hung or failed.
+const SUSPECT_SHARE: usize = 6;
 
 /// Capacity of the cache; least recently used names are evicted.
 const MAX_NAMES: usize = 4096;
 
-/// While the resolver is silent, a member is asked where it was, as long as it is likely to be itself.
-const STALE: Duration = Duration::from_mins(5);
+/// Maximum age of addresses used while the resolver does not respond; later they may belong to another server.
+const MAX_ADDRESS_AGE: Duration = Duration::from_mins(5);
 
-/// How long a lookup may take that hung before, where there is an address from an earlier one.
-const BRIEF: Duration = Duration::from_millis(250);
+/// Timeout of a lookup for a name whose last lookup hung, if earlier addresses are available.
+const SHORT_LOOKUP_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// All names of the process.
-static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(by_system, max_lookups()));
+/// The cache, shared by the whole process.
+static CACHE: LazyLock<NameCache> = LazyLock::new(|| NameCache::new(by_system, max_lookups()));
 
-/// How far a lookup is.
+/// The state of a lookup.
 #[derive(Clone, Debug)]
 enum Stage {
-    /// It waits for a thread.
+    /// Waiting for a thread.
     Queued,
-    /// The resolver has been asked.
+    /// Sent to the resolver.
     Running,
-    /// It has ended.
-    Done(Found),
+    /// Completed.
+    Done(LookupResult),
 }
 
-/// Whether addresses of an earlier look will do while the resolver is silent.
+/// Whether earlier addresses are used while the resolver does not respond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fallback {
-    /// They will.
+    /// Use the addresses of the last successful lookup.
     Earlier,
-    /// The caller remembers for itself.
+    /// Fail; the caller has its own cache.
     None,
 }
 
-/// The addresses of a name, without a port.
+/// The addresses of a name, with port 0.
 pub(super) async fn lookup(host: &str, fallback: Fallback, deadline: Instant) -> Result<Arc<[SocketAddr]>, Failure> {
-    NAMES.lookup(host, fallback, deadline).await
+    CACHE.lookup(host, fallback, deadline).await
 }
 
 #[derive(Debug)]
-struct Names {
-    find: Find,
-    known: Mutex<HashMap<Arc<str>, Known>>,
+struct NameCache {
+    find: LookupFn,
+    known: Mutex<HashMap<Arc<str>, CachedName>>,
     lookups: Semaphore,
-    doubtful: Semaphore,
+    suspect: Semaphore,
 }
 
-/// What is known of a name.
+/// The cached state of a name.
 #[derive(Debug, Default)]
-struct Known {
-    /// The lookup under way, or the last.
+struct CachedName {
+    /// The lookup in flight, or the last completed one.
     lookup: Option<watch::Receiver<Stage>>,
     earlier: Option<(Instant, Arc<[SocketAddr]>)>,
-    /// The last lookup hung or failed.
-    doubtful: bool,
-    /// The log knows that earlier addresses serve.
-    told: bool,
+    /// Whether the last lookup hung or failed.
+    suspect: bool,
+    /// Whether the fallback to earlier addresses was logged.
+    logged: bool,
 }
 
-impl Names {
-    fn new(find: Find, max_lookups: usize) -> Self {
+impl NameCache {
+    fn new(find: LookupFn, max_lookups: usize) -> Self {
         Self {
             find,
             known: Mutex::default(),
             lookups: Semaphore::new(max_lookups),
-            doubtful: Semaphore::new((max_lookups / DOUBTFUL_PART).max(1)),
+            suspect: Semaphore::new((max_lookups / SUSPECT_SHARE).max(1)),
         }
     }
 
-    /// A panic elsewhere leaves the data whole: every change is one assignment.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Known>> {
+    /// Ignores poisoning: every change is a single assignment.
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, CachedName>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -95,13 +96,13 @@ impl Names {
         fallback: Fallback,
         deadline: Instant,
     ) -> Result<Arc<[SocketAddr]>, Failure> {
-        let (mut lookup, earlier, doubtful) = self.begin(host);
-        let earlier = earlier.filter(|(at, _)| fallback == Fallback::Earlier && at.elapsed() < STALE);
+        let (mut lookup, earlier, suspect) = self.begin(host);
+        let earlier = earlier.filter(|(at, _)| fallback == Fallback::Earlier && at.elapsed() < MAX_ADDRESS_AGE);
         let now = Instant::now();
         let quarter = deadline.saturating_duration_since(now) / 4;
         let until = match &earlier {
-            // Most of the time is for the member.
-            Some(_) => now + if doubtful { quarter.min(BRIEF) } else { quarter },
+            // Leaves most of the time for querying the member.
+            Some(_) => now + if suspect { quarter.min(SHORT_LOOKUP_TIMEOUT) } else { quarter },
             None => deadline,
         };
         let stage = timeout_at(until, lookup.wait_for(|stage| matches!(stage, Stage::Done(_)))).await;
@@ -113,7 +114,7 @@ impl Names {
             Some(Stage::Done(Ok(addresses))) => return Ok(addresses),
             Some(Stage::Done(Err(error))) => match &*error {
                 LookupError::Limited(limit, _) => Failure::limited(*limit, error.to_string()),
-                // An answer that there is no such name is believed.
+                // A definite response: the name does not exist.
                 LookupError::Resolver(reason) if !LookupError::is_temporary(reason) => {
                     return Err(Failure::new(Reason::Dns, error.to_string()));
                 }
@@ -123,18 +124,18 @@ impl Names {
                 Limit::Threads,
                 "all threads of the resolver were busy: is it down? else raise the limit of open files and processes",
             ),
-            // No answer, or the runtime of the lookup is gone.
+            // No response, or the runtime of the lookup has ended.
             _ => Failure::new(Reason::Dns, "the resolver did not answer in time"),
         };
-        let told = self.doubt(host, earlier.is_some());
+        let logged = self.note_timeout(host, earlier.is_some());
         let Some((_, addresses)) = earlier else { return Err(failure) };
-        if !told {
-            tracing::warn!(name = host, "{}; its earlier addresses are used for some minutes", failure.detail);
+        if !logged {
+            tracing::warn!(name = host, error = %failure.detail, "name lookup failed, using earlier addresses");
         }
         Ok(addresses)
     }
 
-    /// The lookup of a name that is under way, or a new one; what an earlier one found; whether the last one failed.
+    /// The lookup in flight or a new one, the earlier addresses, and whether the last lookup hung or failed.
     #[expect(clippy::type_complexity, reason = "read at once, in one place")]
     fn begin(&'static self, host: &str) -> (watch::Receiver<Stage>, Option<(Instant, Arc<[SocketAddr]>)>, bool) {
         let mut names = self.lock();
@@ -143,31 +144,31 @@ impl Names {
         }
         let name: Arc<str> = host.into();
         let known = names.entry(Arc::clone(&name)).or_default();
-        let (earlier, doubtful) = (known.earlier.clone(), known.doubtful);
+        let (earlier, suspect) = (known.earlier.clone(), known.suspect);
         if let Some(lookup) = known.lookup.as_ref().filter(|lookup| is_under_way(lookup)) {
-            return (lookup.clone(), earlier, doubtful);
+            return (lookup.clone(), earlier, suspect);
         }
-        let (tell, lookup) = watch::channel(Stage::Queued);
+        let (sender, lookup) = watch::channel(Stage::Queued);
         known.lookup = Some(lookup.clone());
         drop(names);
         tokio::spawn(async move {
-            // Never closed: both live as long as the process.
-            let _doubtful = if doubtful { self.doubtful.acquire().await.ok() } else { None };
+            // The semaphores are never closed.
+            let _suspect = if suspect { self.suspect.acquire().await.ok() } else { None };
             let _lookup = self.lookups.acquire().await;
-            let _ = tell.send(Stage::Running);
+            let _ = sender.send(Stage::Running);
             let found = on_thread(self.find, Arc::clone(&name)).await;
             self.learn(&name, &found);
-            let _ = tell.send(Stage::Done(found));
+            let _ = sender.send(Stage::Done(found));
         });
-        (lookup, earlier, doubtful)
+        (lookup, earlier, suspect)
     }
 
-    fn learn(&self, host: &str, found: &Found) {
+    fn learn(&self, host: &str, found: &LookupResult) {
         if let Some(known) = self.lock().get_mut(host) {
-            known.doubtful = found.is_err();
+            known.suspect = found.is_err();
             match found {
-                Ok(addresses) => (known.earlier, known.told) = (Some((Instant::now(), Arc::clone(addresses))), false),
-                // An answer that there is no such name.
+                Ok(addresses) => (known.earlier, known.logged) = (Some((Instant::now(), Arc::clone(addresses))), false),
+                // A definite response: the name does not exist.
                 Err(error) if matches!(&**error, LookupError::Resolver(error) if !LookupError::is_temporary(error)) => {
                     known.earlier = None;
                 }
@@ -176,26 +177,27 @@ impl Names {
         }
     }
 
-    /// Records that the lookup timed out and earlier addresses are used; whether that was logged.
-    fn doubt(&self, host: &str, earlier: bool) -> bool {
+    /// Records that the lookup timed out, and whether earlier addresses are used. Returns whether this was logged
+    /// before.
+    fn note_timeout(&self, host: &str, earlier: bool) -> bool {
         let mut names = self.lock();
         let Some(known) = names.get_mut(host) else { return true };
-        known.doubtful = true;
-        let told = known.told;
-        known.told |= earlier;
-        told
+        known.suspect = true;
+        let logged = known.logged;
+        known.logged |= earlier;
+        logged
     }
 }
 
-impl Known {
+impl CachedName {
     fn is_needed(&self) -> bool {
-        let recent = self.earlier.as_ref().is_some_and(|(at, _)| at.elapsed() < STALE);
+        let recent = self.earlier.as_ref().is_some_and(|(at, _)| at.elapsed() < MAX_ADDRESS_AGE);
         recent || self.lookup.as_ref().is_some_and(is_under_way)
     }
 }
 
 fn is_under_way(lookup: &watch::Receiver<Stage>) -> bool {
-    // An error is a lookup whose runtime is gone.
+    // An error means that the runtime of the lookup has ended.
     !matches!(*lookup.borrow(), Stage::Done(_)) && lookup.has_changed().is_ok()
 }
 
@@ -209,8 +211,8 @@ mod tests {
     const LOOKUPS: usize = 384;
     const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), 0);
 
-    fn names(find: Find) -> &'static Names {
-        Box::leak(Box::new(Names::new(find, LOOKUPS)))
+    fn names(find: LookupFn) -> &'static NameCache {
+        Box::leak(Box::new(NameCache::new(find, LOOKUPS)))
     }
 
     fn soon(milliseconds: u64) -> Instant {
@@ -242,18 +244,18 @@ mod tests {
                 "the resolver did not answer in time"
             );
         }
-        // When those have ended, names that hung have some threads only.
+        // From now on, names whose lookup hung get only a part of the threads.
         tokio::time::sleep(Duration::from_secs(2)).await;
-        names.lock().values_mut().for_each(|known| (known.doubtful, known.earlier) = (true, None));
+        names.lock().values_mut().for_each(|known| (known.suspect, known.earlier) = (true, None));
         let hang_again: Vec<_> = (0..300).map(|number| tokio::spawn(ask(format!("slow{number}"), 200))).collect();
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(names.lookups.available_permits(), LOOKUPS - LOOKUPS / DOUBTFUL_PART);
+        assert_eq!(names.lookups.available_permits(), LOOKUPS - LOOKUPS / SUSPECT_SHARE);
         drop(hang_again);
     }
 
     #[tokio::test]
     async fn a_name_that_found_no_thread_is_a_limit_and_not_a_failure_of_the_name() {
-        let names: &'static Names = Box::leak(Box::new(Names::new(
+        let names: &'static NameCache = Box::leak(Box::new(NameCache::new(
             |_| {
                 hang();
                 Ok(vec![ADDRESS])
@@ -266,7 +268,7 @@ mod tests {
         assert_eq!((queued.reason, queued.limit), (Reason::Limit, Some(Limit::Threads)));
         let hung = busy.await.expect("no panic").expect_err("it hangs");
         assert_eq!((hung.reason, hung.limit), (Reason::Dns, None));
-        // With an earlier address, the member is asked there.
+        // With an earlier address, the member is queried at it.
         names.lock().entry("known".into()).or_default().earlier = Some((Instant::now(), [ADDRESS].into()));
         assert_eq!(*names.lookup("known", Fallback::Earlier, soon(400)).await.expect("as before"), [ADDRESS]);
     }
@@ -294,8 +296,8 @@ mod tests {
             let found = names.lookup("zk", Fallback::Earlier, soon(500)).await;
             assert_eq!(*found.expect("known"), [ADDRESS]);
         }
-        assert!(names.lock()["zk"].told, "the log knows that an earlier address serves");
-        // Two ask at once: one look, and neither waits for it to the end.
+        assert!(names.lock()["zk"].logged, "the use of an earlier address is logged");
+        // Two callers share one lookup; neither waits for its end.
         let begun = Instant::now();
         let (one, other) = tokio::join!(
             names.lookup("zk", Fallback::Earlier, soon(1000)),

@@ -1,4 +1,4 @@
-//! What a member's certificates say of themselves: who they are for, who signed them, how long they hold.
+//! Subject, issuer and validity of certificates presented by members.
 
 use rustls::pki_types::CertificateDer;
 use x509_cert::Certificate;
@@ -7,25 +7,25 @@ use x509_cert::time::Time;
 
 use crate::text;
 
-/// Certificates of one chain beyond this many are not looked at; a real chain has two or three.
+/// Maximum number of certificates read from a chain; real chains have two or three.
 pub(super) const MAX_CHAIN: usize = 8;
 
 /// One certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerCertificate {
-    /// Its subject, `CN=zk-1,O=Example`.
+    /// Subject, e.g. `CN=zk-1,O=Example`.
     pub subject: String,
-    /// Who signed it.
+    /// Issuer, in the same format.
     pub issuer: String,
-    /// Seconds since 1970 from which it holds.
+    /// Start of the validity in Unix seconds.
     pub not_before: u64,
-    /// Seconds since 1970 until which it holds.
+    /// End of the validity in Unix seconds.
     pub not_after: u64,
-    /// `not_after` for people.
+    /// `not_after` as text.
     pub until: String,
 }
 
-/// Reads one certificate; nothing of one that is no strict DER.
+/// Parses one certificate; `None` if it is not strict DER.
 pub(super) fn read(der: &CertificateDer<'_>) -> Option<PeerCertificate> {
     let certificate = Certificate::from_der(der).ok()?;
     let about = certificate.tbs_certificate();
@@ -40,7 +40,8 @@ pub(super) fn read(der: &CertificateDer<'_>) -> Option<PeerCertificate> {
     })
 }
 
-/// Reads a chain; what cannot be read is left out, and of two with one subject the one that ends first counts.
+/// Parses a chain. Unreadable certificates are ignored; of two certificates with the same subject, the one that expires
+/// first is kept.
 pub(super) fn read_all(chain: &[CertificateDer<'_>]) -> Vec<PeerCertificate> {
     let mut found: Vec<PeerCertificate> = Vec::new();
     for certificate in chain.iter().take(MAX_CHAIN).filter_map(read) {

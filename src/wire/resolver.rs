@@ -1,6 +1,7 @@
-//! One name asked of the system's resolver, on a thread of its own.
+//! One lookup with the system resolver, on a separate thread.
 //!
-//! The pool of the runtime is also needed for files and passwords, and panics where the system refuses it a thread.
+//! The blocking pool of the runtime is not used: reading files and verifying passwords need it as well, and it panics
+//! if the system refuses a thread.
 
 use std::fs::File;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -12,27 +13,27 @@ use tokio::sync::oneshot;
 
 use super::Limit;
 
-/// Lookups at once; a lookup may open files and sockets of its own.
+/// Maximum number of concurrent lookups; each one may open files and sockets.
 const MAX_LOOKUPS: usize = 384;
 
-/// One descriptor in so many is for lookups.
+/// One in this number of file descriptors is reserved for lookups.
 const DESCRIPTORS_PER_LOOKUP: u64 = 16;
 
-/// `getaddrinfo` puts some tens of kilobytes on its stack.
+/// Stack size of a lookup thread; `getaddrinfo` needs some tens of kilobytes.
 const STACK_BYTES: usize = 256 << 10;
 
-/// How a name is looked up.
-pub(super) type Find = fn(&str) -> io::Result<Vec<SocketAddr>>;
+/// A function that looks up a name.
+pub(super) type LookupFn = fn(&str) -> io::Result<Vec<SocketAddr>>;
 
-/// What came of a lookup.
-pub(super) type Found = Result<Arc<[SocketAddr]>, Arc<LookupError>>;
+/// The result of a lookup.
+pub(super) type LookupResult = Result<Arc<[SocketAddr]>, Arc<LookupError>>;
 
-/// Why a lookup found nothing.
+/// Why a lookup failed.
 #[derive(Debug)]
 pub(super) enum LookupError {
-    /// The resolver said so.
+    /// The resolver returned an error.
     Resolver(io::Error),
-    /// The exporter could not ask it.
+    /// The exporter lacked the resources for the lookup.
     Limited(Limit, io::Error),
 }
 
@@ -46,7 +47,7 @@ impl fmt::Display for LookupError {
             Self::Limited(_, error) => {
                 write!(
                     f,
-                    "the resolver cannot be asked: {error}; raise the limit of open files (ulimit -n, LimitNOFILE)"
+                    "the resolver is not available: {error}; raise the limit of open files (ulimit -n, LimitNOFILE)"
                 )
             }
         }
@@ -54,14 +55,14 @@ impl fmt::Display for LookupError {
 }
 
 impl LookupError {
-    /// Whether the resolver failed, and not the name (`EAI_AGAIN`, for which the standard library has no kind).
+    /// Whether the resolver failed, and not the name (`EAI_AGAIN`, for which the standard library has no error kind).
     pub(super) fn is_temporary(error: &io::Error) -> bool {
         let text = error.to_string();
         text.contains("Temporary failure") || text.contains("Try again")
     }
 }
 
-/// Lookups that may run at once under the present limit of open files.
+/// Maximum number of concurrent lookups for the current limit of open files.
 #[must_use]
 pub fn max_lookups() -> usize {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
@@ -70,17 +71,17 @@ pub fn max_lookups() -> usize {
 
 pub(super) fn by_system(host: &str) -> io::Result<Vec<SocketAddr>> {
     (host, 0).to_socket_addrs().map(Iterator::collect).map_err(|error| {
-        // Without a descriptor the resolver may say that there is no such name.
+        // Without a free descriptor, the resolver may report that the name does not exist.
         File::open("/dev/null").err().filter(|reason| Limit::of(reason) == Some(Limit::Files)).unwrap_or(error)
     })
 }
 
-/// Runs a lookup on a thread of its own.
-pub(super) async fn on_thread(find: Find, host: Arc<str>) -> Found {
-    let (tell, found) = oneshot::channel();
+/// Runs a lookup on a separate thread.
+pub(super) async fn on_thread(find: LookupFn, host: Arc<str>) -> LookupResult {
+    let (sender, found) = oneshot::channel();
     let run = move || {
-        // The receiver may be gone; not an error.
-        let _ = tell.send(find(&host));
+        // A dropped receiver is not an error.
+        let _ = sender.send(find(&host));
     };
     let started = thread::Builder::new().name("lookup".to_owned()).stack_size(STACK_BYTES).spawn(run);
     let found = match started {

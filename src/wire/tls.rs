@@ -1,4 +1,7 @@
 //! TLS to the members of a module: one shared configuration, rebuilt when its files change.
+//!
+//! The files are checked every few seconds at most, by the first connection after the interval. A slow disk delays this
+//! connection only briefly: the previous configuration is used until the check has finished.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,37 +16,37 @@ use tokio::time::{Instant, timeout_at};
 
 use super::verifier::Verifier;
 use super::{Failure, Reason};
-use crate::config::stamp::Stamp;
+use crate::config::fingerprint::Fingerprint;
 use crate::config::{TlsConfig, TlsVersion, pem};
 
-/// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Interval of the check for changed files.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A scrape waits this long for a look at the files; on a slow disk it goes on with what is there.
-const LOOK_PATIENCE: Duration = Duration::from_millis(250);
+/// Maximum time that a connection waits for the check; afterwards it uses the previous configuration.
+const CHECK_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// TLS as a module configures it.
+/// The TLS settings of a module.
 #[derive(Debug)]
 pub(super) struct Tls {
     pub(super) config: Arc<TlsConfig>,
-    state: Mutex<State>,
+    state: Mutex<TlsState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    /// Active: the last result of loading the files, or the error.
+struct TlsState {
+    /// The active configuration, or the error of the first load.
     made: Option<Made>,
-    stamp: Stamp,
-    looked: Option<Instant>,
-    looking: Option<JoinHandle<Look>>,
+    fingerprint: Fingerprint,
+    checked: Option<Instant>,
+    running: Option<JoinHandle<FileCheck>>,
 }
 
 type Made = Result<Arc<ClientConfig>, Arc<str>>;
 
-/// What a look at the files brought: nothing new, or what could be made of them.
+/// The result of a check; `made` is `None` if the files have not changed.
 #[derive(Debug)]
-struct Look {
-    stamp: Stamp,
+struct FileCheck {
+    fingerprint: Fingerprint,
     made: Option<Made>,
 }
 
@@ -54,23 +57,24 @@ impl Tls {
 
     /// The active configuration.
     pub(super) async fn current(&self, deadline: Instant) -> Result<Arc<ClientConfig>, Failure> {
-        // The holder of the lock waits for a limited time, at first until its own deadline.
+        // The holder of the lock waits for a limited time, on the first load until its own deadline.
         let Ok(mut state) = timeout_at(deadline, self.state.lock()).await else {
             return Err(Failure::new(Reason::Tls, "the TLS files could not be read in time"));
         };
         let now = Instant::now();
-        if state.looked.is_none_or(|looked| now.duration_since(looked) >= LOOK_EVERY) {
-            let patience = if state.made.is_some() { deadline.min(now + LOOK_PATIENCE) } else { deadline };
-            let mut looking = state.looking.take().unwrap_or_else(|| {
-                let (config, stamp, first) = (Arc::clone(&self.config), state.stamp.clone(), state.made.is_none());
-                spawn_blocking(move || look(&config, &stamp, first))
+        if state.checked.is_none_or(|checked| now.duration_since(checked) >= CHECK_INTERVAL) {
+            let until = if state.made.is_some() { deadline.min(now + CHECK_TIMEOUT) } else { deadline };
+            let mut running = state.running.take().unwrap_or_else(|| {
+                let (config, fingerprint, first) =
+                    (Arc::clone(&self.config), state.fingerprint.clone(), state.made.is_none());
+                spawn_blocking(move || check(&config, &fingerprint, first))
             });
-            match timeout_at(patience, &mut looking).await {
-                Ok(Ok(look)) => state.take_in(look),
+            match timeout_at(until, &mut running).await {
+                Ok(Ok(outcome)) => state.apply(outcome),
                 Ok(Err(error)) => tracing::error!(%error, "TLS file check panicked"),
-                Err(_) => state.looking = Some(looking),
+                Err(_) => state.running = Some(running),
             }
-            state.looked = Some(now);
+            state.checked = Some(now);
         }
         match &state.made {
             Some(Ok(config)) => Ok(Arc::clone(config)),
@@ -83,18 +87,18 @@ impl Tls {
     pub(super) fn name(&self, host: &str) -> Result<ServerName<'static>, Failure> {
         let own = || ServerName::try_from(host.to_owned());
         self.config.server_name.clone().map_or_else(own, Ok).map_err(|_| {
-            Failure::new(Reason::Tls, format!("`{host}` can be no name in a certificate; set server_name in tls:"))
+            Failure::new(Reason::Tls, format!("invalid certificate name `{host}`: set server_name in tls:"))
         })
     }
 }
 
-impl State {
-    fn take_in(&mut self, look: Look) {
-        self.stamp = look.stamp;
-        match (look.made, &self.made) {
+impl TlsState {
+    fn apply(&mut self, outcome: FileCheck) {
+        self.fingerprint = outcome.fingerprint;
+        match (outcome.made, &self.made) {
             (None, _) => {}
             (Some(Err(message)), Some(Ok(_))) => {
-                tracing::warn!("TLS reload failed, keeping the previous certificates: {message}");
+                tracing::warn!(error = &*message, "TLS reload failed, keeping the previous certificates");
             }
             (Some(made), before) => {
                 if before.is_some() && made.is_ok() {
@@ -106,17 +110,17 @@ impl State {
     }
 }
 
-fn look(config: &TlsConfig, before: &Stamp, first: bool) -> Look {
-    // The stamp first: what changes while it is read is seen the next time.
-    let stamp = Stamp::of(config.files());
-    let made = (first || stamp != *before).then(|| make(config).map(Arc::new).map_err(Arc::from));
-    Look { stamp, made }
+fn check(config: &TlsConfig, before: &Fingerprint, first: bool) -> FileCheck {
+    // Taken before reading, so that the next check detects a change during the read.
+    let fingerprint = Fingerprint::of(config.files());
+    let made = (first || fingerprint != *before).then(|| make(config).map(Arc::new).map_err(Arc::from));
+    FileCheck { fingerprint, made }
 }
 
-/// TLS that takes any certificate: for a process that asks its own host whether another one runs.
+/// TLS that accepts any certificate, for the health check of a process on this host.
 ///
 /// # Errors
-/// When the cryptography cannot be set up.
+/// If TLS cannot be initialised.
 pub fn unverified() -> Result<Arc<ClientConfig>, String> {
     make(&TlsConfig { insecure_skip_verify: true, ..TlsConfig::default() }).map(Arc::new)
 }
@@ -149,12 +153,9 @@ fn make(config: &TlsConfig) -> Result<ClientConfig, String> {
 }
 
 fn system_roots() -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let roots = pem::system_roots();
     if roots.is_empty() {
-        return Err(
-            "the system has no CA certificates; set ca_file in tls: to the CA that signs the members".to_owned()
-        );
+        return Err("no CA certificates on this system; set ca_file in tls: to the CA of the members".to_owned());
     }
     Ok(roots)
 }

@@ -1,4 +1,4 @@
-//! Who may answer for a member: the chain is verified, and noted whether it passes or not.
+//! Verifies certificates of members, and records the presented chain in either case.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -15,11 +15,11 @@ use super::peer;
 use crate::config::pem;
 
 tokio::task_local! {
-    /// The chain shown in the handshake of this task: an error of rustls does not hold it.
+    /// The chain presented in the handshake of this task; rustls errors do not contain it.
     static SHOWN: RefCell<Vec<CertificateDer<'static>>>;
 }
 
-/// Runs a handshake; gives the chain that was shown beside its outcome.
+/// Runs a handshake; returns its result and the presented chain.
 pub(super) async fn noting<T>(handshake: impl Future<Output = T>) -> (T, Vec<CertificateDer<'static>>) {
     SHOWN
         .scope(RefCell::default(), async {
@@ -29,21 +29,21 @@ pub(super) async fn noting<T>(handshake: impl Future<Output = T>) -> (T, Vec<Cer
         .await
 }
 
-/// Verifies certificates by the CAs of a module, or takes any.
+/// Verifies certificates with the CAs of a module, or accepts any.
 #[derive(Debug)]
 pub(super) struct Verifier {
     webpki: Option<Arc<WebPkiServerVerifier>>,
-    /// Certificates that are trusted as they are: a self-signed server certificate in `ca_file` itself.
+    /// Certificates that are trusted directly: self-signed server certificates in `ca_file`.
     pinned: Vec<CertificateDer<'static>>,
 }
 
 impl Verifier {
-    /// Verifies.
+    /// Verifies certificates.
     pub(super) fn of(webpki: Arc<WebPkiServerVerifier>, pinned: Vec<CertificateDer<'static>>) -> Self {
         Self { webpki: Some(webpki), pinned }
     }
 
-    /// Takes any certificate (`insecure_skip_verify`).
+    /// Accepts any certificate (`insecure_skip_verify`).
     pub(super) fn of_nothing() -> Self {
         Self { webpki: None, pinned: Vec::new() }
     }
@@ -58,14 +58,14 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        // Outside of `noting` there is no receiver.
+        // Fails only outside of `noting`.
         let _ = SHOWN.try_with(|shown| {
             let chain = std::iter::once(end_entity).chain(intermediates);
             *shown.borrow_mut() = chain.take(peer::MAX_CHAIN).map(|der| der.clone().into_owned()).collect();
         });
         let Some(webpki) = &self.webpki else { return Ok(ServerCertVerified::assertion()) };
         if self.pinned.contains(end_entity) {
-            // webpki takes no certificate of a CA as that of a server, which most self-signed ones are.
+            // webpki rejects CA certificates as server certificates; most self-signed certificates are CA certificates.
             in_time(end_entity, now)?;
             verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
             return Ok(ServerCertVerified::assertion());

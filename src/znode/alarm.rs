@@ -1,17 +1,17 @@
-//! Alarm znodes: what they hold, and how they are set, listed and cleared.
+//! Alarm znodes: their format, and the operations to set, list and clear them.
 
 use serde_json::Value;
 
 use super::value;
-use crate::config::extras::SessionConfig;
+use crate::config::probes::SessionConfig;
 use crate::session::{Client, SessionError, acl, create_parents};
 
-/// How bad it is to pass a threshold.
+/// Severity of a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// A fault is coming.
+    /// An early warning.
     Warning,
-    /// A fault is here.
+    /// A fault.
     Critical,
 }
 
@@ -26,17 +26,17 @@ impl Severity {
     }
 }
 
-/// The thresholds of one znode; at least one is there.
+/// The thresholds of a znode; at least one is set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alarm {
-    /// Above it, a warning.
+    /// Threshold of the warning.
     pub warning: Option<f64>,
-    /// Above it, an alarm.
+    /// Threshold of the critical alarm.
     pub critical: Option<f64>,
 }
 
 impl Alarm {
-    /// Reads a bare number, which is the critical threshold, or `{"warning":80,"critical":90}`.
+    /// Parses a plain number, which is the critical threshold, or `{"warning":80,"critical":90}`.
     #[must_use]
     pub fn parse(data: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(data).ok()?;
@@ -56,7 +56,7 @@ impl Alarm {
         (alarm.warning.is_some() || alarm.critical.is_some()).then_some(alarm)
     }
 
-    /// The data of the znode: a bare number where there is only the critical threshold.
+    /// The data of the znode: a plain number if only the critical threshold is set.
     #[must_use]
     pub fn data(&self) -> String {
         match (self.warning, self.critical) {
@@ -67,17 +67,17 @@ impl Alarm {
         }
     }
 
-    /// The thresholds that there are.
+    /// The thresholds that are set.
     pub fn thresholds(self) -> impl Iterator<Item = (Severity, f64)> {
         let both = [(Severity::Warning, self.warning), (Severity::Critical, self.critical)];
         both.into_iter().filter_map(|(severity, threshold)| Some((severity, threshold?)))
     }
 }
 
-/// Sets the alarm of a path: makes the znode and its parents, or changes what it holds.
+/// Creates or updates the alarm of a path, creating parents as needed.
 ///
 /// # Errors
-/// When the ensemble does not let it.
+/// If the ensemble refuses the operation.
 pub async fn set(
     client: &Client,
     root: &str,
@@ -91,19 +91,19 @@ pub async fn set(
         create_parents(client, &path[..parent], &acl).await?;
     }
     match client.create(&path, data.as_bytes(), &acl, ephemeral).await {
-        // An alarm that ends with this session cannot take over one that stays.
+        // An ephemeral alarm must not replace a persistent one.
         Err(SessionError::NodeExists) if !ephemeral => client.set_data(&path, data.as_bytes()).await.map(drop),
         done => done,
     }
 }
 
-/// Removes the alarm of a path. One that has others below it stays as their parent, empty.
+/// Removes the alarm of a path. A znode with other alarms below it remains as an empty parent.
 ///
 /// # Errors
-/// [`SessionError::NoNode`] where there is none.
+/// [`SessionError::NoNode`] if there is none.
 pub async fn clear(client: &Client, root: &str, path: &str) -> Result<(), SessionError> {
     let path = format!("{root}{path}");
-    // Data above the limit is an alarm, too, if not a valid one.
+    // Oversized data is an alarm as well, although an invalid one.
     if client.data(&path, MAX_ALARM_BYTES).await.is_ok_and(|(data, _)| data.is_empty()) {
         return Err(SessionError::NoNode);
     }
@@ -113,35 +113,35 @@ pub async fn clear(client: &Client, root: &str, path: &str) -> Result<(), Sessio
     }
 }
 
-/// One alarm that is set.
+/// An alarm in a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listed {
-    /// The path it watches.
+    /// The path of the watched znode.
     pub path: String,
-    /// Its thresholds; `None` where its data is neither a number nor thresholds.
+    /// The thresholds; `None` if the data is neither a number nor thresholds.
     pub alarm: Option<Alarm>,
-    /// It ends with the session that set it.
+    /// Whether it is deleted with the session that set it.
     pub ephemeral: bool,
-    /// What the watched znode holds, where it is a number.
+    /// The value of the watched znode, if it is a number.
     pub value: Option<f64>,
 }
 
-/// An alarm, or the number that it watches, is shorter.
+/// Maximum data size of an alarm znode or a watched znode, in bytes.
 const MAX_ALARM_BYTES: usize = 64 << 10;
 
-/// Znodes that a list looks at; a larger tree is an error.
+/// Maximum number of znodes below the root; a larger tree is an error.
 const MAX_ALARMS: usize = 10_000;
 
-/// All alarms below the root, by path.
+/// Lists all alarms below the root, by path.
 ///
 /// # Errors
-/// When the root cannot be read; without a root there are none.
+/// If the root cannot be read. The list is empty if the root does not exist.
 pub async fn list(client: &Client, root: &str) -> Result<Vec<Listed>, SessionError> {
     let (mut alarms, mut folders, mut looked_at) = (Vec::new(), vec![root.to_owned()], 0);
     while let Some(folder) = folders.pop() {
         let children = match client.children(&folder).await {
             Ok(children) => children,
-            // It was deleted meanwhile, or there never was one.
+            // Deleted meanwhile, or never created.
             Err(SessionError::NoNode) => continue,
             Err(error) => return Err(error),
         };

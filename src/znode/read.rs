@@ -1,4 +1,4 @@
-//! One reading: globs expanded, every znode and its alarm read, each within the deadline.
+//! One reading: expands globs, and reads every znode and its alarm within the deadline.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,47 +6,47 @@ use tokio::task::JoinSet;
 
 use super::alarm::{Alarm, Severity};
 use super::value;
-use crate::config::extras::{AlarmsConfig, ZnodesConfig};
+use crate::config::probes::{AlarmsConfig, ZnodesConfig};
 use crate::config::znode::matches;
 use crate::session::{Client, SessionError, Stat};
 
-/// What a reading found. Every list is in the order of its paths.
+/// The result of a reading; all lists are sorted by path.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Findings {
-    /// Path, pointer (empty for none), value.
+    /// Path, pointer (may be empty), and value.
     pub values: Vec<(String, String, f64)>,
-    /// Path, severity, threshold.
+    /// Path, severity and threshold.
     pub thresholds: Vec<(String, Severity, f64)>,
     /// Path and number of children.
     pub children: Vec<(String, i64)>,
-    /// Path and the time of its last change, in seconds since 1970 by the ensemble's clock.
+    /// Path and time of the last change, in Unix seconds by the ensemble's clock.
     pub changed: Vec<(String, f64)>,
-    /// Path and why it could not be read.
+    /// Path and the error of reading it.
     pub failures: Vec<(String, SessionError)>,
 }
 
 impl Findings {
-    /// What there is to say where no session could be had.
+    /// The result if no session could be opened.
     pub(super) fn unreachable(config: &ZnodesConfig, error: SessionError) -> Self {
         let paths: BTreeSet<&str> = config.paths.iter().map(crate::config::znode::ZnodePath::path).collect();
         Self { failures: paths.into_iter().map(|path| (path.to_owned(), error)).collect(), ..Self::default() }
     }
 }
 
-/// Znodes that are read at the same time.
+/// Maximum number of znodes that are read concurrently.
 const MAX_CONCURRENT: usize = 16;
 
-/// A longer path is not a label that is of use.
+/// Maximum length of a path, which becomes a label value.
 const MAX_PATH_BYTES: usize = 1024;
 
-/// What is wanted of one znode: its pointers, and the alarm of the glob that found it.
+/// What to read from a znode: its pointers, and the alarm of the glob that matched it.
 #[derive(Clone, Debug, Default)]
 struct Wanted {
     pointers: BTreeSet<String>,
     alarm_of_glob: Option<Alarm>,
 }
 
-/// Reads all. What fails is in the findings, and costs the others nothing.
+/// Reads all znodes. A failure is part of the result and does not affect other znodes.
 pub(super) async fn all(client: &Client, config: &ZnodesConfig, alarms: &AlarmsConfig) -> Findings {
     let mut findings = Findings::default();
     let wanted = expand(client, config, alarms, &mut findings.failures).await;
@@ -61,7 +61,7 @@ pub(super) async fn all(client: &Client, config: &ZnodesConfig, alarms: &AlarmsC
             break;
         }
         while let Some(found) = reading.join_next().await {
-            // A bug of ours costs one znode.
+            // A panic affects one znode only.
             if let Ok(found) = found {
                 findings.add(found);
             }
@@ -86,12 +86,12 @@ impl Findings {
         self.children.sort();
         self.changed.sort_by(|a, b| a.0.cmp(&b.0));
         self.failures.sort();
-        // One reason a path: two pointers into the same bad data are one mistake.
+        // One failure per path and error: two pointers into the same invalid data are one failure.
         self.failures.dedup();
     }
 }
 
-/// Every path to read. A glob whose parent cannot be listed is a failure under its own name.
+/// All paths to read. If the parent of a glob cannot be listed, the failure has the glob as its path.
 async fn expand(
     client: &Client,
     config: &ZnodesConfig,
@@ -101,7 +101,7 @@ async fn expand(
     let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
     for entry in &config.paths {
         let Some((parent, part, rest)) = entry.glob() else {
-            wanted.entry(entry.path().to_owned()).or_default().pointers.insert(entry.pointer().to_owned());
+            wanted.entry(entry.path().to_owned()).or_default().pointers.extend(entry.value().map(str::to_owned));
             continue;
         };
         let children = match client.children(parent).await {
@@ -126,7 +126,7 @@ async fn expand(
                 break;
             }
             let one = wanted.entry(path).or_default();
-            one.pointers.insert(entry.pointer().to_owned());
+            one.pointers.extend(entry.value().map(str::to_owned));
             one.alarm_of_glob = one.alarm_of_glob.or(alarm);
         }
         if !is_whole {
@@ -136,7 +136,7 @@ async fn expand(
     wanted
 }
 
-/// The first paths in their order, at most so many, and whether that is all of them.
+/// The first `max` paths in order, and whether they are complete.
 fn lowest(paths: impl Iterator<Item = String>, max: usize) -> (BTreeSet<String>, bool) {
     let (mut lowest, mut is_whole) = (BTreeSet::new(), true);
     for path in paths {
@@ -156,7 +156,13 @@ fn lowest(paths: impl Iterator<Item = String>, max: usize) -> (BTreeSet<String>,
 
 async fn znode(client: &Client, path: String, wanted: Wanted, root: &str, max_bytes: u32) -> Findings {
     let mut found = Findings::default();
-    match data(client, &path, max_bytes).await {
+    let reading = if wanted.pointers.is_empty() {
+        let stat = client.exists(&path).await.and_then(|stat| stat.ok_or(SessionError::NoNode));
+        stat.map(|stat| (stat, Ok(Vec::new())))
+    } else {
+        data(client, &path, max_bytes).await
+    };
+    match reading {
         Err(error) => found.failures.push((path.clone(), error)),
         Ok((stat, data)) => {
             found.children.push((path.clone(), i64::from(stat.num_children)));
@@ -180,7 +186,7 @@ async fn znode(client: &Client, path: String, wanted: Wanted, root: &str, max_by
     found
 }
 
-/// The alarm of a path; none where there is no such znode.
+/// The alarm of a path; `None` if the znode does not exist.
 async fn alarm(
     client: &Client,
     root: &str,
@@ -190,16 +196,17 @@ async fn alarm(
     let path = format!("{root}{path}");
     match data(client, &path, max_bytes).await {
         Err(SessionError::NoNode) => Ok(None),
-        // A parent of other alarms, with no word of its own.
+        // An empty znode is only the parent of other alarms.
         Ok((_, Ok(data))) if data.is_empty() => Ok(None),
         Ok((_, Ok(data))) => Alarm::parse(&data).map(Some).ok_or((path, SessionError::BadAlarm)),
         Err(error) | Ok((_, Err(error))) => Err((path, error)),
     }
 }
 
-/// The stat of a znode, and its data where that may be read and is no larger than the limit.
+/// The stat of a znode, and its data if it is readable and within the limit.
 ///
-/// The size is requested first: what is too large is not transferred. The stat may be wrong, so the reply is bounded, too.
+/// The size is requested first, so that large data is not transferred. The reply is bounded as well, because the
+/// reported size may be wrong.
 async fn data(
     client: &Client,
     path: &str,

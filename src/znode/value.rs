@@ -1,13 +1,13 @@
-//! The data of a znode as a number: the whole text, or what a JSON pointer leads to.
+//! The data of a znode as a number: the whole text, or the target of a JSON pointer.
 
 use serde_json::Value;
 
 use crate::session::SessionError;
 
-/// Reads the number; `pointer` is empty where the data is one.
+/// Parses the number. `pointer` is empty if the data is a plain number.
 ///
 /// # Errors
-/// `not_a_number` or `pointer`: what the data lacks.
+/// `not_a_number` or `pointer`.
 pub fn number(data: &[u8], pointer: &str) -> Result<f64, SessionError> {
     if pointer.is_empty() {
         let text = std::str::from_utf8(data).map_err(|_| SessionError::NotANumber)?;
@@ -23,7 +23,7 @@ pub fn number(data: &[u8], pointer: &str) -> Result<f64, SessionError> {
     }
 }
 
-/// A finite number with white space around it.
+/// Parses a finite number; surrounding white space is ignored.
 pub(super) fn parse(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }

@@ -1,4 +1,4 @@
-//! Certificates of every kind, made for one test and gone with it.
+//! Certificate authorities and certificates generated for tests.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,13 @@ use rcgen::{
     date_time_ymd,
 };
 
-/// A CA of a test's own.
+/// A certificate authority used by a single test.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pub pem: String,
 }
 
-/// A certificate and its key, both PEM.
+/// A certificate and its private key, in PEM format.
 pub struct Issued {
     pub cert: String,
     pub key: String,
@@ -30,13 +30,13 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    /// A certificate for these names, good for servers and clients.
+    /// Issues a certificate for these names, valid for both server and client authentication.
     pub fn issue(&self, name: &str, alternatives: &[&str]) -> Issued {
         self.issue_until(name, alternatives, 2099)
     }
 
-    /// One that nobody else signs: a CA's own, as `openssl req -x509` makes it, or none.
-    #[allow(dead_code, reason = "not every test binary needs it")]
+    /// A self-signed certificate; `is_ca` sets its basic constraints, as `openssl req -x509` does.
+    #[allow(dead_code, reason = "not every test binary uses it")]
     pub fn self_signed(name: &str, alternative: &str, is_ca: IsCa) -> Issued {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![alternative.to_owned()]).unwrap();
@@ -45,7 +45,7 @@ impl Authority {
         Issued { cert: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
     }
 
-    /// One that ends with the first day of a year.
+    /// Issues a certificate that expires on the first day of `year`.
     pub fn issue_until(&self, name: &str, alternatives: &[&str], year: i32) -> Issued {
         let key = KeyPair::generate().unwrap();
         let alternatives: Vec<String> = alternatives.iter().map(|&text| text.to_owned()).collect();
@@ -60,7 +60,7 @@ impl Authority {
 }
 
 impl Issued {
-    /// Writes `NAME.pem` and `NAME.key`.
+    /// Writes `NAME.pem` and `NAME.key` and returns their paths.
     pub fn write(&self, folder: &Path, name: &str) -> (PathBuf, PathBuf) {
         let (cert, key) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
         std::fs::write(&cert, &self.cert).unwrap();

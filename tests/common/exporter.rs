@@ -1,4 +1,4 @@
-//! The real binary, started on a free port, asked over HTTP, stopped at the end of the test.
+//! Starts the exporter binary on a free port, sends it HTTP requests and stops it at the end of the test.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -7,14 +7,14 @@ use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// A running exporter.
+/// A running exporter process, killed on drop.
 pub struct Exporter {
     child: Child,
     pub address: String,
     log: File,
 }
 
-/// An HTTP answer.
+/// An HTTP response.
 pub struct Answer {
     pub status: u16,
     pub head: String,
@@ -28,7 +28,7 @@ impl Answer {
     }
 }
 
-/// The body without the chunks' sizes.
+/// Decodes a chunked body.
 pub fn dechunked(mut body: &[u8]) -> Vec<u8> {
     let mut whole = Vec::new();
     loop {
@@ -45,26 +45,26 @@ pub fn dechunked(mut body: &[u8]) -> Vec<u8> {
 
 pub fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zookeeper-exporter"));
-    // The flags of a test must not depend on who runs it.
+    // Environment variables set by the caller must not override the flags of a test.
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ZOOKEEPER_EXPORTER_")) {
         command.env_remove(name);
     }
     command
 }
 
-/// Runs the binary to its end, which must come soon.
+/// Runs the binary until it exits.
 pub fn run(arguments: &[&str]) -> Output {
     binary().args(arguments).output().expect("the binary runs")
 }
 
-/// All of a file that another process writes: at places of its own, since both have one position.
+/// Reads the whole file with positional reads: the writing process shares the file offset.
 fn read(log: &File) -> String {
     let mut bytes = vec![0; usize::try_from(log.metadata().unwrap().len()).unwrap()];
     log.read_exact_at(&mut bytes, 0).unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-#[expect(clippy::disallowed_methods, reason = "between two looks at a file")]
+#[expect(clippy::disallowed_methods, reason = "polling interval for a file")]
 fn pause() {
     std::thread::sleep(Duration::from_millis(5));
 }
@@ -74,9 +74,9 @@ impl Exporter {
         Self::start_by(binary(), arguments)
     }
 
-    /// Starts the binary through another command, which must become it.
+    /// Starts the binary through a wrapper command that execs it.
     pub fn start_by(mut command: Command, arguments: &[&str]) -> Self {
-        // A file and no pipe: what the exporter has said before an answer is there when the answer is.
+        // A file rather than a pipe: log lines written before a response are readable once the response has arrived.
         let log = tempfile::tempfile().expect("a file for the log");
         let mut child = command
             .args(["--web.listen-address", "127.0.0.1:0"])
@@ -87,7 +87,7 @@ impl Exporter {
             .spawn()
             .expect("the binary starts");
         let address = loop {
-            // In this order: what it said at its end is read after it ended.
+            // Check for exit before reading the log, so that the last lines of an exited process are included.
             let ended = child.try_wait().unwrap();
             let said = read(&log);
             let whole = said.rsplit_once('\n').map_or("", |(lines, _)| lines);
@@ -112,7 +112,7 @@ impl Exporter {
         self.try_get(path, headers).expect("a head")
     }
 
-    /// `None` where the connection was closed without an answer, as one may be that came at the very moment of a stop.
+    /// Returns `None` if the connection was closed without a response, which is possible during shutdown.
     pub fn try_get(&self, path: &str, headers: &[(&str, &str)]) -> Option<Answer> {
         let begun = Instant::now();
         let mut stream = TcpStream::connect(&self.address).expect("the exporter listens");
@@ -133,17 +133,17 @@ impl Exporter {
         Some(Answer { status, head, body, took: begun.elapsed() })
     }
 
-    /// One scrape as Prometheus makes it, with its timeout header.
+    /// Scrapes `/metrics` with the timeout header that Prometheus sends.
     pub fn scrape(&self, timeout: &str) -> Answer {
         self.get("/metrics", &[("X-Prometheus-Scrape-Timeout-Seconds", timeout)])
     }
 
-    /// Resident memory in bytes, from the kernel.
+    /// Resident memory in bytes (`VmRSS`).
     pub fn resident(&self) -> u64 {
         self.memory("VmRSS:")
     }
 
-    /// The most that it ever was.
+    /// Peak resident memory in bytes (`VmHWM`).
     pub fn peak(&self) -> u64 {
         self.memory("VmHWM:")
     }
@@ -154,12 +154,12 @@ impl Exporter {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
-    /// Sends a signal by its name.
+    /// Sends a signal, given by name.
     pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap().success());
     }
 
-    /// Waits for the end and gives the exit code.
+    /// Waits for the process to exit and returns its exit code.
     pub fn wait(mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap_or(-1)
     }

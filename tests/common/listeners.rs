@@ -1,4 +1,4 @@
-//! Listeners that answer what no ZooKeeper would: for the bytes that only the hostile and the broken send.
+//! Fake members that return malformed, slow, endless or no replies.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// A listener on loopback that treats every connection alike, until the test ends.
+/// A listener on loopback that handles every connection the same way until it is dropped.
 pub struct Listener {
     pub address: String,
     pub connections: Arc<AtomicUsize>,
@@ -28,7 +28,7 @@ impl Listener {
         Self { address, connections }
     }
 
-    /// Reads the command, writes the bytes, closes as ZooKeeper does.
+    /// Reads the command, writes the bytes and closes the connection, as ZooKeeper does.
     pub fn answering(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::start(move |mut stream| {
@@ -38,12 +38,12 @@ impl Listener {
         })
     }
 
-    /// Answers each command with its own bytes.
+    /// Replies to each command with the given bytes.
     pub fn answering_words(answers: &[(&str, &str)]) -> Self {
         Self::answering_late(Duration::ZERO, answers)
     }
 
-    /// The same after some time.
+    /// Like `answering_words`, after a delay.
     pub fn answering_late(time: Duration, answers: &[(&str, &str)]) -> Self {
         let answers: Vec<(String, String)> =
             answers.iter().map(|(command, answer)| ((*command).to_owned(), (*answer).to_owned())).collect();
@@ -58,7 +58,7 @@ impl Listener {
         })
     }
 
-    /// Accepts and never says anything, as a stopped process does.
+    /// Accepts connections and never replies, like a stopped process.
     pub fn silent() -> Self {
         Self::start(|stream| {
             pause(Duration::from_mins(1));
@@ -66,23 +66,23 @@ impl Listener {
         })
     }
 
-    /// Closes without a byte, as ZooKeeper does at maxClientCnxns.
+    /// Closes the connection without a reply, as ZooKeeper does at maxClientCnxns.
     pub fn closing() -> Self {
         Self::start(|mut stream| {
             let _ = stream.read_exact(&mut [0; 4]);
         })
     }
 
-    /// Resets the connection: closing with unread bytes makes the kernel send RST.
+    /// Resets the connection: closing a socket with unread data makes the kernel send RST.
     pub fn resetting() -> Self {
         Self::start(|stream| {
-            // The command is in the receive buffer, unread, when the socket closes: the kernel then resets.
+            // Wait until the command is in the receive buffer, so that the close finds unread data.
             let _ = stream.peek(&mut [0]);
             drop(stream);
         })
     }
 
-    /// A byte a second.
+    /// Sends one byte per second.
     pub fn dripping() -> Self {
         Self::start(|mut stream| {
             for byte in b"zk_version\t3.8.0-x\nzk_server_state\tfollower\n" {
@@ -94,7 +94,7 @@ impl Listener {
         })
     }
 
-    /// Writes for as long as anybody reads.
+    /// Writes until the client closes the connection.
     pub fn flooding(piece: &'static str) -> Self {
         Self::start(move |mut stream| {
             let block = piece.repeat(64 * 1024 / piece.len());
@@ -103,12 +103,12 @@ impl Listener {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a thread of its own")]
+#[expect(clippy::disallowed_methods, reason = "called from threads of its own, outside any runtime")]
 fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// An address on which nothing listens, and nothing will: the port stays bound, so that no other test gets it.
+/// An address that refuses connections: the port stays bound without listening, so no other test can take it.
 pub fn nobody() -> String {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();

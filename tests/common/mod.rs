@@ -1,4 +1,4 @@
-//! What several tests share: fixtures, pages made of replies, and a strict reader of pages.
+//! Helpers shared by several tests: fixtures, pages built from replies, and a strict parser for pages.
 
 pub mod certs;
 pub mod exporter;
@@ -6,12 +6,13 @@ pub mod listeners;
 pub mod page;
 pub mod promql;
 pub mod replies;
+pub mod runbooks;
 
 use std::path::{Path, PathBuf};
 
-#[allow(unused_imports, reason = "not every test binary names all of them")]
+#[allow(unused_imports, reason = "not every test binary uses all of them")]
 pub use page::{Page, Series, read_page};
-#[allow(unused_imports, reason = "not every test binary names all of them")]
+#[allow(unused_imports, reason = "not every test binary uses all of them")]
 pub use replies::{READING, heard, member, named_page, page, report};
 use zookeeper_exporter::scrape::MemberReport;
 
@@ -19,7 +20,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// One folder below `tests/fixtures`: the replies of one real member at one moment.
+/// A folder below `tests/fixtures`: the replies of one real member at one point in time.
 #[derive(Clone, Debug)]
 pub struct Fixture {
     pub name: String,
@@ -36,7 +37,7 @@ impl Fixture {
     }
 }
 
-/// Every fixture, `3.8.0/leader` and so on, in order.
+/// All fixtures in sorted order, e.g. `3.8.0/leader`.
 pub fn fixtures() -> Vec<Fixture> {
     let mut found = Vec::new();
     for version in entries(&root().join("tests/fixtures")) {
@@ -60,7 +61,7 @@ pub fn fixture_member(fixture: &Fixture) -> MemberReport {
     member("zk-1:2181", mntr.as_deref(), srvr.as_deref(), conf.as_deref())
 }
 
-/// Compares with a committed file; `UPDATE_GOLDEN=1` writes it instead.
+/// Compares `text` with a committed file, or writes the file if `UPDATE_GOLDEN=1`.
 pub fn assert_golden(path: &str, text: &str) {
     let path = root().join(path);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {

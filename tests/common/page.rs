@@ -1,10 +1,10 @@
-//! A strict reader of pages, which the tests and the fuzz targets share.
+//! A strict parser for exposition pages, shared with the fuzz targets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use zookeeper_exporter::exposition::Format;
 
-/// A series: name and labels.
+/// A series, identified by name and labels.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Series {
     pub name: String,
@@ -17,7 +17,7 @@ impl Series {
     }
 }
 
-/// A page, read strictly.
+/// A parsed page.
 #[derive(Debug, Default)]
 pub struct Page {
     pub series: Vec<(Series, f64)>,
@@ -30,7 +30,7 @@ impl Page {
         self.series.iter().map(|(series, value)| (series, *value)).collect()
     }
 
-    /// The value of the one series of this name whose labels include these.
+    /// The value of the only series with this name whose labels include `labels`.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let mut fitting = self.series.iter().filter(|(series, _)| {
             series.name == name && labels.iter().all(|(label, value)| series.label(label) == *value)
@@ -41,8 +41,8 @@ impl Page {
     }
 }
 
-/// Reads a page and holds it to the rules of its format: one HELP and TYPE a family, samples only
-/// within their family, valid names, escaped values, no series twice.
+/// Parses a page and checks the rules of its format: one HELP and TYPE per family, samples grouped by family, valid
+/// names, escaped values, no duplicate series.
 pub fn read_page(text: &str, format: Format) -> Result<Page, String> {
     let mut page = Page::default();
     let mut seen = BTreeSet::new();
@@ -72,7 +72,7 @@ pub fn read_page(text: &str, format: Format) -> Result<Page, String> {
             }
             (family, kind) = (name.to_owned(), word.to_owned());
         } else if let Some(rest) = line.strip_prefix("# UNIT ") {
-            // Only OpenMetrics has units, once, behind TYPE, and the name must end in them.
+            // Units exist only in OpenMetrics: one UNIT line after TYPE, and the name must end with the unit.
             let (name, unit) = rest.split_once(' ').ok_or("UNIT without unit")?;
             let fits = name == family && (unit.is_empty() || name.ends_with(&format!("_{unit}")) && kind != "info");
             if format != Format::OpenMetrics || !fits || page.units.insert(name.into(), unit.into()).is_some() {
@@ -88,6 +88,10 @@ pub fn read_page(text: &str, format: Format) -> Result<Page, String> {
                 ("info", Format::OpenMetrics) => suffix == "_info",
                 ("summary", _) => match suffix {
                     "" => series.labels.contains_key("quantile"),
+                    _ => suffix == "_sum" || suffix == "_count",
+                },
+                ("histogram", _) => match suffix {
+                    "_bucket" => series.labels.contains_key("le"),
                     _ => suffix == "_sum" || suffix == "_count",
                 },
                 _ => suffix.is_empty(),

@@ -1,9 +1,9 @@
-//! Expressions taken apart: every selector, and the functions it stands in.
+//! Splits expressions into their selectors and the functions around them.
 
 use promql_parser::label::Matcher;
 use promql_parser::parser::{Expr, VectorSelector, parse};
 
-/// A selector, with the functions and aggregations around it from the outside in, and its range.
+/// A selector with its range and the enclosing functions and aggregations, outermost first.
 #[derive(Debug)]
 pub struct Selected {
     pub name: String,
@@ -13,16 +13,16 @@ pub struct Selected {
 }
 
 impl Selected {
-    /// Whether it has the matcher `label=~"value"` (or `=`).
+    /// Returns whether the selector has the matcher `label=~"value"` or `label="value"`.
     pub fn has(&self, label: &str, value: &str) -> bool {
         self.matchers.iter().any(|matcher| matcher.name == label && matcher.value == value)
     }
 }
 
-/// Grafana's `$__rate_interval`, as a range by which it can be told.
+/// Placeholder for Grafana's `$__rate_interval`: an unusual value, so that it can be recognised.
 pub const RATE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(7 * 60 + 7);
 
-/// Every selector of an expression in which Grafana's variables may stand.
+/// All selectors of an expression, which may contain Grafana variables.
 pub fn selectors(expr: &str) -> Result<Vec<Selected>, String> {
     let text = expr.replace("$__rate_interval", "7m7s");
     let mut found = Vec::new();

@@ -1,21 +1,21 @@
-//! Members, reports and pages made of replies, which the tests and the fuzz targets share.
+//! Builds members, reports and pages from replies; shared with the fuzz targets.
 
 use std::sync::Arc;
 
 use zookeeper_exporter::config::Command;
 use zookeeper_exporter::ensemble::Known;
 use zookeeper_exporter::exposition::{Format, Names, render};
-use zookeeper_exporter::scrape::reading::{Heard, Reading, Replies, SeenConf};
+use zookeeper_exporter::scrape::reading::{ParsedReply, Reading, Replies, SeenConf};
 use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, Report};
 use zookeeper_exporter::wire::Exchange;
 
 pub const READING: Reading = Reading { series_cap: 10_000, keep_raw: true };
 
-pub fn heard(command: Command, bytes: &[u8]) -> Heard {
-    Heard::new(command, Exchange { bytes: bytes.to_vec(), ..Exchange::default() }, READING)
+pub fn heard(command: Command, bytes: &[u8]) -> ParsedReply {
+    ParsedReply::new(command, Exchange { bytes: bytes.to_vec(), ..Exchange::default() }, READING)
 }
 
-/// A member as these replies show it.
+/// A member with these replies.
 pub fn member(name: &str, mntr: Option<&[u8]>, srvr: Option<&[u8]>, conf: Option<&[u8]>) -> MemberReport {
     let conf: Option<SeenConf> = conf.and_then(|bytes| heard(Command::Conf, bytes).conf().cloned());
     let conf = conf.map(Arc::new);

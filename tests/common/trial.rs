@@ -1,10 +1,10 @@
-//! A release build for tests of the commands around it: not optimised, which takes a quarter of the time, and apart from
-//! the one that people use.
+//! An unoptimised release build for tests of the commands around it: it takes a quarter of the time, and is separate
+//! from the release build of the developer.
 
-/// Where it stands.
+/// Target directory of the build.
 pub const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/trial");
 
-/// What has cargo build it.
+/// Environment variables for cargo.
 pub const ENVIRONMENT: [(&str, &str); 4] = [
     ("CARGO_TARGET_DIR", FOLDER),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),

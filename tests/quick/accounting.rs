@@ -1,4 +1,4 @@
-//! Every line of every real reply is on the page, or derivable from it, or no value at all.
+//! Every line of every real reply is exported, derivable from exported values, or has no value.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use zookeeper_exporter::scrape::typed::typed;
 
 use crate::common::{Page, Series, fixture_member, fixtures, page, read_page, report};
 
-/// What became of a line.
+/// How a line is represented on the page.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fate {
     Exposed,
@@ -18,13 +18,13 @@ enum Fate {
     Fact,
 }
 
-/// The lines of a reply, split by the plainest means there are.
+/// The lines of a reply, split independently of the product.
 fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.lines().filter_map(|line| line.strip_prefix("zk_")?.split_once('\t'))
 }
 
 #[test]
-fn every_line_of_every_fixture_is_accounted_for() {
+fn every_line_of_every_fixture_is_exported_or_derivable() {
     let mut fates = BTreeSet::new();
     for fixture in fixtures() {
         let text = fixture.mntr();
@@ -38,7 +38,7 @@ fn every_line_of_every_fixture_is_accounted_for() {
             }
             fates.insert(fate);
         }
-        // And nothing stands on the page that no line said.
+        // Conversely, every series on the page comes from a line.
         let of_mntr = |series: &Series| rows().any(|row| series.name.starts_with(row.name));
         let invented: Vec<_> =
             shown.series.iter().filter(|(series, _)| of_mntr(series) && !exposed.contains(series)).collect();
@@ -49,7 +49,7 @@ fn every_line_of_every_fixture_is_accounted_for() {
     assert_eq!(fates.len(), 4, "the fixtures no longer hold every kind of line: {fates:?}");
 }
 
-/// Finds the line's value on the page, or computes it from the page, or says why there is none.
+/// Finds the value of the line on the page or computes it from the page; otherwise checks that there is none.
 fn fate(shown: &Page, key: &str, value: &str) -> (Fate, Option<Series>) {
     let entry = Entry::new(key, value);
     let (meaning, name) = catalogue().lookup(entry.key).unwrap_or_else(|| panic!("zk_{key} is not in the catalogue"));
@@ -94,7 +94,7 @@ fn fate(shown: &Page, key: &str, value: &str) -> (Fate, Option<Series>) {
         .get(&series)
         .copied()
         .unwrap_or_else(|| panic!("zk_{key} {value} is not on the page as {series:?}"));
-    // Said a second time, independently of the slot: all of a row is scaled by its unit, but counts.
+    // Computed independently of the slot: all parts of a row except counts are scaled by its unit.
     let row = rows().find(|row| family.name.trim_end_matches("_min").trim_end_matches("_max") == row.name).unwrap();
     let divisor = if slot.part == Part::Count { 1.0 } else { f64::from(row.unit.divisor()) };
     let expected = if family.kind == Kind::Info { 1.0 } else { number / divisor };
@@ -106,7 +106,7 @@ fn common_labels() -> std::collections::BTreeMap<String, String> {
     [("ensemble", "prod"), ("member", "zk-1:2181")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-/// The derivable keys, each recomputed: a lifetime mean is sum over count, rounded as Java rounds it.
+/// Recomputes a derivable key: a lifetime mean is sum / count, rounded as Java does.
 fn derive(shown: &Page, key: &str, value: &str, name: Option<&str>) {
     let mean_of = key.strip_prefix("avg_").unwrap_or_else(|| panic!("zk_{key} is left out, but no list says why"));
     let row = rows()
@@ -123,9 +123,9 @@ fn derive(shown: &Page, key: &str, value: &str, name: Option<&str>) {
     assert!((mean - said).abs() <= 0.000_051, "zk_{key} {value}, the page gives {mean}");
 }
 
-/// What is left out is counted under the reason that the page gives.
+/// Omitted lines are counted under the reason that the page gives.
 #[test]
-fn every_line_that_is_left_out_is_counted() {
+fn omitted_lines_are_counted() {
     let text = "zk_znode_count\t5\nnonsense\n\nzk_open_file_descriptor_count 9\nzk_max_latency\tInfinity\nzk_packets_sent\t-4\n\
                 zk_watch_count\tmany\nzk_ephemerals_count\t1";
     let (samples, _) = typed(mntr::entries(text), mntr::lines(text), 10_000);

@@ -1,4 +1,5 @@
-//! The alert rules: written from the catalogue, held to promtool, mixtool's and pint's limits, and broken one by one.
+//! The alert rules: generated from the catalogue, checked against promtool and the rules of mixtool and pint, and
+//! mutated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,9 +25,12 @@ fn shipped() -> RuleFile {
     RuleFile::new(&Thresholds::default(), &Deployment::default())
 }
 
-/// All levels on, whatever the default.
+/// All levels on, including those that are off by default.
 fn everything() -> RuleFile {
-    RuleFile::new(&all_on(), &Deployment { host: true, canary: true, znodes: true, ..Deployment::default() })
+    RuleFile::new(
+        &all_on(),
+        &Deployment { host: true, digests: true, canary: true, znodes: true, ..Deployment::default() },
+    )
 }
 
 fn all_on() -> Thresholds {
@@ -34,7 +38,7 @@ fn all_on() -> Thresholds {
     configured(&format!("ensembles: [{{name: a, members: [zk-1]}}]\nalerts:\n  thresholds:\n{settings}")).unwrap().0
 }
 
-/// What a configuration file makes of the thresholds, or the mistake in one line.
+/// The thresholds and deployment of a configuration file, or its error in one line.
 fn configured(text: &str) -> Result<(Thresholds, Deployment), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.yml");
@@ -45,7 +49,7 @@ fn configured(text: &str) -> Result<(Thresholds, Deployment), String> {
 }
 
 #[test]
-fn the_shipped_rules_are_those_of_the_catalogue() {
+fn shipped_rules_match_the_catalogue() {
     for (name, text) in shipped().files() {
         assert_golden(&format!("alert-rules/{name}"), &text);
     }
@@ -54,11 +58,12 @@ fn the_shipped_rules_are_those_of_the_catalogue() {
 }
 
 #[test]
-fn every_join_keeps_the_labels_that_tell_clusters_apart() {
+fn joins_keep_the_labels_of_clusters() {
     let deployment = Deployment {
         keep_labels: vec!["cluster".to_owned()],
         ensembles: vec!["a".to_owned()],
         host: true,
+        digests: true,
         canary: true,
         znodes: true,
         ..Deployment::default()
@@ -85,7 +90,7 @@ fn promtool(arguments: &[&str], files: &[PathBuf]) -> (bool, String) {
     (output.status.success(), said)
 }
 
-/// Runs these tests in as many processes as there are processors; gives what they said.
+/// Runs these tests in parallel, one process per CPU; returns their output.
 fn promtool_side_by_side(tests: &[PathBuf]) -> String {
     let next = AtomicUsize::new(0);
     let run = || {
@@ -102,14 +107,14 @@ fn promtool_side_by_side(tests: &[PathBuf]) -> String {
     })
 }
 
-/// Writes the rules of each condition to a file of its own and its tests beside it; gives the test files.
+/// Writes the rules of each condition to one file and its tests to another; returns the test files.
 fn write_tests(folder: &Path, file: &RuleFile) -> Vec<PathBuf> {
     let mut tests = Vec::new();
     for condition in conditions() {
         let alert = condition.alert();
         let mut own = file.clone();
         own.groups.iter_mut().for_each(|(_, rules)| rules.retain(|rule| rule.alert == alert));
-        // That of the recording rules of who watches stays.
+        // Keep the group that has the recording rules for unwatched ensembles.
         own.groups.retain(|(group, rules)| *group == Group::Availability || !rules.is_empty());
         own.records.clear();
         own.left_out.clear();
@@ -144,7 +149,7 @@ fn every_rule_fires_and_stays_quiet_as_its_cases_say() {
     assert_eq!(said.matches("SUCCESS").count(), tests.len(), "{said}");
 }
 
-/// Ways to break an expression: a comparison turned round, a gate taken away, one side of an `or` taken away.
+/// Mutations of an expression: an inverted comparison, a removed gate, a removed side of an `or`.
 fn mutants(expr: &Expr) -> Vec<Expr> {
     match expr {
         Expr::Compare(cmp, left, right) => {
@@ -183,7 +188,7 @@ fn mutants(expr: &Expr) -> Vec<Expr> {
     }
 }
 
-/// The broken expressions of a condition, each as a rule of its own name beside the others.
+/// Writes the mutated expressions of a condition, each as a rule with its own name, next to the original rules.
 fn write_mutants(folder: &Path, file: &RuleFile, condition: &'static Condition, expr: &Expr) -> Mutants {
     let (alert, thresholds) = (condition.alert(), all_on());
     let mut own = file.clone();
@@ -202,7 +207,7 @@ fn write_mutants(folder: &Path, file: &RuleFile, condition: &'static Condition, 
                 });
                 let limit = level.unwrap().usual.unwrap().unwrap_or(f64::NAN);
                 let setting = Setting { limit, hold: rule.hold, keep: &[], ensembles: Ensembles::All, configured: &[] };
-                // What looks at its own alert looks at that of the mutant.
+                // An expression that refers to its own alert must refer to the mutant's.
                 let expr = promql(mutant, &setting).replace(&format!("{alert}\""), &format!("{name}\""));
                 broken.insert(name.clone(), expr.clone());
                 rules.push(Rule { alert: name.clone(), expr, ..rule.clone() });
@@ -210,7 +215,7 @@ fn write_mutants(folder: &Path, file: &RuleFile, condition: &'static Condition, 
         }
     }
     std::fs::write(folder.join(format!("{alert}.yml")), own.text(Format::Prometheus)).unwrap();
-    // Every case asks for every mutant.
+    // Every case is run against every mutant.
     let cases = unit_tests::of_condition(condition, &format!("{alert}.yml"), &condition.cases);
     let mut document = String::new();
     for (number, part) in cases.split("    promql_expr_test:\n").enumerate() {
@@ -232,7 +237,7 @@ fn write_mutants(folder: &Path, file: &RuleFile, condition: &'static Condition, 
 
 struct Mutants {
     test: PathBuf,
-    /// Expressions by the name of their rule.
+    /// Mutated expressions by rule name.
     broken: BTreeMap<String, String>,
 }
 
@@ -243,12 +248,12 @@ fn every_way_to_break_a_rule_is_noticed() {
     let mut all = Vec::new();
     for condition in conditions() {
         let expr = match &condition.expr {
-            // Needs names of ensembles, and is left out without.
+            // Depends on ensemble names and is omitted without them.
             Expr::Sets(Set::Or, _, left, right) if matches!(**right, Expr::AbsentEnsembles(_)) => (**left).clone(),
             other => other.clone(),
         };
-        // What all alarms about availability are made of is broken in one alarm of members and one of ensembles, what
-        // outlives a failed scrape in one alert.
+        // Expressions shared by all availability alerts are mutated in one alert about members and one about ensembles,
+        // those that tolerate a failed scrape in one alert.
         let is_whole = ["MemberDown", "QuorumLost", "EpochMismatch"].contains(&condition.name);
         let expr = if is_whole { expr.expanded() } else { expr };
         if condition.name != "Watchdog" {
@@ -260,7 +265,7 @@ fn every_way_to_break_a_rule_is_noticed() {
     let said = promtool_side_by_side(&tests);
     let errors: Vec<&str> = said.lines().filter(|line| line.contains(" err: ")).collect();
     assert!(errors.is_empty(), "promtool ends a test at an error:\n{}", errors.join("\n"));
-    // promtool names the expression of what it did not expect: ALERTS{alertname="NAME",...}.
+    // promtool prints the expression of an unexpected result: ALERTS{alertname="NAME",...}.
     let noticed: BTreeSet<&str> = said
         .lines()
         .filter_map(|line| line.split_once("expr: \"ALERTS{alertname=\\\"")?.1.split_once("\\\"").map(|(name, _)| name))
@@ -276,7 +281,7 @@ fn every_way_to_break_a_rule_is_noticed() {
 }
 
 #[test]
-fn the_rules_are_as_the_linters_want_them() {
+fn rules_satisfy_mixtool_and_pint() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("all.yml");
     for rules in [shipped(), everything()] {
@@ -296,7 +301,7 @@ fn the_rules_are_as_the_linters_want_them() {
             assert!(summary.starts_with(|c: char| c.is_ascii_uppercase()) && summary.ends_with('.'), "{summary}");
             assert!(!summary.contains("{{"), "{name}: the summary is no constant");
             assert!(rule.annotations[1].1.contains("{{"), "{name}: the description has no values");
-            // pint: nothing computed in labels; durations that do not fit the scrapes; a regexp that is none.
+            // pint: no templates in labels, durations that fit the scrape interval, no regexp without a pattern.
             assert!(rule.labels.values().all(|value| !value.contains("{{")), "{name}");
             assert!(!rule.expr.contains("=~") || rule.expr.contains('|'), "{name}: {}", rule.expr);
             for window in rule.expr.split('[').skip(1) {
@@ -319,17 +324,17 @@ fn the_rules_are_as_the_linters_want_them() {
             );
         }
     }
-    // What a module must ask for cannot fire before it does.
+    // Alerts on optional probes cannot fire unless a module enables the probe.
     let asked_for =
         |expr: &str| ["zk_canary", "zk_znode_", "zk_dir", "zk_process"].iter().any(|name| expr.contains(name));
     let shipped = shipped();
     let criticals = shipped.rules().filter(|rule| rule.labels["severity"] == "critical" && !asked_for(&rule.expr));
     let criticals: Vec<String> = criticals.map(|rule| rule.alert.clone()).collect();
-    assert!(criticals.len() <= 15, "{} criticals are on by default: {criticals:?}", criticals.len());
+    assert!(criticals.len() <= 16, "{} criticals are on by default: {criticals:?}", criticals.len());
 }
 
 #[test]
-fn every_rule_joins_what_two_exporters_say() {
+fn rules_aggregate_over_exporters() {
     for rule in everything().rules() {
         let condition = rule.condition;
         let keys = condition.expr.keys().unwrap_or_else(|| panic!("{} keeps every label", condition.name));
@@ -340,7 +345,7 @@ fn every_rule_joins_what_two_exporters_say() {
 }
 
 #[test]
-fn every_sample_is_one_that_the_exporter_has() {
+fn rules_use_existing_metrics() {
     for condition in conditions() {
         for sample in condition.samples() {
             assert!(
@@ -388,7 +393,7 @@ fn page(change: &str) -> Page {
 }
 
 #[test]
-fn a_page_is_judged_by_the_same_conditions() {
+fn pages_are_evaluated_with_the_conditions_of_the_rules() {
     let found = |before: Option<&Page>, now: &Page| -> Vec<String> {
         let scrapes = Scrapes { now, before: before.map(|page| (page, Duration::from_secs(10))), time: 1.0e9 };
         let judgement = Thresholds::default().judge(scrapes);
@@ -410,13 +415,13 @@ fn a_page_is_judged_by_the_same_conditions() {
 
     let queue = found(None, &page("zk_outstanding_requests{ensemble=\"a\",member=\"zk-1:2181\"} 50"));
     assert!(
-        queue[0].starts_with("Warning OutstandingRequests: 50 requests have waited at member zk-1:2181"),
+        queue[0].starts_with("Warning OutstandingRequests: at least 50 requests have waited at member zk-1:2181"),
         "{queue:?}"
     );
     let pile = found(None, &page("zk_outstanding_requests{ensemble=\"a\",member=\"zk-1:2181\"} 500"));
     assert!(pile.len() == 1 && pile[0].starts_with("Critical OutstandingRequests"), "the worst level alone: {pile:?}");
 
-    // A mean needs two pages: 2 s of fsync for 1 more is bad, however good the past was.
+    // A mean needs two pages: 2 s for one further fsync is slow, whatever the lifetime mean.
     let later = page("zk_fsynctime_seconds_sum{ensemble=\"a\",member=\"zk-1:2181\"} 12");
     let slow = Page::read(
         "zk_fsynctime_seconds_count{ensemble=\"a\",member=\"zk-1:2181\"} 101\n\
@@ -430,7 +435,7 @@ fn a_page_is_judged_by_the_same_conditions() {
 }
 
 #[test]
-fn what_must_be_zero_is_judged_by_one_look() {
+fn counters_that_must_be_zero_need_one_page() {
     let diverged = page("zk_digest_mismatches_total{ensemble=\"a\",member=\"zk-2:2181\"} 13");
     let judgement = Thresholds::default().judge(Scrapes { now: &diverged, before: None, time: 1.0e9 });
     let found: Vec<&str> = judgement.findings.iter().map(|finding| finding.condition.name).collect();
@@ -439,13 +444,13 @@ fn what_must_be_zero_is_judged_by_one_look() {
 }
 
 #[test]
-fn what_counts_over_a_longer_time_is_not_judged_and_does_not_count_as_judged() {
+fn conditions_over_hours_are_not_evaluated_on_two_pages() {
     let well = page("zk_election_time_seconds_count{ensemble=\"a\",member=\"zk-1:2181\"} 1");
     let judge = |between| {
         let judgement =
             Thresholds::default().judge(Scrapes { now: &well, before: Some((&well, between)), time: 1.0e9 });
         let names: Vec<&str> = judgement.not_judged.iter().map(|(condition, _)| condition.name).collect();
-        (names, judgement.judged)
+        (names, judgement.judged.len())
     };
     let (short, judged) = judge(Duration::from_secs(1));
     for name in ["SlowFsync", "MemberRestarting", "MemberLosesLeader", "FrequentElections", "DataGrowth", "RunsOut"] {
@@ -465,7 +470,7 @@ fn what_counts_over_a_longer_time_is_not_judged_and_does_not_count_as_judged() {
 }
 
 #[test]
-fn an_observer_that_is_down_is_a_warning_on_a_page_too() {
+fn a_down_observer_is_a_warning_on_a_page() {
     let found = |serving: u8| {
         let page = Page::read(&format!(
             "zk_up{{ensemble=\"a\",member=\"zk-1:2181\"}} 1\nzk_serving{{ensemble=\"a\",member=\"zk-1:2181\"}} 1\n\
@@ -480,7 +485,7 @@ fn an_observer_that_is_down_is_a_warning_on_a_page_too() {
 }
 
 #[test]
-fn an_ensemble_that_fails_comes_before_its_members() {
+fn findings_about_ensembles_precede_those_about_members() {
     let lost = Page::read(
         "zk_up{ensemble=\"a\",member=\"zk-1:2181\"} 0\nzk_up{ensemble=\"a\",member=\"zk-2:2181\"} 0\n\
          zk_up{ensemble=\"a\",member=\"zk-3:2181\"} 1\nzk_serving{ensemble=\"a\",member=\"zk-3:2181\"} 0\n\
@@ -496,7 +501,7 @@ fn an_ensemble_that_fails_comes_before_its_members() {
 const ENSEMBLES: &str = "ensembles: [{name: prod, members: [zk-1]}, {name: dev.eu, members: [zk-2]}]\n";
 
 #[test]
-fn nonsense_in_alerts_is_refused_with_its_place() {
+fn invalid_alert_settings_are_rejected_with_their_position() {
     for (alerts, wanted) in [
         ("thresholds: {SlowFsnyc: off}", "3:27: there is no alert `SlowFsnyc`; did you mean SlowFsync?"),
         ("thresholds: {Nonsense: off}", "there is no alert `Nonsense`; docs/alerts.md lists them"),
@@ -517,24 +522,24 @@ fn nonsense_in_alerts_is_refused_with_its_place() {
         ),
         (
             "thresholds: {SlowFsync: maybe}",
-            "`maybe` is no setting of an alert; write on, off or {warning: 10, critical: 100}",
+            "invalid alert setting `maybe`: expected on, off or {warning: 10, critical: 100}",
         ),
-        ("thresholds: {SlowFsync: {for: soon}}", "`soon` is no duration"),
+        ("thresholds: {SlowFsync: {for: soon}}", "invalid duration `soon`"),
         ("ensembles: {prd: {SlowFsync: off}}", "there is no ensemble `prd`; did you mean prod?"),
         ("ensembles: {prod: {SlowFsync: {for: 1m}}}", "`for` holds for every ensemble; write it under thresholds"),
         ("ensembles: {prod: {ExporterDown: off}}", "`ExporterDown` is not about an ensemble"),
         ("ensembles: {prod: {SlowFsync: {warning: 0.7}}}", "the warning of `SlowFsync` (700 ms) is not below"),
-        ("keep_labels: [member]", "the label `member` has its meaning in the alerts already"),
-        ("keep_labels: [a-b]", "`a-b` is no name of a label"),
-        ("runbook_url: wiki", "`wiki` is no URL; write for example https://"),
+        ("keep_labels: [member]", "reserved label `member`: expected a label that the alerts do not set"),
+        ("keep_labels: [a-b]", "invalid label name `a-b`"),
+        ("runbook_url: wiki", "invalid URL `wiki`: expected e.g. https://"),
         (
             "thresholds: {OutstandingRequests: {warning: 0}}",
             "the warning of `OutstandingRequests` leaves its early-warning score no steepness (tau is 0); write a limit above 0, or off",
         ),
         ("thresholds: {WatchesHigh: {warning: 0}}", "write a limit above 0, or off"),
-        ("zookeeper: new", "`new` is no release of ZooKeeper; write for example \"3.8\""),
-        ("zookeeper: 3.3.6", "ZooKeeper 3.3.6 has no mntr to ask for; write \"3.4\" or a later release"),
-        ("thresholds: {OutstandingRequests: {warning: .nan}}", "`.nan` is not finite; write a number"),
+        ("zookeeper: new", "invalid ZooKeeper release `new`: expected e.g. \"3.8\""),
+        ("zookeeper: 3.3.6", "unsupported ZooKeeper release `3.3.6`: expected \"3.4\" or later"),
+        ("thresholds: {OutstandingRequests: {warning: .nan}}", "number `.nan` is not finite: expected e.g. 10"),
         ("thresholds: {OutstandingRequests: {warning: 1e400}}", "not finite"),
     ] {
         let text = format!("{ENSEMBLES}alerts:\n  {alerts}\n");
@@ -544,7 +549,7 @@ fn nonsense_in_alerts_is_refused_with_its_place() {
     }
 }
 
-/// Three configurations; each writes rules that promtool takes and that say what was asked for.
+/// Three configurations; promtool accepts the rules of each, and they contain the configured values.
 #[test]
 fn rules_follow_the_configuration() {
     let rules = |alerts: &str| {
@@ -566,7 +571,7 @@ fn rules_follow_the_configuration() {
         file.left_out.iter().find(|left| left.alert == alert).map(|left| left.reason.clone()).unwrap_or_default()
     };
 
-    // Nothing said: what no module can feed is left out, and each ensemble is missed by name.
+    // Defaults: alerts that no module can feed are omitted, and each ensemble is checked for absence by name.
     let plain = rules("");
     assert_eq!(left_out(&plain, "ZooKeeperCertificateExpiring"), "no module has tls");
     assert!(left_out(&plain, "ZooKeeperDiskSpaceLow").contains("host"));
@@ -575,7 +580,7 @@ fn rules_follow_the_configuration() {
         assert!(unwatched.contains(&format!("absent(zk_up{{ensemble=\"{name}\"}})")), "{unwatched}");
     }
 
-    // Limits, durations, levels and whole alerts changed, for all and for one.
+    // Limits, durations, levels and whole alerts changed, globally and for one ensemble.
     let tuned = rules(
         "alerts:\n  keep_labels: [cluster]\n  labels: {team: storage}\n  runbook_url: https://wiki/zk/\n  zookeeper: \"3.5\"\n  jvm: false\n  thresholds:\n    OutstandingRequests: {warning: 20, critical: off, for: 2m}\n    EpochMismatch: off\n    LeaderChanged: on\n  ensembles:\n    prod: {OutstandingRequests: {warning: 50}, MemberDown: off}\n    dev.eu: {OutstandingRequests: off, ZooKeeperMemberDown: off}\n",
     );
@@ -583,8 +588,9 @@ fn rules_follow_the_configuration() {
     let flat = expr.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(
         flat,
-        "( max by (ensemble, member, cluster) (avg_over_time(zk_outstanding_requests{ensemble=\"prod\"}[5m])) > 50 ) or ( \
-         max by (ensemble, member, cluster) ( avg_over_time(zk_outstanding_requests{ensemble!~\"dev\\\\.eu|prod\"}[5m]) ) > 20 )"
+        "( max by (ensemble, member, cluster) ( quantile_over_time(0.5, zk_outstanding_requests{ensemble=\"prod\"}[5m]) ) > 50 ) \
+         or ( max by (ensemble, member, cluster) ( quantile_over_time(0.5, \
+         zk_outstanding_requests{ensemble!~\"dev\\\\.eu|prod\"}[5m]) ) > 20 )"
     );
     assert_eq!(hold, "2m");
     assert!(description.contains("{{ if eq $labels.ensemble \"prod\" }}50{{ else }}20{{ end }}"), "{description}");
@@ -599,16 +605,43 @@ fn rules_follow_the_configuration() {
         assert!(rule.annotations[2].1.starts_with("https://wiki/zk/ZooKeeper"));
     }
 
-    // The other format holds the same.
+    // `keep_firing_for` came with Prometheus 2.42; the lists of a text are those of the kept labels.
+    let keeps = |file: &RuleFile| file.rules().any(|rule| rule.keep.0 > 0);
+    let [(_, text), _] = rules("alerts: {keep_labels: [cluster]}\n").files();
+    assert!(keeps(&plain) && text.contains("        keep_firing_for: 3m\n"), "{text}");
+    assert!(
+        text.contains("zk_server_state{ensemble=%q,cluster=%q}) == 1\" $labels.ensemble $labels.cluster"),
+        "{text}"
+    );
+    assert!(text.contains("Cluster {{ $labels.cluster }}: "), "{text}");
+    assert!(!keeps(&rules("alerts: {prometheus: \"2.40\"}\n")) && keeps(&rules("alerts: {prometheus: \"2.42.0\"}\n")));
+
+    // The Kubernetes format has the same rules.
     let kubernetes = tuned.text(Format::Kubernetes);
     assert!(
         kubernetes.contains("\nkind: PrometheusRule\n") && kubernetes.contains("\n  groups:\n    - name: zookeeper-")
     );
 }
 
-/// What no module asks for can never fire; what one of several asks for can.
+/// What a canary or a reader of znodes would report is not judged by commands that do not run one.
 #[test]
-fn rules_follow_what_the_modules_ask() {
+fn conditions_of_background_tasks_need_a_running_exporter() {
+    let (with, _) = configured(&format!("{ENSEMBLES}modules: {{default: {{canary: {{}}}}}}\n")).unwrap();
+    let not_judged = |thresholds: &Thresholds, change: &str| -> Vec<&str> {
+        let judgement = thresholds.judge(Scrapes { now: &page(change), before: None, time: 1.0e9 });
+        judgement.not_judged.iter().map(|(condition, _)| condition.name).collect()
+    };
+    assert!(not_judged(&with, "x 1").contains(&"CanaryFailing"));
+    assert!(!not_judged(&with, "x 1").contains(&"ZnodeUnreadable"), "no module reads znodes");
+    assert!(!not_judged(&with, "zk_canary_up{ensemble=\"a\"} 1").contains(&"CanaryFailing"));
+    assert!(!not_judged(&Thresholds::default(), "x 1").contains(&"CanaryFailing"));
+    let judgement = with.judge(Scrapes { now: &page("x 1"), before: None, time: 1.0e9 });
+    assert!(judgement.extent(None).ends_with("need a running exporter (--from)"), "{}", judgement.extent(None));
+}
+
+/// Alerts are omitted if no module queries their metrics, and kept if at least one does.
+#[test]
+fn rules_depend_on_the_commands_of_the_modules() {
     let left_out = |modules: &str, alert: &str| -> String {
         let (thresholds, deployment) = configured(&format!("{ENSEMBLES}modules: {{{modules}}}\n")).unwrap();
         let file = RuleFile::new(&thresholds, &deployment);
@@ -629,7 +662,7 @@ fn rules_follow_what_the_modules_ask() {
     }
     let lacks = |modules: &str, alert: &str, reason: &str| {
         assert!(left_out(modules, alert).contains(reason), "{modules}");
-        let with = "default: {tls: {}, host: true, canary: {}, znodes: {paths: [/load]}}";
+        let with = "default: {tls: {}, host: true, digests: {}, canary: {}, znodes: {paths: [/load]}}";
         assert_eq!(left_out(with, alert), "", "{alert}");
     };
     lacks(all, "ZooKeeperCertificateExpiring", "no module has tls");
@@ -637,9 +670,10 @@ fn rules_follow_what_the_modules_ask() {
     lacks(all, "ZooKeeperDiskSpaceLow", "needs host: true");
     lacks(all, "ZooKeeperZnodeAboveThreshold", "needs znodes:");
     lacks(all, "ZooKeeperCanaryFailing", "needs canary:");
+    lacks(all, "ZooKeeperDataDiverged", "needs digests:");
 }
 
-/// What is measured only beside a member, and limits of one ensemble: the numbers of their scores.
+/// Scores of metrics that need a local member, and of limits for a single ensemble.
 #[test]
 fn scores_follow_the_limits_of_each_ensemble() {
     let (thresholds, deployment) = configured(
@@ -668,11 +702,11 @@ fn scores_follow_the_limits_of_each_ensemble() {
     }
     test.push_str("    promql_expr_test:\n      - expr: round(1000 * member:zk_warning:score)\n        eval_time: 25m\n        exp_samples:\n");
     for (ensemble, indicator, group, score) in [
-        // 20 is nu of the one; of the other it is 0.8 * 100, which is 4.8 tau below nu.
+        // For dev.eu, 20 equals nu; for prod, nu is 0.8 * 100, which is 4.8 tau above 20.
         ("dev.eu", "outstanding_requests", "load", 500),
         ("prod", "outstanding_requests", "load", 8),
         ("dev.eu", "fsync", "disk", 500),
-        // 5 % free is the critical limit, 80 % of a CPU the warning.
+        // 5 % free is the critical limit, 80 % of a CPU the warning limit.
         ("dev.eu", "disk_space", "disk", 900),
         ("prod", "disk_space", "disk", 900),
         ("dev.eu", "cpu", "load", 500),
@@ -687,7 +721,7 @@ fn scores_follow_the_limits_of_each_ensemble() {
 }
 
 #[test]
-fn every_indicator_names_a_condition_that_compares_with_its_limit() {
+fn every_indicator_has_a_condition_with_a_limit() {
     for indicator in INDICATORS {
         assert_eq!(indicator.condition().name, indicator.condition, "{}", indicator.name);
         assert!(matches!(&indicator.condition().expr, Expr::Compare(_, _, limit) if **limit == Expr::Limit));
@@ -696,7 +730,7 @@ fn every_indicator_names_a_condition_that_compares_with_its_limit() {
 }
 
 #[test]
-fn a_profile_sets_limits_and_the_user_has_the_last_word() {
+fn user_limits_override_those_of_a_profile() {
     let limit = |text: &str, ensemble: &str| {
         let (thresholds, _) = configured(text).unwrap();
         let mut levels = thresholds.levels().iter();
@@ -720,7 +754,7 @@ fn a_profile_sets_limits_and_the_user_has_the_last_word() {
         wrong,
         "1:77: there is no profile `kafak`; write one of default, kafka, hadoop, hbase, solr, clickhouse"
     );
-    // Each number has a source and a level to go to, and leaves its warning below its alarm.
+    // Each preset has a source and an existing level with a limit; promtool accepts the rules of each profile.
     for profile in PROFILES {
         assert!(profile.reason.len() > 20);
         for preset in profile.presets {

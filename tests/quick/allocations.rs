@@ -1,8 +1,9 @@
-//! What a reply may cost: counted allocations, which do not depend on the machine as times do.
+//! Allocations per reply: counted, because unlike times they do not depend on the machine.
 
 use allocation_counter::measure;
 use zookeeper_exporter::exposition::{Format, Names, render};
 use zookeeper_exporter::reply::{Number, mntr};
+use zookeeper_exporter::scrape::MemberReport;
 use zookeeper_exporter::scrape::typed::typed;
 
 use crate::common::{Fixture, fixture_member, fixtures, report};
@@ -22,11 +23,27 @@ fn parsing_allocates_nothing() {
 }
 
 #[test]
-fn typing_allocates_by_label_value_not_by_line() {
+fn typing_allocates_per_label_value_and_not_per_line() {
     let text = leader().mntr();
     let _ = typed(mntr::entries(&text), 0, 10_000);
     let counted = measure(|| drop(typed(mntr::entries(&text), 0, 10_000)));
     assert!(counted.count_total < 60, "{} allocations for {} lines", counted.count_total, text.lines().count());
+}
+
+#[test]
+fn a_member_holds_little_memory() {
+    let fixture = leader();
+    let member = || MemberReport { raw: None, ..fixture_member(&fixture) };
+    let held = |count: usize| {
+        let mut kept = None;
+        let counted = measure(|| kept = Some((0..count).map(|_| member()).collect::<Vec<_>>()));
+        assert_eq!(kept.map(|members| members.len()), Some(count));
+        counted.bytes_current
+    };
+    // The catalogue is built at its first use.
+    held(1);
+    let per_member = (held(11) - held(1)) / 10;
+    assert!(per_member < 14_000, "{per_member} bytes per member");
 }
 
 #[test]
@@ -40,6 +57,6 @@ fn writing_a_page_allocates_nothing_per_sample() {
     };
     write();
     let counted = measure(write);
-    // The verdict on the ensemble has some tens; three members have 2 000 samples.
+    // The verdict on the ensemble needs a few dozen; three members have 2 000 samples.
     assert!(counted.count_total < 120, "{} allocations", counted.count_total);
 }

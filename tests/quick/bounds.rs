@@ -1,4 +1,4 @@
-//! What servers, visitors and files may make the exporter do: where it connects, what it keeps, what it shows.
+//! Limits on what servers, clients and files can make the exporter do: its connections, its memory, its output.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ fn scrape(exporter: &Exporter) -> Page {
     read_page(answer.text(), Format::Classic).unwrap()
 }
 
-/// A `conf` that names these clients' addresses.
+/// A `conf` reply with these client addresses.
 fn membership(clients: &[String]) -> String {
     let mut text = String::from("clientPort=1\nserverId=1\npeerType=0\nmembership: \n");
     for (place, client) in clients.iter().enumerate() {
@@ -33,7 +33,7 @@ fn membership(clients: &[String]) -> String {
 }
 
 #[test]
-fn a_lying_membership_leads_neither_scrape_nor_probe_around_the_exporter() {
+fn discovered_loopback_addresses_are_not_queried() {
     let victim = Listener::answering("secret\n");
     let port = victim.address.rsplit_once(':').unwrap().1;
     let spellings =
@@ -53,7 +53,7 @@ fn a_lying_membership_leads_neither_scrape_nor_probe_around_the_exporter() {
         assert!(!debug.text().contains("secret"), "{client}: {}", debug.text());
     }
     assert_eq!(victim.connections.load(Ordering::Relaxed), 0);
-    // The same liar in an ensemble on loopback leads to loopback, which is how a test or a demo runs.
+    // An ensemble on loopback may discover loopback addresses, as tests and demos do.
     let config = format!("ensembles: [{{name: prod, members: [\"{}\"], discovery: conf}}]\n", liar.address);
     let (exporter, _file) = self::exporter(&config);
     for _ in 0..3 {
@@ -63,7 +63,24 @@ fn a_lying_membership_leads_neither_scrape_nor_probe_around_the_exporter() {
 }
 
 #[test]
-fn texts_of_a_server_are_cut_where_they_enter_and_counted() {
+fn servers_with_thousands_of_addresses_are_queried_at_a_few() {
+    let networks: Vec<String> =
+        (0..9000).map(|number| format!("127.1.{}.{}:1:2", number / 250, 1 + number % 250)).collect();
+    let conf = format!(
+        "clientPort=1\nserverId=1\npeerType=0\nmembership: \nserver.2={}:participant\nversion=100000000",
+        networks.join("|")
+    );
+    let liar = Listener::answering_words(&[("srvr", SRVR), ("conf", &conf)]);
+    let (exporter, _file) =
+        exporter(&format!("ensembles: [{{name: prod, members: [\"{}\"], discovery: conf}}]\n", liar.address));
+    for _ in 0..3 {
+        let page = scrape(&exporter);
+        assert_eq!(page.series.iter().filter(|(series, _)| series.name == "zk_up").count(), 1);
+    }
+}
+
+#[test]
+fn long_texts_from_servers_are_truncated_and_counted() {
     let long = "x".repeat(60_000);
     let srvr = SRVR.replacen("version: 3.9.3", &format!("version: 3.9.3\u{9b}\u{202e}{long}"), 1);
     let conf = format!("clientPort=2181\nserverId=7{long}\n\u{1b}[2Jkey={long}\npeerType=0\n");
@@ -82,6 +99,8 @@ fn texts_of_a_server_are_cut_where_they_enter_and_counted() {
         assert!(text.len() < 200_000, "{names}: {} bytes", text.len());
         assert!(!text.contains(['\u{9b}', '\u{202e}', '\u{1b}']), "{names}");
         let page = read_page(text, Format::Classic).unwrap();
+        let longest = page.series.iter().flat_map(|(series, _)| series.labels.values()).map(String::len).max();
+        assert!(longest < Some(2 * zookeeper_exporter::text::MAX_TEXT_BYTES), "{names}: a label of {longest:?} bytes");
         assert_eq!(page.value("zk_up", &[("member", &liar.address)]), Some(1.0));
         let cut = page.value("zk_exporter_cut_texts_total", &[]);
         assert!(cut >= Some(5.0), "{names}: {cut:?}");
@@ -95,9 +114,9 @@ fn texts_of_a_server_are_cut_where_they_enter_and_counted() {
 }
 
 #[test]
-fn a_membership_that_changes_at_every_scrape_floods_neither_page_nor_log() {
+fn a_membership_that_changes_at_every_scrape_does_not_flood_page_or_log() {
     let asked = AtomicUsize::new(0);
-    // Role and membership change at each question, and each names 254 others that nobody has.
+    // Role and membership change with each request, and each membership names 254 nonexistent members.
     let liar = Listener::start(move |mut stream| {
         let mut word = [0; 4];
         let _ = stream.read_exact(&mut word);
@@ -127,7 +146,7 @@ fn a_membership_that_changes_at_every_scrape_floods_neither_page_nor_log() {
 }
 
 #[test]
-fn names_of_mntr_cannot_forge_what_the_exporter_says() {
+fn raw_mntr_names_cannot_replace_exporter_metrics() {
     let mut mntr = String::from(
         "zk_version\t3.9.3-x\nzk_exporter_build_info\t1\nzk_exporter_config_last_reload_successful\t0\n\
          zk_alert_threshold{alert=\"ZooKeeperMemberDown\",severity=\"critical\"}\t9\nzk_exporter_anything\t1\n\
@@ -161,16 +180,19 @@ fn names_of_mntr_cannot_forge_what_the_exporter_says() {
 }
 
 #[test]
-fn check_reads_a_hostile_page_within_its_bounds_and_its_time() {
+fn check_bounds_size_and_time_of_a_hostile_page() {
+    let continues = "HTTP/1.1 100 Continue\r\n\r\n";
     let endless = |line: &'static str| {
         Listener::start(move |mut stream| {
             let _ = stream.read(&mut [0; 2048]);
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n");
+            if line != continues {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n");
+            }
             let piece = line.repeat(65_536 / line.len());
             while stream.write_all(piece.as_bytes()).is_ok() {}
         })
     };
-    for line in ["# nothing\n", "zk_up{ensemble=\"a\",member=\"b\"} 1\n", "x", "\n"] {
+    for line in ["# nothing\n", "zk_up{ensemble=\"a\",member=\"b\"} 1\n", "x", "\n", continues] {
         let listener = endless(line);
         let url = format!("http://user:sec%2Fret@{}/metrics", listener.address);
         let begun = std::time::Instant::now();
@@ -190,10 +212,16 @@ fn check_reads_a_hostile_page_within_its_bounds_and_its_time() {
     let output = run(&["check", "--from", "http://user:geheim/ret@127.0.0.1:1/metrics"]);
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(output.status.code() == Some(3) && !said.contains("geheim") && !said.contains("ret@"), "{said}");
+    // Also as the argument of a different flag.
+    for arguments in [&["check", "http://user:geheim@zk:1/"][..], &["--zookeeper", "https://user:ge@heim@zk:1"]] {
+        let output = run(arguments);
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(said.contains("://***@zk:1") && !said.contains("heim"), "{said}");
+    }
 }
 
 #[test]
-fn a_message_is_one_short_line_whatever_it_quotes() {
+fn messages_are_one_short_line() {
     let long = "x".repeat(100_000);
     for arguments in [
         &["config", "check", "a\nb\u{1b}[31m\u{9b}\u{202e}.yml"][..],
@@ -204,7 +232,7 @@ fn a_message_is_one_short_line_whatever_it_quotes() {
         &["--bogus\n\u{202e}", "x"],
     ] {
         let output = run(arguments);
-        // A plugin reports on the standard output, the others on the standard error.
+        // `check` writes to standard output, the other commands to standard error.
         let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert_eq!(told.lines().count(), 1, "{told}");
         let line = told.trim_end_matches('\n');

@@ -1,7 +1,8 @@
-//! Many requests at once for all that carries a report of a large fleet: bounded memory, no request beyond its deadline,
-//! health checks answered throughout.
+//! Bursts of requests to every endpoint that returns the report of a large fleet: bounded memory, no response after its
+//! deadline, health checks answered throughout.
 //!
-//! `BURST_MEMBERS` and `BURST_CLIENTS` say how many; `scripts/test long http` makes it 3 000 and 400, in a release build.
+//! `BURST_MEMBERS` and `BURST_CLIENTS` set the sizes; `scripts/test long http` uses 3 000 and 400, with a release
+//! build.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,23 +21,24 @@ fn number(name: &str, usual: usize) -> usize {
     std::env::var(name).map_or(usual, |text| text.parse().expect("a number"))
 }
 
-/// The fleet of the long form, which is held to the limits as they are promised; a debug build on a busy machine is not.
+/// The large fleet must meet the documented limits; a debug build on a busy machine gets slack.
 fn is_large() -> bool {
     number("BURST_MEMBERS", 0) >= 1000
 }
 
-/// What a busy machine may add to every time that an unoptimized build takes.
+/// Tolerance for the times of an unoptimised build on a busy machine.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// What the clients send as their scrape timeout.
+/// The scrape timeout that the clients send.
 fn scrape_timeout() -> Duration {
     Duration::from_secs(if is_large() { 10 } else { 8 })
 }
 
-/// An ensemble has no more members than this.
+/// Maximum number of members per ensemble.
 const MAX_MEMBERS: usize = 1000;
 
-/// A fleet in as few ensembles as there can be, the first of which is `big`: one listener at many addresses, of which the last one is silent.
+/// A fleet in as few ensembles as possible, the first named `big`: one listener on many addresses, the last of which is
+/// silent.
 struct Fleet {
     _runtime: tokio::runtime::Runtime,
     config: tempfile::NamedTempFile,
@@ -63,12 +65,12 @@ impl Fleet {
 
     fn exporter(&self) -> Exporter {
         let config = self.config.path().to_str().unwrap();
-        // The descriptors of the test itself bound what it can be asked.
+        // The file descriptor limit of the test process bounds the number of members.
         Exporter::start(&["--config.file", config, "--limit.members-per-ensemble", "10000"])
     }
 }
 
-/// 127.102.x.y, one for each member.
+/// 127.102.x.y, one address per member.
 fn address(number: usize) -> SocketAddr {
     let [high, low] = u16::try_from(number + 1).expect("few enough").to_be_bytes();
     SocketAddr::from(([127, 102, high, low], 0))
@@ -91,26 +93,26 @@ async fn serve(listener: TcpListener, silent: SocketAddr) {
     }
 }
 
-/// What came of the requests of one burst.
+/// The results of the requests of one burst.
 #[derive(Debug, Default)]
 struct Outcome {
     served: usize,
     refused: usize,
-    /// Closed without a whole response.
+    /// Closed without a complete response.
     cut: usize,
     slowest: Duration,
 }
 
-/// How a client takes its response.
+/// How a client reads its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Client {
     Plain,
     Gzip,
-    /// Reads only the beginning, and leaves when its timeout is over.
+    /// Reads only the first bytes and disconnects after its timeout.
     Slow,
 }
 
-/// Sends one request, reads to the end, and says whether it was served; `None` where the response is not whole.
+/// Sends one request and reads the response; returns whether it was served, `None` if it is incomplete.
 async fn request(address: &str, path: &str, client: Client) -> Option<bool> {
     let mut stream = TcpStream::connect(address).await.ok()?;
     let coding = if client == Client::Gzip { "Accept-Encoding: gzip\r\n" } else { "" };
@@ -164,7 +166,7 @@ async fn burst(address: &str, path: &str, clients: usize, client: Client) -> Out
     outcome
 }
 
-/// Asks for health all the time, on new connections; the longest answer in microseconds.
+/// Requests health continuously on new connections and records the slowest response in microseconds.
 async fn watch_health(address: String, stop: Arc<AtomicBool>, slowest: Arc<AtomicUsize>) {
     while !stop.load(Ordering::Relaxed) {
         let begun = Instant::now();
@@ -189,7 +191,7 @@ fn a_burst_of_requests_is_bounded_in_memory_and_time() {
     let mut failed = Vec::new();
     let paths = ["/metrics", "/", "/ensemble/big", "/probe?ensemble=big"];
     for path in &paths[..if is_large() { 4 } else { 2 }] {
-        // Each from the start, when no length is known, and once more.
+        // Each from the start, when no page length is known, and a second time.
         let exporter = fleet.exporter();
         for (kind, client) in [("cold", Client::Plain), ("warm", Client::Gzip), ("slow readers", Client::Slow)] {
             let (stop, health) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
@@ -218,7 +220,7 @@ fn a_burst_of_requests_is_bounded_in_memory_and_time() {
 }
 
 #[test]
-fn a_page_that_cannot_be_written_in_time_comes_in_time_without_some_members() {
+fn pages_omit_members_to_meet_the_deadline() {
     let members = number("BURST_MEMBERS", 60);
     let fleet = Fleet::start(members);
     let exporter = fleet.exporter();
@@ -239,7 +241,7 @@ fn a_page_that_cannot_be_written_in_time_comes_in_time_without_some_members() {
         omitted.push((seconds, left_out, answer.took, answer.body.len()));
     }
     println!("timeout, members left out, time, bytes: {omitted:?}");
-    // An unoptimized build renders too slowly for the time that is set aside.
+    // An unoptimised build renders too slowly for the reserved time.
     if is_large() {
         assert_eq!(omitted[0].1, 0, "with time enough nothing is left out: {omitted:?}");
     }

@@ -1,4 +1,4 @@
-//! The catalogue holds to the naming rules, and the documentation to the catalogue.
+//! The catalogue follows the naming rules, and the documentation matches the catalogue.
 
 use std::collections::BTreeSet;
 
@@ -8,20 +8,23 @@ use zookeeper_exporter::catalogue::{Kind, Metric, Scope, Shape, catalogue, markd
 use crate::common::assert_golden;
 
 #[test]
-fn the_documentation_is_the_catalogue() {
+fn documentation_matches_the_catalogue() {
     assert_golden("docs/metrics.md", &markdown());
 }
 
 #[test]
-fn no_two_families_clash() {
+fn family_names_are_unique() {
     let mut series = BTreeSet::new();
     for (_, family) in catalogue().families() {
         let mut names = vec![family.full_name()];
         if family.kind == Kind::Summary {
             names.extend(["_sum", "_count"].map(|suffix| format!("{}{suffix}", family.name)));
         }
+        if family.kind == Kind::Histogram {
+            names.extend(["_bucket", "_sum", "_count"].map(|suffix| format!("{}{suffix}", family.name)));
+        }
         if family.kind == Kind::Counter {
-            // In OpenMetrics a family owns its bare name too.
+            // In OpenMetrics a family also reserves its bare name.
             names.push(family.name.to_string());
         }
         for name in names {
@@ -33,7 +36,7 @@ fn no_two_families_clash() {
 }
 
 #[test]
-fn names_and_help_are_fit_for_both_formats() {
+fn names_and_help_are_valid_in_both_formats() {
     for (_, family) in catalogue().families() {
         let name = &family.name;
         assert!(name.starts_with("zk_") || name.starts_with("process_") && family.scope == Scope::Exporter, "{name}");
@@ -47,7 +50,7 @@ fn names_and_help_are_fit_for_both_formats() {
     }
 }
 
-/// The naming rules, written down a second time and independently of the rows.
+/// The naming rules, implemented independently of the rows.
 fn expected_name(row: &Metric) -> String {
     let key = row.key.strip_suffix("_total").filter(|_| row.shape == Shape::Counter).unwrap_or(row.key);
     let mut words: Vec<&str> = key.split('_').collect();
@@ -61,7 +64,7 @@ fn expected_name(row: &Metric) -> String {
     format!("zk_{}", words.join("_"))
 }
 
-/// Compares noun by noun, the plural being free.
+/// Compares noun by noun; the plural is optional.
 fn same_but_for_plural(name: &str, expected: &str) -> bool {
     let plural = |word: &str, singular: &str| {
         word == singular
@@ -73,7 +76,7 @@ fn same_but_for_plural(name: &str, expected: &str) -> bool {
     name.len() == expected.len() && name.iter().zip(&expected).all(|(word, singular)| plural(word, singular))
 }
 
-/// Names that the rules do not give, each with its reason.
+/// Names that deviate from the rules, each with its reason.
 const EXCEPTIONS: [(&str, &str, &str); 7] = [
     ("op_count", "zk_ops", "the noun is the whole key"),
     (

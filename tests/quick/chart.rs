@@ -1,5 +1,5 @@
-//! The Helm chart: its README and schema are written from `values.yaml` and the catalogue, its rules and dashboards are
-//! those that are shipped. `./scripts/test long helm` renders it.
+//! The Helm chart: its README and schema are generated from `values.yaml` and the catalogue; its rules and dashboards
+//! are the shipped ones. `./scripts/test long helm` renders it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,13 +19,13 @@ fn values() -> Value {
     serde_saphyr::from_str(&read(&format!("{CHART}/values.yaml"))).unwrap()
 }
 
-/// One documented key of `values.yaml`.
+/// A documented key of `values.yaml`.
 struct Documented {
     path: String,
     meaning: String,
 }
 
-/// `# -- text`, which may go on in the comments below it, precedes the key that it describes.
+/// A comment `# -- text`, possibly continued on the next lines, describes the key below it.
 fn documented() -> Vec<Documented> {
     let (mut found, mut path, mut meaning) = (Vec::new(), Vec::<String>::new(), String::new());
     for line in read(&format!("{CHART}/values.yaml")).lines() {
@@ -51,7 +51,7 @@ fn at<'v>(values: &'v Value, path: &str) -> &'v Value {
     path.split('.').fold(values, |value, key| &value[key])
 }
 
-/// The keys without keys of their own, and those that are described as a whole.
+/// Keys without subkeys, and keys documented as a whole.
 fn leaves(value: &Value, path: &str, whole: &[Documented], out: &mut Vec<String>) {
     match value.as_object() {
         Some(object) if !object.is_empty() && !whole.iter().any(|one| one.path == path) => {
@@ -65,7 +65,7 @@ fn leaves(value: &Value, path: &str, whole: &[Documented], out: &mut Vec<String>
 }
 
 #[test]
-fn the_readme_is_written_from_the_values() {
+fn readme_matches_values() {
     let (values, documented) = (values(), documented());
     let mut found = Vec::new();
     leaves(&values, "", &documented, &mut found);
@@ -84,7 +84,7 @@ fn the_readme_is_written_from_the_values() {
     assert_golden(&format!("{CHART}/README.md"), &format!("{}{table}", &readme[..begin]));
 }
 
-/// A schema that takes what is of the default's kind; a map with keys has no others.
+/// A schema that accepts the type of the default; maps with keys accept no others.
 fn of_default(value: &Value) -> Value {
     match value {
         Value::Null => json!({}),
@@ -101,7 +101,7 @@ fn of_default(value: &Value) -> Value {
     }
 }
 
-/// A number of a unit, or a text with one of its units.
+/// A number of the unit, or text with a unit.
 fn limit(unit: Unit) -> Vec<Value> {
     let (units, most) = match unit {
         Unit::State | Unit::Count | Unit::Number => ("", None),
@@ -120,7 +120,7 @@ fn switch() -> [Value; 2] {
     [json!({"type": "boolean"}), json!({"enum": ["on", "off"]})]
 }
 
-/// What `alerts.thresholds` may have of a condition.
+/// The settings of a condition in `alerts.thresholds`.
 fn setting(condition: &Condition) -> Value {
     let mut properties = Map::new();
     for level in condition.levels.iter().filter(|level| level.severity != Severity::Info) {
@@ -137,7 +137,7 @@ fn setting(condition: &Condition) -> Value {
     json!({"anyOf": switch().into_iter().chain([levels]).collect::<Vec<_>>()})
 }
 
-/// The schema of the configuration file, with what is known of each alert.
+/// The schema of the configuration file, extended with the settings of each alert.
 fn configuration() -> Value {
     let mut schema: Value = serde_json::from_str(&read("docs/configuration.schema.json")).unwrap();
     let object = schema.as_object_mut().unwrap();
@@ -158,7 +158,7 @@ fn configuration() -> Value {
     schema
 }
 
-/// What the default of a value does not tell.
+/// Constraints that do not follow from the default of a value.
 fn particulars() -> Vec<(&'static str, Value)> {
     let text_or_number = json!({"type": ["integer", "string"]});
     let duration = json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"});
@@ -200,7 +200,7 @@ fn particulars() -> Vec<(&'static str, Value)> {
 }
 
 #[test]
-fn the_schema_is_written_from_values_and_catalogue() {
+fn schema_matches_values_and_catalogue() {
     let mut schema = of_default(&values());
     for (path, particular) in particulars() {
         let place = path.split('.').fold(&mut schema, |schema, key| &mut schema["properties"][key]);
@@ -213,7 +213,7 @@ fn the_schema_is_written_from_values_and_catalogue() {
     }
     schema["$schema"] = "http://json-schema.org/draft-07/schema#".into();
     schema["title"] = "Values of the chart zookeeper-exporter".into();
-    // What a parent chart hands down.
+    // Values that a parent chart passes to all its charts.
     schema["properties"]["global"] = json!({"type": "object"});
     assert_golden(&format!("{CHART}/values.schema.json"), &(serde_json::to_string_pretty(&schema).unwrap() + "\n"));
 }
@@ -236,7 +236,7 @@ fn rules_and_dashboards_of_the_chart_are_the_shipped_files() {
 }
 
 #[test]
-fn the_chart_is_of_the_version_of_the_exporter() {
+fn chart_has_the_version_of_the_exporter() {
     let chart: Value = serde_saphyr::from_str(&read(&format!("{CHART}/Chart.yaml"))).unwrap();
     assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));

@@ -1,8 +1,8 @@
-//! `check`: what it says of every captured member, its exit codes, and its refusals.
+//! `check`: its output for every captured member, its exit codes, and its errors.
 
 use std::time::Duration;
 
-use zookeeper_exporter::alert::plugin::{Of, Question, Status, Told, single, whole};
+use zookeeper_exporter::alert::plugin::{Of, PluginOutput, Question, Status, single, whole};
 use zookeeper_exporter::alert::{Page, Scrapes, Thresholds};
 use zookeeper_exporter::exposition::Format;
 
@@ -14,9 +14,9 @@ fn read(text: &str) -> Page {
     Page::read(text)
 }
 
-fn judged(now: &Page, before: Option<&Page>, of: Of<'_>) -> Told {
+fn judged(now: &Page, before: Option<&Page>, of: Of<'_>) -> PluginOutput {
     let before = before.map(|page| (page, Duration::from_secs(10)));
-    whole(&Thresholds::default(), Scrapes { now, before, time: 1_764_000_000.0 }, of, "https://runbooks")
+    whole(&Thresholds::default(), Scrapes { now, before, time: 1_764_000_000.0 }, of, "https://runbooks", &|_| None)
 }
 
 #[test]
@@ -71,7 +71,7 @@ zk_fsynctime_seconds_count{ensemble=\"prod\",member=\"zk-1:2181\"} 100
 ";
 
 #[test]
-fn one_metric_by_any_of_its_names_against_ranges() {
+fn a_metric_is_checked_against_ranges_by_any_of_its_names() {
     let (now, before) = (read(PAGE), read(BEFORE));
     let scrapes = Scrapes { now: &now, before: Some((&before, Duration::from_secs(10))), time: 0.0 };
     for (metric, rate, label, range, status, part) in [
@@ -80,7 +80,7 @@ fn one_metric_by_any_of_its_names_against_ranges() {
         ("packets_received", false, "", "~:1000", Status::Critical, "has 1500c"),
         ("zk_packets_received", true, "", "~:49", Status::Critical, "has 50 a second"),
         ("zk_packets_received_total", true, "", "~:50", Status::Ok, "has 50 a second"),
-        // (12 - 10) / (110 - 100), not the lifetime's 12 / 110.
+        // (12 - 10) / (110 - 100), not the lifetime mean 12 / 110.
         ("fsynctime", false, "", "~:0.15", Status::Critical, "has 0.2s"),
         ("zk_fsynctime_seconds", false, "quantile=0.99", "~:0.25", Status::Critical, "has 0.3s"),
         ("zk_nothing", false, "", "10", Status::Unknown, "there is no sample of `zk_nothing`"),
@@ -100,7 +100,7 @@ fn one_metric_by_any_of_its_names_against_ranges() {
 }
 
 #[test]
-fn wrong_usage_ends_with_3_and_says_so_on_standard_output() {
+fn wrong_usage_exits_with_3_and_prints_to_stdout() {
     for (arguments, part) in [
         (&["check", "--nonsense"][..], "--nonsense"),
         (&["check", "-w", "10"], "--metric"),
@@ -114,14 +114,14 @@ fn wrong_usage_ends_with_3_and_says_so_on_standard_output() {
         (&["check", "--from", "localhost:9141"], "write http://HOST:PORT/metrics"),
         (&["check", "--threshold", "SlowFsnc.critical=1s"], "did you mean SlowFsync?"),
         (&["check", "--threshold", "SlowFsync=1s"], "NAME.critical=LIMIT"),
-        (&["check", "--zookeeper", "prod=zk-1", "--ensemble", "dev"], "there is no ensemble `dev`; write one of prod"),
+        (&["check", "--zookeeper", "prod=zk-1", "--ensemble", "dev"], "unknown ensemble `dev`: expected one of prod"),
         (&["check", "--timeout", "0"], "at least 1 second"),
         (
             &["check", "-t", "18446744073709551615"],
-            "'--timeout <TIME>': `18446744073709551615s` is too long; write at most 1w",
+            "'--timeout <TIME>': duration `18446744073709551615s` too long: expected at most 1w",
         ),
-        (&["check", "-t", "1e18"], "is no duration"),
-        (&["check", "--interval", "9999999999999y"], "'--interval <DURATION>': `9999999999999y` is too long"),
+        (&["check", "-t", "1e18"], "invalid duration `1e18`"),
+        (&["check", "--interval", "9999999999999y"], "'--interval <DURATION>': duration `9999999999999y` too long"),
         (&["check", "--config.file", "/nonexistent.yml"], "/nonexistent.yml"),
     ] {
         let output = run(arguments);
@@ -133,7 +133,7 @@ fn wrong_usage_ends_with_3_and_says_so_on_standard_output() {
 }
 
 #[test]
-fn a_mistake_is_json_where_json_is_asked_for() {
+fn errors_are_json_with_json_output() {
     for arguments in [
         &["check", "--output", "json", "--nonsense"][..],
         &["check", "--output=json", "--config.file", "/nonexistent.yml"],
@@ -148,7 +148,7 @@ fn a_mistake_is_json_where_json_is_asked_for() {
 }
 
 #[test]
-fn one_ensemble_of_a_file_is_checked_though_the_file_has_overrides_for_another() {
+fn one_ensemble_is_checked_despite_overrides_for_another() {
     let (silent, folder) = (Listener::silent(), tempfile::tempdir().unwrap());
     let file = folder.path().join("ensembles.yml");
     let text = format!(
@@ -163,7 +163,7 @@ fn one_ensemble_of_a_file_is_checked_though_the_file_has_overrides_for_another()
 }
 
 #[test]
-fn whoever_does_not_answer_in_time_is_told_within_it() {
+fn silent_members_are_reported_within_the_timeout() {
     let silent = Listener::silent();
     let begun = std::time::Instant::now();
     let output = run(&["check", "--zookeeper", &format!("prod={}", silent.address), "--timeout", "3"]);
@@ -175,4 +175,24 @@ fn whoever_does_not_answer_in_time_is_told_within_it() {
     let output = run(&["check", "--from", &format!("http://{}", silent.address), "--timeout", "2"]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.code() == Some(3) && said.starts_with("ZOOKEEPER UNKNOWN - --from: "), "{said}");
+}
+
+#[test]
+fn performance_data_can_be_omitted() {
+    let (mntr, srvr) =
+        (include_str!("../fixtures/3.9.3/follower/mntr.txt"), include_str!("../fixtures/3.9.3/follower/srvr.txt"));
+    let member = Listener::answering_words(&[("mntr", mntr), ("srvr", srvr)]);
+    let line = |perfdata: &str| {
+        let output = run(&["check", "--zookeeper", &member.address, "--interval", "50ms", "--perfdata", perfdata]);
+        String::from_utf8(output.stdout).unwrap().lines().next().unwrap().to_owned()
+    };
+    let (all, ensemble, none) = (line("all"), line("ensemble"), line("none"));
+    assert!(all.contains(&format!(" {}'=", member.address)) && all.contains("'members_up default'=1"), "{all}");
+    assert!(
+        !ensemble.contains(&format!(" {}'=", member.address)) && ensemble.contains("'members_up default'=1"),
+        "{ensemble}"
+    );
+    assert!(!none.contains('|'), "{none}");
+    // A count over hours cannot be judged over 50 ms.
+    assert!(!all.contains("MemberRestarting"), "{all}");
 }

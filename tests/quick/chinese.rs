@@ -1,4 +1,4 @@
-//! The Chinese documents have the structure, the commands, the links and the alerts of the English ones.
+//! The Chinese documents have the same structure, commands, links and alerts as the English ones.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ fn levels(text: &str) -> Vec<usize> {
     prose(text).into_iter().map(level).filter(|level| *level > 0).collect()
 }
 
-/// The fenced blocks with their language; comments of commands may be translated.
+/// Fenced blocks with their language; comments in commands may be translated.
 fn blocks(text: &str) -> Vec<String> {
     let inside = text.split("```").skip(1).step_by(2);
     let uncommented = |line: &str| line.split(" #").next().unwrap_or_default().trim_end().to_owned();
@@ -31,7 +31,7 @@ fn blocks(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The code spans of a table's first column.
+/// The code spans in the first column of a table.
 fn keys(text: &str) -> Vec<String> {
     let rows = prose(text).into_iter().filter(|line| line.starts_with("| `"));
     rows.flat_map(|row| {
@@ -40,7 +40,7 @@ fn keys(text: &str) -> Vec<String> {
     .collect()
 }
 
-/// The links of a document, those to a translated page taken for links to the original.
+/// The links of a document; links to a translated page count as links to the original.
 fn links(text: &str) -> BTreeSet<String> {
     targets(text)
         .into_iter()
@@ -76,14 +76,14 @@ fn the_chinese_page_of_early_warning_has_the_sections_and_formulas_of_the_englis
     }
 }
 
-/// A limit as the Chinese table writes it.
+/// A limit as written in the Chinese table.
 fn translated(limit: &str) -> String {
     let words =
         [(" (off)", "（默认关闭）"), ("yes", "是"), (" days", " 天"), (" minutes", " 分钟"), (" hours", " 小时")];
     words.iter().fold(limit.to_owned(), |limit, (english, chinese)| limit.replace(english, chinese))
 }
 
-/// The rows about alerts of a table: name, and all cells behind it.
+/// The rows about alerts in a table: name, and all other cells.
 fn rows(text: &str) -> Vec<(String, Vec<String>)> {
     let begins = |line: &&str| line.starts_with("| [ZooKeeper");
     let cells =
@@ -92,7 +92,8 @@ fn rows(text: &str) -> Vec<(String, Vec<String>)> {
     text.lines().filter(begins).map(|line| (name(line), cells(line))).collect()
 }
 
-/// Names, limits and durations come from the catalogue: `UPDATE_GOLDEN=1` writes them; the texts are written by hand.
+/// Names, limits and durations come from the catalogue, and `UPDATE_GOLDEN=1` writes them; the texts are written by
+/// hand.
 #[test]
 fn the_chinese_page_of_alerts_has_every_alert_with_its_limits() {
     const PATH: &str = "docs/zh-CN/alerts.md";
@@ -122,7 +123,7 @@ fn the_chinese_page_of_alerts_has_every_alert_with_its_limits() {
     assert_golden(PATH, &format!("{}{table}{}", &chinese[..begin], &chinese[end..]));
 }
 
-/// The quick start exists in Chinese only: its files are valid, and its commands have the flags that it uses.
+/// The quick start exists only in Chinese: its files are valid, and its commands use existing flags.
 #[test]
 fn the_chinese_quick_start_works_with_this_binary() {
     let text = read("docs/zh-CN/quick-start.md");

@@ -1,6 +1,6 @@
-//! Clients that are wrong, hostile or slow: the right status, nobody else held up, memory flat.
+//! Invalid, hostile and slow clients: the right status, no delay for other clients, constant memory.
 //!
-//! `HOSTILE_CLIENTS` says how many of each kind there are; `scripts/test long http` makes it 10 000.
+//! `HOSTILE_CLIENTS` sets the number of clients of each kind; `scripts/test long http` uses 10 000.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -15,16 +15,16 @@ fn count() -> usize {
     std::env::var("HOSTILE_CLIENTS").map_or(300, |text| text.parse().expect("a number"))
 }
 
-/// What memory may grow by, after a tenth of 10 000 clients and until the last; fewer tell allocator from leak less well.
+/// Maximum memory growth between a tenth of 10 000 clients and the last; with fewer, allocator effects hide a leak.
 const FLAT: u64 = 1 << 20;
 
-/// Connections whose clients have gone are closed by then.
+/// Time until connections of departed clients are closed.
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// Of 100 connections, those for health checks, those that are being closed, and all else.
+/// 100 connections, plus those for health checks, those that are being closed, and all others.
 const MAX_DESCRIPTORS: usize = 180;
 
-#[expect(clippy::disallowed_methods, reason = "a test of its own")]
+#[expect(clippy::disallowed_methods, reason = "this test has no async runtime")]
 fn pause(time: Duration) {
     std::thread::sleep(time);
 }
@@ -36,10 +36,10 @@ fn connect(address: &str) -> TcpStream {
     stream
 }
 
-/// Sends, reads to the end, and gives the status; 0 where the connection was closed without one.
+/// Sends the request, reads to the end and returns the status; 0 if the connection was closed without one.
 fn status(address: &str, request: &[u8]) -> u16 {
     let mut stream = connect(address);
-    // A server that has heard enough answers and hangs up; the rest cannot be sent then.
+    // The server may reply and close the connection early; the rest of the request then cannot be sent.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
     if let Err(error) = stream.read_to_end(&mut answer) {
@@ -49,22 +49,22 @@ fn status(address: &str, request: &[u8]) -> u16 {
     text.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok()).unwrap_or(0)
 }
 
-/// What somebody else sees meanwhile: an answer, at once.
+/// Another client meanwhile gets an immediate response.
 fn nobody_is_held_up(exporter: &Exporter, ask: &dyn Fn(&Exporter)) {
     let begun = Instant::now();
     ask(exporter);
     assert!(begun.elapsed() < Duration::from_secs(10), "a good client waited {:?}", begun.elapsed());
 }
 
-/// The descriptors that are open.
+/// The number of open descriptors.
 fn descriptors(exporter: &Exporter) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", exporter.pid())).unwrap().count()
 }
 
-/// Runs `once` often and holds the exporter to its promises.
-#[expect(clippy::print_stderr, reason = "the figures, for whoever looks")]
+/// Runs `once` repeatedly and checks memory and the latency for other clients.
+#[expect(clippy::print_stderr, reason = "prints the measurements")]
 fn often(exporter: &Exporter, kind: &str, ask: &dyn Fn(&Exporter), mut once: impl FnMut(usize)) {
-    // As many as are held at once, and more.
+    // More than can be open at the same time.
     let warm = (count() / 10).max(300);
     for number in 0..warm {
         once(number);
@@ -79,7 +79,7 @@ fn often(exporter: &Exporter, kind: &str, ask: &dyn Fn(&Exporter), mut once: imp
     }
     let took = begun.elapsed();
     let flat = if count() < 10_000 { 3 * FLAT } else { FLAT };
-    // On a busy machine the last connections are closed a little later than their clients.
+    // On a busy machine the last connections are closed slightly later than their clients.
     let mut after = exporter.resident();
     while after > before + flat && begun.elapsed() < took + SETTLE {
         pause(Duration::from_millis(100));
@@ -90,7 +90,7 @@ fn often(exporter: &Exporter, kind: &str, ask: &dyn Fn(&Exporter), mut once: imp
 }
 
 #[test]
-fn wrong_requests_get_the_right_status() {
+fn invalid_requests_get_the_right_status() {
     let exporter = Exporter::start(&["--zookeeper", &nobody()]);
     let good = |exporter: &Exporter| assert_eq!(exporter.get("/-/healthy", &[]).status, 200);
     let line = |line: &str, more: &str| format!("{line}\r\nHost: x\r\nConnection: close\r\n{more}\r\n").into_bytes();
@@ -130,7 +130,7 @@ fn wrong_requests_get_the_right_status() {
 }
 
 #[test]
-fn wrong_users_and_passwords_are_sent_away() {
+fn wrong_users_and_passwords_are_rejected() {
     use base64::Engine;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("web.yml");
@@ -155,7 +155,7 @@ fn wrong_users_and_passwords_are_sent_away() {
 }
 
 #[test]
-fn half_open_and_never_ending_clients_make_room() {
+fn half_open_and_endless_connections_are_closed_for_new_ones() {
     let exporter = Exporter::start(&["--zookeeper", &nobody(), "--web.max-connections", "100"]);
     let good = |exporter: &Exporter| assert_eq!(exporter.get("/-/healthy", &[]).status, 200);
     for (kind, beginning) in [
@@ -165,7 +165,7 @@ fn half_open_and_never_ending_clients_make_room() {
         ("half a body", b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nab"),
         ("never reads", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\nGET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"),
     ] {
-        // Twice as many as there is room for are held open at any time.
+        // Always hold twice as many connections as the limit allows.
         let mut held = VecDeque::new();
         often(&exporter, kind, &good, |_| {
             let mut stream = connect(&exporter.address);
@@ -185,7 +185,7 @@ fn half_open_and_never_ending_clients_make_room() {
         let mut stream = connect(&exporter.address);
         let _ = stream.write_all(b"GET / HTTP/1.1\r\n");
         let line = format!("X-Pad: {}\r\n", "a".repeat(1000));
-        // 64 KiB are taken, and what stands in the buffers of the kernel.
+        // The server reads up to 64 KiB; the buffers of the kernel take some more.
         let sent = (0..20_000).take_while(|_| stream.write_all(line.as_bytes()).is_ok()).count();
         assert!(sent < 20_000, "a head without end is read");
     });
@@ -199,7 +199,7 @@ fn half_open_and_never_ending_clients_make_room() {
 }
 
 #[test]
-fn half_a_handshake_makes_room_and_no_handshake_is_sent_away() {
+fn incomplete_and_invalid_handshakes_do_not_block_clients() {
     let folder = tempfile::tempdir().unwrap();
     let ca = Authority::new("CA");
     ca.issue("page", &["localhost"]).write(folder.path(), "page");
@@ -250,7 +250,7 @@ fn health_checks_are_answered_while_all_connections_are_busy() {
     let mut busy = Vec::new();
     let request =
         "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Prometheus-Scrape-Timeout-Seconds: 1\r\n\r\n";
-    // Until a request is refused because there is no room for it.
+    // Until a request is refused because there is no free slot.
     while status(&exporter.address, request.as_bytes()) != 503 {
         assert!(busy.len() < 400, "the connections are never all busy");
         for _ in 0..20 {
@@ -288,7 +288,7 @@ fn a_client_that_has_closed_its_sending_side_gets_its_response() {
 }
 
 #[test]
-fn no_request_takes_longer_than_its_timeout_whatever_it_waits_for() {
+fn every_wait_of_a_request_is_within_its_timeout() {
     use base64::Engine;
     let (folder, silent) = (tempfile::tempdir().unwrap(), Listener::silent());
     let (web, config) = (folder.path().join("web.yml"), folder.path().join("config.yml"));
@@ -303,7 +303,7 @@ fn no_request_takes_longer_than_its_timeout_whatever_it_waits_for() {
         let text = base64::engine::general_purpose::STANDARD.encode(format!("prometheus:{password}"));
         format!("Basic {text}")
     };
-    // Wrong passwords that wait to be verified, and pages that wait for the silent member.
+    // Wrong passwords waiting for verification, and scrapes waiting for the silent member.
     let waiting: Vec<TcpStream> = (0..25)
         .map(|number| {
             let mut stream = connect(&exporter.address);

@@ -1,4 +1,4 @@
-//! Every mistake of a user is one line that names it and says what to write, and exit code 2.
+//! Every user error is one line that names the error and the expected value, with exit code 2.
 
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use crate::common::exporter::{Exporter, binary, run};
 use crate::common::listeners::{Listener, nobody};
 use crate::common::root;
 
-/// Runs into a mistake and gives the one line.
+/// Runs with a user error and returns its line.
 fn mistake(arguments: &[&str]) -> String {
     failure(arguments, 2)
 }
 
-/// Runs until it ends with this exit code, and gives the one line.
+/// Runs until exit, checks the exit code and returns the only line of output.
 fn failure(arguments: &[&str], code: i32) -> String {
     let output = run(arguments);
     let said = String::from_utf8(output.stderr).unwrap();
@@ -24,7 +24,7 @@ fn failure(arguments: &[&str], code: i32) -> String {
 }
 
 #[test]
-fn wrong_flags() {
+fn invalid_flags_are_reported() {
     for (arguments, parts) in [
         (&["--zookeepr", "zk-1"][..], &["--zookeepr", "did you mean --zookeeper?"][..]),
         (&["--nonsense"], &["--nonsense", "--help"]),
@@ -48,19 +48,19 @@ fn wrong_flags() {
         (&["--scrape.timeout", "0s"], &["--scrape.timeout", "5s"]),
         (
             &["--scrape.timeout", "999999999999h"],
-            &["--scrape.timeout", "`999999999999h` is too long; write at most 1w"],
+            &["--scrape.timeout", "duration `999999999999h` too long: expected at most 1w"],
         ),
-        (&["--scrape.timeout-offset", "500000000y"], &["--scrape.timeout-offset", "is too long"]),
-        (&["stat", "--interval", "500000000y"], &["--interval", "is too long"]),
-        (&["alarm", "list", "--timeout", "500000000y"], &["--timeout", "is too long"]),
+        (&["--scrape.timeout-offset", "500000000y"], &["--scrape.timeout-offset", "too long: expected at most 1w"]),
+        (&["stat", "--interval", "500000000y"], &["--interval", "too long: expected at most 1w"]),
+        (&["alarm", "list", "--timeout", "500000000y"], &["--timeout", "too long: expected at most 1w"]),
         (&["--limit.sockets", "0"], &["--limit.sockets", "at least 1"]),
         (&["--limit.reply-bytes", "lots"], &["--limit.reply-bytes", "at least 1"]),
         (&["--zookeeper"], &["--zookeeper"]),
         (&["--zookeeper", ""], &["--zookeeper", "has no members", "zk-1:2181"]),
         (&["--zookeeper", "prod="], &["--zookeeper", "`prod` has no members"]),
-        (&["--zookeeper", "prod=zk-1:port"], &["--zookeeper", "`zk-1:port` has no valid port"]),
-        (&["--zookeeper", "a=zk-1,zk-1:2181"], &["`zk-1:2181`", "listed twice"]),
-        (&["--zookeeper", "a=zk-1", "--zookeeper", "a=zk-2"], &["`a` is configured twice"]),
+        (&["--zookeeper", "prod=zk-1:port"], &["--zookeeper", "invalid port in `zk-1:port`"]),
+        (&["--zookeeper", "a=zk-1,zk-1:2181"], &["duplicate member `zk-1:2181`"]),
+        (&["--zookeeper", "a=zk-1", "--zookeeper", "a=zk-2"], &["duplicate ensemble `a`"]),
         (&["--zookeeper", "a=zk-1", "--config.file", "x.yml"], &["--zookeeper", "--config.file"]),
         (&["--config.file", "no/such/file.yml"], &["no/such/file.yml", "No such file", "--config.file"]),
         (&["--config.file", "/"], &["cannot read the configuration file"]),
@@ -72,9 +72,9 @@ fn wrong_flags() {
     }
 }
 
-/// Exit code 1, not 2: a supervisor may try again, and succeed.
+/// Exit code 1, not 2: a supervisor may retry and succeed.
 #[test]
-fn an_address_that_cannot_be_listened_on() {
+fn an_unusable_listen_address_exits_with_1() {
     let taken = Listener::silent();
     for (address, why) in [
         (&*taken.address, "is in use; stop what listens there, or choose another port"),
@@ -88,13 +88,13 @@ fn an_address_that_cannot_be_listened_on() {
 }
 
 #[test]
-fn bad_configuration_files_are_told_with_file_line_and_column() {
+fn bad_configuration_files_are_reported_with_file_line_and_column() {
     let mut files = 0;
     let mut entries: Vec<_> =
         std::fs::read_dir(root().join("tests/config-bad")).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     for path in entries {
-        // The first line of each file is the message expected.
+        // The first line of each file is the expected message.
         let text = std::fs::read_to_string(&path).unwrap();
         let expected = text.lines().next().and_then(|line| line.strip_prefix("# expect: ")).expect("an expectation");
         let line = mistake(&["--config.file", path.to_str().unwrap()]);
@@ -108,7 +108,7 @@ fn bad_configuration_files_are_told_with_file_line_and_column() {
 }
 
 #[test]
-fn a_key_with_nothing_behind_it_is_as_good_as_none() {
+fn a_key_without_a_value_equals_a_missing_key() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let check = |text: &[u8]| {
         std::fs::write(&file, text).unwrap();
@@ -122,26 +122,26 @@ fn a_key_with_nothing_behind_it_is_as_good_as_none() {
         assert_eq!(check(format!("{ensembles}\n{keys}\n").as_bytes()), (Some(0), String::new()), "{keys}");
     }
     let (code, said) = check(b"ensembles:\n");
-    assert!(code == Some(2) && said.contains("no ensembles; write"), "{said}");
+    assert!(code == Some(2) && said.contains("no ensembles: expected"), "{said}");
     let (code, said) = check(b"ensembles: \xff\n");
-    assert!(code == Some(2) && said.contains("write it in UTF-8"), "{said}");
+    assert!(code == Some(2) && said.contains("expected UTF-8"), "{said}");
 }
 
 #[test]
-fn the_environment_stands_in_for_flags_and_flags_win() {
+fn flags_override_environment_variables() {
     let output = binary().env("ZOOKEEPER_EXPORTER_ZOOKEEPER", "prod=").output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("`prod` has no members"));
     let output = binary().env("ZOOKEEPER_EXPORTER_ZOOKEEPER", "a=zk-1 b=zk-2,zk-2").output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("`zk-2:2181` of ensemble `b`"));
     let output = binary().env("ZOOKEEPER_EXPORTER_ZOOKEEPER", "a=zk-1,\n  zk-2, zk-2").output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stderr).contains("`zk-2:2181` of ensemble `a` is listed twice"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("duplicate member `zk-2:2181` of ensemble `a`"));
     let output =
         binary().env("ZOOKEEPER_EXPORTER_LOG_LEVEL", "loud").args(["--log.level", "loudest"]).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("loudest"));
 }
 
 #[test]
-fn a_flag_wins_over_a_variable_that_it_excludes() {
+fn a_flag_overrides_a_variable_that_it_excludes() {
     let nobody = nobody();
     let member = format!("told={nobody}");
     let said = |variables: &[(&str, &str)], arguments: &[&str]| {
@@ -161,20 +161,20 @@ fn a_flag_wins_over_a_variable_that_it_excludes() {
         (&[of_ensemble], &["check", "--from", &url], "Connection refused"),
         (&[of_ensemble], &["check", "-H", host, "-p", port], &format!("member {nobody} of ensemble default")),
         (&[of_file], &["check", "-H", host, "-p", port], &format!("member {nobody} of ensemble default")),
-        (&[of_file], &["alarm", "list", "--zookeeper", "a=zk-1,zk-1"], "listed twice"),
-        // Without a flag nothing wins, and two flags contradict each other with or without a variable.
+        (&[of_file], &["alarm", "list", "--zookeeper", "a=zk-1,zk-1"], "duplicate member"),
+        // Without a flag there is no precedence, and two flags exclude each other with or without a variable.
         (&[of_ensemble, of_file], &["info"], "cannot be used with"),
         (&[of_ensemble], &["--zookeeper", "a=zk-1", "--config.file", "x.yml"], "cannot be used with"),
-        // What is wrong is told, in a variable too.
-        (&[of_ensemble, ("ZOOKEEPER_EXPORTER_SCRAPE_TIMEOUT", "4")], &["info"], "`4` is no duration"),
-        (&[("ZOOKEEPER_EXPORTER_SCRAPE_TIMEOUT", "2w")], &["info"], "`2w` is too long"),
+        // Errors in variables are reported too.
+        (&[of_ensemble, ("ZOOKEEPER_EXPORTER_SCRAPE_TIMEOUT", "4")], &["info"], "invalid duration `4`"),
+        (&[("ZOOKEEPER_EXPORTER_SCRAPE_TIMEOUT", "2w")], &["info"], "duration `2w` too long"),
     ] {
         let said = said(variables, arguments);
         assert!(said.contains(part), "{variables:?} {arguments:?}: {said}");
     }
 }
 
-/// The environment of an exporter of several ensembles is that of `alarm`, too.
+/// `alarm` accepts the environment of an exporter with several ensembles.
 #[test]
 fn alarm_works_on_one_of_several_ensembles() {
     let nobody = nobody();
@@ -198,7 +198,7 @@ fn alarm_works_on_one_of_several_ensembles() {
 }
 
 #[test]
-fn help_and_version_end_well() {
+fn help_and_version_exit_with_0() {
     let output = run(&["--help"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
@@ -206,15 +206,13 @@ fn help_and_version_end_well() {
         assert!(text.contains(part), "{part}");
     }
     let output = run(&["--version"]);
-    assert_eq!(
-        String::from_utf8(output.stdout).unwrap().trim(),
-        format!("zookeeper-exporter {}", env!("CARGO_PKG_VERSION"))
-    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().next(), Some(&*format!("zookeeper-exporter {}", env!("CARGO_PKG_VERSION"))));
 }
 
-/// Nothing is broken twice: paragraphs by their author and again by the terminal, examples in the midst of an argument.
+/// Lines are not broken twice, in the source and by the terminal, and examples are not broken within an argument.
 #[test]
-fn help_is_wrapped_by_the_terminal_alone() {
+fn help_is_wrapped_only_by_the_terminal() {
     fn look(command: &clap::Command, seen: &mut usize) {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         let mut before = "";
@@ -233,7 +231,7 @@ fn help_is_wrapped_by_the_terminal_alone() {
 }
 
 #[test]
-fn healthy_tells_a_running_exporter_from_none() {
+fn healthy_detects_whether_the_exporter_runs() {
     let exporter = Exporter::start(&["--zookeeper", &nobody()]);
     let output = run(&["healthy", "--web.listen-address", &exporter.address]);
     assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap().as_str()), (Some(0), "healthy\n"));
@@ -242,7 +240,7 @@ fn healthy_tells_a_running_exporter_from_none() {
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
     }
-    // Half a handshake of TLS, and then nothing more.
+    // An incomplete TLS handshake.
     let hanging = Listener::start(|mut stream| {
         use std::io::{Read, Write};
         let _ = stream.write_all(&[21, 3, 3, 0, 2]);
@@ -267,7 +265,7 @@ fn health_and_readiness_do_not_depend_on_zookeeper() {
 }
 
 #[test]
-fn the_status_page_is_for_people_and_lets_nothing_in() {
+fn the_status_page_has_security_headers() {
     let exporter = Exporter::start(&["--zookeeper", &format!("prod={}", nobody())]);
     for path in ["/", "/ensemble/prod"] {
         let answer = exporter.get(path, &[]);
@@ -279,7 +277,10 @@ fn the_status_page_is_for_people_and_lets_nothing_in() {
         ] {
             assert!(answer.head.contains(header), "{path} lacks {header}: {}", answer.head);
         }
-        assert!(answer.text().contains("ZooKeeperMemberDown.md") && answer.text().contains("http-equiv=\"refresh\""));
+        assert!(
+            answer.text().contains("/runbooks/ZooKeeperMemberDown\"")
+                && answer.text().contains("http-equiv=\"refresh\"")
+        );
     }
     assert_eq!(exporter.get("/ensemble/nobody", &[]).status, 404);
     assert_eq!(exporter.get("/ensemble/%3Cscript%3E", &[]).status, 404);
@@ -308,7 +309,7 @@ fn formats_and_compression_are_negotiated() {
 }
 
 #[test]
-fn a_termination_lets_the_open_scrape_finish_and_exits_0() {
+fn sigterm_waits_for_the_scrape_in_flight_and_exits_with_0() {
     let silent = Listener::silent();
     let exporter = Exporter::start(&["--zookeeper", &silent.address, "--scrape.timeout", "2s"]);
     let address = exporter.address.clone();
@@ -326,7 +327,7 @@ fn a_termination_lets_the_open_scrape_finish_and_exits_0() {
     assert_eq!(exporter.get("/-/ready", &[]).status, 200);
     let begun = Instant::now();
     exporter.signal("TERM");
-    // The signal is on its way; before the open scrape ends, readiness is gone.
+    // The signal is delivered asynchronously; readiness must end before the scrape in flight does.
     while exporter.try_get("/-/ready", &[]).is_none_or(|answer| answer.status != 503) {
         assert!(begun.elapsed() < Duration::from_secs(1), "still ready");
     }
@@ -339,7 +340,7 @@ fn a_termination_lets_the_open_scrape_finish_and_exits_0() {
 }
 
 #[test]
-fn an_idle_exporter_ends_at_once() {
+fn an_idle_exporter_stops_immediately() {
     for signal in ["TERM", "INT"] {
         let exporter = Exporter::start(&["--zookeeper", &nobody()]);
         let begun = Instant::now();
@@ -350,7 +351,7 @@ fn an_idle_exporter_ends_at_once() {
 }
 
 #[test]
-fn help_into_a_closed_pipe_is_no_crash() {
+fn help_into_a_closed_pipe_does_not_panic() {
     let output = std::process::Command::new("sh")
         .args(["-c", &format!("{} --help | true", env!("CARGO_BIN_EXE_zookeeper-exporter"))])
         .output()

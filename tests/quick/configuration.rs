@@ -1,4 +1,4 @@
-//! `docs/configuration.md` and its JSON schema are what the types of the configuration file say: written from them here.
+//! `docs/configuration.md` and its JSON schema are generated here from the types of the configuration file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::common::root;
 const INTRODUCTION: &str = "\
 # Configuration
 
-The YAML file for `--config.file`. Written from the types in `src/config`; `UPDATE_GOLDEN=1 cargo test --test quick` writes
-it and [configuration.schema.json](configuration.schema.json), the JSON schema for editors. Unknown keys are errors.
-`zookeeper-exporter config check FILE` says whether a file can be used; SIGHUP, or `POST /-/reload` with
-`--web.enable-lifecycle`, activates a changed one, completely or not at all.
+The YAML file for `--config.file`. This page and [configuration.schema.json](configuration.schema.json), the JSON schema for
+editors, are generated from the types in `src/config` by `UPDATE_GOLDEN=1 cargo test --test quick`. Unknown keys are errors.
+`zookeeper-exporter config check FILE` validates a file; SIGHUP, or `POST /-/reload` with `--web.enable-lifecycle`, activates
+a changed one, completely or not at all.
 
 ```yaml
 # yaml-language-server: $schema=configuration.schema.json
@@ -38,74 +38,77 @@ probe:
 
 ## Discovery
 
-- `static`: the members are those written.
-- `dns`: every address of the names written is a member, `IP:PORT`. Names are resolved again at each scrape (an
-  answer is kept for 5 s). Where a name has both A and AAAA addresses, each server is one member: at the family that answers,
-  of two the IPv4 one; the other family is asked too until every address of the first answers. A name that does not resolve is reported as a member that fails with the reason `dns`; its
-  last addresses are asked for five more minutes. TLS expects the name in certificates.
-- `conf`: the members written are asked first. Any of them tells the membership in `conf` (ZooKeeper 3.5 and later, the word
-  in the whitelist); its servers are the members from then on, observers known as such. A server is asked where the
-  membership sends its clients; where it names no host, at the address under which the server of that id was reached, else
-  at its quorum host; without a port, and always with TLS, at the port of the member that told. Of several quorum addresses
-  (`a:2888:3888|b:2888:3888`) the first is the name of the member, and the next one is asked where it cannot be connected to. The newest version told by a
-  member that serves wins. It is remembered while the ensemble is down; then the members written are asked beside it for
-  another. A server that joins or leaves is seen within a minute, mostly at the second scrape. Write members or a headless
-  service, not a balancer.
+- `static`: the configured members.
+- `dns`: every address of the configured names is a member, `IP:PORT`. Names are resolved at each scrape (an answer is cached
+  for 5 s). If a name has both A and AAAA addresses, each server is one member: at the family that answers, or the IPv4
+  address if both do; the other family is queried, too, until every address of the first one answers. A name that does not
+  resolve is reported as a member with the failure reason `dns`; its last addresses are used for five more minutes. TLS
+  expects the name in certificates.
+- `conf`: the configured members are queried first. Any of them reports the membership in `conf` (ZooKeeper 3.5 and later,
+  with the command in the whitelist); from then on its servers are the members, with observers known as such. A server is
+  queried at its client address in the membership. If that has no host, the exporter uses the address at which the server
+  with this id was reached, else its quorum host; without a client port, and always with TLS, it uses the port of the
+  reporting member. With several quorum addresses (`a:2888:3888|b:2888:3888`) the first one names the member, and the next
+  one is used if the first cannot be connected to. The newest version reported by a serving member wins. It is kept while the
+  ensemble is down, and the configured members are queried in addition. A server that joins or leaves is noticed within a
+  minute, usually at the second scrape. Configure members or a headless service, not a load balancer.
 
 A discovered member is trusted as far as its ensemble: a client that can reconfigure the ensemble can direct the exporter to
-other hosts, which then receive a four-letter command, but not to hosts near the exporter: link-local, multicast and unspecified addresses
-are left out, and loopback unless all members written are on loopback ([security.md](security.md)). At most
-`--limit.members-per-ensemble` members are asked. `zk_exporter_dropped_members_total{ensemble,reason}` counts what was left
-out.
+other hosts, which then receive a four-letter command, but not to local addresses: link-local, multicast and unspecified
+addresses are refused, and loopback unless all configured members are on loopback ([security.md](security.md)). At most
+`--limit.members-per-ensemble` members are queried. `zk_exporter_dropped_members_total{ensemble,reason}` counts the omitted
+ones.
 
 ## Addresses
 
-One address has one text, on the page, in the file and in flags: names in lower case and without a final dot, IPv6 addresses in
-their short form, IPv4 addresses inside IPv6 ones as IPv4. Two members that are equal in this form are refused.
+An address has one canonical text in metrics, files and flags: names in lower case and without a final dot, IPv6 addresses in
+their short form, IPv4-mapped IPv6 addresses as IPv4. Two members that are equal in this form are refused.
 
-## What members share
+## Limits of connections and time
 
-Every command takes a connection of its own, and keeps it until its reply is there or its deadline has passed: it is never
-dropped for another one. By default there are as many connections as the process may have open files, less a reserve for web
-clients (`--web.max-connections`), sessions of canaries and znodes, the resolver and files: at the start the limit of open files
-is raised to the hard limit (`ulimit -Hn`, `LimitNOFILE`). So hundreds of silent members simply hold theirs. `--limit.sockets`
-sets the number. A quarter is for `/probe`, the rest for scrapes, so that neither starves the other. Connects are paced at
-10 000 a second after a burst of 256.
+Every command uses its own connection, until its reply is complete or its deadline has passed; a connection is never closed to
+free it for another command. By default the number of connections is the limit of open files, less a reserve for web clients
+(`--web.max-connections`), sessions of canaries and znodes, the resolver and files: at the start the limit of open files is
+raised to the hard limit (`ulimit -Hn`, `LimitNOFILE`). So hundreds of silent members just occupy their connections.
+`--limit.sockets` sets the number. A quarter is for `/probe`, the rest for scrapes, so that neither starves the other.
+Connects are limited to 10 000 per second after a burst of 256.
 
-Where connections do not suffice, those not asked in this scrape are asked first in the next, and those that were silent are asked
-last. **What could not be asked is unknown, not down**: it has no `zk_up`, `zk_serving`, `zk_mntr_complete` and
-`zk_server_state`, but `zk_scrape_failure` with the reason `limit`, and `zk_exporter_limited_members` says which limit of the
-exporter's own it was; the alert [ZooKeeperExporterOverloaded](runbooks/ZooKeeperExporterOverloaded.md) tells what to raise. The
-same holds where there was no descriptor, no local port, no thread for the resolver or no CPU, and where less than half of the
-scrape's time (less than 250 ms, or half of the module's timeout if that is shorter) was left for the answer.
+If the connections do not suffice, members that were not queried in this scrape are queried first in the next one, and members
+that did not reply are queried last. **A member that could not be queried is unknown, not down**: it has no `zk_up`,
+`zk_serving`, `zk_mntr_complete` and `zk_server_state`, but `zk_scrape_failure` with the reason `limit`, and
+`zk_exporter_limited_members` names the limit of the exporter; the alert
+[ZooKeeperExporterOverloaded](runbooks/ZooKeeperExporterOverloaded.md) explains which one to raise. The same applies without a
+file descriptor, local port, resolver thread or CPU, and if less than half of the scrape's time (less than 250 ms, or half of
+the module's timeout if that is shorter) was left for the reply.
 
-A name is looked up at each scrape, once for all who ask. Names that hang in the resolver occupy a bounded number of threads, and
-far fewer once they have hung; a name for which there was no thread is unknown (reason `limit`). While the resolver is silent or says that it failed for the moment, a member is asked where it was,
-for five minutes at most, with a line in the log; a name that does not exist any more fails at once with the reason `dns`.
+A name is looked up once per scrape for all its members. Names that hang in the resolver occupy a bounded number of threads, and
+far fewer once they have hung; a name without a free thread is unknown (reason `limit`). While the resolver does not answer or
+reports a temporary failure, the member is queried at its previous address for at most five minutes, with a line in the log; a
+name that no longer exists fails at once with the reason `dns`.
 
 Every request has one deadline, the scrape timeout from Prometheus less `--scrape.timeout-offset`, set when its head has been
-read. Waiting for memory, verifying a password, asking the members and writing the page all end by it. Time for the page is
-set aside by the measured pace of the pages before it. If a large page still cannot be written in time, what the exporter says
-itself of every member is on it, and the metrics of the last members are left out: `zk_ensemble_members_omitted{ensemble}`
-counts them. Raise `scrape_timeout`, choose `metrics: essential`, or scrape `/probe` for each ensemble.
+read. Waiting for memory, verifying a password, querying the members and writing the response all end by it. Time for the
+response is reserved according to the measured rate of earlier responses. If a large response still cannot be written in time,
+it has the exporter's own metrics of every member, and the metrics of the last members are omitted:
+`zk_ensemble_members_omitted{ensemble}` counts them. Raise `scrape_timeout`, set `metrics: essential`, or scrape `/probe` for
+each ensemble.
 
-A response is counted until its client has taken it. Scrapes, probes and the status page have budgets of memory of their own
-([tls.md](tls.md#limits-for-clients)); a request for which there is none gets 503 with `Retry-After`. A client that has taken
-nothing for three seconds is closed while a request waits.
+A response counts until its client has read it. Scrapes, probes and the status page have separate memory budgets
+([tls.md](tls.md#limits-for-clients)); a request without budget gets 503 with `Retry-After`. A client that has read nothing for
+three seconds is closed while another request waits.
 
 ## Probes
 
-`/probe` queries configured and discovered members, and others only if `probe.allow` permits them. A network allows what a target
-resolves to: all of its addresses must be within allowed networks, and exactly these are connected to. A pattern allows a
-name wherever it leads, but for addresses around the exporter ([security.md](security.md)), which only a network allows. A
-discovered member may be asked, within the same bounds as in a scrape. What is refused is answered
-with 403 and the line to add.
+`/probe` queries configured and discovered members, and others only if `probe.allow` permits them. A network allows the resolved
+addresses of a target: all of them must be within allowed networks, and only these are connected to. A name pattern allows a name
+whatever it resolves to, except local addresses ([security.md](security.md)), which only a network allows. A discovered member
+may be queried with the same restrictions as in a scrape. A refused target gets 403 with the line to add.
 
 ## Metrics
 
-`essential` is listed at the end of [metrics.md](metrics.md). Patterns stand for whole names as they are on the page
-(`zk_packets_received_total`); `*` is any text, `?` one character; one that no name in metrics.md fits is a mistake. What
-the exporter says itself is always there. Verdicts use every figure, shown or not.
+`essential` is listed at the end of [metrics.md](metrics.md). Patterns match whole metric names (`zk_packets_received_total`);
+`*` is any text, `?` one character; a pattern that matches no name in metrics.md is an error. The exporter's own metrics are
+always exported. Verdicts use all values, exported or not.
 ";
 
 /// The types by name.
@@ -117,7 +120,7 @@ struct Types {
 
 fn types() -> Types {
     let mut types = Types::default();
-    for file in ["raw.rs", "tls.rs", "extras.rs", "alerts.rs"] {
+    for file in ["raw.rs", "tls.rs", "probes.rs", "alerts.rs"] {
         let text = std::fs::read_to_string(root().join("src/config").join(file)).unwrap();
         for item in syn::parse_file(&text).unwrap().items {
             match item {
@@ -130,7 +133,7 @@ fn types() -> Types {
     types
 }
 
-/// The doc comment, in one line.
+/// The doc comment as one line.
 fn doc(attributes: &[Attribute]) -> String {
     let line = |attribute: &Attribute| match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
@@ -142,7 +145,7 @@ fn doc(attributes: &[Attribute]) -> String {
     attributes.iter().filter_map(line).collect::<Vec<_>>().join(" ")
 }
 
-/// `rename` and `default` of serde.
+/// The `rename` and `default` attributes of serde.
 fn serde_says(attributes: &[Attribute]) -> (Option<String>, bool) {
     let (mut name, mut default) = (None, false);
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
@@ -153,7 +156,7 @@ fn serde_says(attributes: &[Attribute]) -> (Option<String>, bool) {
                 } else if meta.path.is_ident("default") {
                     default = true;
                 } else if meta.path.is_ident("deserialize_with") {
-                    // How a type is read, which its own shape says.
+                    // The deserialiser does not matter: the type itself gives the shape.
                     meta.value()?.parse::<syn::LitStr>()?;
                 }
                 Ok(())
@@ -163,7 +166,7 @@ fn serde_says(attributes: &[Attribute]) -> (Option<String>, bool) {
     (name, default)
 }
 
-/// The name of a type and its last argument: `Vec` and what it is of.
+/// The name of a type and its last type argument, e.g. `Vec` and its element.
 fn split(kind: &Type) -> (String, Option<&Type>) {
     let Type::Path(path) = kind else { panic!("a type that the reference does not know") };
     let last = path.path.segments.last().unwrap();
@@ -223,7 +226,7 @@ impl Types {
     }
 }
 
-/// The kind of a value as people call it.
+/// The name of a type as used in the documentation.
 fn word(schema: &Value) -> String {
     if let Some(any) = schema["anyOf"].as_array() {
         let mut words: Vec<_> = any.iter().map(word).collect();
@@ -238,7 +241,7 @@ fn word(schema: &Value) -> String {
     }
 }
 
-/// The keys of a value, and below them those of the values within.
+/// The keys of a value, followed by the keys of nested values.
 fn sections(title: &str, schema: &Value, out: &mut String) {
     if let Some(any) = schema["anyOf"].as_array() {
         for one in any {
@@ -267,7 +270,7 @@ fn sections(title: &str, schema: &Value, out: &mut String) {
 }
 
 fn schema() -> Value {
-    let mut schema = types().named("File");
+    let mut schema = types().named("RawFile");
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     schema["title"] = "zookeeper-exporter --config.file".into();
     schema
@@ -282,7 +285,7 @@ fn hold(path: &Path, text: &str) {
 }
 
 #[test]
-fn the_reference_and_the_schema_are_what_the_types_say() {
+fn reference_and_schema_match_the_types() {
     let schema = schema();
     hold(&root().join("docs/configuration.schema.json"), &(serde_json::to_string_pretty(&schema).unwrap() + "\n"));
     let mut text = format!("{INTRODUCTION}\n## Keys\n");
@@ -294,7 +297,7 @@ fn the_reference_and_the_schema_are_what_the_types_say() {
 }
 
 #[test]
-fn the_example_of_the_reference_can_be_used() {
+fn the_example_of_the_reference_is_valid() {
     let example = INTRODUCTION.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), example).unwrap();

@@ -1,13 +1,13 @@
-//! The corpus of the fuzz targets, replayed: everything that was ever found stays mended.
+//! Replays the corpus of the fuzz targets, so that fixed bugs stay fixed.
 //!
-//! Fuzzing itself needs a build with coverage of its own, which takes minutes: `./scripts/test long fuzz`.
+//! Fuzzing itself needs a separate build with coverage, which takes minutes: `./scripts/test long fuzz`.
 
 #[path = "../../fuzz/src/lib.rs"]
 #[allow(
     dead_code,
     unused_imports,
     clippy::duplicate_mod,
-    reason = "a crate of its own for libFuzzer, with targets that nobody else calls"
+    reason = "shared with the libFuzzer crate, whose targets are used only there"
 )]
 mod targets;
 
@@ -23,7 +23,7 @@ fn folder(path: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_input_that_was_kept_holds() {
+fn every_input_of_the_corpus_passes() {
     for (name, target) in targets::TARGETS {
         let inputs = folder(&format!("fuzz/corpus/{name}"));
         assert!(inputs.len() >= 3, "the corpus of {name} is missing");
@@ -36,7 +36,7 @@ fn every_input_that_was_kept_holds() {
 }
 
 #[test]
-fn every_target_has_its_file_and_stands_in_the_list() {
+fn every_target_has_a_file_and_is_listed() {
     let files = folder("fuzz/fuzz_targets");
     let names: Vec<_> = files.iter().map(|path| path.file_stem().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, targets::TARGETS.map(|(name, _)| name));

@@ -1,4 +1,4 @@
-//! The dashboards as shipped: what the binary writes, readable by the model, and held to the rules of `lint`.
+//! The shipped dashboards: written by the binary, parsed by the model, checked with the rules of `lint`.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn read() -> Vec<Dashboard> {
 }
 
 #[test]
-fn the_committed_dashboards_are_what_is_written() {
+fn committed_dashboards_match_the_generator() {
     let written = files();
     assert_eq!(written.len(), 10);
     for (name, text) in &written {
@@ -30,7 +30,7 @@ fn the_committed_dashboards_are_what_is_written() {
 }
 
 #[test]
-fn the_command_writes_them() {
+fn the_command_writes_the_dashboards() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("new/folder");
     let done = run(&["dashboards", "--out", out.to_str().unwrap()]);
@@ -47,7 +47,7 @@ fn the_command_writes_them() {
 }
 
 #[test]
-fn the_model_loses_nothing() {
+fn the_model_round_trips_the_dashboards() {
     for (name, text) in files() {
         let dashboard: Dashboard = serde_json::from_str(&text).unwrap();
         assert_eq!(dashboard.to_text(), text, "{name}");
@@ -57,7 +57,7 @@ fn the_model_loses_nothing() {
 }
 
 #[test]
-fn the_dashboards_keep_every_rule() {
+fn dashboards_satisfy_every_rule() {
     let all = read();
     let found: Vec<String> = all.iter().flat_map(|dashboard| faults(dashboard, &all)).map(|(_, text)| text).collect();
     assert!(found.is_empty(), "{found:#?}");
@@ -70,12 +70,12 @@ fn the_dashboards_keep_every_rule() {
     assert!(expressions > 150, "the rules look at {expressions} expressions");
 }
 
-/// Breaks a sound dashboard.
+/// A change that violates a rule.
 type Break = fn(&mut Dashboard);
 
-/// A rule that cannot fail is none: each of these breaks a sound dashboard, and the rule beside it must notice.
+/// Each of these changes violates a rule in a valid dashboard, and that rule must report it.
 #[test]
-fn every_rule_notices() {
+fn every_rule_detects_a_violation() {
     let breaks: &[(&str, Break)] = &[
         ("template-datasource-rule", |d| d.templating.list[0].name = "prometheus".into()),
         ("template-job-rule", |d| d.templating.list[1].multi = false),
@@ -147,7 +147,7 @@ fn every_rule_notices() {
     assert_eq!(proven, without_logs, "every rule is proven");
 }
 
-/// Queries of the main dashboards that `metrics: essential` leaves empty, and why that is right.
+/// Queries of the main dashboards that are empty with `metrics: essential`, and why.
 const NOT_ESSENTIAL: &[(&str, &str)] = &[
     ("zk_avg_latency_seconds", "the mean since the start, for servers without summaries"),
     ("zk_diffs_total", "details of replication; whole snapshots are there"),

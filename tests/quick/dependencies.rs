@@ -1,4 +1,4 @@
-//! Every dependency is justified in `docs/decisions.md`, and their number is known.
+//! Every dependency is justified in `docs/decisions.md`, and the number of packages is documented.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -10,7 +10,7 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn every_dependency_has_its_line_and_every_line_its_dependency() {
+fn every_dependency_is_documented() {
     let manifest = read("Cargo.toml");
     let section = manifest.split("[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
     let named: Vec<&str> = section.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
@@ -23,7 +23,7 @@ fn every_dependency_has_its_line_and_every_line_its_dependency() {
 }
 
 #[test]
-fn the_number_of_packages_is_as_stated() {
+fn the_documented_number_of_packages_is_right() {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--locked", "--offline", "-e", "normal", "--prefix", "none", "--format", "{p}"])
         .args(["--target", "x86_64-unknown-linux-gnu"])
@@ -31,7 +31,7 @@ fn the_number_of_packages_is_as_stated() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // A line may end with `(proc-macro)` or `(*)`: a package is its name and its version.
+    // A line may end with `(proc-macro)` or `(*)`: only name and version identify a package.
     let all = String::from_utf8(output.stdout).unwrap();
     let packages: BTreeSet<Vec<&str>> =
         all.lines().filter(|line| !line.is_empty()).map(|line| line.split(' ').take(2).collect()).collect();

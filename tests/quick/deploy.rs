@@ -1,4 +1,4 @@
-//! What is around the binary fits it: the image's build context and the install guide.
+//! The files around the binary match it: the build context of the image and the install guide.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap()
 }
 
-/// Every Rust source file's text.
+/// The text of all Rust source files.
 fn sources() -> String {
     let mut texts = String::new();
     let mut folders = vec![root().join("src")];
@@ -26,7 +26,7 @@ fn sources() -> String {
 }
 
 #[test]
-fn the_image_is_built_from_all_that_the_sources_include() {
+fn the_image_contains_all_included_files() {
     let (dockerfile, ignore) = (read("deploy/docker/Dockerfile"), read(".dockerignore"));
     let copied: Vec<&str> = dockerfile
         .lines()
@@ -49,7 +49,7 @@ fn the_image_is_built_from_all_that_the_sources_include() {
 }
 
 #[test]
-fn the_install_guide_speaks_of_what_is_there() {
+fn the_install_guide_refers_to_existing_files_and_flags() {
     let guide = read("docs/install.md");
     let version = env!("CARGO_PKG_VERSION");
     assert!(guide.contains(&format!("zookeeper-exporter_{version}-1_amd64.deb")), "it names another version");
@@ -80,7 +80,7 @@ fn the_install_guide_speaks_of_what_is_there() {
 }
 
 #[test]
-fn the_recording_rules_for_fleets_are_rules() {
+fn recording_rules_for_fleets_are_valid() {
     let document = read("docs/scale.md");
     let rules = document.split("```yaml\ngroups:").nth(1).and_then(|behind| behind.split("```").next());
     let file = tempfile::NamedTempFile::with_suffix(".yml").unwrap();

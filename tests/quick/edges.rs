@@ -1,19 +1,22 @@
-//! Edges of the verdict that the states of a real ensemble do not reach: found as mutations that no test noticed.
+//! Edge cases of the verdict that real ensembles do not reach; found as mutations that no test detected.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use zookeeper_exporter::alert::Thresholds;
 use zookeeper_exporter::ensemble::Known;
-use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, Samples};
+use zookeeper_exporter::incident::Judged;
+use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, Report, Samples};
 use zookeeper_exporter::verdict::{Difference, Mark, Verdict, findings, judge};
 
 use crate::common::member;
 
-/// `zk-ID:2181`, as `srvr`, `mntr` and `conf` show it; `servers` are lines of a membership.
+/// `zk-ID:2181` with `srvr`, `mntr` and `conf` replies; `servers` are lines of the membership.
 fn made(id: usize, mode: &str, zxid: u64, servers: &[&str]) -> MemberReport {
     counting(2, id, mode, zxid, servers)
 }
 
-/// The same, with so many followers in sync.
+/// Like `made`, with a number of synced followers.
 fn counting(synced: usize, id: usize, mode: &str, zxid: u64, servers: &[&str]) -> MemberReport {
     let srvr = format!("Zookeeper version: 3.8.0-x, built\nZxid: 0x{zxid:x}\nMode: {mode}\nNode count: 5\n");
     let mntr = format!("zk_version\t3.8.0-x\nzk_server_state\t{mode}\nzk_synced_followers\t{synced}\n");
@@ -39,7 +42,7 @@ fn said(report: &EnsembleReport, part: &str) -> bool {
 }
 
 #[test]
-fn an_even_number_of_voters_is_said_and_an_odd_one_is_not() {
+fn an_even_number_of_voters_is_reported() {
     let of = |count: usize| {
         let servers = &VOTERS[..count];
         let mode = |id| if id == 1 { "leader" } else { "follower" };
@@ -50,13 +53,19 @@ fn an_even_number_of_voters_is_said_and_an_odd_one_is_not() {
 }
 
 #[test]
-fn an_epoch_that_is_nearly_used_up_is_said() {
-    assert!(said(&report(vec![made(1, "leader", 1 << 32 | 0xf000_0000, &[])]), "of the epoch's transaction numbers"));
-    assert!(!said(&report(vec![made(1, "leader", 1 << 32 | 0x1000, &[])]), "of the epoch's transaction numbers"));
+fn an_epoch_near_its_zxid_limit_is_reported() {
+    let rollover = |sequence: u64| {
+        let report = report(vec![made(1, "leader", 1 << 32 | sequence, &[])]);
+        let (verdict, report) = (judge(&report), Arc::new(report));
+        let all = Arc::new(Report { ensembles: vec![Arc::clone(&report)] });
+        let found = Judged::new(all, None, &Thresholds::default()).findings(&report, &verdict);
+        found.iter().any(|finding| finding.alert() == Some("ZooKeeperZxidRollover"))
+    };
+    assert!(rollover(0xf000_0000) && !rollover(0x1000));
 }
 
 #[test]
-fn only_members_that_follow_are_behind() {
+fn only_followers_have_a_lag() {
     let all = vec![
         made(1, "leader", 1 << 32 | 9, &[]),
         made(2, "follower", 1 << 32 | 7, &[]),
@@ -66,7 +75,7 @@ fn only_members_that_follow_are_behind() {
 }
 
 #[test]
-fn who_leads_votes_whatever_the_configuration_says() {
+fn the_leader_is_a_voter_regardless_of_the_configuration() {
     let mut report = report(vec![made(1, "leader", 1 << 32 | 9, &[]), made(2, "follower", 1 << 32 | 9, &[])]);
     report.known.observers = BTreeSet::from(["zk-1:2181".into(), "zk-2:2181".into()]);
     assert_eq!(judge(&report).votes, [true, false]);
@@ -81,7 +90,7 @@ fn a_silent_member_is_known_by_its_address() {
 }
 
 #[test]
-fn who_serves_alone_differs_and_who_says_nothing_does_not() {
+fn a_standalone_server_differs_and_a_silent_member_does_not() {
     let mut alone = made(3, "standalone", 1 << 32 | 9, &[]);
     let silent = made(4, "follower", 1 << 32 | 9, &[]);
     let two = [made(1, "leader", 1 << 32 | 9, &VOTERS), made(2, "follower", 1 << 32 | 9, &VOTERS)];
@@ -98,7 +107,7 @@ fn who_serves_alone_differs_and_who_says_nothing_does_not() {
 }
 
 #[test]
-fn values_are_listed_with_those_who_have_them() {
+fn differing_values_are_listed_with_their_members() {
     let value = |text: &str| Some(text.to_owned());
     let difference = Difference { key: "tickTime".into(), values: vec![value("2"), None, value("3"), value("2")] };
     assert_eq!(difference.by_value(), [("2", vec![0, 3]), ("3", vec![2])]);
@@ -106,7 +115,7 @@ fn values_are_listed_with_those_who_have_them() {
 }
 
 #[test]
-fn two_of_five_are_no_majority() {
+fn two_of_five_are_not_a_majority() {
     let of = |synced: usize| {
         let leader = counting(synced, 1, "leader", 1 << 32 | 9, &VOTERS);
         let followers = (2..=1 + synced).map(|id| made(id, "follower", 1 << 32 | 9, &VOTERS));
@@ -117,7 +126,7 @@ fn two_of_five_are_no_majority() {
 }
 
 #[test]
-fn an_older_leader_without_a_majority_is_no_second_one() {
+fn an_older_leader_without_a_majority_is_not_counted() {
     let of = |synced: usize, followers: usize| {
         let mut members =
             vec![counting(0, 1, "leader", 2 << 32 | 1, &VOTERS), counting(synced, 2, "leader", 1 << 32 | 9, &VOTERS)];
@@ -129,7 +138,7 @@ fn an_older_leader_without_a_majority_is_no_second_one() {
 }
 
 #[test]
-fn latency_is_that_of_reads_and_writes_together() {
+fn latency_is_the_mean_of_reads_and_writes() {
     let mark = |reads: u32, writes: u32| {
         let text = format!(
             "zk_version\t3.8.0-x\nzk_sum_readlatency\t{reads}000\nzk_cnt_readlatency\t{reads}\n\
@@ -137,12 +146,12 @@ fn latency_is_that_of_reads_and_writes_together() {
         );
         Mark::of(&member("zk-1:2181", Some(text.as_bytes()), None, None))
     };
-    // Each took a second, whichever it was.
+    // Each took one second, read or write.
     assert_eq!(mark(30, 50).since(&mark(10, 10), 1.0).latency, Some(1.0));
 }
 
 #[test]
-fn where_mntr_is_refused_and_not_all_are_asked_nothing_is_said_of_the_quorum() {
+fn without_mntr_and_with_unlisted_members_the_quorum_is_unknown() {
     let without_mntr = |id: usize, mode: &str| {
         let srvr = format!("Zookeeper version: 3.8.0-x, built\nZxid: 0x100000009\nMode: {mode}\nNode count: 5\n");
         let conf = format!("clientPort=2181\nserverId={id}\nmembership: \n{}\nversion=0", VOTERS.join("\n"));

@@ -1,4 +1,4 @@
-//! The page behind `--web.config.file`: TLS, client certificates, passwords, headers, and files that change.
+//! The endpoint with `--web.config.file`: TLS, client certificates, passwords, headers, and file changes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -17,10 +17,10 @@ use crate::common::exporter::{Exporter, run};
 use crate::common::listeners::nobody;
 use crate::common::root;
 
-/// Cost 4, so that tests are quick; `secret`.
+/// `secret`, with bcrypt cost 4 to keep the tests fast.
 const SECRET: &str = "$2y$04$GmNCpwuHkE3ToKCudUGknOmfZ0EtYr1yswyX3ZYAihfVeRtsprI4S";
 
-/// `prometheus:secret` and others, as a client sends them.
+/// An `Authorization` header for basic authentication.
 fn basic(user: &str, password: &str) -> String {
     use base64::Engine;
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
@@ -32,13 +32,13 @@ fn start(folder: &Path, config: &str) -> Exporter {
     Exporter::start(&["--zookeeper", &nobody(), "--web.config.file", path.to_str().unwrap()])
 }
 
-/// A client that trusts the CA, and may have a certificate of its own.
-struct Client {
+/// A client that trusts the CA, optionally with a client certificate.
+pub struct Client {
     config: Arc<ClientConfig>,
 }
 
 impl Client {
-    fn new(ca: &str, identity: Option<&Issued>, versions: &[&'static SupportedProtocolVersion]) -> Self {
+    pub fn new(ca: &str, identity: Option<&Issued>, versions: &[&'static SupportedProtocolVersion]) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -56,8 +56,8 @@ impl Client {
         Self { config: Arc::new(config) }
     }
 
-    /// The status of `/-/healthy`, or why there was none; and the subject key of who answered.
-    fn ask(&self, address: &str, authorization: &str) -> Result<(u16, Vec<u8>), std::io::Error> {
+    /// The status of `/-/healthy` or the error, and the public key of the server.
+    pub fn ask(&self, address: &str, authorization: &str) -> Result<(u16, Vec<u8>), std::io::Error> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         let name = "localhost".try_into().unwrap();
@@ -76,10 +76,10 @@ impl Client {
     }
 }
 
-const BOTH: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
+pub const BOTH: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 
 #[test]
-fn bad_web_configurations_are_told_with_file_line_and_column() {
+fn bad_web_configurations_are_reported_with_file_line_and_column() {
     let mut files = 0;
     for entry in std::fs::read_dir(root().join("tests/web-config-bad")).unwrap() {
         let path = entry.unwrap().path();
@@ -91,7 +91,7 @@ fn bad_web_configurations_are_told_with_file_line_and_column() {
     assert!(files >= 14, "only {files} files");
 }
 
-/// What is said of a web configuration that is not taken: one line.
+/// The error line for a rejected web configuration.
 fn refusal(path: &Path) -> String {
     let output = run(&[
         "--zookeeper",
@@ -108,7 +108,7 @@ fn refusal(path: &Path) -> String {
 }
 
 #[test]
-fn files_that_do_not_fit_are_told() {
+fn unusable_certificates_and_settings_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let ca = Authority::new("CA");
     ca.issue("page", &["localhost"]).write(folder.path(), "page");
@@ -126,28 +126,27 @@ fn files_that_do_not_fit_are_told() {
         ("cert_file: gone.pem, key_file: page.key", "cannot read "),
         ("cert_file: page.pem, key_file: gone.key", "gone.key: No such file"),
         ("cert_file: page.key, key_file: page.pem", "are the two files swapped?"),
-        ("cert_file: empty.pem, key_file: page.key", "empty.pem holds no certificate"),
-        ("cert_file: cut.pem, key_file: page.key", "a section has no END line; is the file cut?"),
-        ("cert_file: page.pem, key_file: other.key", "does not belong to the first certificate in"),
-        (
-            "cert_file: page.pem, key_file: encrypted.key",
-            "encrypted.key is encrypted, and the exporter knows no password",
-        ),
+        ("cert_file: empty.pem, key_file: page.key", "no certificate in "),
+        ("cert_file: cut.pem, key_file: page.key", "a section has no END line; is the file truncated?"),
+        ("cert_file: page.pem, key_file: other.key", "does not match the first certificate in"),
+        ("cert_file: page.pem, key_file: encrypted.key", "encrypted.key: expected an unencrypted key"),
         ("cert_file: page.pem, key_file: old.key", "openssl pkey -in "),
-        ("cert_file: ., key_file: page.key", "is no PEM file"),
+        ("cert_file: ., key_file: page.key", "is not a PEM file"),
         ("cert_file: page.pem, cert: x, key_file: page.key", "cert_file and cert are mutually exclusive"),
         (&format!("{page}, client_ca_file: ca.pem"), "client_ca_file has no effect with client_auth_type NoClientCert"),
         (&format!("{page}, client_ca_file: ca.pem, client_auth_type: RequireAnyClientCert"), "has no effect"),
-        (&format!("{page}, client_auth_type: RequireAndVerifyClientCert"), "needs client_ca_file"),
-        (&format!("{page}, client_auth_type: Always"), "`Always` is no client_auth_type; write one of NoClientCert, "),
+        (
+            &format!("{page}, client_auth_type: Always"),
+            "invalid client_auth_type `Always`: expected one of NoClientCert, ",
+        ),
         (&format!("{page}, client_allowed_sans: [a]"), "client_allowed_sans has no effect without client_auth_type"),
-        (&format!("{page}, min_version: TLS10"), "`TLS10` is broken and not spoken"),
+        (&format!("{page}, min_version: TLS10"), "unsupported TLS version `TLS10`: expected TLS12"),
         (&format!("{page}, min_version: TLS13, max_version: TLS12"), "min_version is newer than max_version"),
         (
             &format!("{page}, cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]"),
-            "is not spoken; write some of TLS_AES_256_GCM_SHA384, ",
+            "unsupported cipher suite `TLS_RSA_WITH_AES_128_CBC_SHA`: expected some of TLS_AES_256_GCM_SHA384, ",
         ),
-        (&format!("{page}, curve_preferences: [CurveP521]"), "the curve `CurveP521` is not spoken"),
+        (&format!("{page}, curve_preferences: [CurveP521]"), "unsupported curve `CurveP521`: expected"),
     ] {
         let path = folder.path().join("web.yml");
         std::fs::write(&path, format!("tls_server_config: {{{keys}}}\n")).unwrap();
@@ -157,7 +156,7 @@ fn files_that_do_not_fit_are_told() {
 }
 
 #[test]
-fn each_kind_of_client_authentication() {
+fn every_client_authentication_type_works() {
     let folder = tempfile::tempdir().unwrap();
     let (ca, stranger_ca) = (Authority::new("CA"), Authority::new("another CA"));
     ca.issue("page", &["localhost"]).write(folder.path(), "page");
@@ -166,7 +165,7 @@ fn each_kind_of_client_authentication() {
         (ca.issue("us", &["prometheus.example.com", "10.1.2.3"]), stranger_ca.issue("them", &["evil"]));
     let expired = ca.issue_until("us", &["prometheus.example.com"], 2025);
     let verified = "client_ca_file: ca.pem, client_auth_type: ";
-    // Who is let in: without a certificate, with one of ours, of a stranger, with an expired one.
+    // Clients without a certificate, with a valid one, with one of another CA, and with an expired one.
     for (auth, expected) in [
         (String::new(), [true, true, true, true]),
         ("client_auth_type: NoClientCert".into(), [true, true, true, true]),
@@ -193,14 +192,14 @@ fn each_kind_of_client_authentication() {
                 assert_eq!(got.as_ref().is_ok_and(|(status, _)| *status == 200), let_in, "{auth} {version:?}: {got:?}");
             }
         }
-        // The health check needs neither certificate nor flag.
+        // `healthy` needs neither a certificate nor a flag.
         let output = run(&["healthy", "--web.listen-address", &exporter.address]);
         assert_eq!(output.status.code(), Some(0), "{auth}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
 #[test]
-fn versions_suites_and_curves_are_those_configured() {
+fn configured_versions_suites_and_curves_are_used() {
     let folder = tempfile::tempdir().unwrap();
     let ca = Authority::new("CA");
     ca.issue("page", &["localhost"]).write(folder.path(), "page");
@@ -208,7 +207,11 @@ fn versions_suites_and_curves_are_those_configured() {
         ("", true, true),
         ("min_version: TLS13", false, true),
         ("max_version: TLS12", true, false),
-        ("cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305], curve_preferences: [CurveP256, X25519]", true, true),
+        (
+            "cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256], curve_preferences: [CurveP256, X25519]",
+            true,
+            true,
+        ),
         ("cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]", false, true),
         ("prefer_server_cipher_suites: false", true, true),
     ] {
@@ -226,7 +229,7 @@ fn versions_suites_and_curves_are_those_configured() {
 }
 
 #[test]
-fn every_path_asks_for_the_password() {
+fn every_path_requires_the_password() {
     let folder = tempfile::tempdir().unwrap();
     let config = format!(
         "basic_auth_users: {{prometheus: {SECRET}}}\nhttp_server_config: {{headers: {{X-Frame-Options: deny, x-content-type-options: nosniff}}}}\n"
@@ -257,12 +260,12 @@ fn every_path_asks_for_the_password() {
     );
 }
 
-/// A hash that takes some time, even of a debug build.
+/// A hash that is expensive even in a debug build.
 fn costly(password: &str) -> String {
     bcrypt::hash(password, 7).unwrap()
 }
 
-/// Connections that have each sent a request with a wrong password of its own.
+/// Connections that have each sent a request with a different wrong password.
 fn flood(exporter: &Exporter, count: usize) -> Vec<TcpStream> {
     let send = |number: usize| {
         let mut stream = TcpStream::connect(&exporter.address).unwrap();
@@ -276,14 +279,14 @@ fn flood(exporter: &Exporter, count: usize) -> Vec<TcpStream> {
 }
 
 #[test]
-fn a_right_password_is_verified_in_time_among_wrong_ones() {
+fn a_right_password_is_verified_in_time_during_a_flood_of_wrong_ones() {
     let folder = tempfile::tempdir().unwrap();
     let config = format!("basic_auth_users: {{prometheus: {}}}\n", costly("secret"));
     let exporter = start(folder.path(), &config);
     let right = basic("prometheus", "secret");
     let begun = Instant::now();
     let flood = flood(&exporter, 60);
-    // Not remembered: it must be verified while the others wait.
+    // Not cached: it must be verified while the others wait.
     let timeout = ("X-Prometheus-Scrape-Timeout-Seconds", "10");
     let answer = exporter.get("/-/healthy", &[("Authorization", &right), timeout]);
     assert_eq!(answer.status, 200);
@@ -291,7 +294,7 @@ fn a_right_password_is_verified_in_time_among_wrong_ones() {
     for _ in 0..5 {
         assert_eq!(exporter.get("/-/healthy", &[("Authorization", &right)]).status, 200, "now it is remembered");
     }
-    // The others are refused, or told to try again, within their own time.
+    // The others are rejected, or asked to retry, within their own timeout.
     for mut stream in flood {
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let mut head = [0; 12];
@@ -300,7 +303,7 @@ fn a_right_password_is_verified_in_time_among_wrong_ones() {
         assert!(["HTTP/1.1 401", "HTTP/1.1 503"].contains(&&*head), "{head}");
     }
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
-    // A change of the file that leaves the user as it is forgets nothing: a flood delays nothing.
+    // A change that leaves the user unchanged keeps the cache: the other requests cause no delay.
     let path = folder.path().join("web.yml");
     std::fs::write(&path, format!("{config}http_server_config: {{headers: {{X-Frame-Options: deny}}}}\n")).unwrap();
     exporter.signal("HUP");
@@ -322,7 +325,7 @@ fn an_unknown_user_takes_as_long_as_a_wrong_password_of_any_cost() {
         let wrong = basic(user, &format!("wrong {number}"));
         exporter.get("/", &[("Authorization", &wrong)]).took.as_secs_f64()
     };
-    // In turn, and the fastest of each: a busy machine makes single ones slow, never fast.
+    // Interleaved, with the minimum of each: load on the machine makes single requests slower, never faster.
     let mut fastest = [f64::INFINITY; 3];
     let alike = (0..10).any(|turn| {
         for (fastest, user) in fastest.iter_mut().zip(["cheap", "costly", "nobody"]) {
@@ -334,7 +337,7 @@ fn an_unknown_user_takes_as_long_as_a_wrong_password_of_any_cost() {
 }
 
 #[test]
-fn changed_files_are_in_force_without_a_restart() {
+fn changed_files_are_applied_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let ca = Authority::new("CA");
     let (first, second) = (ca.issue("first", &["localhost"]), ca.issue("second", &["localhost"]));
@@ -351,14 +354,14 @@ fn changed_files_are_in_force_without_a_restart() {
         assert!(Instant::now() < deadline, "the old certificate is still shown: {}", exporter.log());
         std::thread::yield_now();
     }
-    // A broken file leaves the old state in force, told once.
+    // A broken file leaves the previous state active and is logged once.
     let shown = subject().1;
     std::fs::write(folder.path().join("page.key"), "nonsense").unwrap();
     while !exporter.log().contains("web configuration reload failed") {
         assert!(Instant::now() < deadline, "{}", exporter.log());
         assert_eq!(subject(), (200, shown.clone()));
     }
-    // Users may come and go with the file itself.
+    // Users and the file itself may be added and removed.
     second.write(folder.path(), "page");
     std::fs::write(folder.path().join("web.yml"), format!("{tls}basic_auth_users: {{other: {SECRET}}}\n")).unwrap();
     while subject().0 != 401 {
@@ -369,7 +372,7 @@ fn changed_files_are_in_force_without_a_restart() {
 }
 
 #[test]
-fn no_half_written_file_opens_the_page() {
+fn a_half_written_file_does_not_disable_authentication() {
     let folder = tempfile::tempdir().unwrap();
     let ca = Authority::new("CA");
     ca.issue("page", &["localhost"]).write(folder.path(), "page");
@@ -389,14 +392,14 @@ fn no_half_written_file_opens_the_page() {
         assert!(!open(), "{part:?}");
         assert_eq!(exporter.get("/-/healthy", &[("Authorization", &right)]).status, 200);
     }
-    // An empty file is refused by a reload, too: it may be one that is being written.
+    // A reload rejects an empty file too: it may be half-written.
     std::fs::write(&path, "").unwrap();
     exporter.signal("HUP");
     while !exporter.log().contains("configuration reload failed, keeping the previous configuration") {
         assert!(Instant::now() < deadline, "{}", exporter.log());
         assert!(!open());
     }
-    // To remove them takes a reload of a file that says so.
+    // Removing them requires a reload of a file with that content.
     std::fs::write(&path, "{}\n").unwrap();
     exporter.signal("HUP");
     while !open() {
@@ -405,7 +408,7 @@ fn no_half_written_file_opens_the_page() {
 }
 
 #[test]
-fn a_kept_connection_ends_with_the_permission_of_its_certificate() {
+fn a_connection_is_closed_when_its_certificate_loses_access() {
     let folder = tempfile::tempdir().unwrap();
     let ca = Authority::new("CA");
     ca.issue("page", &["localhost"]).write(folder.path(), "page");
@@ -428,7 +431,7 @@ fn a_kept_connection_ends_with_the_permission_of_its_certificate() {
     let mut answer = [0; 12];
     kept.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
-    // A reload without a change closes nothing.
+    // A reload without a change closes no connection.
     exporter.signal("HUP");
     while !exporter.log().contains("configuration reloaded") {
         std::thread::yield_now();
@@ -443,7 +446,7 @@ fn a_kept_connection_ends_with_the_permission_of_its_certificate() {
     }
     std::fs::write(folder.path().join("web.yml"), config("other.example.com")).unwrap();
     exporter.signal("HUP");
-    // The connection ends without another request.
+    // The connection is closed without another request.
     let mut rest = Vec::new();
     kept.read_to_end(&mut rest).unwrap();
     assert!(!rest.windows(8).any(|window| window == b"HTTP/1.1"), "{}", String::from_utf8_lossy(&rest));
@@ -451,7 +454,7 @@ fn a_kept_connection_ends_with_the_permission_of_its_certificate() {
 }
 
 #[test]
-fn check_says_what_is_wrong_with_the_way_to_a_page_in_words_of_its_own_flags() {
+fn check_reports_connection_errors_in_terms_of_its_flags() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new("check");
     authority.issue("page", &["localhost"]).write(folder.path(), "page");
@@ -466,15 +469,15 @@ fn check_says_what_is_wrong_with_the_way_to_a_page_in_words_of_its_own_flags() {
         (
             format!("https://localhost:{}", port(&secure)),
             &[][..],
-            "comes from no CA in the system's store; name the CA that signs it with --from.ca-file",
+            "is not signed by a CA in the system's store; set --from.ca-file to its CA",
         ),
         (
             format!("https://127.0.0.1:{}", port(&secure)),
             &ca,
-            "is not for `127.0.0.1` but for localhost; write a name that it has in --from",
+            "is not for `127.0.0.1` but for localhost; use a name that it has in --from",
         ),
-        (format!("https://localhost:{}", port(&plain)), &ca, "is no TLS; write http:// in --from"),
-        (format!("http://localhost:{}", port(&secure)), &[], "write https:// in --from if its page has TLS"),
+        (format!("https://localhost:{}", port(&plain)), &ca, "is not TLS; use http:// in --from"),
+        (format!("http://localhost:{}", port(&secure)), &[], "expected https:// in --from if the page has TLS"),
         (format!("http://{nobody}/metrics"), &[], "Connection refused"),
     ] {
         let output = run(&[&["check", "--from", &from], flags].concat());
@@ -484,13 +487,17 @@ fn check_says_what_is_wrong_with_the_way_to_a_page_in_words_of_its_own_flags() {
     }
     let output = run(&["check", "--from", &format!("https://localhost:{}", port(&secure)), ca[0], ca[1]]);
     assert_eq!(output.status.code(), Some(2), "the page is read, and its member is down");
-    // One that signs itself: with its own file it is taken as it is.
+    // A self-signed certificate is accepted if its own file is given.
     for (name, is_ca, advice) in [
-        ("plain", IsCa::ExplicitNoCa, "system's store; it signs itself: name its own file with --from.ca-file"),
+        (
+            "plain",
+            IsCa::ExplicitNoCa,
+            "system's store; it is self-signed: set --from.ca-file to the certificate itself",
+        ),
         (
             "own",
             IsCa::Ca(BasicConstraints::Unconstrained),
-            "name its own file with --from.ca-file, or make one with openssl -addext basicConstraints=CA:FALSE",
+            "set --from.ca-file to it, or create one with openssl -addext basicConstraints=CA:FALSE",
         ),
     ] {
         let (file, _) = Authority::self_signed(name, "localhost", is_ca).write(folder.path(), name);

@@ -1,4 +1,5 @@
-//! What the plugin judges over two scrapes is what Prometheus would say: each kind of expression given to both.
+//! Conditions evaluated over two scrapes give the same result as in Prometheus: each kind of expression is given to
+//! both.
 
 use std::fmt::Write;
 use std::process::Command;
@@ -10,7 +11,7 @@ use zookeeper_exporter::alert::expr::{Agg, Cmp, Keys, Span};
 use zookeeper_exporter::alert::promql::{Ensembles, Setting, promql};
 use zookeeper_exporter::alert::{Expr, NotJudged, Page, Scrapes, evaluate};
 
-/// Series with their values a minute ago and now. What stands on one page alone has come or gone.
+/// Series with their values one minute ago and now. A series with only one value appeared or disappeared in between.
 const SERIES: [(&str, Option<f64>, Option<f64>); 16] = [
     ("queue{ensemble=\"a\",member=\"m1\"}", Some(3.0), Some(5.0)),
     ("queue{ensemble=\"a\",member=\"m2\"}", Some(7.0), Some(2.0)),
@@ -30,10 +31,10 @@ const SERIES: [(&str, Option<f64>, Option<f64>); 16] = [
     ("took_count{ensemble=\"a\",member=\"m2\"}", Some(8.0), Some(8.0)),
 ];
 
-/// No value above is as near to one of these as the extrapolation of an increase goes.
+/// No value above is close enough to a limit for the extrapolation of an increase to matter.
 const LIMITS: [f64; 15] = [-6.5, -0.5, 0.05, 0.35, 0.7, 1.2, 1.7, 3.3, 4.4, 6.4, 14.0, 22.0, 45.0, 200.0, 700.0];
 
-/// A window that holds both scrapes, and whose ends are none of them.
+/// A window that contains both scrapes, neither of them at its ends.
 const WINDOW: Span = Span(61);
 
 fn expressions() -> Vec<Expr> {
@@ -85,7 +86,7 @@ fn expressions() -> Vec<Expr> {
     all
 }
 
-/// The expression where it compares so with the limit.
+/// Compares the expression with the limit.
 fn compared(cmp: Cmp, expr: Expr, limit: f64) -> Expr {
     match cmp {
         Cmp::Gt => expr.gt(limit),
@@ -101,7 +102,7 @@ fn page(value: impl Fn(&(&str, Option<f64>, Option<f64>)) -> Option<f64>) -> Pag
     Page::read(&SERIES.iter().filter_map(line).collect::<String>())
 }
 
-/// The samples that promtool has to find: which series there are, not their values.
+/// The samples expected from promtool: the existing series, without their values.
 fn samples(found: &Vector) -> String {
     let sample = |labels: &zookeeper_exporter::alert::page::Labels| {
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
@@ -111,7 +112,7 @@ fn samples(found: &Vector) -> String {
 }
 
 #[test]
-fn two_scrapes_are_judged_as_prometheus_judges_them() {
+fn two_scrapes_are_evaluated_like_in_prometheus() {
     let (before, now) = (page(|one| one.1), page(|one| one.2));
     let scrapes = Scrapes { now: &now, before: Some((&before, Duration::from_mins(1))), time: 60.0 };
     let mut tests = String::from("rule_files: []\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n");
@@ -123,7 +124,7 @@ fn two_scrapes_are_judged_as_prometheus_judges_them() {
     tests.push_str("  promql_expr_test:\n");
     let (mut asked, mut kinds) = (0, [0, 0]);
     for expr in expressions() {
-        // The whole numbers are values that occur: what equals a limit tells `>` from `>=`.
+        // Whole numbers occur as values: equality distinguishes `>` from `>=`.
         let near = LIMITS.into_iter().flat_map(|limit| [(Cmp::Gt, limit), (Cmp::Lt, limit)]);
         let exact = [Cmp::Ge, Cmp::Le, Cmp::Eq, Cmp::Gt, Cmp::Lt].map(|cmp| (cmp, 1.0));
         for (cmp, limit) in near.chain(exact) {
@@ -147,7 +148,7 @@ fn two_scrapes_are_judged_as_prometheus_judges_them() {
 }
 
 #[test]
-fn one_scrape_says_no_rate_and_whatever_a_window_would() {
+fn one_scrape_has_no_rates_but_gauge_windows() {
     let now = page(|one| one.2);
     let scrapes = Scrapes { now: &now, before: None, time: 60.0 };
     for fold in [Expr::rate, Expr::increase, Expr::resets, Expr::changes] {
@@ -160,7 +161,7 @@ fn one_scrape_says_no_rate_and_whatever_a_window_would() {
 }
 
 #[test]
-fn what_needs_a_history_is_not_judged() {
+fn expressions_that_need_history_are_not_evaluated() {
     let now = page(|one| one.2);
     let scrapes = Scrapes { now: &now, before: Some((&now, Duration::from_mins(1))), time: 60.0 };
     let never = || series("queue").predict(WINDOW, WINDOW);
@@ -177,7 +178,7 @@ fn what_needs_a_history_is_not_judged() {
     ] {
         assert_eq!(evaluate(&expr, 0.0, scrapes), Err(NotJudged::History), "{expr:?}");
     }
-    // Of two ways to a finding the one that can be judged is.
+    // If only one side of an `or` can be evaluated, its result is used.
     let queue = evaluate(&series("queue"), 0.0, scrapes);
     for either in [series("queue").or(never()), never().or(series("queue"))] {
         assert_eq!(evaluate(&either, 0.0, scrapes), queue);
@@ -185,7 +186,7 @@ fn what_needs_a_history_is_not_judged() {
 }
 
 #[test]
-fn numbers_are_themselves() {
+fn constants_and_arithmetic_are_evaluated() {
     let now = page(|one| one.2);
     let scrapes = Scrapes { now: &now, before: None, time: 60.0 };
     let judged = |expr: Expr| evaluate(&expr, 5.0, scrapes).unwrap().into_values().collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Golden pages of every fixture in both formats, and what the tools of the field say of them.
+//! Golden pages of every fixture in both formats, checked with promtool and the parser of the Python client.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -17,7 +17,7 @@ fn pages(fixture: &Fixture) -> [(&'static str, Format, String); 2] {
 }
 
 #[test]
-fn pages_are_as_committed_and_strictly_valid() {
+fn pages_match_the_golden_files_and_are_valid() {
     for fixture in fixtures() {
         for (ending, format, text) in pages(&fixture) {
             read_page(&text, format).unwrap_or_else(|error| panic!("{}.{ending}: {error}", fixture.name));
@@ -48,7 +48,7 @@ fn an_ensemble_of_every_role_is_one_page() {
 }
 
 #[test]
-fn promtool_has_nothing_to_say() {
+fn promtool_reports_no_problem() {
     for fixture in fixtures() {
         let [(_, _, classic), _] = pages(&fixture);
         let (code, said) = pipe("promtool", &["check", "metrics"], &classic);
@@ -57,7 +57,7 @@ fn promtool_has_nothing_to_say() {
 }
 
 #[test]
-fn promtool_would_say_something_of_a_bad_page() {
+fn promtool_reports_a_bad_page() {
     let (code, said) = pipe("promtool", &["check", "metrics"], "# HELP a_count x\n# TYPE a_count gauge\na_count 1\n");
     assert_ne!(code, 0);
     assert!(said.contains("a_count"));
@@ -75,7 +75,7 @@ for path in sys.argv[1:]:
 ";
 
 #[test]
-fn the_strict_openmetrics_reader_of_python_accepts_every_page() {
+fn the_strict_openmetrics_parser_of_python_accepts_every_page() {
     let folder = tempfile::tempdir().unwrap();
     let mut paths = Vec::new();
     for fixture in fixtures() {
@@ -123,7 +123,7 @@ fn the_adminserver_gives_the_same_page() {
         if parsed.error().is_some() {
             continue;
         }
-        // The same entries, written as mntr writes them, must give the same samples to the last bit.
+        // The same entries in mntr format must give bit-identical samples.
         let as_text: String = parsed
             .entries()
             .map(|entry| match entry.labels {
@@ -135,12 +135,12 @@ fn the_adminserver_gives_the_same_page() {
         let (from_text, same_facts) = typed(mntr::entries(&as_text), 0, 10_000);
         assert_eq!(format!("{from_json:?}"), format!("{from_text:?}"), "{}", fixture.name);
         assert_eq!(facts, same_facts);
-        // And the member's own mntr, taken a moment apart, has the same series for the same keys.
+        // The member's own mntr reply, captured a moment apart, has the same series for the same keys.
         let keys: std::collections::BTreeSet<_> =
             parsed.entries().map(|entry| (entry.key.to_owned(), entry.labels.map(str::to_owned))).collect();
         let text = fixture.mntr();
         if mntr::entries(&text).next().is_none() {
-            continue; // The AdminServer answers where the word is refused: there is nothing to compare with.
+            continue; // mntr is refused: there is nothing to compare with.
         }
         let shared: Vec<_> = mntr::entries(&text)
             .filter(|entry| keys.contains(&(entry.key.to_owned(), entry.labels.map(str::to_owned))))
@@ -156,13 +156,13 @@ fn the_adminserver_gives_the_same_page() {
 }
 
 #[test]
-fn mntr_names_keep_the_keys_and_the_values_as_they_are() {
+fn mntr_names_keep_keys_and_values_unchanged() {
     for fixture in fixtures() {
         let report = report(vec![fixture_member(&fixture)]);
         for format in [Format::Classic, Format::OpenMetrics] {
             let text = named_page(&report, Names::Mntr, format);
             let shown = read_page(&text, format).unwrap_or_else(|error| panic!("{}: {error}", fixture.name));
-            // Every plain line of mntr stands there under its own name, unscaled.
+            // Every plain mntr line is exported under its own name, unscaled.
             for line in fixture.mntr().lines().filter(|line| !line.contains('{')) {
                 let Some((key, value)) = line.split_once('\t') else { continue };
                 let Ok(value) = value.parse::<f64>() else { continue };
@@ -175,7 +175,7 @@ fn mntr_names_keep_the_keys_and_the_values_as_they_are() {
 }
 
 #[test]
-fn where_two_namespaces_give_one_name_the_first_stays_and_the_other_is_counted() {
+fn colliding_namespaces_keep_the_first_and_count_the_other() {
     let reply = "zk_version\t3.8.0-x\nzk_cnt_a-b_write_per_namespace\t1\nzk_cnt_a.b_write_per_namespace\t2\nzk_up\t7\n";
     let found = member("zk-1:2181", Some(reply.as_bytes()), None, None);
     assert_eq!(zookeeper_exporter::exposition::collisions(&found), 2);

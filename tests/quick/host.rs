@@ -1,4 +1,4 @@
-//! What the kernel says of a member's process stands in place of what the process says of itself.
+//! Process metrics from the kernel replace those that the member reports about itself.
 
 use zookeeper_exporter::catalogue::{Own, Part, ProcessFigure, catalogue};
 use zookeeper_exporter::exposition::Format;
@@ -8,7 +8,7 @@ use zookeeper_exporter::scrape::samples::Collector;
 use crate::common::{fixture_member, fixtures, page, read_page, report};
 
 #[test]
-fn the_kernel_wins_with_one_sample_a_member() {
+fn process_metrics_of_the_kernel_replace_those_of_the_member() {
     let mut seen = 0;
     for fixture in fixtures() {
         let mut member = fixture_member(&fixture);
@@ -20,7 +20,7 @@ fn the_kernel_wins_with_one_sample_a_member() {
         host.push_many(Own::DirFree.into(), Part::Value, &["log", "/log/version-2"], Number::Int(7));
         member.samples = member.samples.overlaid(&host.finish());
         assert_eq!(member.samples.value(family, Part::Value), Some(Number::Float(4711.5)));
-        // The one taken away, where it was, and the two that came.
+        // The replaced sample, if the member had it, and the two new ones.
         assert_eq!(member.samples.cells().len(), before + 2 - usize::from(own.is_some()));
         seen += usize::from(own.is_some());
 

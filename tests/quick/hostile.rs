@@ -1,4 +1,4 @@
-//! Dead, slow, lying and hostile members: each costs only its own series, and the page says why.
+//! Dead, slow and hostile members: each loses only its own series, and the page gives the reason.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ fn state(page: &Page, member: &str) -> String {
     set.map(|(series, _)| series.label("state").to_owned()).unwrap_or_default()
 }
 
-/// The reason for which `mntr` failed.
+/// The failure reason of `mntr`.
 fn reason(page: &Page, member: &str) -> String {
     let found = page.series.iter().find(|(series, _)| {
         series.name == "zk_scrape_failure" && series.label("member") == member && series.label("command") == "mntr"
@@ -40,7 +40,7 @@ fn reason(page: &Page, member: &str) -> String {
 }
 
 #[test]
-fn each_sick_member_is_named_with_its_reason_and_the_healthy_one_is_whole() {
+fn failed_members_have_a_reason_and_healthy_ones_are_complete() {
     let healthy = replayed();
     let sick: Vec<(&str, Listener, f64)> = vec![
         ("empty", Listener::closing(), 0.0),
@@ -81,19 +81,19 @@ fn each_sick_member_is_named_with_its_reason_and_the_healthy_one_is_whole() {
     let (page, _) = scrape(&exporter, "2");
     let total = page.value("zk_scrape_failures_total", &[("member", &refused), ("command", "mntr")]);
     assert_eq!(total, Some(3.0), "failures are counted");
-    // The log says what happened once, not at each scrape.
+    // The failure is logged once, not at each scrape.
     let told = exporter
         .log()
         .lines()
         .filter(|line| line.contains(&refused) && line.contains("commands=\"mntr,srvr,conf\""))
         .count();
     assert_eq!(told, 1, "{}", exporter.log());
-    // 4 MiB is the cap on a reply; four of them were flooded at once.
+    // Replies are limited to 4 MiB; four members sent endless replies at once.
     assert!(exporter.resident() < 48 << 20, "{} bytes resident after floods", exporter.resident());
 }
 
 #[test]
-fn a_member_that_comes_back_is_whole_at_the_next_scrape() {
+fn a_recovered_member_is_complete_at_the_next_scrape() {
     let answers = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let switch = std::sync::Arc::clone(&answers);
     let member = Listener::start(move |mut stream| {
@@ -114,12 +114,12 @@ fn a_member_that_comes_back_is_whole_at_the_next_scrape() {
 }
 
 #[test]
-fn a_cut_reply_is_asked_for_once_more() {
+fn a_truncated_reply_is_requested_once_more() {
     let cut = Listener::answering(&MNTR.as_bytes()[..1000]);
     let exporter = Exporter::start(&["--zookeeper", &cut.address, "--scrape.timeout", "1s"]);
     let (page, _) = scrape(&exporter, "5");
     assert_eq!(reason(&page, &cut.address), "truncated");
-    // mntr twice, srvr and conf once: neither is ZooKeeper's srvr or conf, so neither is cut.
+    // mntr twice, srvr and conf once: the replies to srvr and conf are invalid rather than truncated.
     assert_eq!(cut.connections.load(std::sync::atomic::Ordering::Relaxed), 4);
 }
 
@@ -131,11 +131,12 @@ fn the_descriptors_of_sessions_are_counted() {
     for number in 0..60 {
         config.push_str(&format!("  - {{name: e{number}, members: ['{address}'], module: MODULE}}\n"));
     }
-    // Enough for 150 connections, clients, lookups and the rest, 800; not for 60 sessions of two beside them.
+    // 800 descriptors suffice for 150 connections, clients, lookups and the rest, but not for 60 additional sessions of
+    // two each.
     for (module, warned) in [("default", false), ("s", true)] {
         std::fs::write(file.path(), config.replace("MODULE", module)).unwrap();
         let mut shell = Command::new("bash");
-        shell.args(["-c", "ulimit -n 900; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_zookeeper-exporter")]);
+        shell.args(["-c", "ulimit -n 800; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_zookeeper-exporter")]);
         let exporter =
             Exporter::start_by(shell, &["--config.file", file.path().to_str().unwrap(), "--limit.sockets", "150"]);
         assert_eq!(exporter.log().contains("few open files"), warned, "{module}: {}", exporter.log());
@@ -143,7 +144,7 @@ fn the_descriptors_of_sessions_are_counted() {
 }
 
 #[test]
-fn the_series_of_a_member_are_bounded_and_the_page_says_so() {
+fn the_series_of_a_member_are_bounded_and_drops_are_counted() {
     let mut reply = MNTR.to_owned();
     for number in 0..2000 {
         reply.push_str(&format!(
@@ -160,8 +161,8 @@ fn the_series_of_a_member_are_bounded_and_the_page_says_so() {
     assert!(dropped.unwrap_or(0.0) > 2000.0, "{dropped:?}");
 }
 
-/// `MEMORY_SCRAPES` says after how many scrapes memory must be flat for nine times as many more; `scripts/test long memory`
-/// makes it 1 000, as the promise is worded.
+/// `MEMORY_SCRAPES` is the number of scrapes after which memory must stay constant for nine times as many.
+/// `scripts/test long memory` sets it to 1 000, the documented number.
 #[test]
 fn memory_is_flat_over_many_scrapes_of_sick_and_healthy_members() {
     let first = std::env::var("MEMORY_SCRAPES").map_or(100, |text| text.parse().expect("a number"));
@@ -182,7 +183,7 @@ fn memory_is_flat_over_many_scrapes_of_sick_and_healthy_members() {
         }
         exporter.resident()
     };
-    // So few scrapes as the gate has time for leave the allocator some room to settle in.
+    // With few scrapes the allocator has not settled yet.
     let grown = if first < 1000 { 2 << 20 } else { 1 << 20 };
     let (before, after) = (many(first), many(9 * first));
     println!("{before} bytes resident after {first} scrapes, {after} after {}", 10 * first);
@@ -190,7 +191,7 @@ fn memory_is_flat_over_many_scrapes_of_sick_and_healthy_members() {
 }
 
 #[test]
-fn clients_that_hang_up_or_dawdle_harm_nobody() {
+fn disconnecting_and_slow_clients_do_not_affect_others() {
     use std::io::Write;
     let exporter = Exporter::start(&["--zookeeper", &replayed().address]);
     for _ in 0..50 {

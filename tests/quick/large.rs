@@ -1,4 +1,4 @@
-//! A page too long to be held whole: it leaves in pieces, to every kind of client, and none of them keeps it.
+//! A page too large for a buffer: it is streamed to every kind of client without being kept.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::common::exporter::{Exporter, dechunked};
 use crate::common::listeners::nobody;
 
-/// Silent members enough for a page of some megabytes.
+/// Enough silent members for a page of several megabytes.
 const MEMBERS: usize = 1500;
 
 fn start() -> Exporter {
@@ -22,7 +22,7 @@ fn start() -> Exporter {
     Exporter::start(&["--config.file", path.to_str().unwrap()])
 }
 
-/// Everything that comes back for a request.
+/// The complete response to a request.
 fn ask(exporter: &Exporter, request: &str) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect(&exporter.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -33,8 +33,8 @@ fn ask(exporter: &Exporter, request: &str) -> (String, Vec<u8>) {
     (String::from_utf8(bytes[..end].to_vec()).unwrap().to_ascii_lowercase(), bytes[end..].to_vec())
 }
 
-/// Every ensemble once, and the exporter's own metrics at the end. A busy machine may have no CPU to ask every member: such a
-/// member has no `zk_up`, and its ensemble is on the page all the same.
+/// Every ensemble occurs once, and the exporter's own metrics at the end. A busy machine may not query all members in
+/// time: such a member has no `zk_up`, but its ensemble is on the page.
 fn is_whole(text: &str) {
     let lines = |begin: &str| text.lines().filter(|line| line.starts_with(begin)).count();
     assert_eq!(lines("zk_ensemble_members{"), MEMBERS);
@@ -46,7 +46,7 @@ fn is_whole(text: &str) {
 }
 
 #[test]
-fn it_comes_whole_to_every_kind_of_client() {
+fn large_pages_are_complete_for_every_kind_of_client() {
     let exporter = start();
     let (head, body) = ask(&exporter, "GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
     assert!(head.contains("transfer-encoding: chunked"), "{head}");
@@ -74,10 +74,10 @@ fn it_comes_whole_to_every_kind_of_client() {
 }
 
 #[test]
-fn who_does_not_take_it_delays_nobody() {
+fn slow_clients_do_not_delay_others() {
     let exporter = start();
     let request = "GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
-    // Each has a page under way, of which it takes the beginning and no more.
+    // Each has a response in flight of which it reads only the beginning.
     let dawdlers: Vec<TcpStream> = (0..16)
         .map(|_| {
             let mut stream = TcpStream::connect(&exporter.address).unwrap();

@@ -1,7 +1,7 @@
-//! Ensembles that are configured in a way that is rare and legal: each is judged as healthy as it is.
+//! Unusual but valid ensemble configurations: each is judged correctly.
 //!
-//! `tests/legal/NAME/mN` holds what member N answers, rebuilt from public reports and real servers; a member without
-//! replies is down.
+//! `tests/legal/NAME/mN` has the replies of member N, reconstructed from public reports and real servers; a member
+//! without replies is down.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -21,7 +21,7 @@ use crate::common::listeners::nobody;
 use crate::common::replies::heard;
 use crate::common::{member, named_page, page, read_page, root};
 
-/// The members of a folder, named `zk-1:2181` and so on, with texts of their replies exchanged.
+/// The members of a folder, named `zk-1:2181` etc., with text in their replies replaced.
 fn members(name: &str, changes: &[(&str, &str)]) -> Vec<MemberReport> {
     let folder = root().join("tests/legal").join(name);
     let count = std::fs::read_dir(&folder).unwrap().count();
@@ -58,7 +58,7 @@ fn known(members: Vec<MemberReport>, known: Known) -> (Verdict, Vec<Finding>) {
     (verdict, found)
 }
 
-/// Voters, in sync, margin, has quorum.
+/// Voters, synced voters, quorum margin, has quorum.
 fn numbers(verdict: &Verdict) -> (u64, Option<u64>, Option<i64>, Option<bool>) {
     let quorum = verdict.quorum;
     (quorum.voters, quorum.synced, quorum.margin(), quorum.has_quorum())
@@ -81,27 +81,30 @@ fn not_serving(member: &MemberReport) -> MemberReport {
 }
 
 const LONG: Known = Known {
+    newest: std::collections::BTreeMap::new(),
+    replicas: None,
     observers: std::collections::BTreeSet::new(),
     quorum_size: None,
     unseen: Some(Duration::from_mins(2)),
     short: None,
     leader: None,
     apart: std::collections::BTreeSet::new(),
+    zones: std::collections::BTreeMap::new(),
 };
 
-/// What is remembered of member 3, which led this epoch.
+/// The remembered leadership of member 3 in this epoch.
 fn led(epoch: u64) -> LastLeader {
     LastLeader { member: "zk-3:2181".into(), epoch, serves_no_clients: false }
 }
 
 #[test]
 fn a_leader_that_serves_no_clients_is_not_an_outage() {
-    // Before time has told whether the leader hangs: nothing is known, and nothing is said to fail.
+    // While the leader may still be a hung one, the quorum is unknown and no failure is reported.
     let (verdict, found) = judged(members("leader-serves-no", &[]));
     assert_eq!((verdict.leader_state, verdict.suspect, verdict.leader), (LeaderState::Hidden, Some(2), None));
     assert_eq!(numbers(&verdict), (3, None, None, None));
     assert_eq!(worst(&found), Some(Level::Notice), "{found:?}");
-    // After it the followers' word counts.
+    // After that the followers' reports are sufficient.
     let (verdict, found) = known(members("leader-serves-no", &[]), LONG);
     assert_eq!(
         (verdict.leader_state, verdict.leader, verdict.leaders.clone()),
@@ -109,7 +112,7 @@ fn a_leader_that_serves_no_clients_is_not_an_outage() {
     );
     assert_eq!(numbers(&verdict), (3, Some(3), Some(1), Some(true)));
     assert_eq!(worst(&found), Some(Level::Notice), "{found:?}");
-    // A follower that is down too is seen as what it is.
+    // A follower that is down as well is reported as such.
     let mut made = members("leader-serves-no", &[]);
     made[0] = silent(&made[0]);
     let hidden = Known { leader: Some(led(5)), ..LONG };
@@ -119,7 +122,7 @@ fn a_leader_that_serves_no_clients_is_not_an_outage() {
 }
 
 #[test]
-fn the_admin_server_speaks_for_a_leader_that_serves_no_clients() {
+fn the_admin_server_reports_a_leader_that_serves_no_clients() {
     let body = br#"{"version":"3.5.9-x, built on 2021","avg_latency":0,"max_latency":0,"min_latency":0,"packets_received":1,
         "packets_sent":1,"num_alive_connections":1,"outstanding_requests":0,"server_state":"leader","znode_count":5,
         "watch_count":0,"ephemerals_count":0,"approximate_data_size":27,"open_file_descriptor_count":40,
@@ -142,13 +145,13 @@ fn the_admin_server_speaks_for_a_leader_that_serves_no_clients() {
 }
 
 #[test]
-fn a_leader_that_hangs_is_told_from_one_that_is_out_of_sight() {
+fn a_hung_leader_is_distinguished_from_a_hidden_one() {
     let made = || {
         let mut made = members("leader-serves-no", &[]);
         made[2] = MemberReport::silent("zk-3:2181".into());
         made
     };
-    // Its followers have not given it up yet: writes may fail.
+    // Its followers have not timed out yet: writes may fail.
     for unseen in [None, Some(Duration::from_secs(4))] {
         let (verdict, found) = known(made(), Known { unseen, ..Known::default() });
         assert_eq!(
@@ -157,7 +160,7 @@ fn a_leader_that_hangs_is_told_from_one_that_is_out_of_sight() {
         );
         assert!(found[0].text.contains("If it hangs") && found[0].text.contains("within 6 s"), "{found:?}");
     }
-    // They follow it for longer than they would follow one that hangs: it leads.
+    // They follow it longer than they would follow a hung leader: it is leading.
     let (verdict, found) = known(made(), LONG);
     assert_eq!((verdict.leader_state, numbers(&verdict)), (LeaderState::Hidden, (3, Some(3), Some(1), Some(true))));
     assert!(!texts(&found).iter().any(|text| text.contains("write")), "{found:?}");
@@ -184,7 +187,7 @@ fn a_leader_that_hangs_is_told_from_one_that_is_out_of_sight() {
 }
 
 #[test]
-fn of_several_members_that_do_not_serve_the_last_leader_of_the_epoch_leads() {
+fn the_last_leader_of_the_epoch_leads_among_members_not_serving() {
     let five = [(
         "server.3=zk-3:2888:3888:participant;0.0.0.0:2181",
         "server.3=zk-3:2888:3888:participant;0.0.0.0:2181\nserver.4=zk-4:2888:3888:participant\nserver.5=zk-5:2888:3888:participant",
@@ -203,7 +206,7 @@ fn of_several_members_that_do_not_serve_the_last_leader_of_the_epoch_leads() {
     assert_eq!(known(made.clone(), last).0.leader, Some(2));
     let earlier = Known { leader: Some(led(4)), ..LONG };
     assert_eq!(known(made.clone(), earlier).0.leader, None, "it led another epoch");
-    // Where leaders serve no clients, the one member that says so beside a dead one leads the next epoch too.
+    // With leaderServes=no, the only member that is not serving, beside a dead one, leads the next epoch too.
     made[2] = silent(&made[2]);
     let usual = |serves_no_clients| Some(LastLeader { member: "zk-3:2181".into(), epoch: 4, serves_no_clients });
     assert_eq!(known(made.clone(), Known { leader: usual(true), ..LONG }).0.leader, Some(4));
@@ -219,7 +222,7 @@ fn an_oracle_may_decide_in_place_of_a_majority() {
     assert!(texts(&found).iter().any(|text| text.contains("oraclePath")), "{found:?}");
     let lasting = Known { short: Some(Duration::from_mins(1)), ..Known::default() };
     assert!(known(members("oracle-quorum", &[]), lasting).0.quorum.unsupported);
-    // A leader that has just begun, or is not in broadcast, has no majority yet.
+    // A leader that has just started, or is not in broadcast, has no majority yet.
     for change in
         [("zk_leader_uptime\t86400000", "zk_leader_uptime\t1500"), ("leading - broadcast", "leading - discovery")]
     {
@@ -230,7 +233,7 @@ fn an_oracle_may_decide_in_place_of_a_majority() {
 }
 
 #[test]
-fn keeper_says_that_it_does_not_serve_in_its_own_words() {
+fn the_not_serving_reply_of_keeper_is_recognised() {
     let made = members("keeper-not-serving", &[]);
     assert_eq!((made[2].up, made[2].state, made[2].failures.len()), (true, State::NotServing, 0));
     let (verdict, found) = judged(made);
@@ -239,14 +242,14 @@ fn keeper_says_that_it_does_not_serve_in_its_own_words() {
 }
 
 #[test]
-fn keeper_counts_its_learners_apart() {
+fn learners_of_keeper_are_counted_separately() {
     let (verdict, found) = judged(members("keeper-learner", &[]));
     assert_eq!(numbers(&verdict), (3, Some(3), Some(1), Some(true)));
     assert_eq!(found, []);
 }
 
 #[test]
-fn keeper_and_raftkeeper_tell_their_configuration() {
+fn configuration_of_keeper_and_raftkeeper_is_parsed() {
     for (name, ids) in [("keeper-conf", ["1", "2", "3"]), ("raftkeeper", ["1", "2", "3"])] {
         let made = members(name, &[]);
         for (report, id) in made.iter().zip(ids) {
@@ -261,7 +264,7 @@ fn keeper_and_raftkeeper_tell_their_configuration() {
 }
 
 #[test]
-fn raftkeeper_is_read_whole() {
+fn all_metrics_of_raftkeeper_are_exported() {
     let made = members("raftkeeper", &[("zk_in_snapshot", "zk_snap_count\t619\nzk_build\tv2.0.5-x64\nzk_in_snapshot")]);
     let versions: Vec<&str> = made.iter().map(|report| &*report.identity.as_ref().unwrap().version).collect();
     assert_eq!(versions, ["v2.0.5", "v2.0.5", "v2.0.4"]);
@@ -271,13 +274,13 @@ fn raftkeeper_is_read_whole() {
     }
     let (verdict, _) = judged(made.clone());
     assert_eq!((verdict.drift.versions, verdict.lags), (Some(2), vec![Some(0); 3]));
-    // Snapshots that it made are not snapshots that it sent.
+    // Snapshots created are not snapshots sent.
     let text = page(&crate::common::report(made), Format::Classic);
     assert!(text.contains("key=\"snap_count\"} 619") && !text.contains("zk_snaps_total{"), "{text}");
 }
 
 #[test]
-fn a_count_that_fell_below_zero_is_no_sample() {
+fn wrapped_negative_counts_are_not_exported() {
     const WRAPPED: [&str; 3] = ["18446744073709551615", "9223372036854775808", "1.8446744073709552E19"];
     for wrapped in WRAPPED {
         let change = format!("zk_ephemerals_count\t{wrapped}");
@@ -303,13 +306,13 @@ fn a_count_that_fell_below_zero_is_no_sample() {
 }
 
 #[test]
-fn one_server_under_two_names_is_one() {
+fn one_server_under_two_names_counts_once() {
     let (verdict, found) = judged(members("one-server-two-names", &[]));
     assert_eq!((verdict.leaders.clone(), verdict.duplicates.clone()), (vec![2], vec![(3, 2)]));
     assert_eq!((numbers(&verdict), verdict.quorum.serving), ((3, Some(3), Some(1), Some(true)), 3));
     assert_eq!((worst(&found), found.len()), (Some(Level::Warning), 1), "{found:?}");
     assert!(found[0].text.starts_with("zk-4:2181 is zk-3:2181 once more"), "{found:?}");
-    // It stays one while it is down, and the one that answers is counted.
+    // It remains one server while it is down; the member that replies is counted.
     let mut made = members("one-server-two-names", &[]);
     made[2] = silent(&made[2]);
     let (verdict, _) = judged(made);
@@ -317,12 +320,12 @@ fn one_server_under_two_names_is_one() {
 }
 
 #[test]
-fn two_servers_with_one_id_and_other_figures_are_two() {
-    // The same short names in two networks: other data, another life.
+fn servers_with_equal_ids_and_different_metrics_count_twice() {
+    // The same short names in two networks: different data and counters.
     let mut made = members("one-server-two-names", &[]);
     made[3].zxid = Some(9 << 32);
     assert_eq!(judged(made.clone()).0.duplicates, []);
-    // While one of them is silent, they are what they were when both answered.
+    // While one of them is silent, the comparison from when both replied applies.
     let names: Vec<Arc<str>> = made.iter().map(|report| Arc::clone(&report.name)).collect();
     made[3] = silent(&made[3]);
     let mut before = Known::default();
@@ -330,7 +333,7 @@ fn two_servers_with_one_id_and_other_figures_are_two() {
     assert_eq!(known(made.clone(), before.clone()).0.duplicates, []);
     before.note_apart(&names[2], &names[3], false);
     assert_eq!(known(made, before).0.duplicates, [(3, 2)]);
-    // Without a membership (3.4) two ensembles have the same ids.
+    // Without a membership (3.4), two ensembles have the same ids.
     let strip = |report: &MemberReport| {
         let mut conf = (*report.conf.clone().unwrap()).clone();
         conf.membership = None;
@@ -345,10 +348,10 @@ fn two_servers_with_one_id_and_other_figures_are_two() {
 }
 
 #[test]
-fn without_ids_only_what_cannot_be_two_is_one() {
+fn without_ids_only_certain_duplicates_are_merged() {
     let strip = |report: MemberReport| MemberReport { conf: None, ..report };
     let made: Vec<MemberReport> = members("one-server-two-names", &[]).into_iter().map(strip).collect();
-    // Both followers have the same figures, and may well be two.
+    // Both followers have the same counters but may be two servers.
     assert_eq!(judged(made).0.duplicates, [(3, 2)]);
     let alone = crate::common::fixtures().into_iter().find(|fixture| fixture.name == "3.8.0/standalone").unwrap();
     let standalone =
@@ -359,7 +362,7 @@ fn without_ids_only_what_cannot_be_two_is_one() {
 }
 
 #[test]
-fn hosts_that_are_written_otherwise_are_the_same() {
+fn different_spellings_of_a_host_are_equal() {
     for name in ["upper-case", "trailing-dot", "partial-name"] {
         let (verdict, found) = judged(members(name, &[]));
         assert_eq!((verdict.strangers.clone(), verdict.quorum.serving), (vec![], 3), "{name}");
@@ -374,7 +377,7 @@ fn hosts_that_are_written_otherwise_are_the_same() {
     }
 }
 
-/// Members that state these memberships: `1=a 2=b`, each as the server of its place; the last one leads.
+/// Members that report these memberships (`1=a 2=b`), each as the server of its position; the last one leads.
 fn stating(memberships: &[&str]) -> Vec<MemberReport> {
     let base = members("one-server-two-names", &[]);
     let last = memberships.len() - 1;
@@ -409,7 +412,7 @@ fn members_that_call_themselves_0_0_0_0_are_one_ensemble() {
         assert_eq!((verdict.strangers.clone(), verdict.duplicates.clone()), (vec![], vec![]), "{memberships:?}");
         assert_eq!(
             (verdict.quorum.serving, verdict.drift.configs > Some(1)),
-            // Names and numbers are different texts for what may be one host.
+            // Host names and addresses differ as text but may be the same host.
             (memberships.len() as u64, memberships[0].contains("10.")),
             "{memberships:?} {found:?}"
         );
@@ -418,10 +421,10 @@ fn members_that_call_themselves_0_0_0_0_are_one_ensemble() {
 }
 
 #[test]
-fn two_ensembles_in_one_list_are_told_and_none_is_to_be_stopped() {
+fn two_ensembles_in_one_list_are_reported_without_advice_to_stop_one() {
     let ours = "1=zk-1 2=zk-2 3=zk-3";
     let theirs = "1=kafka-1 2=kafka-2 3=kafka-3";
-    // A clear majority is of one ensemble.
+    // A clear majority belongs to one ensemble.
     let mut made = stating(&[ours, ours, ours, theirs]);
     made[2] = MemberReport {
         name: "m2:2181".into(),
@@ -439,7 +442,7 @@ fn two_ensembles_in_one_list_are_told_and_none_is_to_be_stopped() {
     );
     assert!(text.contains("zk_ensemble_leader_info{ensemble=\"prod\",member=\"m2:2181\"} 1"), "{text}");
     assert!(!text.contains("zk_ensemble_leader_info{ensemble=\"prod\",member=\"m3:2181\"}"), "a stranger is named");
-    // As many of each: nobody knows which one is meant.
+    // Equal numbers: it is unknown which ensemble is meant.
     for list in [[ours, ours, theirs, theirs], [theirs, theirs, ours, ours]] {
         let (verdict, found) = judged(stating(&list));
         assert_eq!((verdict.foreign, verdict.mixed), (vec![2, 3], true));
@@ -447,6 +450,104 @@ fn two_ensembles_in_one_list_are_told_and_none_is_to_be_stopped() {
         assert_eq!(told.len(), 1, "{found:?}");
         assert!(told[0].contains("m0:2181, m1:2181 and m2:2181, m3:2181"), "{told:?}");
         assert!(!texts(&found).iter().any(|text| text.contains("belongs to another")), "{found:?}");
+    }
+}
+
+#[test]
+fn ensembles_without_a_common_id_are_two_although_one_uses_names_and_the_other_addresses() {
+    let (ours, theirs) = ("1=zk-1 2=zk-2 3=zk-3", "11=10.0.0.1 12=10.0.0.2 13=10.0.0.3");
+    let (verdict, _) = judged(stating(&[ours, ours, ours, theirs]));
+    assert_eq!((verdict.foreign, verdict.leaders.len() < 2), (vec![3], true));
+}
+
+#[test]
+fn a_follower_alone_does_not_decide_the_membership() {
+    let (ours, wrong) = ("1=zk-1 2=zk-2 3=zk-3", "1=zk-1 2=zk-2 3=zk-3 4=zk-4 5=zk-5 6=zk-6 7=zk-7");
+    let newer = |mut made: Vec<MemberReport>, places: &[usize]| {
+        for place in places {
+            let mut conf = (*made[*place].conf.clone().unwrap()).clone();
+            conf.membership.as_mut().unwrap().version = 0x7fff_ffff;
+            made[*place].conf = Some(Arc::new(conf));
+        }
+        judged(made).0.quorum.voters
+    };
+    assert_eq!(newer(stating(&[wrong, ours, ours]), &[0]), 3);
+    // The leader, or two members, decide.
+    assert_eq!(newer(stating(&[ours, ours, wrong]), &[2]), 7);
+    assert_eq!(newer(stating(&[wrong, wrong, ours]), &[0, 1]), 7);
+}
+
+#[test]
+fn a_server_may_write_its_own_line_with_a_loopback_address() {
+    for memberships in [
+        ["1=localhost 2=zk-2 3=zk-3", "1=zk-1 2=127.0.1.1 3=zk-3", "1=zk-1 2=zk-2 3=127.0.0.1"],
+        ["1=[::1] 2=zk-2 3=zk-3", "1=zk-1 2=localhost 3=zk-3", "1=zk-1 2=zk-2 3=zk-3"],
+    ] {
+        assert_eq!(judged(stating(&memberships)).0.drift.configs, Some(1), "{memberships:?}");
+    }
+    // The line of another server must have an address that is reachable.
+    let wrong = ["1=zk-1 2=localhost 3=zk-3", "1=zk-1 2=zk-2 3=zk-3", "1=zk-1 2=zk-2 3=zk-3"];
+    assert_eq!(judged(stating(&wrong)).0.drift.configs, Some(2));
+}
+
+#[test]
+fn different_groups_and_weights_are_a_difference() {
+    let made = |groups: [&str; 3], weights: [&str; 3]| {
+        let mut made = stating(&["1=zk-1 2=zk-2 3=zk-3"; 3]);
+        for (report, (group, weight)) in made.iter_mut().zip(groups.into_iter().zip(weights)) {
+            let mut conf = (*report.conf.clone().unwrap()).clone();
+            let hierarchy = zookeeper_exporter::ensemble::Hierarchy::new(
+                &[("1".to_owned(), group.to_owned())],
+                &[("2".to_owned(), weight.to_owned())],
+                &["1", "2", "3"].into(),
+            );
+            conf.membership.as_mut().unwrap().hierarchy = Some(hierarchy);
+            report.conf = Some(Arc::new(conf));
+        }
+        judged(made).0.drift
+    };
+    assert_eq!(made(["1:2:3"; 3], ["1"; 3]).configs, Some(1));
+    let drift = made(["1:2:3"; 3], ["1", "1", "2"]);
+    assert_eq!((drift.configs, drift.differences[0].key.as_str()), (Some(2), "groups and weights"));
+    assert_eq!(drift.differences[0].values[2].as_deref(), Some("1:2*2:3"));
+    assert_eq!(made(["1:2:3", "1:2:3", "1:2"], ["1"; 3]).configs, Some(2));
+}
+
+#[test]
+fn a_follower_listed_twice_without_conf_is_not_out_of_sync() {
+    let strip = |report: MemberReport| MemberReport { conf: None, ..report };
+    let made = |synced: &str| {
+        let changes = format!("zk_synced_followers\t{synced}\n");
+        let all = members("one-server-two-names", &[("zk_synced_followers\t2\n", &changes)]);
+        let mut made: Vec<MemberReport> = all.into_iter().take(3).map(strip).collect();
+        made.push(MemberReport { name: "other-name:2181".into(), ..made[0].clone() });
+        made
+    };
+    let judge = |made: Vec<MemberReport>| {
+        let quorum = known(made, Known { quorum_size: Some(3), ..Known::default() }).0.quorum;
+        (quorum.voters, quorum.serving, quorum.synced)
+    };
+    assert_eq!(judge(made("2")), (3, 3, Some(3)));
+    // With the other follower down, the two names are one voter.
+    let mut made = made("1");
+    made[1] = silent(&made[1]);
+    assert_eq!(judge(made), (3, 2, Some(2)));
+}
+
+#[test]
+fn a_member_whose_commands_are_refused_is_up_and_its_state_is_unknown() {
+    let refused = |command: &str| format!("{command} is not executed because it is not in the whitelist.\n");
+    let (mntr, srvr) = (refused("mntr"), refused("srvr"));
+    for (mntr, srvr) in [(&mntr, Some(&srvr)), (&mntr, None)] {
+        let of = |id: usize| member(&format!("zk-{id}:2181"), Some(mntr.as_bytes()), srvr.map(String::as_bytes), None);
+        let made: Vec<MemberReport> = (1..=3).map(of).collect();
+        assert!(made.iter().all(|member| member.up && member.state == State::Unknown));
+        let text = page(&crate::common::report(made.clone()), Format::Classic);
+        assert!(text.contains("zk_up{ensemble=\"prod\",member=\"zk-1:2181\"} 1") && !text.contains("\nzk_serving{"));
+        let (verdict, found) = judged(made);
+        assert_eq!(numbers(&verdict), (3, None, None, None));
+        assert_eq!((worst(&found), found.len()), (Some(Level::Warning), 3), "{found:?}");
+        assert!(found.iter().all(|finding| finding.text.contains("every command that reports its state is refused")));
     }
 }
 
@@ -465,7 +566,7 @@ fn a_silent_observer_is_known_by_its_address() {
     assert!(texts(&found).iter().any(|text| text.ends_with("It has no vote.")), "{found:?}");
     let observer = found.iter().find(|finding| finding.text.ends_with("It has no vote.")).unwrap();
     assert_eq!(observer.level, Level::Warning);
-    // The leader is not listed: nothing is known, and nothing is held against the ensemble.
+    // The leader is not listed: the quorum is unknown and no failure is reported.
     made.remove(2);
     let (verdict, found) = judged(made);
     assert_eq!((verdict.leader_state, numbers(&verdict)), (LeaderState::Hidden, (3, None, None, None)));
@@ -522,13 +623,13 @@ fn groups_and_weights_are_computed() {
     let (verdict, found) = judged(grouped(&all, 9));
     assert_eq!((numbers(&verdict), verdict.quorum.majority()), ((9, Some(9), Some(3), Some(true)), None));
     assert_eq!(found, [], "no notice of an even size, or of a majority of heads");
-    // One group lost: the other two decide.
+    // One group lost: the other two form a quorum.
     let (verdict, _) = judged(grouped(&[4, 5, 6, 7, 8, 9], 9));
     assert_eq!((numbers(&verdict).2, numbers(&verdict).3), (Some(1), Some(true)));
-    // Five of nine that are no majority of two groups.
+    // Five of nine voters, without a majority in two groups.
     let (verdict, _) = judged(grouped(&[1, 2, 3, 4, 7], 7));
     assert_eq!((numbers(&verdict).2, numbers(&verdict).3), (Some(-1), Some(false)));
-    // Two of three groups are gone: what is left serves nobody.
+    // Two of three groups are down: the remaining one does not serve.
     let mut made = grouped(&[1, 2, 3], 99);
     for report in &mut made[..3] {
         *report = not_serving(report);
@@ -539,7 +640,7 @@ fn groups_and_weights_are_computed() {
 }
 
 #[test]
-fn a_voter_that_is_not_asked_is_told() {
+fn unlisted_voters_are_reported() {
     let five = "1=zk-1 2=zk-2 3=zk-3 4=zk-4 5=zk-5";
     let with_ids = |made: Vec<MemberReport>, ids: &[&str]| -> Vec<MemberReport> {
         let made = made.into_iter().zip(ids).map(|(mut report, id)| {
@@ -550,7 +651,7 @@ fn a_voter_that_is_not_asked_is_told() {
         });
         made.collect()
     };
-    // Pods by their addresses; the address of server 2 has left the name.
+    // Pods listed by address; the address of server 2 is no longer in DNS.
     let mut made = with_ids(stating(&[five; 4]), &["1", "3", "4", "5"]);
     for (place, report) in made.iter_mut().enumerate() {
         report.name = format!("10.0.0.{place}:2181").into();
@@ -561,14 +662,14 @@ fn a_voter_that_is_not_asked_is_told() {
     assert!(texts(&found).iter().any(|text| text.contains("server 2 (zk-2:2888)")), "{found:?}");
     let text = page(&crate::common::report(made.clone()), Format::Classic);
     assert!(text.contains("zk_ensemble_voters_not_asked{ensemble=\"prod\"} 1"), "{text}");
-    // One member alone is asked on purpose.
+    // A single configured member is intentional.
     let (verdict, found) = judged(made.drain(..1).collect());
     assert_eq!((verdict.not_asked, texts(&found).iter().any(|text| text.contains("not asked"))), (None, false));
 }
 
 #[test]
-fn the_old_address_of_a_server_that_moved_holds_nothing_back() {
-    // Server 3 went from 10.0.0.3 to 10.0.0.4; the list has the old address.
+fn the_old_address_of_a_moved_server_does_not_reduce_the_margin() {
+    // Server 3 moved from 10.0.0.3 to 10.0.0.4; the list has the old address.
     let before = "1=10.0.0.1 2=10.0.0.2 3=10.0.0.3";
     let now = "1=10.0.0.1 2=10.0.0.2 3=10.0.0.4";
     let list = |silent_conf: bool| {
@@ -594,7 +695,7 @@ fn the_old_address_of_a_server_that_moved_holds_nothing_back() {
         assert!(texts(&found).iter().any(|text| text.contains("server 3 (10.0.0.4:2888)")), "{found:?}");
         assert!(texts(&found).iter().any(|text| text.ends_with("It has no vote.")), "{found:?}");
     }
-    // A name that says nothing of the address is taken for the server.
+    // A host name cannot be compared with the address and is assumed to be the server.
     let mut made = list(false);
     made[2].name = "third:2181".into();
     let (verdict, _) = judged(made);
@@ -602,20 +703,20 @@ fn the_old_address_of_a_server_that_moved_holds_nothing_back() {
 }
 
 #[test]
-fn nothing_is_held_against_a_member_that_could_not_be_asked() {
+fn members_that_could_not_be_queried_are_not_counted_as_down() {
     let limit = |name: &str| MemberReport {
         state: State::Unknown,
         failures: vec![(Command::Mntr, Reason::Limit), (Command::Srvr, Reason::Limit)],
         ..MemberReport::silent(name.into())
     };
-    // A follower: the leader's word stays.
+    // A follower: the leader's report is sufficient.
     let mut made = members("one-server-two-names", &[]);
     made.truncate(3);
     made[0] = limit("zk-1:2181");
     let (verdict, found) = judged(made.clone());
     assert_eq!(numbers(&verdict), (3, Some(3), Some(1), Some(true)));
     assert_eq!(worst(&found), Some(Level::Warning), "{found:?}");
-    // The leader: nothing is known.
+    // The leader: the quorum is unknown.
     made[0] = members("one-server-two-names", &[])[0].clone();
     made[2] = limit("zk-3:2181");
     let (verdict, found) = judged(made.clone());
@@ -629,7 +730,7 @@ fn nothing_is_held_against_a_member_that_could_not_be_asked() {
 }
 
 #[test]
-fn a_member_that_accepts_and_does_not_answer_is_not_told_to_be_started() {
+fn a_hung_member_gets_no_advice_to_start_it() {
     let mut made = members("one-server-two-names", &[]);
     made.truncate(3);
     made[0] = MemberReport {
@@ -644,8 +745,8 @@ fn a_member_that_accepts_and_does_not_answer_is_not_told_to_be_started() {
     );
 }
 
-/// Listens at this address and answers each command with the text for it.
-fn listen(address: &str, answers: Vec<(&'static str, String)>) -> String {
+/// Listens on this address and replies to each command with its text.
+pub fn listen(address: &str, answers: Vec<(&'static str, String)>) -> String {
     let listener = TcpListener::bind(address).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
@@ -660,8 +761,13 @@ fn listen(address: &str, answers: Vec<(&'static str, String)>) -> String {
     address
 }
 
-/// Three servers of a membership at these addresses and one port; the first leads. The lines are of the membership.
+/// Three servers of one membership at these addresses on one port; the first leads. `lines` gives the membership.
 fn ensemble(hosts: &[&str], lines: impl Fn(u16) -> String) -> u16 {
+    versioned(hosts, "0", lines)
+}
+
+/// Like `ensemble`, with this version of the membership.
+pub fn versioned(hosts: &[&str], version: &str, lines: impl Fn(u16) -> String) -> u16 {
     let base = root().join("tests/legal/one-server-two-names");
     let read = |place: usize, file: &str| {
         let from = if place == 0 { "m3" } else { "m1" };
@@ -677,7 +783,8 @@ fn ensemble(hosts: &[&str], lines: impl Fn(u16) -> String) -> u16 {
             .map(|line| format!("{line}\n"))
             .collect();
         let (before, after) = head.split_once("membership: \n").unwrap();
-        let conf = format!("{before}serverId={}\nmembership: \n{}{}", place + 1, lines(port), after.trim_end());
+        let after = after.trim_end().replace("version=0", &format!("version={version}"));
+        let conf = format!("{before}serverId={}\nmembership: \n{}{after}", place + 1, lines(port));
         listen(
             &format!("{host}:{port}"),
             vec![("mntr", read(place, "mntr")), ("srvr", read(place, "srvr")), ("conf", conf)],
@@ -697,7 +804,7 @@ fn config(members: &[String]) -> tempfile::NamedTempFile {
     file
 }
 
-fn members_of(text: &str) -> Vec<(String, f64)> {
+pub fn members_of(text: &str) -> Vec<(String, f64)> {
     let page = read_page(text, Format::Classic).unwrap();
     let up = page.series.iter().filter(|(series, _)| series.name == "zk_up");
     up.map(|(series, value)| (series.label("member").to_owned(), *value)).collect()
@@ -705,27 +812,27 @@ fn members_of(text: &str) -> Vec<(String, f64)> {
 
 #[test]
 fn the_next_address_of_a_server_is_tried() {
-    let hosts = ["127.103.7.1", "127.103.7.2", "127.103.7.3"];
+    let hosts = ["127.103.8.1", "127.103.8.2", "127.103.8.3"];
     let lines = |port: u16| {
         let line = |id: usize| {
-            format!("server.{id}=127.103.8.{id}:2888:3888|127.103.7.{id}:2888:3888:participant;0.0.0.0:{port}\n")
+            format!("server.{id}=127.103.7.{id}:2888:3888|127.103.8.{id}:2888:3888:participant;0.0.0.0:{port}\n")
         };
         (1..=3).map(line).collect()
     };
     let port = ensemble(&hosts, lines);
-    let file = config(&[format!("127.103.7.1:{port}")]);
+    let file = config(&[format!("127.103.8.1:{port}")]);
     let exporter = Exporter::start(&["--config.file", file.path().to_str().unwrap()]);
     exporter.scrape("5");
     let first = members_of(exporter.scrape("5").text());
     let expected: Vec<String> =
-        ["127.103.7.1", "127.103.8.2", "127.103.8.3"].iter().map(|host| format!("{host}:{port}")).collect();
+        ["127.103.8.1", "127.103.7.2", "127.103.7.3"].iter().map(|host| format!("{host}:{port}")).collect();
     assert_eq!(first.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), expected);
     assert!(first.iter().all(|(_, up)| *up == 1.0), "{first:?}\n{}", exporter.log());
     assert_eq!(members_of(exporter.scrape("5").text()), first, "the labels stay");
 }
 
 #[test]
-fn a_silent_address_of_a_server_is_no_silent_server() {
+fn a_server_with_one_silent_address_is_up() {
     let lines = |port: u16| {
         let line = |id: usize| {
             format!("server.{id}=127.103.12.{id}:2888:3888|127.103.11.{id}:2888:3888:participant;0.0.0.0:{port}\n")
@@ -733,7 +840,7 @@ fn a_silent_address_of_a_server_is_no_silent_server() {
         (1..=3).map(line).collect()
     };
     let port = ensemble(&["127.103.11.1", "127.103.11.2", "127.103.11.3"], lines);
-    // Connections to it are established and never answered.
+    // Connections to these addresses are established but get no reply.
     let _silent: Vec<TcpListener> =
         (2..=3).map(|id| TcpListener::bind(format!("127.103.12.{id}:{port}")).unwrap()).collect();
     let file = config(&[format!("127.103.11.1:{port}")]);
@@ -743,7 +850,7 @@ fn a_silent_address_of_a_server_is_no_silent_server() {
         let answer = exporter.scrape("8");
         let members = members_of(answer.text());
         assert!(members.len() == 3 && members.iter().all(|(_, up)| *up == 1.0), "{members:?}\n{}", exporter.log());
-        // The address that replied is asked first from then on.
+        // The address that replied is tried first from then on.
         assert!(look == "first" || answer.took < Duration::from_secs(1), "{:?}", answer.took);
     }
 }
@@ -765,14 +872,14 @@ fn an_ipv6_seed_keeps_its_label() {
 }
 
 #[test]
-fn commands_judge_the_present_members_alone() {
+fn commands_evaluate_only_current_members() {
     let hosts = ["127.103.9.1", "127.103.9.2", "127.103.9.3"];
     let lines = |port: u16| {
         let line = |id: usize| format!("server.{id}=127.103.9.{id}:2888:3888:participant;127.103.9.{id}:{port}\n");
         (1..=3).map(line).collect()
     };
     let port = ensemble(&hosts, lines);
-    // A seed that was taken out of the ensemble, and is gone.
+    // A seed that was removed from the ensemble and is down.
     let removed = nobody();
     let file = config(&[format!("127.103.9.2:{port}"), removed.clone()]);
     let file = file.path().to_str().unwrap();
@@ -788,7 +895,7 @@ fn commands_judge_the_present_members_alone() {
 }
 
 #[test]
-fn equal_members_are_refused_whatever_they_are_written_like() {
+fn duplicate_members_are_rejected_in_any_spelling() {
     for (list, shown) in [
         ("zk-1:2181,ZK-1.:2181", "zk-1:2181"),
         ("localhost,LOCALHOST:2181", "localhost:2181"),
@@ -797,6 +904,6 @@ fn equal_members_are_refused_whatever_they_are_written_like() {
     ] {
         let output = run(&["info", "--zookeeper", list]);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(text.contains(&format!("member `{shown}` of ensemble `default` is listed twice")), "{list}: {text}");
+        assert!(text.contains(&format!("duplicate member `{shown}` of ensemble `default`")), "{list}: {text}");
     }
 }

@@ -1,4 +1,4 @@
-//! The exporter under its own limits: what it cannot ask is unknown, never down.
+//! The exporter at its own limits: members that it cannot query are unknown, never down.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -18,7 +18,7 @@ fn healthy(count: usize) -> Vec<Listener> {
     (0..count).map(|_| Listener::answering_words(&replies)).collect()
 }
 
-/// Members that answer after some time.
+/// Members that reply after a delay.
 fn slow(count: usize, time: Duration) -> Vec<Listener> {
     (0..count).map(|_| Listener::answering_late(time, &[("mntr", MNTR), ("srvr", SRVR), ("conf", CONF)])).collect()
 }
@@ -38,7 +38,7 @@ fn scrape(exporter: &Exporter, timeout: &str) -> Page {
     read_page(answer.text(), Format::Classic).unwrap()
 }
 
-/// Members that are up, down, and unknown. Those that are unknown have none of the statements, and say why.
+/// The numbers of members that are up, down and unknown. Unknown members have no state metrics, but a failure reason.
 fn counts(page: &Page, members: &[Listener]) -> (usize, usize, usize) {
     let (mut up, mut down, mut unknown) = (0, 0, 0);
     for member in members {
@@ -75,7 +75,7 @@ fn limits(page: &Page) -> Vec<String> {
 }
 
 #[test]
-fn slow_members_are_all_asked_at_once() {
+fn slow_members_are_queried_concurrently() {
     let members = slow(120, Duration::from_millis(800));
     let exporter = Exporter::start(&["--zookeeper", &ensemble("prod", &members)]);
     for _ in 0..2 {
@@ -96,9 +96,10 @@ fn silent_members_do_not_starve_healthy_ones_from_the_first_scrape() {
 }
 
 #[test]
-fn with_few_connections_members_are_unknown_in_turn_and_healthy_ones_go_first() {
+fn with_few_connections_healthy_members_take_precedence() {
     let (dead, prod) = (silent(30), healthy(3));
-    // The dead ones come first, and hold the connections until the deadline. A quarter is for probes.
+    // The dead members come first and hold connections until the deadline. A quarter of the limit is reserved for
+    // probes.
     let exporter = Exporter::start(&[
         "--zookeeper",
         &ensemble("dead", &dead),
@@ -118,7 +119,7 @@ fn with_few_connections_members_are_unknown_in_turn_and_healthy_ones_go_first() 
         assert_eq!(limits(&page), ["sockets"]);
         let is_down = |member: &&Listener| page.value("zk_up", &[("member", &member.address)]) == Some(0.0);
         seen_down.extend(dead.iter().filter(is_down).map(|member| member.address.clone()));
-        // The leader may be one of those that were not asked.
+        // The leader may be one of the members that were not queried.
         assert_eq!(page.value("zk_ensemble_has_quorum", &[("ensemble", "dead")]), None);
         assert_eq!(page.value("zk_ensemble_quorum_margin", &[("ensemble", "dead")]), None);
         assert_eq!(page.value("zk_ensemble_members_up", &[("ensemble", "dead")]), None);
@@ -153,7 +154,7 @@ fn probes_and_scrapes_do_not_starve_each_other() {
 }
 
 #[test]
-fn a_scrape_too_short_to_ask_says_nothing_about_members() {
+fn a_scrape_too_short_to_query_leaves_members_unknown() {
     let members = slow(3, Duration::from_millis(500));
     let exporter = Exporter::start(&["--zookeeper", &ensemble("prod", &members)]);
     let page = scrape(&exporter, "0.3");
@@ -164,12 +165,12 @@ fn a_scrape_too_short_to_ask_says_nothing_about_members() {
 }
 
 #[test]
-fn a_visitor_who_leaves_early_is_told_that_members_are_unknown() {
+fn a_scrape_with_a_short_timeout_reports_members_as_unknown() {
     let members = slow(2, Duration::from_millis(1500));
     let exporter = Exporter::start(&["--zookeeper", &ensemble("prod", &members)]);
     std::thread::scope(|scope| {
         let patient = scope.spawn(|| scrape(&exporter, "5"));
-        // Joins the round that has just begun.
+        // Joins the scrape in progress.
         let hasty = scope.spawn(|| {
             pause(Duration::from_millis(100));
             scrape(&exporter, "1")
@@ -180,7 +181,7 @@ fn a_visitor_who_leaves_early_is_told_that_members_are_unknown() {
 }
 
 #[test]
-fn a_module_with_a_short_timeout_still_finds_silent_members_down() {
+fn silent_members_are_down_with_a_short_module_timeout() {
     let members = silent(2);
     let file = tempfile::NamedTempFile::new().unwrap();
     let list: Vec<String> = members.iter().map(|member| format!("'{}'", member.address)).collect();
@@ -208,12 +209,12 @@ fn without_descriptors_members_are_unknown() {
 }
 
 #[test]
-fn too_few_descriptors_to_begin_with_are_a_mistake_with_advice() {
+fn too_few_descriptors_at_start_are_an_error_with_advice() {
     for arguments in [&["--web.listen-address", "127.0.0.1:0"][..], &["info"], &["check"]] {
         let mut shell = Command::new("bash");
         shell.args(["-c", "ulimit -n 16; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_zookeeper-exporter")]);
         let output = shell.args(arguments).args(["--zookeeper", &nobody()]).output().unwrap();
-        // `check` answers on standard output, where its monitoring system reads.
+        // `check` reports on standard output, where its monitoring system reads.
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(said.contains("limit of open files 16: expected at least 32"), "{arguments:?}: {said}");
         assert!(!said.contains("bug"), "{said}");
@@ -221,8 +222,8 @@ fn too_few_descriptors_to_begin_with_are_a_mistake_with_advice() {
 }
 
 #[test]
-fn commands_say_unknown_and_not_down() {
-    // Nobody accepts: with one connection for scrapes, the second member is never asked.
+fn commands_report_unqueried_members_as_unknown() {
+    // No listener replies: with one connection for scrapes, the second member is never queried.
     let members = [Listener::silent(), Listener::silent()];
     let exporter = Exporter::start(&["--zookeeper", &ensemble("prod", &members), "--limit.sockets", "2"]);
     let page = exporter.get("/ensemble/prod", &[]);
@@ -239,7 +240,7 @@ fn commands_say_unknown_and_not_down() {
     assert!(info(&["--output", "json"]).contains("\"state\": \"unknown\""));
 }
 
-/// Where nothing accepts, the backlog of the listener fills and further connects are not answered.
+/// Without accept calls the backlog of the listener fills up, and further connection attempts get no reply.
 #[test]
 fn a_member_whose_backlog_is_full_is_down_and_not_unknown() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -249,7 +250,7 @@ fn a_member_whose_backlog_is_full_is_down_and_not_unknown() {
     assert_eq!(counts(&scrape(&exporter, "1.5"), &member), (0, 1, 0));
 }
 
-#[expect(clippy::disallowed_methods, reason = "a thread of its own")]
+#[expect(clippy::disallowed_methods, reason = "runs in a thread of its own, outside any runtime")]
 fn pause(time: Duration) {
     std::thread::sleep(time);
 }

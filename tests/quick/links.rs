@@ -1,4 +1,4 @@
-//! Every internal link of every Markdown file leads to a file, and its anchor to a heading of that file.
+//! Every internal link in a Markdown file refers to an existing file and heading.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -28,7 +28,7 @@ pub fn markdown() -> Vec<PathBuf> {
     found
 }
 
-/// The lines of a document that are neither in a fenced block nor in a comment.
+/// The lines of a document outside fenced blocks and comments.
 pub fn prose(text: &str) -> Vec<&str> {
     let mut fenced = false;
     text.lines()
@@ -40,7 +40,7 @@ pub fn prose(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The targets of inline links and images, without those in code spans.
+/// The targets of inline links and images, except those in code spans.
 pub fn targets(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let joined = prose(text).join("\n");
@@ -51,7 +51,7 @@ pub fn targets(text: &str) -> Vec<String> {
     found
 }
 
-/// The anchors that GitHub gives the headings of a document.
+/// The anchors that GitHub generates for the headings of a document.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut found = BTreeSet::new();
@@ -74,7 +74,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// A path without `.` and `..`; none if it leaves the repository.
+/// A path without `.` and `..`; `None` if it leaves the repository.
 fn normal(path: &Path) -> Option<PathBuf> {
     let mut normal = PathBuf::new();
     for part in path.components() {
@@ -92,7 +92,7 @@ fn normal(path: &Path) -> Option<PathBuf> {
     Some(normal)
 }
 
-/// What is wrong with a link in a document, if anything.
+/// The problem of a link in a document, if any.
 fn fault(document: &Path, target: &str) -> Option<String> {
     if ["https://", "http://", "mailto:"].iter().any(|scheme| target.starts_with(scheme)) {
         return None;
@@ -149,11 +149,11 @@ fn broken_links_are_found() {
     );
 }
 
-/// Rules, the image and the forms for reports link to the repository that `Cargo.toml` names.
+/// Rules, image and issue forms link to the repository named in `Cargo.toml`.
 #[test]
 fn the_repository_has_one_address() {
     let repository = env!("CARGO_PKG_REPOSITORY");
-    assert_eq!(zookeeper_exporter::alert::rules::RUNBOOKS, format!("{repository}/blob/main/docs/runbooks"));
+    assert_eq!(zookeeper_exporter::runbook::RUNBOOKS, format!("{repository}/blob/main/docs/runbooks"));
     let own = repository.rsplit('/').next().unwrap();
     let places =
         ["SECURITY.md", ".github/ISSUE_TEMPLATE/config.yml", "deploy/docker/Dockerfile", "alert-rules/zookeeper.yml"];

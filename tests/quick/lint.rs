@@ -1,4 +1,4 @@
-//! Rules for dashboards: the 17 of grafana/dashboard-linter, with `member` where it says `instance`, and our own.
+//! Rules for dashboards: the 17 of grafana/dashboard-linter, with `member` in place of `instance`, and our own.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use zookeeper_exporter::dashboard::grafana::{Dashboard, Panel, Variable};
 use crate::common::promql::{RATE_INTERVAL, Selected, selectors};
 use crate::common::root;
 
-/// The name of every rule; those about `LogQL` have nothing to look at and hold because only Prometheus is asked.
+/// The name of every rule; those about `LogQL` always hold because only Prometheus is queried.
 pub const RULES: &[&str] = &[
     "template-datasource-rule",
     "template-job-rule",
@@ -43,22 +43,23 @@ pub const RULES: &[&str] = &[
     "mapping-rule",
 ];
 
-/// Units of Grafana that we use.
+/// The Grafana units in use.
 const UNITS: &[&str] = &["short", "s", "dtdurations", "bytes", "Bps", "percentunit", "ops", "string"];
 
-/// Rates over a window of their own: dashboard, panel, and why.
+/// Rates over a fixed window: dashboard, panel, and why.
 const OWN_WINDOW: &[(&str, &str, &str)] = &[
     ("zookeeper-member", "Snapshots", "snapshots are hours apart"),
     ("zookeeper-capacity", "Writing a snapshot", "snapshots are hours apart"),
+    ("zookeeper-client", "Slowest hundredth of an hour, by operation", "a few rounds have no hundredth"),
 ];
 
-/// Series that Prometheus and `node_exporter` make.
+/// Series of Prometheus and `node_exporter`.
 fn foreign(name: &str) -> bool {
     matches!(name, "ALERTS" | "ALERTS_FOR_STATE" | "scrape_duration_seconds" | "scrape_samples_scraped")
         || name.starts_with("node_")
 }
 
-/// Names that recording rules write.
+/// Names of recording rules.
 fn recorded() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(root().join("alert-rules")).unwrap() {
@@ -72,9 +73,9 @@ fn recorded() -> BTreeSet<String> {
     names
 }
 
-/// What a family of the catalogue speaks of, by the name of a sample; and whether the sample is a counter.
+/// The scope of the family that a sample belongs to, and whether the sample is a counter.
 fn known(sample: &str) -> Option<(Scope, bool)> {
-    // The limits in force, which the exporter does not yet say.
+    // The active limits of the alerts.
     if sample == "zk_alert_threshold" {
         return Some((Scope::Exporter, false));
     }
@@ -82,11 +83,15 @@ fn known(sample: &str) -> Option<(Scope, bool)> {
         let name = family.full_name();
         let counts =
             family.kind == Kind::Summary && (sample == format!("{name}_sum") || sample == format!("{name}_count"));
+        // Native buckets have the bare name and count like the classic ones.
+        let buckets = family.kind == Kind::Histogram
+            && ["", "_bucket", "_sum", "_count"].iter().any(|end| sample == format!("{name}{end}"));
+        let counts = counts || buckets;
         (sample == name || counts).then_some((family.scope, counts || family.kind == Kind::Counter))
     })
 }
 
-/// Every breach of every rule: its name, and where.
+/// Every violation of a rule: the rule, and where.
 pub fn faults(dashboard: &Dashboard, all: &[Dashboard]) -> Vec<(&'static str, String)> {
     let mut report = Report { uid: dashboard.uid.clone(), found: Vec::new() };
     whole(dashboard, all, &mut report);
@@ -142,7 +147,7 @@ fn variables(list: &[Variable], report: &mut Report) {
     report.check("template-datasource-rule", source, || "no variable of the data source".into());
     for (rule, name, label, all) in [
         ("template-job-rule", "job", "Job", ".+"),
-        // Matches series without the label, too.
+        // The pattern also matches series without the label.
         ("template-cluster-rule", "cluster", "Cluster", ".*"),
         ("template-ensemble-rule", "ensemble", "Ensemble", ".+"),
         ("template-instance-rule", "member", "Member", ".+"),
@@ -186,7 +191,7 @@ fn shown(panel: &Panel, all: &[Dashboard], report: &mut Report) {
     report.check("panel-datasource-rule", source, title);
     let description = panel.description.clone().unwrap_or_default();
     report.check("panel-title-description-rule", !panel.title.is_empty() && !description.is_empty(), title);
-    // What it asks, what bad looks like, what to do: each at least a few words.
+    // Meaning of the panel, what bad values look like, and what to do: at least a few words each.
     let parts: Vec<&str> = description.split("\n\n").collect();
     let told = parts.len() == 3
         && parts[0].trim_end().ends_with(['?', '.'])
@@ -243,7 +248,7 @@ fn selector(panel: &Panel, selected: &Selected, recorded: &BTreeSet<String>, rep
         return;
     }
     if recorded.contains(&selected.name) {
-        // Recording rules keep the ensemble and the member, not the job.
+        // Recording rules keep ensemble and member, but not the job.
         report.check("target-ensemble-rule", selected.has("ensemble", "$ensemble"), place);
         return;
     }
@@ -252,7 +257,7 @@ fn selector(panel: &Panel, selected: &Selected, recorded: &BTreeSet<String>, rep
     };
     report.check("target-job-rule", selected.has("job", "$job"), place);
     report.check("target-cluster-rule", selected.has("cluster", "$cluster"), place);
-    // The exporter speaks of itself without an ensemble, and its limits hold for all where they name none.
+    // The exporter's own metrics have no ensemble, and limits without an ensemble apply to all.
     let ensemble = selected.has("ensemble", "$ensemble") || selected.has("ensemble", "$ensemble|");
     report.check("target-ensemble-rule", ensemble || scope == Scope::Exporter, place);
     report.check("target-instance-rule", selected.has("member", "$member") || scope != Scope::Member, place);

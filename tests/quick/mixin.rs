@@ -1,7 +1,7 @@
-//! `deploy/mixin/rules.json`: every rule with placeholders where its thresholds are, for the mixin and the Helm chart.
+//! `deploy/mixin/rules.json`: every rule with placeholders for its thresholds, for the mixin and the Helm chart.
 //!
-//! The rules are written by the generator with limits that occur nowhere else; what of them is found in a rule becomes a
-//! placeholder. The test that fills the placeholders with the catalogue's limits gets the shipped rules back.
+//! The rules are generated with limits that occur nowhere else, and each occurrence becomes a placeholder. Filling the
+//! placeholders with the limits of the catalogue must give the shipped rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,10 +16,10 @@ use zookeeper_exporter::alert::{
 
 use crate::common::{assert_golden, root};
 
-/// No alert of the catalogue waits this long.
+/// A `for` duration that no alert of the catalogue uses.
 const HOLD: Span = Span(7919);
 
-/// Limits that occur in no rule, in the order that the pair needs.
+/// Limits that occur in no rule; the critical one is worse than the warning.
 fn marker(condition: &Condition, severity: Severity) -> f64 {
     let worse = (severity == Severity::Critical) == condition.larger_is_worse().unwrap_or(true);
     match (condition.unit, worse) {
@@ -43,23 +43,29 @@ fn thresholds() -> Thresholds {
     Thresholds::of(&zookeeper_exporter::config::parse(Path::new("c.yml"), &text).unwrap()).unwrap()
 }
 
-/// Every rule of a deployment, as data.
+/// All rule groups of a deployment, parsed.
 fn groups(thresholds: &Thresholds, deployment: &Deployment) -> Vec<Value> {
     let text = RuleFile::new(thresholds, deployment).text(Format::Prometheus);
     let file: Value = serde_saphyr::from_str(&text).unwrap();
     file["groups"].as_array().unwrap().clone()
 }
 
-/// What modules may have.
-const NEEDS: [&str; 3] = ["canary", "host", "znodes"];
+/// Optional probes of a module.
+const NEEDS: [&str; 4] = ["canary", "digests", "host", "znodes"];
 
-/// A deployment whose modules have these.
+/// A deployment whose modules have these probes.
 fn with(what: &[&str]) -> Deployment {
     let has = |name| what.contains(&name);
-    Deployment { canary: has("canary"), host: has("host"), znodes: has("znodes"), ..Deployment::default() }
+    Deployment {
+        canary: has("canary"),
+        digests: has("digests"),
+        host: has("host"),
+        znodes: has("znodes"),
+        ..Deployment::default()
+    }
 }
 
-/// What needs something of a module: alerts and indicators, by their names among those left out.
+/// Alerts and indicators that need an optional probe, by the name under which they are reported as omitted.
 fn needing() -> BTreeMap<String, &'static str> {
     let left_out = |what: &[&str]| -> BTreeSet<String> {
         let file = RuleFile::new(&Thresholds::default(), &with(what));
@@ -75,13 +81,13 @@ fn condition_of(alert: &str) -> &'static Condition {
     conditions().iter().find(|condition| condition.alert() == alert).unwrap()
 }
 
-/// Four digits, as the scores have them.
+/// Four significant digits, as in the scores.
 fn rounded(value: f64) -> String {
     let exact = format!("{value:.3e}").parse::<f64>().unwrap();
     format!("{exact}")
 }
 
-/// `text` with every whole number `number` replaced.
+/// `text` with every whole number equal to `number` replaced.
 fn replace_number(text: &str, number: &str, placeholder: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -95,7 +101,7 @@ fn replace_number(text: &str, number: &str, placeholder: &str) -> String {
     out + rest
 }
 
-/// `__SELECTOR__` after, and `__MATCHERS__` within, every selector of a series that an exporter or Prometheus writes.
+/// Adds `__SELECTOR__` after, or `__MATCHERS__` inside, every selector of a raw series.
 fn selectors(expr: &str) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let (mut out, mut rest, mut quoted) = (String::new(), expr, false);
@@ -118,7 +124,7 @@ fn selectors(expr: &str) -> String {
     out
 }
 
-/// One alert: its rule with placeholders, and whose it is.
+/// An alert: its rule with placeholders, its condition and level, and the probe it needs.
 fn alert(mut rule: Value, needing: &BTreeMap<String, &str>) -> Value {
     let condition = condition_of(rule["alert"].as_str().unwrap());
     let severity = rule["labels"]["severity"].as_str().unwrap().to_owned();
@@ -135,7 +141,7 @@ fn alert(mut rule: Value, needing: &BTreeMap<String, &str>) -> Value {
     description = description.replace(&in_words(HOLD), "__FOR_TEXT__");
     rule["expr"] = selectors(&expr).into();
     rule["annotations"]["description"] = description.into();
-    // `for` is added where it is.
+    // The templates add `for` themselves.
     rule.as_object_mut().unwrap().remove("for");
     let mut entry = json!({"condition": condition.name, "level": severity, "rule": rule});
     if let Some(what) = needing.get(&condition.alert()) {
@@ -144,14 +150,14 @@ fn alert(mut rule: Value, needing: &BTreeMap<String, &str>) -> Value {
     entry
 }
 
-/// The indicator that an expression is about, where that is one.
+/// The indicator of an expression, if it refers to exactly one.
 fn only_indicator(expr: &str) -> Option<String> {
     let named = expr.split("indicator=\"").skip(1).filter_map(|behind| behind.split('"').next());
     let named: BTreeSet<&str> = named.collect();
     if named.len() == 1 { named.first().map(|name| (*name).to_owned()) } else { None }
 }
 
-/// One recording rule; those about an indicator have its numbers as placeholders.
+/// A recording rule; those of a single indicator have placeholders for its numbers.
 fn record(mut rule: Value, needing: &BTreeMap<String, &str>) -> Value {
     let of_label = rule["labels"]["indicator"].as_str().map(str::to_owned);
     let name = of_label.or_else(|| only_indicator(rule["expr"].as_str().unwrap()));
@@ -198,7 +204,7 @@ fn unit(unit: Unit) -> &'static str {
     }
 }
 
-/// What a setting of thresholds is judged by.
+/// The data needed to validate and describe a threshold setting.
 fn described(condition: &Condition) -> Value {
     let levels: Map<String, Value> =
         condition.levels.iter().map(|one| (one.severity.text().to_owned(), level(condition, one))).collect();
@@ -225,10 +231,10 @@ fn model() -> Value {
     }
     let alerts: BTreeMap<&str, Value> =
         conditions().iter().map(|condition| (condition.name, described(condition))).collect();
-    json!({"alerts": alerts, "groups": groups, "runbook_url": zookeeper_exporter::alert::rules::RUNBOOKS})
+    json!({"alerts": alerts, "groups": groups, "runbook_url": zookeeper_exporter::runbook::RUNBOOKS})
 }
 
-/// The number that a placeholder of an indicator stands for, with the limits of the catalogue.
+/// The values of an indicator's placeholders with the limits of the catalogue.
 fn of_catalogue(name: &str) -> Option<(f64, f64)> {
     let indicator = INDICATORS.iter().find(|one| one.name == name).unwrap();
     let condition = indicator.condition();
@@ -237,7 +243,7 @@ fn of_catalogue(name: &str) -> Option<(f64, f64)> {
     steepness(indicator.limit(warning.limit.unwrap()), critical.map(|limit| indicator.limit(limit)))
 }
 
-/// The model with the catalogue's limits: `None` where a rule is off.
+/// A rule filled with the limits of the catalogue; `None` if it is off.
 fn filled(entry: &Value) -> Option<Value> {
     if entry.get("needs").is_some() {
         return None;
@@ -271,7 +277,7 @@ fn filled(entry: &Value) -> Option<Value> {
 }
 
 #[test]
-fn the_rules_of_chart_and_mixin_are_the_shipped_ones() {
+fn rules_of_chart_and_mixin_match_the_shipped_rules() {
     let model = model();
     let text = serde_json::to_string_pretty(&model).unwrap() + "\n";
     for marker in ["7919", "73519", "83519", "27617", "37617"] {
@@ -296,7 +302,7 @@ fn the_rules_of_chart_and_mixin_are_the_shipped_ones() {
     assert_eq!(bare(&files.concat()), bare(&filled_groups));
 }
 
-/// Rules whose expressions have no white space: where a line is broken depends on the length of a number.
+/// Rules with white space removed from expressions: line breaks depend on the length of numbers.
 fn bare(groups: &[Value]) -> Vec<Value> {
     let mut groups = groups.to_vec();
     for rule in groups.iter_mut().flat_map(|group| group["rules"].as_array_mut().unwrap()) {

@@ -1,4 +1,4 @@
-//! The AdminServer's `monitor` in place of a refused `mntr`: replies of real servers, and servers that are none.
+//! The AdminServer's `monitor` as a fallback for `mntr`: replies of real servers, and invalid replies.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -19,7 +19,7 @@ const MONITOR: &str = include_str!("../fixtures/3.9.3/follower/admin-monitor.jso
 const SRVR: &str = include_str!("../fixtures/3.9.3/follower/srvr.txt");
 const REFUSED: &[u8] = b"mntr is not executed because it is not in the whitelist.\n";
 
-/// A member that refuses `mntr` and whose AdminServer answers with this body.
+/// A member that refuses `mntr` and whose AdminServer returns this body.
 fn refusing(monitor: &[u8], srvr: Option<&[u8]>) -> MemberReport {
     let replies = Replies {
         mntr: Some(heard(Command::Mntr, REFUSED)),
@@ -41,7 +41,7 @@ fn families(member: MemberReport) -> Vec<String> {
 }
 
 #[test]
-fn every_captured_reply_gives_what_mntr_gives() {
+fn captured_monitor_replies_have_the_metrics_of_mntr() {
     let mut seen = 0;
     for fixture in fixtures() {
         let Some(body) = fixture.read("admin-monitor.json") else { continue };
@@ -51,7 +51,7 @@ fn every_captured_reply_gives_what_mntr_gives() {
         assert!(member.failures.is_empty(), "{}: {:?}", fixture.name, member.failures);
         if not_serving {
             assert_eq!((member.state, member.complete), (State::NotServing, false), "{}", fixture.name);
-            // Also where `srvr` is not asked: the exception's page, or 3.5's sentence, says it alone.
+            // Also without `srvr`: the error page, or the sentence of 3.5, is sufficient.
             assert_eq!(refusing(&body, None).state, State::NotServing, "{}", fixture.name);
             seen += 1;
             continue;
@@ -72,7 +72,7 @@ fn every_captured_reply_gives_what_mntr_gives() {
 }
 
 #[test]
-fn no_cut_and_no_foreign_body_passes_for_whole() {
+fn truncated_and_foreign_monitor_replies_are_incomplete() {
     for end in (0..MONITOR.len()).step_by(97) {
         let member = refusing(&MONITOR.as_bytes()[..end], None);
         assert!(!member.complete, "{end} bytes");
@@ -85,13 +85,13 @@ fn no_cut_and_no_foreign_body_passes_for_whole() {
         assert!(!member.complete && member.samples.cells().is_empty(), "{body}");
         assert!(member.failures.iter().any(|(word, _)| *word == Command::Monitor), "{body}: {:?}", member.failures);
     }
-    // A key or value may not make a line of its own.
+    // Keys and values must not inject lines.
     let body = r#"{"version":"3.9.3-x, built on y","a\nzk_b\t1\nzk_c":"2\nzk_d\t3","command":"monitor","error":null}"#;
     let text = page(&report(vec![refusing(body.as_bytes(), None)]), Format::Classic);
     assert!(!text.contains("key=\"b\"") && !text.contains("key=\"d\""), "{text}");
 }
 
-/// A member that refuses `mntr`, and in its place an AdminServer of any kind.
+/// A member that refuses `mntr`, with a custom AdminServer.
 fn scraped(treat: impl Fn(TcpStream) + Send + Sync + 'static) -> (Page, Exporter, Listener) {
     let member = Listener::answering_words(&[
         ("mntr", "mntr is not executed because it is not in the whitelist.\n"),
@@ -133,18 +133,18 @@ fn say(stream: &mut TcpStream, head: &str, body: &str) {
 }
 
 #[test]
-fn an_admin_server_that_is_sick_costs_only_the_figures() {
+fn a_failed_admin_server_loses_only_its_metrics() {
     type Treat = Box<dyn Fn(TcpStream) + Send + Sync>;
     let length = MONITOR.len();
     let cases: Vec<(&str, &str, Treat)> = vec![
         (
             "http",
-            "answered 404; is admin.commandURL not /commands?",
+            "answered 404; if admin.commandURL is not /commands",
             Box::new(|mut stream| say(&mut stream, "404 Not Found\r\nContent-Length: 0", "")),
         ),
         (
             "http",
-            "answered 302 to https://zk-1/x; it wants to be asked over https",
+            "redirected with 302 to https://zk-1/x; if it requires TLS, set admin: https:",
             Box::new(|mut stream| say(&mut stream, "302 Found\r\nLocation: https://zk-1/x\r\nContent-Length: 0", "")),
         ),
         (
@@ -153,13 +153,9 @@ fn an_admin_server_that_is_sick_costs_only_the_figures() {
             Box::new(|mut stream| say(&mut stream, "500 Server Error\r\nContent-Length: 3", "Bad")),
         ),
         ("http", "answered 401", Box::new(|mut stream| say(&mut stream, "401 Unauthorized\r\nContent-Length: 0", ""))),
-        (
-            "garbage",
-            "did not answer in HTTP",
-            Box::new(|mut stream| drop(stream.write_all(b"SSH-2.0-OpenSSH\r\n\r\n"))),
-        ),
+        ("garbage", "no valid HTTP reply", Box::new(|mut stream| drop(stream.write_all(b"SSH-2.0-OpenSSH\r\n\r\n")))),
         ("garbage", "is not ZooKeeper's", Box::new(|mut stream| say(&mut stream, "200 OK\r\nContent-Length: 2", "{}"))),
-        ("reset", "did not answer in HTTP", Box::new(drop)),
+        ("reset", "no valid HTTP reply", Box::new(drop)),
         ("empty", "without a body", Box::new(|mut stream| say(&mut stream, "200 OK", ""))),
         (
             "truncated",
@@ -179,9 +175,17 @@ fn an_admin_server_that_is_sick_costs_only_the_figures() {
         ),
         (
             "timeout",
-            "did not answer in time",
+            "no answer in time",
             Box::new(|mut stream| {
                 let _ = stream.read(&mut [0]);
+            }),
+        ),
+        (
+            "timeout",
+            "no answer in time",
+            Box::new(|mut stream| {
+                let piece = "HTTP/1.1 100 Continue\r\n\r\n".repeat(4000);
+                while stream.write_all(piece.as_bytes()).is_ok() {}
             }),
         ),
     ];
@@ -193,14 +197,14 @@ fn an_admin_server_that_is_sick_costs_only_the_figures() {
         assert_eq!(page.value("zk_scrape_failure", &[("command", "mntr"), ("reason", "not_allowed")]), Some(1.0));
         assert_eq!((page.value("zk_mntr_complete", &[]), page.value("zk_up", &[])), (Some(0.0), Some(1.0)), "{hint}");
         assert!(page.value("zk_avg_latency_seconds", &[]).is_some(), "{hint}: srvr is there");
-        // A cut reply is asked for once more, everything else is not.
+        // Only a truncated reply is requested a second time.
         let asked = admin.connections.load(Ordering::Relaxed);
         assert_eq!(asked, if why == "truncated" { 2 } else { 1 }, "{hint}");
     }
 }
 
 #[test]
-fn a_healthy_admin_server_is_read_in_either_framing() {
+fn both_http_framings_of_the_admin_server_are_parsed() {
     let whole = |stream: &mut TcpStream| say(stream, &format!("200 OK\r\nContent-Length: {}", MONITOR.len()), MONITOR);
     let chunked = |stream: &mut TcpStream| {
         let (first, second) = MONITOR.split_at(1000);

@@ -1,4 +1,4 @@
-//! Queries of panels, answered by promtool: two clusters, limits of the user's own, the nearest end.
+//! Panel queries evaluated by promtool: two clusters, custom limits, the nearest exhaustion.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use zookeeper_exporter::dashboard::{Panel, boards};
 
 use crate::common::promql::selectors;
 
-/// The query of a panel, or of a column of a table, as Grafana sends it with everything chosen.
+/// The query of a panel, or of a table column, as Grafana sends it with all variables set to "All".
 fn query(board: &str, panel: &str, column: usize) -> String {
     let boards = boards();
     let board = boards.iter().find(|one| one.uid == board).expect("a dashboard");
@@ -23,7 +23,7 @@ fn query(board: &str, panel: &str, column: usize) -> String {
         .replace("$__rate_interval", "4m")
 }
 
-/// Holds what an expression gives at an hour against what is expected, at one sample a minute.
+/// Evaluates an expression after one hour, with one sample per minute, and compares the result.
 fn assert_gives(expr: &str, series: &[(&str, &str)], expected: &[(&str, &str)]) {
     let expr = expr.replace('\'', "''");
     let mut text = String::from("evaluation_interval: 1m\ntests:\n  - interval: 1m\n    input_series:\n");
@@ -42,7 +42,7 @@ fn assert_gives(expr: &str, series: &[(&str, &str)], expected: &[(&str, &str)]) 
     assert!(output.status.success(), "{said}");
 }
 
-/// An ensemble `prod` of one cluster: what it is worth, in each of two clusters.
+/// The values of a family for an ensemble `prod` in each of two clusters.
 fn in_two_clusters(family: &str, values: [&str; 2]) -> Vec<(String, String)> {
     ["eu", "us"]
         .iter()
@@ -78,7 +78,7 @@ fn panels_work_where_no_series_has_the_label_cluster() {
 }
 
 #[test]
-fn a_disk_lasts_as_long_as_its_first_full_file_system() {
+fn disk_exhaustion_is_that_of_the_first_full_file_system() {
     let of = |family: &str, fs: &str, mount: &str| {
         format!("{family}{{job=\"node\",instance=\"zk-1:9100\",fstype=\"{fs}\",mountpoint=\"{mount}\"}}")
     };
@@ -91,7 +91,7 @@ fn a_disk_lasts_as_long_as_its_first_full_file_system() {
         (root.as_str(), "50000000000-10000x60"),
         (data.as_str(), "2600000000-20000000x60"),
     ];
-    // 1.4 GB are left after an hour, and 20 MB go in a minute.
+    // 1.4 GB are left after an hour, decreasing by 20 MB per minute.
     let expr = format!("{} / 60", paren(&query("zookeeper-ensembles", "What runs out next", 1)));
     let labels = "{ensemble=\"prod\",member=\"zk-1:2181\",resource=\"disk\"}";
     assert_gives(&format!("round({expr})"), &series, &[(labels, "70")]);
@@ -102,7 +102,7 @@ fn paren(expr: &str) -> String {
 }
 
 #[test]
-fn an_indicator_is_held_against_the_limit_in_force() {
+fn indicators_are_compared_with_the_active_limit() {
     let threshold = |labels: &str| {
         format!(
             "zk_alert_threshold{{job=\"z\",instance=\"e\",alert=\"ZooKeeperOutstandingRequests\",severity=\"warning\"{labels}}}"
@@ -150,7 +150,7 @@ fn the_risk_is_not_green_beside_an_alarm_or_behind_an_election() {
     );
 }
 
-/// Alerts that look at the same series as a green number and are about something else.
+/// Alerts that use the same series as a green panel but have another subject.
 const OTHER_SUBJECTS: &[(&str, &str)] = &[
     ("One failure from stopping", "EnsembleEvenSize"),
     ("One failure from stopping", "VotersNotSynced"),
@@ -159,7 +159,7 @@ const OTHER_SUBJECTS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn nothing_is_green_while_an_alert_of_its_subject_fires() {
+fn panels_are_not_green_while_an_alert_on_their_subject_fires() {
     let boards = boards();
     let described = |uid: &str, title: &str| {
         let board = boards.iter().find(|board| board.uid == uid).unwrap();
@@ -178,7 +178,7 @@ fn nothing_is_green_while_an_alert_of_its_subject_fires() {
             let panel = described(uid, title);
             let expr = panel.expressions().next().unwrap();
             seen += 1;
-            // It looks at every alert.
+            // The panel includes all alerts.
             if expr.contains(r#"alertname=~"ZooKeeper.*""#) {
                 continue;
             }
@@ -188,7 +188,7 @@ fn nothing_is_green_while_an_alert_of_its_subject_fires() {
             assert_eq!(named, told, "{uid}: {title}");
             let known: Vec<&str> = conditions().iter().map(|condition| condition.name).collect();
             assert!(named.iter().all(|name| known.contains(name)), "{uid}: {title}: {named:?}");
-            // Every alert whose value is a series of the panel is of its subject.
+            // Alerts whose value is a series of the panel have the panel's subject.
             let shown: BTreeSet<String> =
                 selectors(&written(expr)).unwrap().into_iter().map(|selected| selected.name).collect();
             for condition in conditions() {
@@ -205,7 +205,7 @@ fn nothing_is_green_while_an_alert_of_its_subject_fires() {
 }
 
 #[test]
-fn a_quorum_that_comes_and_goes_is_counted_while_its_alert_fires() {
+fn intermittent_quorum_loss_is_counted_while_its_alert_fires() {
     let series = [
         ("zk_ensemble_has_quorum{job=\"z\",instance=\"e\",ensemble=\"prod\"}", "1x60"),
         ("zk_ensemble_members_up{job=\"z\",instance=\"e\",ensemble=\"prod\"}", "3x60"),

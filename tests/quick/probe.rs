@@ -1,4 +1,4 @@
-//! `/probe` and `/sd`: who may be asked, what is told of mistakes, what is shared, and what stands on the page.
+//! `/probe` and `/sd`: allowed targets, errors, shared scrapes, and the content of the page.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -47,7 +47,7 @@ fn ensembles(page: &Page) -> Vec<&str> {
 }
 
 #[test]
-fn a_configured_ensemble_by_name_or_by_its_members() {
+fn configured_ensembles_are_probed_by_name_or_by_members() {
     let (one, two) = (member(), member());
     let (exporter, _file) = exporter(&format!(
         "ensembles:\n- {{name: one, members: [\"{}\"]}}\n- {{name: two, members: [\"{}\"], module: bare}}\nmodules: {{bare: {{commands: [srvr]}}}}\n",
@@ -61,14 +61,14 @@ fn a_configured_ensemble_by_name_or_by_its_members() {
         page.series.iter().any(|(s, _)| s.name.starts_with("zk_exporter_") || s.name.starts_with("process_"))
     };
     assert!(!own(&by_name) && own(&page(&exporter, "/metrics")));
-    // Configured members may be asked by their address, under any name.
+    // Configured members may be probed by address, under any ensemble name.
     let both = page(&exporter, &format!("/probe?target={},{}&ensemble=any", one.address, two.address));
     assert_eq!(both.value("zk_ensemble_members_up", &[("ensemble", "any")]), Some(2.0));
     assert_eq!(both.value("zk_scrape_failure", &[("member", &one.address), ("command", "mntr")]), Some(1.0));
-    // A bare probe remembers nothing, counts nothing, and tells the log nothing that its answer does not tell.
+    // A probe by address keeps no state, changes no counters and does not log what its response contains.
     assert!(!exporter.log().contains("any"), "{}", exporter.log());
     assert!(both.series.iter().all(|(s, _)| s.name != "zk_scrape_failures_total"));
-    // Its module is that of the ensemble, or the one named.
+    // The module is that of the ensemble, or the one in the request.
     let failures = |path: &str| page(&exporter, path).series.iter().any(|(s, _)| s.name == "zk_scrape_failure");
     assert!(!failures("/probe?ensemble=two") && failures("/probe?ensemble=two&module=default"));
     let encoded = one.address.replace(':', "%3A");
@@ -76,7 +76,7 @@ fn a_configured_ensemble_by_name_or_by_its_members() {
 }
 
 #[test]
-fn nobody_else_unless_the_configuration_says_so() {
+fn targets_outside_the_allowlist_are_rejected() {
     let (own, other) = (member(), member());
     let port = other.address.rsplit_once(':').unwrap().1.to_owned();
     let config = |allow: &str| {
@@ -88,7 +88,7 @@ fn nobody_else_unless_the_configuration_says_so() {
     assert_eq!(status, 403);
     assert!(told.contains(&format!("probe: {{allow: [\"{}\"]}}", other.address)), "{told}");
     assert_eq!(other.connections.load(Ordering::Relaxed), 0);
-    // The line it names, put where it says, is enough.
+    // Adding the suggested line at the suggested place is sufficient.
     let allow = |line: &str| {
         std::fs::write(file.path(), config(line)).unwrap();
         assert_eq!(crate::reload::request(&exporter, "POST", "/-/reload"), (200, "ok\n".to_owned()), "{line}");
@@ -106,7 +106,7 @@ fn nobody_else_unless_the_configuration_says_so() {
         assert_eq!(refused(&exporter, &by_name).0, 403, "{line}");
         assert_eq!(other.connections.load(Ordering::Relaxed), seen, "{line}");
     }
-    // One target that is not allowed is enough.
+    // A single target that is not allowed is sufficient for a rejection.
     assert_eq!(refused(&exporter, &format!("/probe?target={},{}", own.address, other.address)).0, 403);
     assert_eq!(refused(&exporter, "/probe?target=no-such-host.invalid:2181").0, 403);
     allow("'*.invalid'");
@@ -115,7 +115,7 @@ fn nobody_else_unless_the_configuration_says_so() {
 }
 
 #[test]
-fn bad_parameters_are_told_in_one_line() {
+fn invalid_parameters_are_reported_in_one_line() {
     let own = member();
     let (exporter, _file) = exporter(&format!("ensembles: [{{name: one, members: [\"{}\"]}}]\n", own.address));
     for (query, part) in [
@@ -128,12 +128,12 @@ fn bad_parameters_are_told_in_one_line() {
         ("?ensemble=one&module=secure", "no module \"secure\"; write one of default"),
         ("?ensemble=one&modul=secure", "no parameter \"modul\""),
         ("?ensemble=one&debug=perhaps", "neither true nor false"),
-        ("?target=zk-1:port", "no valid port"),
-        ("?target=zk-1,zk-1:2181", "listed twice"),
-        ("?target=,", "the member address is empty"),
-        ("?target=http://zk-1:2181", "has a path"),
-        ("?target=zk-1&ensemble=my%20prod", "ensemble: `my prod` is no ensemble name"),
-        ("?target=zk%0A1", "no valid host name"),
+        ("?target=zk-1:port", "invalid port"),
+        ("?target=zk-1,zk-1:2181", "duplicate member"),
+        ("?target=,", "empty member address"),
+        ("?target=http://zk-1:2181", "unexpected path"),
+        ("?target=zk-1&ensemble=my%20prod", "ensemble: invalid ensemble name `my prod`"),
+        ("?target=zk%0A1", "invalid host"),
         ("?target=%", "not well encoded"),
     ] {
         let (status, told) = refused(&exporter, &format!("/probe{query}"));
@@ -146,7 +146,7 @@ fn bad_parameters_are_told_in_one_line() {
 }
 
 #[test]
-fn debug_shows_what_was_asked_and_answered() {
+fn debug_shows_requests_and_replies() {
     let (own, dead) = (member(), nobody());
     let (exporter, _file) =
         exporter(&format!("ensembles: [{{name: one, members: [\"{}\", \"{dead}\"]}}]\n", own.address));
@@ -188,8 +188,8 @@ fn sd_lists_the_ensembles_in_order() {
     assert_eq!(exporter.get("/sd", &[]).body, answer.body);
 }
 
-/// A member that answers `srvr` after a while, and one that never answers: the round stays open.
-#[expect(clippy::disallowed_methods, reason = "a thread of its own")]
+/// A member that replies to `srvr` after a delay, so that a scrape of it stays in flight.
+#[expect(clippy::disallowed_methods, reason = "called from threads of its own, outside any runtime")]
 fn slow(time: Duration) -> (Listener, Arc<AtomicUsize>) {
     let answered = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&answered);
@@ -204,7 +204,7 @@ fn slow(time: Duration) -> (Listener, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn simultaneous_scrapes_share_one_round_until_its_first_reply() {
+fn simultaneous_scrapes_are_shared_until_the_first_reply() {
     let (slow, _) = slow(Duration::from_millis(1500));
     let quick = member();
     let (exporter, _file) = exporter(&format!(
@@ -213,7 +213,7 @@ fn simultaneous_scrapes_share_one_round_until_its_first_reply() {
         quick.address,
         nobody()
     ));
-    // Four scrapes of one moment, by both ways: one connection.
+    // Four simultaneous scrapes through both endpoints use one connection.
     std::thread::scope(|scope| {
         let up = |path: &'static str| {
             let exporter = &exporter;
@@ -223,10 +223,10 @@ fn simultaneous_scrapes_share_one_round_until_its_first_reply() {
         assert!(all.into_iter().all(|scrape| scrape.join().unwrap() == Some(1.0)));
     });
     assert_eq!(slow.connections.load(Ordering::Relaxed), 1, "they did not share a round");
-    // A finished round serves nobody.
+    // A finished scrape is not reused.
     assert_eq!(page(&exporter, "/probe?ensemble=slow").value("zk_up", &[]), Some(1.0));
     assert_eq!(slow.connections.load(Ordering::Relaxed), 2);
-    // After the first reply nobody joins: two in a row are two rounds.
+    // A scrape is not joined after its first reply: two in a row are two scrapes.
     let before = quick.connections.load(Ordering::Relaxed);
     page(&exporter, "/probe?ensemble=mixed");
     page(&exporter, "/probe?ensemble=mixed");
@@ -234,7 +234,7 @@ fn simultaneous_scrapes_share_one_round_until_its_first_reply() {
 }
 
 #[test]
-fn who_joins_waits_only_to_its_own_deadline_and_nobody_inherits_a_shorter_one() {
+fn shared_scrapes_keep_the_deadline_of_each_request() {
     let (slow, _) = slow(Duration::from_secs(2));
     let (exporter, _file) = exporter(&format!(
         "ensembles: [{{name: slow, members: [\"{}\"]}}]\nmodules: {{default: {{commands: [srvr], timeout: 8s}}}}\n",
@@ -250,7 +250,7 @@ fn who_joins_waits_only_to_its_own_deadline_and_nobody_inherits_a_shorter_one() 
         while slow.connections.load(Ordering::Relaxed) == 0 {
             std::thread::yield_now();
         }
-        // Joins, and leaves with what is there: a member that may still answer is unknown.
+        // Joins, and returns at its own deadline: a member that may still reply is unknown.
         let (page, took) = with("1");
         assert!(took < Duration::from_millis(1500), "{took:?}");
         assert_eq!(page.value("zk_up", &[]), None);
@@ -263,7 +263,7 @@ fn who_joins_waits_only_to_its_own_deadline_and_nobody_inherits_a_shorter_one() 
         while slow.connections.load(Ordering::Relaxed) == 1 {
             std::thread::yield_now();
         }
-        // A round that ends too soon is not joined: the member would seem dead.
+        // A scrape with an earlier deadline is not joined: the member would appear to be down.
         assert_eq!(with("8").0.value("zk_up", &[]), Some(1.0));
         assert_eq!(hasty.join().unwrap().0.value("zk_up", &[]), Some(0.0));
     });
@@ -280,7 +280,7 @@ fn replaying(mntr: Vec<u8>) -> Listener {
 }
 
 #[test]
-fn essential_is_at_most_80_series_a_member_in_every_role_and_release() {
+fn essential_has_at_most_80_series_per_member_in_every_role_and_release() {
     let fixtures: Vec<_> = fixtures().into_iter().filter(|fixture| !fixture.mntr().is_empty()).collect();
     let listeners: Vec<_> = fixtures.iter().map(|fixture| replaying(fixture.mntr().into_bytes())).collect();
     let list = listeners.iter().map(|listener| format!("\"{}\"", listener.address)).collect::<Vec<_>>().join(", ");

@@ -1,4 +1,4 @@
-//! Whatever bytes come, reading is total and the page is valid.
+//! For arbitrary input, parsers do not panic and the page is valid.
 
 use proptest::prelude::*;
 use zookeeper_exporter::exposition::{Format, Names, negotiate};
@@ -6,7 +6,7 @@ use zookeeper_exporter::reply::{conf, mntr, monitor, srvr, text};
 
 use crate::common::{fixtures, member, named_page, page, read_page, report};
 
-/// Lines that look like `mntr`, made of real keys, hostile namespaces, labels and odd values.
+/// Lines similar to `mntr`, built from real keys, hostile namespaces, labels and unusual values.
 fn line() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         Just("app1".to_owned()),
@@ -69,7 +69,7 @@ fn check(mntr_bytes: &[u8], srvr_bytes: Option<&[u8]>) {
     }
 }
 
-/// How many cases each property is tried with: more by `CASES=20000`.
+/// Number of cases per property; `CASES=20000` increases it.
 fn cases() -> u32 {
     std::env::var("CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(400)
 }
@@ -78,11 +78,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn parsers_are_total(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+    fn parsers_accept_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         let text = text(&bytes);
-        let _ = (mntr::recognised(&text), mntr::entries(&text).count(), mntr::lines(&text));
-        let _ = (srvr::recognised(&text), srvr::parse(&text).entries().count());
-        let _ = (conf::recognised(&text), conf::parse(&text));
+        let _ = (mntr::kind(&text), mntr::entries(&text).count(), mntr::lines(&text));
+        let _ = (srvr::kind(&text), srvr::parse(&text).entries().count());
+        let _ = (conf::kind(&text), conf::parse(&text));
         let _ = mntr::labels(&text).count();
         let _ = monitor::parse(&text).map(|monitor| monitor.entries().count());
         let _ = negotiate(Some(&text));
@@ -116,7 +116,7 @@ proptest! {
     fn the_order_of_lines_does_not_matter(seed in any::<u64>()) {
         let leader = fixtures().into_iter().find(|fixture| fixture.name == "3.9.3/leader-prometheus-provider").unwrap().mntr();
         let mut lines: Vec<&str> = leader.split_inclusive('\n').collect();
-        // A shuffle that needs no generator: sort by a hash of line and seed.
+        // Shuffle without a random generator: sort by a hash of line and seed.
         lines.sort_by_key(|line| line.bytes().fold(seed | 1, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)));
         let shuffled = lines.concat();
         let shown = |text: &str| page(&report(vec![member("zk-1:2181", Some(text.as_bytes()), None, None)]), Format::Classic);

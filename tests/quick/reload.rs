@@ -1,4 +1,4 @@
-//! A new configuration is put in force as a whole or not at all, by SIGHUP and by POST /-/reload.
+//! A new configuration is applied completely or not at all, on SIGHUP and on POST /-/reload.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -22,7 +22,7 @@ pub fn page(exporter: &Exporter) -> Page {
     read_page(exporter.scrape("3").text(), Format::Classic).unwrap()
 }
 
-/// One request with a method of its own: status and body.
+/// Sends a request with the given method; returns status and body.
 pub fn request(exporter: &Exporter, method: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(&exporter.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -42,7 +42,7 @@ fn wait(what: &str, seen: impl Fn() -> bool) {
 }
 
 #[test]
-fn what_was_dropped_of_members_that_are_gone_is_forgotten() {
+fn drop_counters_of_removed_members_are_evicted() {
     let mntr = include_str!("../fixtures/3.9.3/follower/mntr.txt");
     let member = Listener::answering_words(&[("mntr", mntr), ("srvr", SRVR)]);
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -64,7 +64,7 @@ fn what_was_dropped_of_members_that_are_gone_is_forgotten() {
     assert!(dropped("stays").is_some_and(|count| count > before), "who stays is counted on");
 }
 
-/// The folder is what Kubernetes makes of a `ConfigMap`: the file is a link, and an update exchanges what it leads to.
+/// The folder has the layout of a Kubernetes `ConfigMap`: the file is a link, and an update replaces the link target.
 #[test]
 fn a_changed_file_is_reloaded_without_a_signal() {
     let folder = tempfile::tempdir().unwrap();
@@ -95,7 +95,7 @@ fn a_changed_file_is_reloaded_without_a_signal() {
 }
 
 #[test]
-fn automatic_reloads_need_a_file_and_a_sensible_interval() {
+fn automatic_reload_requires_a_file_and_a_valid_interval() {
     for (arguments, says) in [
         (&["--config.auto-reload-interval", "30s"][..], "--config.file"),
         (&["--config.file", "x.yml", "--config.auto-reload-interval", "10ms"], "at least 1s"),
@@ -108,7 +108,7 @@ fn automatic_reloads_need_a_file_and_a_sensible_interval() {
 }
 
 #[test]
-fn all_or_nothing_by_signal_and_over_http() {
+fn reload_by_signal_and_over_http_is_all_or_nothing() {
     let (member, dead) = (Listener::answering_words(&[("srvr", SRVR)]), nobody());
     let file = tempfile::NamedTempFile::new().unwrap();
     let write = |text: &str| std::fs::write(file.path(), text).unwrap();
@@ -125,21 +125,18 @@ fn all_or_nothing_by_signal_and_over_http() {
     let failures = |page: &Page| page.value("zk_scrape_failures_total", &[("ensemble", "one"), ("command", "mntr")]);
     let failed = failures(&first).expect("mntr has no answer");
 
-    // Broken: the previous one is kept, and status, log and metrics say so.
+    // Broken: the previous configuration is kept; status, log and metrics report the failure.
     write("ensembles: [{name: one, members: [zk-1:port]}]\n");
     let (status, told) = request(&exporter, "POST", "/-/reload");
     assert_eq!(status, 500);
-    assert!(
-        told.contains(&format!("{path}:1:35: `zk-1:port` has no valid port")) && told.lines().count() == 1,
-        "{told}"
-    );
+    assert!(told.contains(&format!("{path}:1:35: invalid port in `zk-1:port`")) && told.lines().count() == 1, "{told}");
     let broken = page(&exporter);
     assert_eq!(broken.value("zk_up", &one), Some(1.0));
     assert_eq!(broken.value("zk_exporter_config_last_reload_successful", &[]), Some(0.0));
     assert_eq!(broken.value("zk_exporter_config_last_reload_success_timestamp_seconds", &[]), Some(begun));
-    wait("the log names the mistake", || exporter.log().contains("`zk-1:port` has no valid port"));
+    wait("the log names the mistake", || exporter.log().contains("invalid port in `zk-1:port`"));
 
-    // Whole: in force, and what is remembered of the member that stays is kept.
+    // Valid: applied, and the state of the remaining member is kept.
     write(&config("one", &format!("{}, {dead}", member.address)));
     exporter.signal("HUP");
     wait("two members", || page(&exporter).value("zk_ensemble_members", &[]) == Some(2.0));
@@ -149,7 +146,7 @@ fn all_or_nothing_by_signal_and_over_http() {
     let of_member = second.value("zk_scrape_failures_total", &[one[1], ("command", "mntr")]).unwrap();
     assert!(of_member > failed + 1.0, "{of_member} after {failed}");
 
-    // A member that left is gone from the page.
+    // A removed member disappears from the page.
     write(&config("two", &dead));
     assert_eq!(request(&exporter, "POST", "/-/reload"), (200, "ok\n".into()));
     let third = page(&exporter);
@@ -160,18 +157,18 @@ fn all_or_nothing_by_signal_and_over_http() {
 }
 
 #[test]
-fn over_http_only_where_it_is_switched_on() {
+fn reload_over_http_requires_the_lifecycle_flag() {
     let exporter = Exporter::start(&["--zookeeper", &nobody()]);
     let (status, told) = request(&exporter, "POST", "/-/reload");
     assert_eq!(status, 403);
     assert!(told.contains("--web.enable-lifecycle") && told.contains("SIGHUP"));
-    // Flags cannot change: reading them again is no failure.
+    // Flags cannot change: reloading them is not an error.
     exporter.signal("HUP");
     wait("the log tells", || exporter.log().contains("configuration reloaded"));
 }
 
 #[test]
-fn a_request_under_way_keeps_the_old_configuration() {
+fn requests_in_flight_keep_the_previous_configuration() {
     let (silent, dead) = (Listener::silent(), nobody());
     let file = tempfile::NamedTempFile::new().unwrap();
     let config = |name: &str, member: &str| {
@@ -223,7 +220,7 @@ fn reloads_under_load_lose_no_scrape() {
 }
 
 #[test]
-fn config_check_tells_good_from_bad() {
+fn config_check_accepts_valid_and_rejects_invalid_files() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "ensembles: [{name: prod, members: [zk-1, zk-2]}]\n").unwrap();
     let path = file.path().to_str().unwrap();
@@ -238,9 +235,9 @@ fn config_check_tells_good_from_bad() {
     assert_eq!(told.lines().count(), 1);
 }
 
-/// A pipe that nobody writes to ends a reload as a mistake does, and the next one can work.
+/// A reload from a pipe without a writer fails like any other error, and the next reload works.
 #[test]
-fn a_pipe_without_a_writer_holds_no_reload_up() {
+fn a_pipe_without_a_writer_does_not_block_reloads() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let (config, web) = (path("ensembles.yml"), path("web.yml"));
@@ -273,7 +270,7 @@ fn a_pipe_without_a_writer_holds_no_reload_up() {
         let output = check.join().unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
     });
-    // One that somebody writes to is as good as a file.
+    // A pipe with a writer works like a file.
     for how in ["$0 config check <(sleep 0.2; cat $1)", "cat $1 | $0 config check /dev/stdin"] {
         let binary = env!("CARGO_BIN_EXE_zookeeper-exporter");
         let output = Command::new("bash").args(["-c", how, binary, &text(&config)]).output().unwrap();

@@ -1,7 +1,10 @@
-//! Whether a member may be restarted, in every state of an ensemble, and the order of a rolling restart.
+//! Whether a member may be restarted in each state of an ensemble, and the order of a rolling restart.
 
 use std::time::Duration;
 
+use zookeeper_exporter::catalogue::{Own, Part};
+use zookeeper_exporter::reply::Number;
+use zookeeper_exporter::scrape::samples::Collector;
 use zookeeper_exporter::verdict::{RestartPolicy, judge, restart_objections, restart_order};
 
 use crate::common::exporter::{Exporter, run};
@@ -12,7 +15,7 @@ use crate::verdicts::Made;
 /// The replies were captured seconds after the start.
 const SETTLED: RestartPolicy = RestartPolicy { settle: Duration::from_secs(1), allow_leader: false };
 
-/// The reasons not to restart server `id`.
+/// The reasons against a restart of server `id`.
 fn reasons(made: Made, id: usize, policy: RestartPolicy) -> Vec<String> {
     let report = made.report();
     restart_objections(&report, &judge(&report), id - 1, policy)
@@ -23,7 +26,7 @@ fn healthy() -> Made {
 }
 
 #[test]
-fn a_healthy_ensemble_spares_a_follower_and_an_observer_and_the_leader_last() {
+fn a_healthy_ensemble_allows_followers_and_observers_and_the_leader_last() {
     for id in [1, 2, 4] {
         assert_eq!(reasons(healthy(), id, SETTLED), Vec::<String>::new(), "{id}");
     }
@@ -34,7 +37,7 @@ fn a_healthy_ensemble_spares_a_follower_and_an_observer_and_the_leader_last() {
 }
 
 #[test]
-fn a_member_that_the_quorum_needs_is_kept() {
+fn a_restart_that_loses_the_quorum_is_refused() {
     let degraded = || {
         let lost = [("zk_synced_followers\t2\n", "zk_synced_followers\t1\n"), ("zk_learners\t3\n", "zk_learners\t2\n")];
         healthy().silent(2).leader(&lost)
@@ -42,14 +45,14 @@ fn a_member_that_the_quorum_needs_is_kept() {
     let follower = reasons(degraded(), 1, SETTLED);
     assert!(follower.iter().any(|reason| reason.contains("margin 0")), "{follower:?}");
     assert!(follower.iter().any(|reason| reason == "zk-2:2181 is no-answer"), "{follower:?}");
-    // The dead member itself costs nothing more.
+    // Restarting the dead member itself costs nothing.
     assert_eq!(reasons(degraded(), 2, SETTLED), Vec::<String>::new());
-    // Neither does an observer, but a rolling restart stops at a sick voter.
+    // Nor does an observer, but a rolling restart stops if a voter is unhealthy.
     assert!(reasons(degraded(), 4, SETTLED).iter().any(|reason| reason == "2 of 3 voters in sync"));
 }
 
 #[test]
-fn nothing_is_restarted_without_a_quorum_or_out_of_sight() {
+fn restarts_are_refused_without_a_quorum_or_a_visible_leader() {
     let lost = || healthy().not_serving(1).not_serving(2).not_serving(3);
     for id in 1..=4 {
         assert!(!reasons(lost(), id, SETTLED).is_empty(), "{id}");
@@ -59,7 +62,7 @@ fn nothing_is_restarted_without_a_quorum_or_out_of_sight() {
 }
 
 #[test]
-fn lag_synchronisation_and_recent_restarts_are_waited_for() {
+fn restarts_wait_for_lag_synchronisation_and_recent_restarts() {
     let behind = reasons(healthy().zxid(3, 9, 5000).zxid(1, 9, 5000).zxid(2, 9, 1000), 1, SETTLED);
     assert!(behind.iter().any(|reason| reason.contains("zk-2:2181 is 4000 transactions behind")), "{behind:?}");
     let recent = reasons(healthy(), 1, RestartPolicy::default());
@@ -69,14 +72,42 @@ fn lag_synchronisation_and_recent_restarts_are_waited_for() {
     assert!(syncing.iter().any(|reason| reason.contains("1 of 3 learners are synchronising")), "{syncing:?}");
 }
 
+/// The reasons against a restart of server `id` while the canaries of these members fail; `""` for the ensemble's.
+fn reasons_with_canaries(made: Made, id: usize, failing: &[&str]) -> Vec<String> {
+    let mut all = Collector::new(100);
+    for member in ["", "zk-1:2181", "zk-2:2181", "zk-3:2181", "zk-4:2181"] {
+        let up = i64::from(!failing.contains(&member));
+        all.push_many(Own::CanaryUp.into(), Part::Value, &[member], Number::Int(up));
+    }
+    let mut report = made.report();
+    report.samples = all.finish();
+    restart_objections(&report, &judge(&report), id - 1, SETTLED)
+}
+
 #[test]
-fn releases_without_uptime_are_judged_by_the_rest() {
+fn failing_canaries_object_where_the_ensemble_relies_on_their_members() {
+    let none = Vec::<String>::new();
+    assert_eq!(reasons_with_canaries(healthy(), 1, &[]), none);
+    assert_eq!(reasons_with_canaries(healthy(), 1, &[""]), ["the canary of the ensemble fails"]);
+    assert_eq!(reasons_with_canaries(healthy(), 1, &["zk-2:2181"]), ["the canary of zk-2:2181 fails"]);
+    // Its own canary, and that of an observer.
+    assert_eq!(reasons_with_canaries(healthy(), 2, &["zk-2:2181", "zk-4:2181"]), none);
+    assert_eq!(reasons_with_canaries(healthy(), 1, &["zk-4:2181"]), none);
+    // A dead member: it may be restarted, and is one reason against a restart of another, not two.
+    let lost = [("zk_synced_followers\t2\n", "zk_synced_followers\t1\n"), ("zk_learners\t3\n", "zk_learners\t2\n")];
+    let degraded = || healthy().silent(2).leader(&lost);
+    assert_eq!(reasons_with_canaries(degraded(), 2, &["zk-2:2181"]), none);
+    assert_eq!(reasons_with_canaries(degraded(), 1, &["zk-2:2181"]), reasons(degraded(), 1, SETTLED));
+}
+
+#[test]
+fn releases_without_uptime_use_the_other_criteria() {
     assert_eq!(reasons(Made::all_up("3.4.14"), 1, RestartPolicy::default()), Vec::<String>::new());
     assert!(!reasons(Made::all_up("3.4.14"), 3, RestartPolicy::default()).is_empty(), "the leader goes last");
 }
 
 #[test]
-fn the_order_is_sick_observers_followers_leader() {
+fn the_order_is_unhealthy_observers_followers_leader() {
     let order = |made: Made| {
         let report = made.report();
         restart_order(&report, &judge(&report)).into_iter().map(|place| place + 1).collect::<Vec<_>>()
@@ -86,7 +117,7 @@ fn the_order_is_sick_observers_followers_leader() {
 }
 
 #[test]
-fn command_and_endpoint_answer_alike() {
+fn command_and_endpoint_agree() {
     let standalone = |file: &str| {
         let path = crate::common::root().join("tests/fixtures/3.8.0/standalone").join(file);
         std::fs::read_to_string(path).unwrap()

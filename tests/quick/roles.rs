@@ -1,4 +1,4 @@
-//! Who a member is, read off the real replies of every role and version.
+//! The state of a member, derived from the real replies of every role and version.
 
 use zookeeper_exporter::alert::{Page, Scrapes, Thresholds};
 use zookeeper_exporter::exposition::Format;
@@ -51,7 +51,7 @@ fn state_and_failures_of_every_fixture() {
 }
 
 #[test]
-fn every_state_is_always_on_the_page_and_one_is_set() {
+fn every_state_is_exported_and_exactly_one_is_set() {
     for fixture in fixtures() {
         let text = page(&report(vec![fixture_member(&fixture)]), Format::Classic);
         let shown = read_page(&text, Format::Classic).unwrap();
@@ -62,11 +62,11 @@ fn every_state_is_always_on_the_page_and_one_is_set() {
 }
 
 #[test]
-fn a_cut_reply_is_reported_and_its_whole_lines_are_kept() {
+fn a_truncated_reply_is_reported_and_its_complete_lines_are_kept() {
     let leader = fixtures().into_iter().find(|fixture| fixture.name == "3.9.3/leader").unwrap();
     let whole = leader.mntr();
     let line_ends: Vec<usize> = whole.match_indices('\n').map(|(place, _)| place + 1).collect();
-    // In the middle of a line, right behind a line, and early.
+    // In the middle of a line, at the end of a line, and early.
     for cut in [whole.len() - 1, whole.len() / 2, line_ends[line_ends.len() / 2], line_ends[3], 40] {
         let found = member("zk-1:2181", Some(&whole.as_bytes()[..cut]), None, None);
         assert!(!found.complete, "cut at {cut}");
@@ -93,7 +93,7 @@ fn a_member_with_the_null_metrics_provider_falls_back_to_srvr() {
 
 #[test]
 fn a_namespace_that_looks_like_labels_does_not_move_a_quantile() {
-    // ZooKeeper does not escape label values: a znode of the name `x",quantile="0.9` reads like this.
+    // ZooKeeper does not escape label values: this is the line for a znode named `x",quantile="0.9`.
     let reply = "zk_version\t3.8.0-x\nzk_write_per_namespace{key=\"x\",quantile=\"0.9\",quantile=\"0.5\"}\t7.0\n";
     let text = page(&report(vec![member("zk-1:2181", Some(reply.as_bytes()), None, None)]), Format::Classic);
     let shown = read_page(&text, Format::Classic).unwrap();
@@ -101,7 +101,7 @@ fn a_namespace_that_looks_like_labels_does_not_move_a_quantile() {
 }
 
 #[test]
-fn an_unknown_key_that_ends_like_a_set_stays_unknown() {
+fn unknown_keys_with_the_suffix_of_a_set_remain_unknown() {
     let reply =
         "zk_version\t3.8.0-x\nzk_avg_future_ack_latency\t7\nzk_avg_12_ack_latency\t7\nzk_max_12_ack_latency\t8\n";
     let text = page(&report(vec![member("zk-1:2181", Some(reply.as_bytes()), None, None)]), Format::Classic);
@@ -110,9 +110,9 @@ fn an_unknown_key_that_ends_like_a_set_stays_unknown() {
     assert_eq!(shown.value("zk_ack_latency_seconds_max", &[("peer", "12")]), Some(0.008), "{text}");
 }
 
-/// Replies with the keys that ClickHouse Keeper's documentation lists; RaftKeeper's are the same without what a leader adds.
+/// Replies with the documented keys of ClickHouse Keeper; RaftKeeper's are the same without the keys of a leader.
 #[test]
-fn three_keepers_in_good_health_raise_no_alert() {
+fn healthy_keepers_raise_no_alert() {
     let reply = |state: &str, behind: &str| {
         format!(
             "zk_version\tv23.3.1.2823-lts-46e85357ce2da2a99f56ee83a079e892d7ec3726\nzk_avg_latency\t0\nzk_max_latency\t0\n\
@@ -131,8 +131,8 @@ fn three_keepers_in_good_health_raise_no_alert() {
         let before = Some((&now, std::time::Duration::from_secs(15)));
         let judged = Thresholds::default().judge(Scrapes { now: &now, before, time: 1.8e9 });
         let found: Vec<&String> = judged.findings.iter().map(|finding| &finding.text).collect();
-        assert!(found.is_empty() && judged.judged > 30, "{found:?}");
-        // The one that would fire if 2^64 - 1 became a limit of 0 or -1, or the lack of keys a silence.
+        assert!(found.is_empty() && judged.judged.len() > 30, "{found:?}");
+        // This alert would fire if 2^64 - 1 were parsed as a limit of 0 or -1.
         let starved = text.replace(
             "zk_open_file_descriptors{",
             "zk_max_file_descriptors{ensemble=\"prod\",member=\"ch-1:9181\"} 1\nzk_open_file_descriptors{",
@@ -143,8 +143,8 @@ fn three_keepers_in_good_health_raise_no_alert() {
 }
 
 #[test]
-fn clickhouse_keeper_is_served() {
-    // Not a capture: the keys that ClickHouse Keeper's documentation lists, with the limit of ClickHouse#54173.
+fn clickhouse_keeper_is_supported() {
+    // Not a capture: the documented keys of ClickHouse Keeper, with the limit of ClickHouse#54173.
     let mntr = "zk_version\tv23.3.1.2823-lts-46e85357ce2da2a99f56ee83a079e892d7ec3726\nzk_avg_latency\t0\nzk_max_latency\t0\n\
         zk_min_latency\t0\nzk_packets_received\t2\nzk_packets_sent\t2\nzk_num_alive_connections\t1\nzk_outstanding_requests\t0\n\
         zk_server_state\tleader\nzk_znode_count\t4\nzk_watch_count\t0\nzk_ephemerals_count\t0\nzk_approximate_data_size\t723\n\

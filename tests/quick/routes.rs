@@ -1,11 +1,12 @@
-//! Alertmanager's side of the alerts: the shipped file and the written one inhibit what the table says, cluster by cluster.
+//! Alertmanager configuration: the shipped and the generated file inhibit according to the table, separately per
+//! cluster.
 
 use std::process::Command;
 
 use serde_json::{Value, json};
 use zookeeper_exporter::alert::alertmanager::configuration;
 use zookeeper_exporter::alert::expr::Keys;
-use zookeeper_exporter::alert::inhibit::INHIBITIONS;
+use zookeeper_exporter::alert::inhibit::inhibitions;
 use zookeeper_exporter::alert::{Deployment, conditions};
 
 use crate::common::root;
@@ -20,24 +21,26 @@ fn read(text: &str) -> Value {
 }
 
 #[test]
-fn the_shipped_file_inhibits_and_groups_as_the_written_one() {
+fn shipped_and_generated_files_inhibit_and_group_alike() {
     let shipped = read(&std::fs::read_to_string(root().join("deploy/alertmanager/alertmanager.yml")).unwrap());
     let written = read(&written(&["cluster"]));
     assert_eq!(shipped["inhibit_rules"], written["inhibit_rules"]);
-    assert_eq!(shipped["inhibit_rules"].as_array().unwrap().len(), INHIBITIONS.len() + 1);
+    assert_eq!(shipped["inhibit_rules"].as_array().unwrap().len(), inhibitions().count() + 1);
     assert_eq!(shipped["route"]["group_by"], written["route"]["group_by"]);
     let critical = |file: &Value| file["route"]["routes"][1]["group_by"].clone();
     assert_eq!(critical(&shipped), critical(&written));
 }
 
 #[test]
-fn every_inhibition_tells_all_kept_labels_apart() {
+fn every_inhibition_compares_all_kept_labels() {
     for keep in [&[][..], &["cluster"], &["region", "cluster"]] {
         let file = read(&written(keep));
         let rules = file["inhibit_rules"].as_array().unwrap();
         for (number, rule) in rules.iter().enumerate() {
-            let own: &[&str] =
-                if number == 0 { &["alertname", "ensemble", "member"] } else { INHIBITIONS[number - 1].equal };
+            let own: &[&str] = match number.checked_sub(1) {
+                None => &["alertname", "ensemble", "member"],
+                Some(number) => inhibitions().nth(number).unwrap().equal,
+            };
             let wanted: Vec<&str> = keep.iter().chain(own).copied().collect();
             assert_eq!(rule["equal"], json!(wanted));
         }
@@ -46,8 +49,8 @@ fn every_inhibition_tells_all_kept_labels_apart() {
 }
 
 #[test]
-fn every_inhibition_names_alerts_that_exist_and_have_its_labels() {
-    for rule in INHIBITIONS {
+fn inhibitions_refer_to_existing_alerts_and_their_labels() {
+    for rule in inhibitions() {
         let targets = match rule.targets {
             zookeeper_exporter::alert::inhibit::Targets::Named(names) => names,
             zookeeper_exporter::alert::inhibit::Targets::Warnings => &[],
@@ -55,7 +58,7 @@ fn every_inhibition_names_alerts_that_exist_and_have_its_labels() {
         for name in rule.sources.iter().chain(targets) {
             let condition = conditions().iter().find(|condition| condition.name == *name);
             let condition = condition.unwrap_or_else(|| panic!("there is no alert {name}"));
-            // A canary is of an ensemble or of a member.
+            // A canary belongs to an ensemble or to a member.
             assert!(
                 rule.equal.iter().all(|label| condition.keys().names().contains(label))
                     || condition.keys() == Keys::Canary,
@@ -67,7 +70,7 @@ fn every_inhibition_names_alerts_that_exist_and_have_its_labels() {
 }
 
 #[test]
-fn alertmanager_accepts_the_written_file() {
+fn alertmanager_accepts_the_generated_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("alertmanager.yml");
     std::fs::write(&file, written(&["cluster"])).unwrap();

@@ -1,6 +1,6 @@
-"""Reads rule files as YAML 1.1 (PyYAML) and YAML 1.2 (ruamel.yaml) and compares both with what was meant.
+"""Parses rule files as YAML 1.1 (PyYAML) and YAML 1.2 (ruamel.yaml) and compares both with the expected content.
 
-Usage: rules_read.py CASES   (a JSON document a line: {"name", "prometheus", "kubernetes", "zabbix", "alertmanager",
+Usage: rules_read.py CASES   (one JSON document per line: {"name", "prometheus", "kubernetes", "zabbix", "alertmanager",
 "rules", "url", "kept"})
 """
 

@@ -1,7 +1,7 @@
-//! Rule files of random configurations: whatever `config check` accepts, promtool and YAML readers of both versions take,
-//! and read as it was meant.
+//! Rule files of random configurations: if `config check` accepts a configuration, promtool and YAML parsers of both
+//! versions accept its rules and read the expected content.
 //!
-//! `RULES_CONFIGURATIONS=10000 cargo test --test quick rules_read` tries that many accepted configurations.
+//! `RULES_CONFIGURATIONS=10000 cargo test --test quick rules_read` tests that number of accepted configurations.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +13,7 @@ use zookeeper_exporter::config::{self, Config};
 
 use crate::common::root;
 
-/// Numbers that look random and are the same every time (`SplitMix64`).
+/// A deterministic pseudo-random number generator (`SplitMix64`).
 struct Random(u64);
 
 impl Random {
@@ -90,7 +90,7 @@ const PIECES: &[&str] = &[
     "{{ \"}}\" }}",
     "{{ eq $labels.a `b` }}",
     "{{ printf \"%v: %s\" $value ($labels.a | title) }}",
-    // Refused.
+    // Rejected.
     "\t",
     "\n",
     "\r",
@@ -148,7 +148,7 @@ const LIMITS: &[&str] =
     &["10", "0", "0.001", "300ms", "85%", "2GiB", "14d", "1e3", "99999999999999999999", "0.30000000000000004"];
 const HOLDS: &[&str] = &["5m", "1h30m", "0s", "1w", "500ms", "1s500ms", "90s"];
 
-/// A configuration that may be accepted, with all but some conditions off so that its files are small.
+/// A configuration that may be valid, with most conditions off to keep its files small.
 fn written(random: &mut Random) -> String {
     let mut thresholds = serde_json::Map::new();
     let kept: Vec<usize> = (0..3).map(|_| random.below(conditions().len())).collect();
@@ -196,13 +196,16 @@ fn meant(file: &RuleFile) -> Vec<Value> {
         if rule.hold.0 > 0 {
             meant["for"] = json!(rule.hold.to_string());
         }
+        if rule.keep.0 > 0 {
+            meant["keep_firing_for"] = json!(rule.keep.to_string());
+        }
         meant
     };
     file.rules().map(of).collect()
 }
 
 #[test]
-fn every_accepted_configuration_is_read_as_it_was_meant() {
+fn rules_of_accepted_configurations_are_parsed_as_intended() {
     let wanted = std::env::var("RULES_CONFIGURATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(24);
     let folder = tempfile::tempdir().unwrap();
     let mut random = Random(21);
@@ -222,7 +225,7 @@ fn every_accepted_configuration_is_read_as_it_was_meant() {
         std::fs::write(&path, &prometheus).unwrap();
         files.push(path);
         let url = deployment.runbooks.clone().unwrap_or_else(|| "https://".to_owned());
-        // The template of Zabbix is large and the same but for its addresses and macros.
+        // The Zabbix template is large and depends only on addresses and macros.
         let zabbix = (accepted % 10 == 0).then(|| Template::new(&thresholds, &deployment).text());
         let case = json!({
             "name": text, "prometheus": prometheus, "kubernetes": file.text(Format::Kubernetes), "zabbix": zabbix,
@@ -248,7 +251,7 @@ fn every_accepted_configuration_is_read_as_it_was_meant() {
 }
 
 #[test]
-fn what_no_reader_may_see_is_refused_with_its_place() {
+fn invalid_alert_values_are_rejected_with_their_position() {
     for (alerts, line, part) in [
         ("labels:\n    team: \"a\\x9b\"", 4, "U+009B"),
         ("labels:\n    team: \"a\\x7f\"", 4, "U+007F"),

@@ -1,4 +1,4 @@
-//! Members that lie to a client session: what no server would send costs a round, and nothing else.
+//! Members that violate the session protocol: each violation costs a canary cycle and nothing else.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,14 +11,14 @@ use crate::common::listeners::Listener;
 use crate::common::{Page, read_page, root};
 use zookeeper_exporter::exposition::Format;
 
-const MNTR: &str = include_str!("../fixtures/3.9.3/follower/mntr.txt");
+pub const MNTR: &str = include_str!("../fixtures/3.9.3/follower/mntr.txt");
 
 fn frame(body: &[u8]) -> Vec<u8> {
     [&u32::try_from(body.len()).unwrap().to_be_bytes(), body].concat()
 }
 
-/// The next request; none when the client has closed the connection.
-fn request(stream: &mut TcpStream) -> Option<Vec<u8>> {
+/// Reads the next request; `None` when the client has closed the connection.
+pub fn request(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut length = [0; 4];
     stream.read_exact(&mut length).ok()?;
     let length = u32::from_be_bytes(length) as usize;
@@ -27,29 +27,29 @@ fn request(stream: &mut TcpStream) -> Option<Vec<u8>> {
     Some(body)
 }
 
-/// The answer to a client that opens a session.
+/// The reply to a client that opens a session.
 fn granted(milliseconds: i32, password: &[u8]) -> Vec<u8> {
     let number = 0x1234_u64.to_be_bytes();
     let length = u32::try_from(password.len()).unwrap().to_be_bytes();
     frame(&[&[0; 4], &milliseconds.to_be_bytes()[..], &number, &length, password, &[0]].concat())
 }
 
-fn six_seconds() -> Vec<u8> {
+pub fn six_seconds() -> Vec<u8> {
     granted(6000, &[7; 16])
 }
 
-/// A member that opens sessions, and how many it has opened.
+/// A member that opens sessions, and the number opened.
 struct Liar {
     listener: Listener,
     opened: Arc<AtomicUsize>,
 }
 
-/// A member that grants each session with these bytes and then treats it so.
+/// A member that grants each session with these bytes and then runs `treat`.
 fn liar(grant: Vec<u8>, treat: impl Fn(&mut TcpStream) -> Option<()> + Send + Sync + 'static) -> Liar {
     let opened = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&opened);
     let listener = Listener::start(move |mut stream| {
-        // Commands come here too; as a length, they announce more than any request has.
+        // Four-letter commands arrive here too; parsed as a length, they exceed any request.
         if request(&mut stream).is_some_and(|_| stream.write_all(&grant).is_ok()) {
             counted.fetch_add(1, Ordering::Relaxed);
             treat(&mut stream);
@@ -58,18 +58,18 @@ fn liar(grant: Vec<u8>, treat: impl Fn(&mut TcpStream) -> Option<()> + Send + Sy
     Liar { listener, opened }
 }
 
-/// A reply without an error, of this number.
-fn numbered(xid: &[u8], body: &[u8]) -> Vec<u8> {
+/// A reply without an error for this xid.
+pub fn numbered(xid: &[u8], body: &[u8]) -> Vec<u8> {
     frame(&[xid, &1_u64.to_be_bytes(), &0_u32.to_be_bytes(), body].concat())
 }
 
-/// The path of a request, with its length before it: the body of the reply to `create`.
+/// The path of a request including its length: the body of the reply to `create`.
 fn path(request: &[u8]) -> &[u8] {
     let length = u32::from_be_bytes(request[8..12].try_into().unwrap()) as usize;
     &request[8..12 + length]
 }
 
-/// Answers every request with these bytes.
+/// Replies to every request with the result of `reply`.
 fn answering(
     reply: impl Fn(&[u8]) -> Vec<u8> + Send + Sync + 'static,
 ) -> impl Fn(&mut TcpStream) -> Option<()> + Send + Sync {
@@ -86,15 +86,15 @@ fn refused(asked: &[u8], code: i32) -> Vec<u8> {
     frame(&[&asked[..4], &1_u64.to_be_bytes(), &code.to_be_bytes()].concat())
 }
 
-/// What happened to a path.
+/// A watch event for a path.
 fn event(path: &[u8]) -> Vec<u8> {
     let length = u32::try_from(path.len()).unwrap().to_be_bytes();
     let watched = [&3_u32.to_be_bytes()[..], &3_u32.to_be_bytes(), &length, path].concat();
     frame(&[&(-1_i32).to_be_bytes()[..], &(-1_i64).to_be_bytes(), &0_u32.to_be_bytes(), &watched].concat())
 }
 
-/// Answers a canary as a server does, but for what the test puts in the place of the reply to a type of request.
-fn but(
+/// Replies to a canary like a server, except that `lie` replaces the reply to one type of request.
+pub fn but(
     kind: u8,
     lie: impl Fn(&[u8]) -> Vec<u8> + Send + Sync + 'static,
 ) -> impl Fn(&mut TcpStream) -> Option<()> + Send + Sync {
@@ -109,7 +109,7 @@ fn but(
     })
 }
 
-/// A frame of which more is announced than ever comes.
+/// A frame that is announced as longer than it ever gets.
 fn endless(stream: &mut TcpStream) -> Option<()> {
     request(stream)?;
     stream.write_all(&0x7fff_ffff_u32.to_be_bytes()).ok()?;
@@ -125,13 +125,13 @@ fn chatty(stream: &mut TcpStream) -> Option<()> {
     None
 }
 
-/// Nothing more.
+/// No further data.
 fn silent(stream: &mut TcpStream) -> Option<()> {
     while stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
     None
 }
 
-/// A reply in pieces of a byte, slower than any round.
+/// Sends one byte at a time, slower than the timeout of a cycle.
 #[expect(clippy::disallowed_methods, reason = "a slow server sleeps")]
 fn dripping(stream: &mut TcpStream) -> Option<()> {
     loop {
@@ -142,7 +142,7 @@ fn dripping(stream: &mut TcpStream) -> Option<()> {
     }
 }
 
-/// An exporter with an innocent ensemble, and one of this member with these lines of its module.
+/// An exporter with an ensemble `innocent`, and one with this member and these lines in its module.
 fn exporter(folder: &std::path::Path, innocent: &Listener, liar: &Liar, module: &str) -> Exporter {
     let path = folder.join("ensembles.yml");
     let text = format!(
@@ -154,16 +154,16 @@ fn exporter(folder: &std::path::Path, innocent: &Listener, liar: &Liar, module: 
     Exporter::start(&["--config.file", path.to_str().unwrap()])
 }
 
-fn page(exporter: &Exporter) -> Page {
+pub fn page(exporter: &Exporter) -> Page {
     read_page(exporter.scrape("5").text(), Format::Classic).unwrap()
 }
 
-#[expect(clippy::disallowed_methods, reason = "between two looks at a page")]
-fn pause() {
+#[expect(clippy::disallowed_methods, reason = "polling interval for a page")]
+pub fn pause() {
     std::thread::sleep(Duration::from_millis(400));
 }
 
-/// Failures of the canary so far, and the kinds of them.
+/// Canary failures so far, and their kinds.
 fn failures(page: &Page) -> (f64, Vec<String>) {
     let of = |name: &str| -> Vec<_> { page.series.iter().filter(|(series, _)| series.name == name).collect() };
     let failures = of("zk_canary_failures_total");
@@ -175,7 +175,7 @@ fn failures(page: &Page) -> (f64, Vec<String>) {
 fn a_member_that_lies_to_a_session_costs_the_canary_only() {
     let innocent = Listener::answering(MNTR);
     let days = 24 * 24 * 3600 * 1000;
-    // What is sent, and how the rounds fail; empty where it depends on what is noticed first.
+    // The violation, and how cycles fail; empty if it depends on which error is detected first.
     let kinds: [(&str, Liar, &str); 29] = [
         ("nameless", liar(six_seconds(), answering(|asked| numbered(&asked[..4], &[0; 4]))), "create: protocol"),
         (
@@ -193,11 +193,19 @@ fn a_member_that_lies_to_a_session_costs_the_canary_only() {
             }),
             "",
         ),
-        ("repeated", liar(six_seconds(), answering(|asked| numbered(&asked[..4], path(asked)).repeat(2))), ""),
+        (
+            "repeated",
+            liar(six_seconds(), answering(|asked| numbered(&asked[..4], path(asked)).repeat(2))),
+            "read: protocol",
+        ),
         ("wrong number", liar(six_seconds(), answering(|_| numbered(&[0, 0, 9, 9], &[0; 4]))), "create: protocol"),
         ("short header", liar(six_seconds(), answering(|_| frame(&[0; 7]))), "create: protocol"),
-        ("unasked", liar([six_seconds(), numbered(&[0, 0, 0, 1], &[0; 4])].concat(), silent), ""),
-        ("unasked ping", liar([six_seconds(), numbered(&(-2_i32).to_be_bytes(), &[])].concat(), silent), ""),
+        ("unasked", liar([six_seconds(), numbered(&[0, 0, 0, 1], &[0; 4])].concat(), silent), "create: protocol"),
+        (
+            "unasked ping",
+            liar([six_seconds(), numbered(&(-2_i32).to_be_bytes(), &[])].concat(), silent),
+            "create: protocol",
+        ),
         ("chatty", liar(six_seconds(), chatty), "create: protocol"),
         ("silent for days", liar(granted(days, &[7; 16]), silent), "create: timeout"),
         ("a millisecond", liar(granted(1, &[7; 16]), silent), ""),
@@ -262,30 +270,64 @@ fn costs_the_canary_only(kind: &str, innocent: &Listener, liar: &Liar, expected:
         }
         pause();
     }
-    // A busy host may be too late for a round.
+    // On a busy machine a cycle may time out instead.
     let is_expected = |found: &String| found == expected || found.ends_with(": timeout");
     let known = last.1.iter().any(|found| found == expected) && last.1.iter().all(is_expected);
     assert!(expected.is_empty() || known, "{kind}: {:?}: {}", last.1, exporter.log());
     let opened = liar.opened.load(Ordering::Relaxed);
-    // A server that says no goes on to be the session's.
+    // After an error reply from the server the session continues.
     let is_kept = ["update: changed", "delete: no_node"].contains(&expected);
     assert!(if is_kept { opened == 1 } else { opened > 2 }, "{kind}: {opened} sessions: {}", exporter.log());
     let log = exporter.log();
     let violations = log.lines().filter(|line| line.contains("violated the protocol")).count();
+    let warnings = log.lines().filter(|line| line.contains("canary round failed")).count();
+    assert!(warnings <= 1 + last.1.len(), "{kind}: a kind of failure has one line: {log}");
     assert!(violations <= 1, "{kind}: a member has one line in ten minutes: {log}");
-    // A reply that is well-formed but does not belong to its request is noticed by its operation.
+    // A well-formed reply to a different request is detected by the operation itself.
     let by_operation = ["nameless", "another name"].contains(&kind);
     assert!(violations == 1 || by_operation || !expected.ends_with(": protocol"), "{kind}: {log}");
     let grown = exporter.peak().saturating_sub(before.unwrap());
     assert!(grown < 16 << 20, "{kind}: {grown} bytes more");
 }
 
-/// `Stat` of a znode with so many bytes and children.
-fn stat(bytes: i32, children: i32) -> Vec<u8> {
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a slow server and a stopped exporter")]
+fn a_round_during_which_the_exporter_was_stopped_is_not_counted() {
+    let creates = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&creates);
+    let slow = but(1, move |asked| {
+        seen.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(400));
+        numbered(&asked[..4], path(asked))
+    });
+    let (innocent, folder) = (Listener::answering(MNTR), tempfile::tempdir().unwrap());
+    let slow = liar(six_seconds(), slow);
+    let exporter = exporter(folder.path(), &innocent, &slow, "canary: {interval: 1s, timeout: 900ms}");
+    for _ in 0..2 {
+        let (before, begun) = (creates.load(Ordering::Relaxed), Instant::now());
+        while creates.load(Ordering::Relaxed) == before {
+            assert!(begun.elapsed() < Duration::from_secs(20), "no round: {}", exporter.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        exporter.signal("STOP");
+        std::thread::sleep(Duration::from_millis(2500));
+        exporter.signal("CONT");
+    }
+    let begun = Instant::now();
+    while page(&exporter).value("zk_canary_rounds_total", &[]).is_none_or(|rounds| rounds < 2.0) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "no round: {}", exporter.log());
+        pause();
+    }
+    let page = page(&exporter);
+    assert_eq!((failures(&page).0, page.value("zk_canary_up", &[])), (0.0, Some(1.0)), "{}", exporter.log());
+}
+
+/// `Stat` of a znode with this data length and number of children.
+pub fn stat(bytes: i32, children: i32) -> Vec<u8> {
     [&[0; 44][..], &0_i64.to_be_bytes(), &bytes.to_be_bytes(), &children.to_be_bytes(), &[0; 8]].concat()
 }
 
-/// Answers a reader: `children` to the list of children, `data` where the stat says that there is one byte.
+/// Replies to a znode reader: `children` as the list of children, `data` where the stat announces one byte.
 fn znodes(children: Vec<u8>, data: &[u8]) -> Liar {
     let data = [&u32::try_from(data.len()).unwrap().to_be_bytes()[..], data, &stat(1, 0)].concat();
     let reply = move |asked: &[u8]| match asked[7] {
@@ -293,19 +335,19 @@ fn znodes(children: Vec<u8>, data: &[u8]) -> Liar {
         4 if path(asked).ends_with(b"/good") => numbered(&asked[..4], &data),
         8 => numbered(&asked[..4], &children),
         11 => numbered(&(-2_i32).to_be_bytes(), &[]),
-        // There is no such znode.
+        // No such znode.
         _ => refused(asked, -101),
     };
     liar(six_seconds(), answering(reply))
 }
 
-/// A list that announces `count` names and has these.
+/// A list that announces `count` names and contains these.
 fn list(count: u32, names: &[&[u8]]) -> Vec<u8> {
     let each = |name: &&[u8]| [&u32::try_from(name.len()).unwrap().to_be_bytes()[..], name].concat();
     [&count.to_be_bytes()[..], &names.iter().flat_map(each).collect::<Vec<_>>()].concat()
 }
 
-/// The reason why a path of the lying ensemble could not be read, once there is one.
+/// Waits until a path of the misbehaving ensemble has failed and returns the reason.
 fn reason(exporter: &Exporter, path: &str) -> String {
     let begun = Instant::now();
     loop {
@@ -349,7 +391,7 @@ fn a_list_of_children_that_lies_costs_its_glob_only() {
 }
 
 #[test]
-fn more_data_than_the_stat_says_is_not_read() {
+fn data_longer_than_in_stat_is_not_read() {
     let innocent = Listener::answering(MNTR);
     let folder = tempfile::tempdir().unwrap();
     let liar = znodes(list(0, &[]), &[b'1'; 1001]);

@@ -1,10 +1,11 @@
-//! What is shipped beside the binary fits it: runbooks, and the metrics that they speak of.
+//! The files shipped with the binary match it: runbooks, and the metrics they mention.
 
 use std::collections::BTreeSet;
 
 use zookeeper_exporter::alert::early::{INDICATORS, RECORDED};
 use zookeeper_exporter::alert::{Condition, conditions, document, watch};
 
+use crate::common::runbooks::{Command, PLACEHOLDERS, commands, place, placeholders};
 use crate::common::{assert_golden, root};
 
 fn read(path: &str) -> String {
@@ -25,7 +26,7 @@ fn rules() -> String {
     files("alert-rules", ".yml").iter().map(|name| read(&format!("alert-rules/{name}"))).collect()
 }
 
-/// Every metric of `docs/metrics.md`, with the series a summary consists of.
+/// All metrics of `docs/metrics.md`, including the series of summaries.
 fn known() -> BTreeSet<String> {
     let mut known: BTreeSet<String> = read("docs/metrics.md")
         .lines()
@@ -38,7 +39,7 @@ fn known() -> BTreeSet<String> {
     known
 }
 
-/// Words of a text that look like our metrics, what recording rules write among them.
+/// Words that look like metrics of the exporter or of its recording rules.
 fn metrics_in(text: &str) -> BTreeSet<String> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':')
         .map(|word| word.trim_end_matches(':'))
@@ -49,9 +50,9 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
 
 const SECTIONS: [&str; 4] = ["Meaning", "Impact", "Diagnosis", "Mitigation"];
 
-/// The head of a runbook is the catalogue's; `UPDATE_GOLDEN=1` writes it anew and leaves the rest.
+/// The head of a runbook comes from the catalogue; `UPDATE_GOLDEN=1` writes it and leaves the rest.
 #[test]
-fn every_alert_has_a_whole_runbook_and_every_runbook_an_alert() {
+fn every_alert_has_a_complete_runbook() {
     let alerts: BTreeSet<String> = conditions().iter().map(Condition::alert).collect();
     let mut files: BTreeSet<String> =
         files("docs/runbooks", ".md").iter().map(|name| name.trim_end_matches(".md").to_owned()).collect();
@@ -83,16 +84,20 @@ fn every_alert_has_a_whole_runbook_and_every_runbook_an_alert() {
             assert!(root().join("docs/runbooks").join(link).exists(), "{alert} links to {link}");
         }
         for command in commands(&body) {
-            let tool = command.split_whitespace().next().unwrap();
-            assert!(TOOLS.contains(&tool), "{alert}: `{command}` begins with no command that is known here");
-            if let Some(word) = command.strip_prefix("echo ").map(|rest| rest.split_whitespace().next().unwrap()) {
+            let Command { text, .. } = &command;
+            let tool = text.split_whitespace().next().unwrap();
+            assert!(place(tool).is_some(), "{alert}: `{text}` begins with no command that is known here");
+            assert!(!text.contains('\n'), "{alert}: `{text}` has a line break, and cannot be pasted from the file");
+            if let Some(word) = text.strip_prefix("echo ").map(|rest| rest.split_whitespace().next().unwrap()) {
                 assert!(WHITELIST.contains(&word), "{alert}: {word} is not in the recommended whitelist");
             }
+            let unknown = placeholders(text).into_iter().find(|word| !PLACEHOLDERS.contains(word));
+            assert_eq!(unknown, None, "{alert}: `{text}` has a placeholder without an explanation");
         }
     }
 }
 
-/// The table is the catalogue's; the rest of the page is written by hand.
+/// The table comes from the catalogue; the rest of the page is written by hand.
 #[test]
 fn the_alerts_page_lists_every_alert() {
     let text = read("docs/alerts.md");
@@ -109,7 +114,7 @@ fn the_alerts_page_lists_every_profile() {
     assert_golden("docs/alerts.md", &with_section(&text, title, &document::profiles()));
 }
 
-/// The tables are made of what the rules are made of; the rest of the page is written by hand.
+/// The tables come from the same data as the rules; the rest of the page is written by hand.
 #[test]
 fn the_page_of_early_warning_lists_every_series_and_every_indicator() {
     let text = read("docs/early-warning.md");
@@ -123,7 +128,7 @@ fn with_section(text: &str, title: &str, table: &str) -> String {
     format!("{}{table}{}", &text[..begin], &text[end..])
 }
 
-/// Every series that a recording rule writes has a number in a test of promtool, and every indicator too.
+/// Every series and every indicator of the recording rules has expected values in a promtool test.
 #[test]
 fn every_recording_rule_is_tested_by_its_numbers() {
     let tests: String = ["tests/promtool", "tests/promtool/long"]
@@ -140,14 +145,24 @@ fn every_recording_rule_is_tested_by_its_numbers() {
     }
 }
 
-/// The four-letter commands that users are told to allow: what the exporter asks, and what runbooks and alerts need.
+/// The whitelist recommended to users: the commands of the exporter, and those of runbooks and alerts.
 const WHITELIST: [&str; 6] = ["mntr", "srvr", "conf", "cons", "wchs", "isro"];
 
 #[test]
-fn one_whitelist_is_recommended_everywhere_and_it_is_enough_for_every_alert() {
+fn one_sufficient_whitelist_is_recommended_everywhere() {
     let line = WHITELIST.join(",");
     let mut found = 0;
-    for path in ["README.md", "docs/install.md", "docs/runbooks/ZooKeeperMntrMissing.md", "docker-compose.yml", "src"] {
+    let places = [
+        "README.md",
+        "README.zh-CN.md",
+        "docs/install.md",
+        "docs/zh-CN/quick-start.md",
+        "docs/runbooks/ZooKeeperMntrMissing.md",
+        "deploy/helm/zookeeper-exporter/templates/NOTES.txt",
+        "docker-compose.yml",
+        "src",
+    ];
+    for path in places {
         let texts = if path == "src" {
             vec![read("src/scrape/reading.rs"), read("src/alert/catalogue/exporter.rs")]
         } else {
@@ -163,13 +178,15 @@ fn one_whitelist_is_recommended_everywhere_and_it_is_enough_for_every_alert() {
             }
         }
     }
-    assert_eq!(found, 6, "a place that recommends a whitelist is gone, or its form has changed");
+    assert_eq!(found, 9, "a place that recommends a whitelist is gone, or its form has changed");
+    let index = document::index();
+    assert!(index.contains(&format!("recommended whitelist: `{line}`")), "{index}");
     for condition in conditions() {
         for text in [condition.first, condition.says] {
             for command in text.split("<ask ").skip(1).map(|rest| rest.split('>').next().unwrap()) {
                 assert!(WHITELIST.contains(&command), "{}: {command}", condition.name);
             }
-            // Over TLS, and for an IPv6 address, only the product's own commands work.
+            // Over TLS, and for IPv6 addresses, only the commands of the product work.
             let first_ask = text.find("<ask");
             let own = text.find("<info>").or_else(|| text.find("<stat>"));
             if let Some(ask) = first_ask
@@ -181,7 +198,7 @@ fn one_whitelist_is_recommended_everywhere_and_it_is_enough_for_every_alert() {
     }
 }
 
-/// Whether a text advises the restart of a member, which costs the ensemble a voter for a while.
+/// Whether a text advises to restart a member, which temporarily removes a voter.
 fn advises_a_restart(text: &str) -> bool {
     let text = text.to_lowercase().replace('\n', " ");
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -200,7 +217,7 @@ fn advises_a_restart(text: &str) -> bool {
     advised.count() > 0 || text.contains("plan a rolling restart") || text.contains("kill -9")
 }
 
-/// An operator who follows a text at margin 0 must not make the outage.
+/// Advice followed at margin 0 must not cause an outage.
 #[test]
 fn advice_to_restart_names_the_margin() {
     assert!(advises_a_restart("3. It hangs: restart this\n   member alone."));
@@ -233,64 +250,8 @@ fn advice_to_restart_names_the_margin() {
     assert!(advised >= 25, "{advised}");
 }
 
-/// Commands that runbooks may name: of every Linux, of the JDK, of ZooKeeper and its shell, of Prometheus, ours.
-const TOOLS: &[&str] = &[
-    "echo",
-    "nc",
-    "grep",
-    "ss",
-    "systemctl",
-    "journalctl",
-    "curl",
-    "ps",
-    "kill",
-    "getent",
-    "top",
-    "ping",
-    "ls",
-    "df",
-    "du",
-    "dmesg",
-    "vmstat",
-    "iostat",
-    "sudo",
-    "prlimit",
-    "openssl",
-    "cat",
-    "timedatectl",
-    "tail",
-    "sort",
-    "kinit",
-    "keytool",
-    "jstat",
-    "jstack",
-    "jmap",
-    "kubectl",
-    "zkCli.sh",
-    "zkCleanup.sh",
-    "create",
-    "delete",
-    "deleteall",
-    "reconfig",
-    "setquota",
-    "listquota",
-    "amtool",
-    "promtool",
-    "zookeeper-exporter",
-    "count",
-    "sum",
-];
-
-/// What stands between back quotes and begins as a command does; queries and lines of files or logs do not.
-fn commands(text: &str) -> Vec<String> {
-    let joined = text.replace("\n   ", " ").replace('\n', " \n");
-    let quoted = joined.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
-    let begins = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || b"-.".contains(&byte));
-    quoted.filter(|part| part.contains(' ') && begins(part.split(' ').next().unwrap())).map(str::to_owned).collect()
-}
-
 #[test]
-fn rules_and_runbooks_speak_of_metrics_that_exist() {
+fn rules_and_runbooks_use_existing_metrics() {
     let known = known();
     assert!(known.len() > 400 && known.contains("zk_up"));
     let mut texts = vec![("alert-rules".to_owned(), rules())];

@@ -1,4 +1,4 @@
-//! Standard output and standard error that are full or closed: what cannot be written is told, and crashes nothing.
+//! Standard output and standard error that are full or closed: write errors are reported, and nothing panics.
 
 use std::fs::File;
 use std::process::{Output, Stdio};
@@ -7,12 +7,12 @@ use crate::common::exporter::binary;
 use crate::common::listeners::{Listener, nobody};
 use crate::common::root;
 
-/// A device that takes nothing.
+/// A device that accepts no data.
 fn full() -> Stdio {
     File::options().write(true).open("/dev/full").unwrap().into()
 }
 
-/// A pipe that nobody reads.
+/// A pipe without a reader.
 fn closed() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -24,7 +24,7 @@ fn run(arguments: &[&str], stdout: Stdio) -> Output {
 }
 
 #[test]
-fn a_result_that_cannot_be_written_is_a_failure() {
+fn a_result_that_cannot_be_written_is_an_error() {
     let (folder, nobody) = (tempfile::tempdir().unwrap(), nobody());
     let out = folder.path().to_str().unwrap();
     let config = folder.path().join("ensembles.yml");
@@ -48,13 +48,13 @@ fn a_result_that_cannot_be_written_is_a_failure() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         let begin = "zookeeper-exporter: cannot write to standard output: No space left on device";
         assert!(said.starts_with(begin) && said.lines().count() == 1, "{arguments:?}: {said}");
-        // Whoever closes the pipe has read enough.
+        // A closed pipe is not an error: the reader has read enough.
         if arguments[0] != "check" {
             let output = run(arguments, closed());
             assert!(output.stderr.is_empty() && output.status.success(), "{arguments:?}: {output:?}");
         }
     }
-    // What counts is the files: a list of them that nobody reads keeps none back.
+    // Files are written even if the list of them cannot be printed.
     let (files, rules) = (folder.path().join("dashboards"), folder.path().join("rules"));
     std::fs::create_dir(&rules).unwrap();
     for (command, folder) in [("dashboards", &files), ("rules", &rules)] {
@@ -90,7 +90,7 @@ fn a_message_that_cannot_be_written_keeps_the_exit_code() {
 }
 
 #[test]
-fn a_check_that_nobody_reads_keeps_its_state() {
+fn a_check_with_closed_output_keeps_its_exit_code() {
     for output in ["nagios", "json", "prometheus"] {
         let arguments = ["check", "--zookeeper", &nobody(), "--interval", "0s", "--output", output];
         let output = run(&arguments, closed());

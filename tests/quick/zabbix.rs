@@ -1,5 +1,4 @@
-//! The Zabbix template: it is the catalogue's, everything in it that names something else names something that is there,
-//! and no condition is lost without a word.
+//! The Zabbix template: it matches the catalogue, all its references resolve, and every omitted condition is reported.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +18,7 @@ fn shipped() -> Template {
     Template::new(&Thresholds::default(), &Deployment::default())
 }
 
-/// The template of a configuration file.
+/// The template for a configuration file.
 fn configured(text: &str) -> Template {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.yml");
@@ -28,16 +27,16 @@ fn configured(text: &str) -> Template {
     Template::new(&Thresholds::of(&config).unwrap(), &Deployment::of(&config))
 }
 
-/// Everything on that can be.
+/// All conditions and probes enabled.
 fn everything() -> Template {
     let on: String = conditions().iter().map(|condition| format!("    {}: on\n", condition.name)).collect();
     configured(&format!(
         "ensembles: [{{name: a, members: [zk-1], module: all}}]\n\
-         modules: {{all: {{host: true, canary: {{}}, znodes: {{paths: [/a]}}, tls: {{}}}}}}\nalerts:\n  thresholds:\n{on}"
+         modules: {{all: {{host: true, digests: {{}}, canary: {{}}, znodes: {{paths: [/a]}}, tls: {{}}}}}}\nalerts:\n  thresholds:\n{on}"
     ))
 }
 
-/// Every map in the document, with the key under which its list stands.
+/// All maps in the document, with the key of the enclosing list.
 fn walk<'v>(value: &'v Value, under: &'v str, found: &mut Vec<(&'v str, &'v Value)>) {
     match value {
         Value::Object(map) => {
@@ -57,7 +56,7 @@ fn word<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or_default()
 }
 
-/// The discovery rules with what stands in them, and first what is discovered by none.
+/// The discovery rules with their items and triggers, preceded by those outside of discovery.
 fn rules(export: &Value) -> Vec<(&str, Vec<&Value>, Vec<&Value>)> {
     let template = &export["templates"][0];
     let mut all = vec![("", list(template, "items"), list(export, "triggers"))];
@@ -67,7 +66,7 @@ fn rules(export: &Value) -> Vec<(&str, Vec<&Value>, Vec<&Value>)> {
     all
 }
 
-/// The keys of items in an expression.
+/// The item keys in an expression.
 fn keys(expression: &str) -> BTreeSet<String> {
     let place = format!("/{NAME}/");
     let begin = |behind: &str| {
@@ -88,19 +87,19 @@ fn keys(expression: &str) -> BTreeSet<String> {
     expression.split(&place).skip(1).map(begin).collect()
 }
 
-/// `{$ZK.X}` of `{$ZK.X:"context"}`.
+/// The macro names of a text, e.g. `{$ZK.X}` for `{$ZK.X:"context"}`.
 fn macros_in(text: &str) -> BTreeSet<String> {
     let end = |behind: &str| behind.find([':', '}']).map(|end| format!("{{$ZK.{}}}", &behind[..end]));
     text.split("{$ZK.").skip(1).filter_map(end).collect()
 }
 
 #[test]
-fn the_shipped_template_is_that_of_the_catalogue() {
+fn the_shipped_template_matches_the_catalogue() {
     assert_golden("deploy/zabbix/zookeeper-exporter.yaml", &shipped().text());
 }
 
 #[test]
-fn everything_that_is_named_is_there() {
+fn references_in_the_template_resolve() {
     for template in [shipped(), everything()] {
         let text = template.text();
         let export = of(&text);
@@ -146,7 +145,7 @@ fn everything_that_is_named_is_there() {
                 let used = keys(expression);
                 assert!(!used.is_empty() && used.iter().all(|key| there(key)), "{name}: {used:?}");
                 assert!(rule.is_empty() || used.iter().any(|key| known.contains(&**key)), "{name} uses no prototype");
-                // Zabbix takes no more; what it expands is kept apart.
+                // The limits of Zabbix; expanded text has its own limit.
                 assert!(expression.len() < 2048 && word(trigger, "event_name").len() < 2048, "{name}");
                 for dependency in list(trigger, "dependencies") {
                     let pair = (word(dependency, "name"), word(dependency, "expression"));
@@ -196,7 +195,7 @@ fn everything_that_is_named_is_there() {
 }
 
 #[test]
-fn every_condition_is_there_or_reported() {
+fn every_condition_is_included_or_reported() {
     for template in [shipped(), everything()] {
         let export = of(&template.text());
         for condition in conditions() {
@@ -218,7 +217,7 @@ fn every_condition_is_there_or_reported() {
             }
         }
     }
-    // With everything on, what remains is what the language cannot say.
+    // With everything enabled, the rest cannot be expressed in Zabbix.
     let template = everything();
     let unsaid =
         template.left_out().iter().filter(|out| !out.reason.ends_with("needs the recording rules of Prometheus"));
@@ -259,9 +258,9 @@ fn an_observer_that_is_gone_is_a_warning_and_no_alarm() {
     );
 }
 
-/// A gate beside each look makes expressions long; but without any, a series that is gone would fire.
+/// A gate per item makes expressions long, but without it a vanished series would fire.
 #[test]
-fn every_item_that_is_looked_at_must_have_a_value() {
+fn every_item_in_an_expression_is_gated() {
     for template in [shipped(), everything()] {
         let export = of(&template.text());
         for (_, _, triggers) in rules(&export) {
@@ -277,7 +276,7 @@ fn every_item_that_is_looked_at_must_have_a_value() {
 }
 
 #[test]
-fn only_a_lost_quorum_is_a_disaster() {
+fn only_quorum_loss_is_a_disaster() {
     let export = of(&shipped().text());
     let mut found = Vec::new();
     for (_, _, triggers) in rules(&export) {
@@ -290,7 +289,7 @@ fn only_a_lost_quorum_is_a_disaster() {
 }
 
 #[test]
-fn thresholds_of_the_configuration_are_macros() {
+fn configured_thresholds_become_macros() {
     let template = configured(
         "ensembles: [{name: prod, members: [zk-1]}, {name: dev, members: [zk-2]}]\n\
          alerts:\n  thresholds: {OutstandingRequests: {warning: 20, critical: 300}, ZxidLag: off}\n  \

@@ -1,8 +1,7 @@
-//! Every condition there is: the one place that knows an alert.
+//! The catalogue: every alert condition, the single source of rules, runbooks and templates.
 #![allow(clippy::too_many_lines, reason = "tables")]
 
 mod availability;
-mod beyond;
 mod connections;
 mod data;
 mod drift;
@@ -11,10 +10,13 @@ mod exporter;
 mod jvm;
 mod latency;
 mod leadership;
+mod probes;
 mod quorum;
+mod regression;
 mod replication;
 mod requests;
 mod security;
+mod zones;
 
 use std::sync::LazyLock;
 
@@ -26,6 +28,7 @@ static CONDITIONS: LazyLock<Vec<Condition>> = LazyLock::new(|| {
         quorum::conditions(),
         leadership::conditions(),
         replication::conditions(),
+        regression::conditions(),
         latency::conditions(),
         requests::conditions(),
         connections::conditions(),
@@ -33,11 +36,12 @@ static CONDITIONS: LazyLock<Vec<Condition>> = LazyLock::new(|| {
         jvm::conditions(),
         security::conditions(),
         drift::conditions(),
+        zones::conditions(),
         exporter::conditions(),
-        beyond::conditions(),
+        probes::conditions(),
         early::conditions(),
     ];
-    groups.into_iter().flatten().collect()
+    groups.into_iter().flatten().map(Condition::through_gaps).collect()
 });
 
 /// Every condition, in the order of the rules.

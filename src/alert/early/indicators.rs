@@ -1,21 +1,21 @@
-//! The indicators: which alerts of the catalogue have a number that rises before the fault, and what they are about.
+//! The indicators: alerts of the catalogue whose value rises before a fault, and the group of each.
 
 use super::super::condition::{Condition, Severity};
 use super::super::conditions;
 use super::super::expr::{Cmp, Expr, Keys, Op};
 
-/// A number that rises before a fault.
+/// A value that rises before a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Indicator {
     /// The label `indicator`.
     pub name: &'static str,
-    /// The label `group`: indicators that rise together, of which only the worst counts.
+    /// The label `group`: indicators that rise together; only the highest score of a group counts.
     pub group: &'static str,
-    /// The condition of the catalogue, without `ZooKeeper`: its expression and its limits are the indicator's.
+    /// Name of the condition in the catalogue, without `ZooKeeper`; the indicator uses its expression and limits.
     pub condition: &'static str,
-    /// Whether a start makes it high by itself (cold caches, clients that come back): then the restart gate holds it.
+    /// Whether a start alone raises it (cold caches, returning clients); if so, it is suppressed after a restart.
     pub cold: bool,
-    /// Whether it rises for good when clients move here from another member.
+    /// Whether it stays higher after clients move here from another member.
     pub moves: bool,
 }
 
@@ -48,17 +48,17 @@ pub const INDICATORS: &[Indicator] = &[
 ];
 
 impl Indicator {
-    /// The condition that it follows.
+    /// The condition of the catalogue.
     ///
     /// # Panics
-    /// Never: a test holds that every indicator names one.
+    /// Never: a test checks that every indicator names a condition.
     #[must_use]
     pub fn condition(&self) -> &'static Condition {
-        // A test holds that there is one; the fall-back only spares an `expect`.
+        // Tested for every indicator; the fallback only avoids an `expect`.
         conditions().iter().find(|condition| condition.name == self.condition).unwrap_or(&conditions()[0])
     }
 
-    /// What is measured, of each member, so that larger is worse: the left side of the alert's comparison.
+    /// The measured value of each member, oriented so that larger is worse: the left side of the alert's comparison.
     #[must_use]
     pub fn measured(&self) -> Expr {
         let measured = match &self.condition().expr {
@@ -68,7 +68,7 @@ impl Indicator {
         if self.falls() { Expr::Math(Op::Sub, Box::new(Expr::Number(1.0)), Box::new(measured)) } else { measured }
     }
 
-    /// Whether the alert is about too little: then the indicator is what is lacking to 1.
+    /// Whether the alert fires for low values; the indicator is then 1 minus the value.
     #[must_use]
     pub fn falls(&self) -> bool {
         matches!(&self.condition().expr, Expr::Compare(Cmp::Lt | Cmp::Le, ..))
@@ -77,12 +77,12 @@ impl Indicator {
     /// A limit of the alert as a limit of the indicator.
     #[must_use]
     pub fn limit(&self, of_alert: f64) -> f64 {
-        // The difference of two decimal fractions has a tail of nines; it is rounded.
+        // Rounded: the difference of two decimal fractions is inexact in binary.
         if self.falls() { ((1.0 - of_alert) * 1e6).round() / 1e6 } else { of_alert }
     }
 }
 
-/// What an alert says of an ensemble is measured at each of its members.
+/// Aggregates by member where the alert aggregates by ensemble.
 fn of_member(expr: &Expr) -> Expr {
     match expr {
         Expr::By(agg, Keys::Ensemble, inner) => Expr::By(*agg, Keys::Member, inner.clone()),
@@ -90,8 +90,8 @@ fn of_member(expr: &Expr) -> Expr {
     }
 }
 
-/// Nu and tau of W(x) = 1 / (1 + exp(-(x - nu) / tau)): nu is the warning limit; tau is such that the critical limit scores
-/// at least 0.9, and that nothing at all scores at most 1 / (1 + e^6) = 0.0025. `None` where tau would not be above 0.
+/// Nu and tau of W(x) = 1 / (1 + exp(-(x - nu) / tau)). Nu is the warning limit; tau is chosen so that the critical
+/// limit scores at least 0.9 and the value 0 at most 1 / (1 + e^6) = 0.0025. `None` if tau would not be above 0.
 #[must_use]
 pub fn steepness(warning: f64, critical: Option<f64>) -> Option<(f64, f64)> {
     let from_zero = warning / 6.0;
@@ -99,7 +99,7 @@ pub fn steepness(warning: f64, critical: Option<f64>) -> Option<(f64, f64)> {
     (tau > 0.0).then_some((warning, tau))
 }
 
-/// Why the limits of a condition make no score: a text that ends the sentence "the warning of X ...".
+/// Why no score can be computed from the limits of a condition; completes the sentence "the warning of X ...".
 #[must_use]
 pub fn refused(condition: &Condition, warning: Option<f64>, critical: Option<f64>) -> Option<String> {
     let indicator = INDICATORS.iter().find(|indicator| indicator.condition == condition.name)?;
@@ -111,5 +111,5 @@ pub fn refused(condition: &Condition, warning: Option<f64>, critical: Option<f64
     Some(format!("leaves its early-warning score no steepness (tau is 0); write a limit {wanted}, or off"))
 }
 
-/// Both levels of a condition, for the indicator's nu and tau.
+/// The levels whose limits determine nu and tau.
 pub(super) const LEVELS: [Severity; 2] = [Severity::Warning, Severity::Critical];

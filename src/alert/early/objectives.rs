@@ -1,14 +1,16 @@
-//! Objectives: whether they are kept at this moment, how fast their budgets burn, and what is left of them.
+//! Objectives: current state, burn rate and remaining budget; and the forecasts of resources that run out.
 
 use super::indicators::INDICATORS;
 use super::scores::{By, InUse, VALUE, joined};
 use super::{Record, RecordGroup};
+use crate::alert::build::WEEKLY;
+use crate::alert::expr::Span;
 use crate::alert::promql::{matched, number};
 
-/// An objective: the label `objective`, and the part of the time in which it may be missed.
+/// The objectives: the label `objective`, and the fraction of time in which it may be missed.
 pub const OBJECTIVES: [(&str, f64); 2] = [("availability", 0.001), ("write_latency", 0.005)];
 
-/// Windows of the burn rate that are short enough to be reckoned at every evaluation, and those that are not.
+/// Windows of the burn rate that are computed at every evaluation. Those of `LONG` are computed from thinned samples.
 const SHORT: [(&str, &str); 5] = [
     ("ensemble:zk_budget_burn:avg5m", "5m"),
     ("ensemble:zk_budget_burn:avg30m", "30m"),
@@ -21,8 +23,10 @@ const LONG: [(&str, &str); 2] = [("ensemble:zk_budget_burn:avg1d", "1d"), ("ense
 const MISSED: &str = "ensemble:zk_objective_missed:bool";
 const BURN: &str = "ensemble:zk_budget_burn:ratio";
 const THINNED: &str = "ensemble:zk_budget_burn:ratio_thinned";
-/// Samples of it in 30 days, one every two minutes.
+/// Samples of `THINNED` in 30 days, one every two minutes.
 const THINNED_30D: u32 = 30 * 24 * 30;
+/// The same day a week ago, 12 hours before and after this time.
+const WEEK_BEFORE: &str = "[1d] offset 156h";
 
 pub(super) fn groups(used: &[InUse], by: &By) -> Vec<RecordGroup> {
     let ensemble = &by.ensemble;
@@ -31,7 +35,7 @@ pub(super) fn groups(used: &[InUse], by: &By) -> Vec<RecordGroup> {
         |name, expr: String, objective: &str| Record { name, expr, labels: vec![("objective", objective.to_owned())] };
     let mut now = vec![about(
         MISSED,
-        // Of the pages that there are; without one, of the last.
+        // From the current samples; without any, from the last of the past 2 minutes.
         format!(
             "(\n    max by ({ensemble}) (zk_ensemble_has_quorum)\n  or\n    max by ({ensemble}) (last_over_time(zk_ensemble_has_quorum[2m]))\n) == bool 0"
         ),
@@ -42,7 +46,7 @@ pub(super) fn groups(used: &[InUse], by: &By) -> Vec<RecordGroup> {
             let of = matched(ensembles, &[("indicator", "write_latency")]);
             format!("max by ({ensemble}) ({VALUE}{of}) > bool {}", number(*nu))
         };
-        // Without writes there is no latency; where writes are not measured there is no value.
+        // Without writes the objective is met (0); if writes are not measured, there is no sample.
         let idle = format!("0 * group by ({ensemble}) (last_over_time(zk_updatelatency_seconds_count[2m]))");
         now.push(about(MISSED, format!("{}\nor\n{idle}", joined(writes.limits.iter().map(part))), "write_latency"));
     }
@@ -56,36 +60,38 @@ pub(super) fn groups(used: &[InUse], by: &By) -> Vec<RecordGroup> {
         let day = format!("1 - {budget} * ensemble:zk_budget_burn:avg1d{{objective=\"{objective}\"}}");
         later.push(about("ensemble:zk_objective_kept:ratio1d", day, objective));
     }
-    // Time that was not seen counts as kept: an hour of fault in the first hour of a Prometheus is an hour of 30 days.
+    // Time without samples counts as met: an hour of fault in the first hour of a Prometheus is one hour of 30 days.
     later
         .push(record("ensemble:zk_budget_left:ratio30d", format!("1 - sum_over_time({THINNED}[30d]) / {THINNED_30D}")));
     vec![
         RecordGroup { name: "zookeeper-objectives", interval: None, records: now },
-        // A month of samples of every evaluation would be too many.
-        RecordGroup { name: "zookeeper-budgets", interval: Some("2m"), records: later },
+        // 30 days of samples from every evaluation would be too many to query.
+        RecordGroup { name: "zookeeper-budgets", interval: Some(Span::minutes(2)), records: later },
         RecordGroup { name: "zookeeper-forecasts", interval: None, records: forecasts(used, by) },
     ]
 }
 
-/// When a resource reaches its limit, if it goes on growing as in the last three periods.
+/// Forecast of the time until a resource reaches its limit, at the growth of the last three periods.
 struct Line<'l> {
     resource: &'l str,
     /// The value now.
     value: String,
-    /// The value a day before the periods began: what was as high yesterday is a wave, not a growth.
+    /// The maximum of the day before the periods: a value that was as high then is a daily pattern, not growth.
     before: Option<String>,
+    /// The maximum of the same day a week ago: a value that was nearly reached then is a weekly pattern.
+    week: Option<String>,
     /// The lowest values of four periods, the newest first.
     floors: [String; 4],
-    /// Seconds of three periods.
+    /// Length of three periods in seconds.
     spell: u32,
     limit: String,
 }
 
 impl Line<'_> {
-    /// With its guards: it has gone a part of the way, and each of the three periods brought at least half of their mean,
-    /// which a step does not (`alert::build::Growth` is the same for alerts).
+    /// The recording rule with its conditions: the value is above 30 % of the limit, and each of the three periods grew
+    /// by at least half of their mean, which excludes a step (`alert::build::Growth` does the same for alerts).
     fn record(self, by: &By) -> Record {
-        let Self { resource, value, before, floors: [now, one, two, three], spell, limit } = self;
+        let Self { resource, value, before, week, floors: [now, one, two, three], spell, limit } = self;
         let steady = |newer: &str, older: &str| format!("\nand\n{newer} - {older} > ({now} - {three}) / 6");
         let mut expr = format!(
             "clamp_min(({limit} - {value}) * {spell} / ({now} - {three}), 0)\nand\n{value} > 0.3 * {limit}{}{}{}",
@@ -93,10 +99,14 @@ impl Line<'_> {
             steady(&one, &two),
             steady(&two, &three)
         );
-        if let Some(before) = before {
+        if let Some(before) = &before {
             expr = format!("{expr}\nunless\n{before} >= {value}");
         }
-        // Without the label of the indicator.
+        // A level that the day before had as well is not the peak of a weekday.
+        if let (Some(before), Some(week)) = (&before, &week) {
+            expr = format!("{expr}\nunless\n({week} >= {WEEKLY} * {value} and {WEEKLY} * {week} > {before})");
+        }
+        // Aggregated, to remove the label `indicator`.
         let inner: String = expr.lines().map(|line| format!("  {line}\n")).collect();
         let expr = format!("max by ({}) (\n{inner})", by.member);
         let labels = vec![("resource", resource.to_owned())];
@@ -104,13 +114,13 @@ impl Line<'_> {
     }
 }
 
-/// How long the periods are that a forecast is made of: their minutes, and those of the four of them.
+/// Length of each of the four periods of a forecast.
 struct Periods {
     minutes: u32,
 }
 
 impl Periods {
-    /// Written with `of`, which takes a window and its offset.
+    /// Expressions for the minimum of each period, newest first; `of` receives a window and its offset.
     fn floors(&self, of: impl Fn(&str, &str) -> String) -> [String; 4] {
         let window = format!("{}m", self.minutes);
         [0, 1, 2, 3].map(|number| match number * self.minutes {
@@ -132,7 +142,7 @@ fn forecasts(used: &[InUse], by: &By) -> Vec<Record> {
     let member = &by.member;
     let mut all = Vec::new();
     let hours = Periods { minutes: 90 };
-    // Indicator, and periods.
+    // Indicator and periods.
     let rows = [
         ("file_descriptors", Periods { minutes: 30 }),
         ("heap", Periods { minutes: 90 }),
@@ -144,13 +154,14 @@ fn forecasts(used: &[InUse], by: &By) -> Vec<Record> {
     for (name, periods) in rows {
         debug_assert!(INDICATORS.iter().any(|indicator| indicator.name == name));
         let Some(InUse { limits, .. }) = used.iter().find(|one| one.indicator.name == name) else { continue };
-        // What is a part of something ends at the whole; what has no end of its own, at the warning limit.
+        // A ratio ends at 1; a quantity without a fixed maximum at its warning limit.
         let is_part = matches!(name, "file_descriptors" | "heap" | "disk_space");
         let line = |(ensembles, nu, _): &_| {
             let of = format!("{VALUE}{}", matched(ensembles, &[("indicator", name)]));
             Line {
                 resource: name,
                 before: Some(format!("max_over_time({of}{})", periods.day_before())),
+                week: Some(format!("max_over_time({of}{WEEK_BEFORE})")),
                 floors: periods.floors(|window, ago| format!("min_over_time({of}[{window}]{ago})")),
                 spell: periods.spell(),
                 value: of,
@@ -165,16 +176,17 @@ fn forecasts(used: &[InUse], by: &By) -> Vec<Record> {
             all.push(record);
         }
     }
-    // Joined before they are compared, so that a new exporter instance goes on where the old one ended.
+    // Aggregated before the comparison, so that a new exporter instance continues the series of the old one.
     let of = |name: &str| format!("max by ({member}) ({name})");
     let floors =
         |name: &str| hours.floors(|window, ago| format!("min by ({member}) (min_over_time({name}[{window}]{ago}))"));
     all.push(
-        // Each connection is a file descriptor, and files use some too.
+        // Each connection uses a file descriptor; open files use descriptors as well.
         Line {
             resource: "connections",
             value: of("zk_open_file_descriptors"),
             before: Some(of(&format!("max_over_time(zk_open_file_descriptors{})", hours.day_before()))),
+            week: Some(of(&format!("max_over_time(zk_open_file_descriptors{WEEK_BEFORE})"))),
             floors: floors("zk_num_alive_connections"),
             spell: hours.spell(),
             limit: of("zk_max_file_descriptors"),
@@ -182,11 +194,12 @@ fn forecasts(used: &[InUse], by: &By) -> Vec<Record> {
         .record(by),
     );
     all.push(
-        // A new epoch begins at 0, and is no wave.
+        // No comparison with the day before: a new epoch begins at 0, which is not a daily pattern.
         Line {
             resource: "zxid",
             value: of("zk_zxid_sequence"),
             before: None,
+            week: None,
             floors: floors("zk_zxid_sequence"),
             spell: hours.spell(),
             limit: "4294967296".to_owned(),

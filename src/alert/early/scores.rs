@@ -1,4 +1,7 @@
 //! Detection P, warning W, and the risk of members and ensembles.
+//!
+//! Each indicator has a value for each member. P compares it with the last day, W with the limits of its alert. The
+//! highest W of each group are combined into the risk of a member, and the risks of voters into that of their ensemble.
 
 use super::indicators::{INDICATORS, Indicator, LEVELS, steepness};
 use super::{Record, RecordGroup};
@@ -7,15 +10,15 @@ use crate::alert::promql::{Ensembles, Setting, matched, number, promql};
 use crate::alert::rules::{Deployment, LeftOut};
 use crate::alert::thresholds::{InForce, Thresholds};
 
-/// Scores below this count as nothing: the tails of resting indicators would add up.
+/// Scores below this are ignored: those of idle indicators would add up.
 pub const DEAD_ZONE: f64 = 0.05;
 
-/// The largest risk that is combined; at 1 the logarithm would be infinite.
+/// Upper bound of a risk that is combined; at 1 the logarithm would be infinite.
 const CERTAIN: f64 = 0.999;
 
 pub(super) const VALUE: &str = "member:zk_indicator:value";
 
-/// An indicator with its limits for each set of ensembles that has its own.
+/// An indicator in use, with nu and tau for each set of ensembles with its own limits.
 pub(super) struct InUse {
     pub(super) indicator: &'static Indicator,
     pub(super) limits: Vec<(Ensembles, f64, f64)>,
@@ -48,7 +51,7 @@ pub(super) fn groups(thresholds: &Thresholds, deployment: &Deployment) -> (Vec<R
     (groups, left_out)
 }
 
-/// The labels of members and of ensembles, with those that are kept.
+/// Label lists for aggregation by member and by ensemble, including `keep_labels`.
 pub(super) struct By {
     pub(super) member: String,
     pub(super) ensemble: String,
@@ -62,7 +65,7 @@ impl By {
     }
 }
 
-/// Nu and tau for the ensembles with limits of their own, and for all others.
+/// Nu and tau for each ensemble with its own limits, and for all others.
 fn limits(indicator: &Indicator, thresholds: &Thresholds) -> Vec<(Ensembles, f64, f64)> {
     let level = |severity| {
         let mut all = thresholds.levels().iter();
@@ -71,7 +74,7 @@ fn limits(indicator: &Indicator, thresholds: &Thresholds) -> Vec<(Ensembles, f64
     let [warning, critical] = LEVELS.map(level);
     let Some(warning) = warning else { return Vec::new() };
     let limit = |limit: Option<Option<f64>>| limit.flatten().map(|limit| indicator.limit(limit));
-    // A critical level that is off still says where the fault would be.
+    // The default critical limit is used even if that level is off, since it marks where the fault would be.
     let of_catalogue = critical.and_then(|level| level.level.limit).map(|limit| indicator.limit(limit));
     let curve = |warning: f64, critical: Option<f64>| {
         let critical = critical.or(of_catalogue.filter(|critical| *critical > warning));
@@ -114,7 +117,7 @@ fn indicators(used: &[InUse], deployment: &Deployment, by: &By) -> Vec<Record> {
     all.push(Record {
         name: "member:zk_restarted:group15m",
         expr: format!(
-            "group by ({members}) (\n    max by ({members}) (resets(zk_uptime_seconds[15m])) > 0\n  or\n    max by ({members}) (min_over_time(zk_up[15m])) == 0\n)"
+            "group by ({members}) (\n    max by ({members}) (resets(zk_uptime_seconds[15m])) > 0\n  or\n    max by ({members}) (avg_over_time(zk_up[15m])) < 0.9\n)"
         ),
         labels: Vec::new(),
     });
@@ -124,7 +127,7 @@ fn indicators(used: &[InUse], deployment: &Deployment, by: &By) -> Vec<Record> {
 fn baselines(used: &[InUse]) -> Vec<Record> {
     let record = |name, expr: String| Record { name, expr, labels: Vec::new() };
     let mut all = vec![
-        // The hour keeps a present fault out of its own baseline; below five hours there is no "usual".
+        // The offset of an hour keeps a current fault out of its own baseline, which must span at least five hours.
         record(
             "member:zk_indicator:mean1d",
             format!("avg_over_time({VALUE}[1d] offset 1h)\nand\nlast_over_time({VALUE}[1h] offset 6h)"),
@@ -158,7 +161,7 @@ fn detection(by: &By) -> Record {
     };
     let moving: Vec<&str> = INDICATORS.iter().filter(|one| one.moves).map(|one| one.name).collect();
     let moving = moving.join("|");
-    // Clients that moved stay where they are: what is usual has changed with the restart of another member.
+    // Clients that moved do not return: the restart of another member has changed the usual values.
     let expr = format!(
         "(\n{}\n)\nor\n(\n{}\nunless on ({})\nlast_over_time(member:zk_restarted:group15m[1d])\n)",
         of(&format!("{{indicator!~\"{moving}\"}}")),
@@ -190,7 +193,7 @@ fn risks(by: &By) -> Vec<Record> {
     let record = |name, expr: String| Record { name, expr, labels: Vec::new() };
     vec![
         record("member:zk_risk_group:max", format!("max by ({member}, group) (member:zk_warning:score > {DEAD_ZONE})")),
-        // A product of what is left: exp(sum(ln)). A member without a score has the risk 0, not none.
+        // The product of (1 - risk), as exp(sum(ln)). A member without a score has the risk 0 instead of no sample.
         record(
             "member:zk_risk:noisy_or",
             format!(
@@ -206,7 +209,7 @@ fn risks(by: &By) -> Vec<Record> {
     ]
 }
 
-/// Parts for different ensembles as one expression.
+/// Joins the expressions for different ensembles with `or`.
 pub(super) fn joined(parts: impl Iterator<Item = String>) -> String {
     let parts: Vec<String> = parts.collect();
     match &parts[..] {
@@ -215,7 +218,7 @@ pub(super) fn joined(parts: impl Iterator<Item = String>) -> String {
     }
 }
 
-/// Four digits: a steepness is no physical constant.
+/// Rounds to four significant digits, which are enough for a steepness.
 fn rounded(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");

@@ -1,7 +1,7 @@
-//! A judgement as a monitoring plugin tells it: one state, one line of text, performance data, and details.
+//! Output of a monitoring plugin: one status, one line of text, performance data, and details.
 //!
-//! The forms are those of the Monitoring Plugins development guidelines: exit codes 0 to 3, one first line, figures
-//! behind a bar, long output in the lines that follow.
+//! Follows the Monitoring Plugins Development Guidelines: exit codes 0 to 3, a first line, performance data after a
+//! pipe character, long output in the following lines.
 
 mod range;
 mod single;
@@ -17,21 +17,21 @@ use super::condition::Severity;
 use super::text::short;
 use crate::text;
 
-/// The state a plugin ends with.
+/// Plugin status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// All well.
+    /// No findings.
     Ok,
-    /// A fault is coming.
+    /// At least one warning.
     Warning,
-    /// A fault is here.
+    /// At least one critical finding.
     Critical,
-    /// It cannot be told.
+    /// The status cannot be determined.
     Unknown,
 }
 
 impl Status {
-    /// The word in the first line.
+    /// The status as printed in the first line.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl Status {
         }
     }
 
-    /// Which of two wins: critical over warning over unknown over ok.
+    /// The more severe status: critical, warning, unknown, ok.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
         let rank = |status: Self| match status {
@@ -76,64 +76,73 @@ impl From<Severity> for Status {
     }
 }
 
-/// One figure with the ranges that it is held to.
+/// One performance data value with its ranges.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
-    /// What it is, and of whom: `SlowFsync zk-1:2181`.
+    /// Metric and subject: `SlowFsync zk-1:2181`.
     pub label: String,
-    /// The value; NaN where there is none, which is written `U`.
+    /// The value; NaN is printed as `U`.
     pub value: f64,
-    /// `s`, `B`, `%`, `c` or nothing.
+    /// Unit of measurement: `s`, `B`, `%`, `c` or empty.
     pub unit: &'static str,
-    /// Where it warns.
+    /// Warning range.
     pub warning: Option<Range>,
-    /// Where it alarms.
+    /// Critical range.
     pub critical: Option<Range>,
+    /// Whether it belongs to a single member.
+    pub of_member: bool,
 }
 
-/// One thing that is wrong, or one value that was asked for.
+/// One finding, or one requested value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detail {
-    /// How bad.
+    /// Its status.
     pub status: Status,
-    /// The alert, or the metric.
+    /// Name of the alert or metric.
     pub name: String,
-    /// Whom it is about: labels by name.
+    /// Labels of the subject.
     pub labels: super::page::Labels,
     /// The value.
     pub value: f64,
-    /// In words.
+    /// The description.
     pub text: String,
-    /// Where it is explained.
+    /// URL of the runbook.
     pub runbook: Option<String>,
 }
 
-/// All that a plugin has to say.
+/// The complete output of a plugin.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
-    /// The worst.
+pub struct PluginOutput {
+    /// The most severe status.
     pub status: Status,
-    /// The first line, without the state.
+    /// The first line, without the status.
     pub line: String,
-    /// The figures.
+    /// Performance data.
     pub figures: Vec<Figure>,
-    /// What is wrong, worst first.
+    /// Findings, most severe first.
     pub details: Vec<Detail>,
-    /// What could not be judged, and why.
+    /// Conditions that could not be evaluated, and the reasons.
     pub notes: Vec<String>,
 }
 
-/// Nagios keeps 8 kB of a plugin's output: the figures may have this much of it, the lines in words the rest.
-const MOST_FIGURES: usize = 5000;
+/// Limit of the performance data; Nagios truncates plugin output at 8 kB, the rest is left for text.
+const MAX_FIGURE_BYTES: usize = 5000;
 
-impl Told {
-    /// It could not be told.
+impl PluginOutput {
+    /// Output for a status that could not be determined.
     #[must_use]
     pub fn unknown(line: String) -> Self {
         Self { status: Status::Unknown, line, figures: Vec::new(), details: Vec::new(), notes: Vec::new() }
     }
 
-    /// For Nagios, Icinga and compatible systems. Notes are printed from `verbose` 1 on.
+    /// Removes the performance data of members, or all of it.
+    #[must_use]
+    pub fn with_figures(mut self, of_ensembles: bool, of_members: bool) -> Self {
+        self.figures.retain(|figure| if figure.of_member { of_members } else { of_ensembles });
+        self
+    }
+
+    /// Output for Nagios, Icinga and compatible systems. Notes are included from `verbose` 1.
     #[must_use]
     pub fn nagios(&self, verbose: u8) -> String {
         let mut out = format!("ZOOKEEPER {} - {}", self.status.text(), plain(&self.line));
@@ -141,7 +150,7 @@ impl Told {
         let mut left_out = 0;
         for figure in &self.figures {
             let text = figure.text();
-            if figures.len() + text.len() < MOST_FIGURES {
+            if figures.len() + text.len() < MAX_FIGURE_BYTES {
                 figures.push(' ');
                 figures.push_str(&text);
             } else {
@@ -170,7 +179,7 @@ impl Told {
         out
     }
 
-    /// For scripts.
+    /// Output as JSON.
     #[must_use]
     pub fn json(&self) -> String {
         let details: Vec<_> = self
@@ -201,7 +210,7 @@ impl Told {
         crate::text::escape_json(&format!("{whole:#}\n")).into_owned()
     }
 
-    /// For a file that `node_exporter`'s textfile collector reads.
+    /// Output for the textfile collector of `node_exporter`.
     #[must_use]
     pub fn prometheus(&self) -> String {
         let mut out = format!(
@@ -239,7 +248,7 @@ impl Figure {
     }
 }
 
-/// A bar would begin the figures, a line break the next line; other unprintable characters are shown as such.
+/// Replaces the pipe character, which starts performance data, and line breaks; escapes other unprintable characters.
 fn plain(line: &str) -> String {
     line.chars()
         .map(|c| {
@@ -264,8 +273,8 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn told() -> Told {
-        Told {
+    fn told() -> PluginOutput {
+        PluginOutput {
             status: Status::Critical,
             line: "a | b\nc".into(),
             figures: vec![
@@ -275,8 +284,16 @@ mod tests {
                     unit: "s",
                     warning: "0.1".parse().ok(),
                     critical: "~:0.5".parse().ok(),
+                    of_member: true,
                 },
-                Figure { label: "x=y\u{202e}".into(), value: f64::NAN, unit: "s", warning: None, critical: None },
+                Figure {
+                    label: "x=y\u{202e}".into(),
+                    value: f64::NAN,
+                    unit: "s",
+                    warning: None,
+                    critical: None,
+                    of_member: false,
+                },
             ],
             details: vec![Detail {
                 status: Status::Critical,
@@ -302,9 +319,17 @@ mod tests {
     #[test]
     fn figures_beyond_what_nagios_keeps_are_left_out_and_told() {
         let figure = told().figures.swap_remove(0);
-        let told = Told { figures: vec![figure; 400], ..told() };
+        let told = PluginOutput { figures: vec![figure; 400], ..told() };
         let text = told.nagios(0);
         assert!(text.len() < 8000 && text.contains("figures were left out"), "{} bytes", text.len());
+    }
+
+    #[test]
+    fn figures_are_of_members_of_ensembles_or_of_none() {
+        let labels = |told: PluginOutput| told.figures.into_iter().map(|figure| figure.of_member).collect::<Vec<_>>();
+        assert_eq!(labels(told().with_figures(true, true)), [true, false]);
+        assert_eq!(labels(told().with_figures(true, false)), [false]);
+        assert_eq!(labels(told().with_figures(false, false)), [false; 0]);
     }
 
     #[test]

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A range of values; what it is for is said by the option that has it (`-w`, `-c`).
+/// A range of values, for the warning (`-w`) or critical (`-c`) status.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
     low: f64,
     high: f64,
-    /// `@`: alert inside, ends included; else outside.
+    /// `@`: alert inside the range, including its ends; otherwise outside.
     inside: bool,
 }
 
-/// Why a text is no range.
+/// Why a text is not a valid range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no range; write 10 (alert below 0 or above 10), 10: (below 10), ~:10 (above 10), 10:20 (outside) or @10:20 (inside)"
@@ -20,7 +20,7 @@ pub struct Range {
 pub struct BadRange(pub String);
 
 impl Range {
-    /// Alerts above this value, and not below 0 as the short form would.
+    /// Alerts above this value, but not below 0, unlike the short form `10`.
     #[must_use]
     pub const fn above(limit: f64) -> Self {
         Self { low: f64::NEG_INFINITY, high: limit, inside: false }
@@ -32,7 +32,7 @@ impl Range {
         Self { low: limit, high: f64::INFINITY, inside: false }
     }
 
-    /// Whether the value is one to alert on. NaN is not a value: ask before.
+    /// Whether the value triggers an alert. The result is meaningless for NaN; check for it first.
     #[must_use]
     pub fn alerts(&self, value: f64) -> bool {
         let within = self.low <= value && value <= self.high;
@@ -76,7 +76,7 @@ impl fmt::Display for Range {
 mod tests {
     use super::*;
 
-    /// The table of the guidelines (Threshold and Ranges), and its ends.
+    /// The examples of the guidelines ("Threshold and Ranges"), and their boundaries.
     #[test]
     fn the_table_of_the_guidelines() {
         for (range, alerts, quiet) in [
@@ -104,7 +104,7 @@ mod tests {
         for text in ["", ":", "~", "@", "a", "1:a", "20:10", "10:20:30", "~:", "nan", "inf", "1,5", " 1"] {
             let parsed = text.parse::<Range>();
             if text == "~:" {
-                // Nothing is outside of everything: of no use, but a range.
+                // Valid, although no value is outside of it.
                 assert!(parsed.is_ok_and(|range| !range.alerts(1e300)));
                 continue;
             }

@@ -1,37 +1,38 @@
-//! One metric against ranges of the caller's own.
+//! Checks one metric against ranges given on the command line.
 
-use super::{Detail, Figure, Of, Range, Status, Told};
+use super::{Detail, Figure, Of, PluginOutput, Range, Status};
 use crate::alert::evaluate::Scrapes;
 use crate::alert::page::{Labels, Sample};
 use crate::catalogue::{Kind, Meaning, catalogue};
 
-/// What is asked.
+/// The requested metric and its ranges.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
-    /// The metric: its name on the page with or without `_total`, or the key of `mntr` with or without `zk_`.
+    /// Metric name, with or without `_total`, or `mntr` key, with or without `zk_`.
     pub metric: String,
-    /// Labels that must be so.
+    /// Required label values.
     pub labels: Vec<(String, String)>,
-    /// Where it warns.
+    /// Warning range.
     pub warning: Option<Range>,
-    /// Where it alarms.
+    /// Critical range.
     pub critical: Option<Range>,
-    /// Judge the growth a second, not the value.
+    /// Check the increase per second instead of the value.
     pub rate: bool,
 }
 
-/// Judges it: the worst of its series wins. A summary is judged by the mean of what came between the two scrapes.
+/// Checks the metric; the most severe status of its series is reported. For a summary, the mean between the two scrapes
+/// is checked.
 #[must_use]
-pub fn single(question: &Question, scrapes: Scrapes<'_>, of: Of<'_>) -> Told {
+pub fn single(question: &Question, scrapes: Scrapes<'_>, of: Of<'_>) -> PluginOutput {
     let fits = |labels: &Labels| {
         of.includes(labels) && question.labels.iter().all(|(name, value)| labels.get(name) == Some(value))
     };
     let (name, values) = match values(question, scrapes, &fits) {
         Ok(found) => found,
-        Err(why) => return Told::unknown(why),
+        Err(why) => return PluginOutput::unknown(why),
     };
     if values.is_empty() {
-        return Told::unknown(format!(
+        return PluginOutput::unknown(format!(
             "there is no sample of `{}` for what was asked for; docs/metrics.md says who has which",
             question.metric
         ));
@@ -62,6 +63,7 @@ pub fn single(question: &Question, scrapes: Scrapes<'_>, of: Of<'_>) -> Told {
             unit,
             warning: question.warning,
             critical: question.critical,
+            of_member: labels.contains_key("member"),
         });
         let of = labels.get("member").or_else(|| labels.get("ensemble")).cloned().unwrap_or_default();
         let shown = if value.is_nan() { "unknown".to_owned() } else { format!("{}{unit}", super::short(value)) };
@@ -79,7 +81,7 @@ pub fn single(question: &Question, scrapes: Scrapes<'_>, of: Of<'_>) -> Told {
         });
     }
     let status = details.iter().fold(Status::Ok, |worst, detail| worst.worse(detail.status));
-    // The worst first; of equals, the order of the page.
+    // Most severe first; the sort is stable and keeps the order of the page.
     details.sort_by_key(|detail| detail.status != status);
     let (worst, more) = (&details[0], details.len() - 1);
     let line = if more == 0 {
@@ -87,12 +89,12 @@ pub fn single(question: &Question, scrapes: Scrapes<'_>, of: Of<'_>) -> Told {
     } else {
         format!("{name}: {} ({more} more series)", worst.text)
     };
-    Told { status, line, figures, details, notes: Vec::new() }
+    PluginOutput { status, line, figures, details, notes: Vec::new() }
 }
 
 type Values = Vec<(Labels, f64)>;
 
-/// The series asked for, under the name that they have on the page.
+/// The values of the requested series.
 fn values(
     question: &Question,
     scrapes: Scrapes<'_>,
@@ -115,7 +117,7 @@ fn values(
     let Some((before, time)) = scrapes.before else {
         return Err(format!("`{name}` is judged between two scrapes; leave --interval above 0"));
     };
-    // A counter that fell was restarted from 0.
+    // A counter that decreased was reset to 0.
     let growth = |name: &str| -> Values {
         let old = before.samples(name);
         plain(scrapes.now.samples(name))
@@ -136,13 +138,13 @@ fn values(
     let counts = growth(&count);
     let means = growth(&sum).into_iter().filter_map(|(labels, sum)| {
         let count = counts.iter().find(|(other, _)| *other == labels)?.1;
-        // Nothing came: nothing was slow.
+        // No events between the scrapes.
         Some((labels, if count > 0.0 { sum / count } else { 0.0 }))
     });
     Ok((name, means.collect()))
 }
 
-/// The name as samples have it, whatever way it was written.
+/// Resolves the metric name to the sample name on the page.
 fn name_on_page(question: &Question, scrapes: Scrapes<'_>) -> String {
     let written = question.metric.as_str();
     let total = format!("{written}_total");

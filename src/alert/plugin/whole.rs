@@ -1,18 +1,20 @@
-//! Every condition at once: the state of ensembles, or of one member.
+//! Checks all conditions for ensembles, or for one member.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use super::{Detail, Figure, Range, Status, Told};
+use super::{Detail, Figure, PluginOutput, Range, Status};
 use crate::alert::condition::{Severity, Unit};
 use crate::alert::evaluate::{Scrapes, evaluate};
 use crate::alert::expr::{Cmp, Expr, Keys};
+use crate::alert::judge::Finding;
 use crate::alert::page::{Labels, Page};
 use crate::alert::thresholds::{InForce, Thresholds};
 
-/// Whom it is about.
+/// Subject of a check.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Of<'o> {
-    /// Only these ensembles; all where there are none.
+    /// Ensembles to check; empty for all.
     pub ensembles: &'o [String],
     /// Only this member.
     pub member: Option<&'o str>,
@@ -27,10 +29,10 @@ impl Of<'_> {
     }
 }
 
-/// A page may have hundreds of members.
+/// Maximum number of member names in a message; a page may have hundreds.
 const NAMES_SHOWN: usize = 8;
 
-/// Why nothing was found among the members of a page.
+/// Error message for a member or ensemble that the page does not contain.
 fn absent(members: &[&Labels], of: Of<'_>) -> String {
     let names = |label: &str, of: Of<'_>| {
         let names = members.iter().filter(|labels| of.includes(labels)).filter_map(|labels| labels.get(label));
@@ -52,15 +54,28 @@ fn absent(members: &[&Labels], of: Of<'_>) -> String {
     }
 }
 
-/// Judges everything. `runbooks` is where they are.
+/// Checks all conditions. `runbooks` is the base URL of the runbooks; `detailed` returns what was seen in the texts of a
+/// report, which has more than its page.
 #[must_use]
-pub fn whole(thresholds: &Thresholds, scrapes: Scrapes<'_>, of: Of<'_>, runbooks: &str) -> Told {
+pub fn whole(
+    thresholds: &Thresholds,
+    scrapes: Scrapes<'_>,
+    of: Of<'_>,
+    runbooks: &str,
+    detailed: &dyn Fn(&Finding) -> Option<String>,
+) -> PluginOutput {
     let present = |labels: &&Labels| of.includes(labels);
     let members: Vec<&Labels> = scrapes.now.samples("zk_up").iter().map(|sample| &sample.labels).collect();
     if !members.iter().any(present) {
-        return Told::unknown(absent(&members, of));
+        return PluginOutput::unknown(absent(&members, of));
     }
-    let judgement = thresholds.judge(scrapes);
+    let mut judgement = thresholds.judge(scrapes);
+    for finding in &mut judgement.findings {
+        if let Some(says) = detailed(finding).map(|says| format!("{}.", says.trim_end_matches('.'))) {
+            finding.text = finding.text.replacen(&finding.says, &says, 1);
+            finding.says = says;
+        }
+    }
     let findings: Vec<_> = judgement.findings.iter().filter(|finding| of.includes(&finding.labels)).collect();
     let details: Vec<Detail> = findings
         .iter()
@@ -75,21 +90,21 @@ pub fn whole(thresholds: &Thresholds, scrapes: Scrapes<'_>, of: Of<'_>, runbooks
         .collect();
     let status = details.iter().fold(Status::Ok, |worst, detail| worst.worse(detail.status));
     let line = match (findings.first(), findings.len()) {
-        (None, _) => format!("{} ({})", well(scrapes.now, of), judgement.extent(scrapes)),
+        (None, _) => format!("{} ({})", well(scrapes.now, of), judgement.extent(scrapes.before.map(|(_, time)| time))),
         (Some(worst), 1) => worst.says.clone(),
         (Some(worst), more) => format!("{} ({} more)", worst.says, more - 1),
     };
-    let mut notes = vec![judgement.extent(scrapes)];
+    let mut notes = vec![judgement.extent(scrapes.before.map(|(_, time)| time))];
     notes.extend(
         judgement.not_judged.iter().map(|(condition, why)| format!("not judged: {}: {why}", condition.alert())),
     );
-    Told { status, line, figures: figures(thresholds, scrapes, of), details, notes }
+    PluginOutput { status, line, figures: figures(thresholds, scrapes, of), details, notes }
 }
 
-/// So many ensembles are told one by one when nothing is wrong.
+/// Up to this number, the ensembles are listed one by one when there are no findings.
 const SPELLED: usize = 3;
 
-/// What is said when nothing is wrong.
+/// The first line when there are no findings.
 fn well(page: &Page, of: Of<'_>) -> String {
     if let Some(member) = of.member {
         let state =
@@ -121,7 +136,7 @@ fn well(page: &Page, of: Of<'_>) -> String {
     }
 }
 
-/// What every condition with a limit measures, whether it holds or not, and how many members there are.
+/// Performance data: the value of every condition with a limit, active or not, and the member counts.
 fn figures(thresholds: &Thresholds, scrapes: Scrapes<'_>, of: Of<'_>) -> Vec<Figure> {
     let mut figures = Vec::new();
     if of.member.is_none() {
@@ -133,7 +148,14 @@ fn figures(thresholds: &Thresholds, scrapes: Scrapes<'_>, of: Of<'_>) -> Vec<Fig
         ] {
             for sample in scrapes.now.samples(sample).iter().filter(|sample| of.includes(&sample.labels)) {
                 let label = format!("{label} {}", sample.labels.get("ensemble").map_or("", String::as_str));
-                figures.push(Figure { label, value: sample.value, unit: "", warning: None, critical: None });
+                figures.push(Figure {
+                    label,
+                    value: sample.value,
+                    unit: "",
+                    warning: None,
+                    critical: None,
+                    of_member: false,
+                });
             }
         }
     }
@@ -145,6 +167,10 @@ fn figures(thresholds: &Thresholds, scrapes: Scrapes<'_>, of: Of<'_>) -> Vec<Fig
             continue;
         }
         seen.push(condition.name);
+        // A count over a shorter period than the window is not comparable with its limit.
+        if Duration::from_secs(level.expr().counts_over().0) > scrapes.covers() {
+            continue;
+        }
         let Some((cmp, measured)) = measured(&condition.expr) else { continue };
         let Ok(values) = evaluate(measured, f64::NAN, scrapes) else { continue };
         for (labels, value) in values.into_iter().filter(|(labels, _)| of.includes(labels)) {
@@ -156,13 +182,14 @@ fn figures(thresholds: &Thresholds, scrapes: Scrapes<'_>, of: Of<'_>) -> Vec<Fig
                 unit: unit(condition.unit),
                 warning: limit(Severity::Warning),
                 critical: limit(Severity::Critical),
+                of_member: condition.keys() != Keys::Ensemble,
             });
         }
     }
     figures
 }
 
-/// The side of an expression that is compared with the limit.
+/// The side of a comparison that is compared with the limit.
 fn measured(expr: &Expr) -> Option<(Cmp, &Expr)> {
     match expr {
         Expr::Compare(cmp, left, right) if **right == Expr::Limit => Some((*cmp, left)),

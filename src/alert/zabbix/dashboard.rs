@@ -1,10 +1,10 @@
-//! What an operator looks at beside the triggers: items that no condition needs, graphs, and the dashboard made of them.
+//! Items without a trigger, graphs, and the dashboard that shows them.
 
 use super::item::{Items, parameters, prefix};
 use super::yaml::{Node, text, uuid};
 use super::{Agg, Keys, Selector, TEMPLATE};
 
-/// A graph of one ensemble or one member: its title, and the items in it by their short names, with colours.
+/// A graph of an ensemble or a member: its title, and its items by short name, with colours.
 struct Graph {
     rule: Keys,
     title: &'static str,
@@ -37,7 +37,7 @@ const GRAPHS: [Graph; 6] = [
     Graph { rule: Keys::Member, title: "connections", series: &[("num_alive_connections", "2774A4")] },
 ];
 
-/// Items for people.
+/// Adds the items used only by graphs.
 pub(super) fn note_items(items: &mut Items) {
     let shown: [(Keys, &[&'static str]); 2] = [
         (

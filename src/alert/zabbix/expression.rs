@@ -1,53 +1,54 @@
-//! Expressions in the language of Zabbix' triggers, or the reason why that cannot say them.
+//! Expressions in Zabbix trigger syntax, or the reason why they cannot be expressed.
 //!
-//! Zabbix knows no `for` and no staleness. A condition that must hold for a time looks at the least or the largest value of
-//! that time, or at several moments of it; and beside every look at an item stands `nodata`, since a series that is gone
-//! fires nothing, and `0 and` what cannot be reckoned is 0.
+//! Zabbix has no `for` and no staleness. A condition that must hold for a period uses the minimum or maximum over that
+//! period, or its values at several times. Each item reference is guarded by `nodata`, because a missing series must
+//! not fire; `0 and` an expression that cannot be calculated is 0.
 
 use super::TEMPLATE;
 use super::item::Items;
 use super::shape::{
-    first, grows, has_extreme, is_held, is_of_member, is_of_observers, is_recorded, is_trouble, is_unwatched, is_up,
-    limited, quotient, source, tells_time,
+    first, grows, grows_by_member, has_alternative_of_members, has_extreme, is_held, is_of_member, is_of_observers,
+    is_recorded, is_trouble, is_unwatched, is_up, is_weekly, limited, of_trusted, quotient, source, sums_changes,
+    tells_time,
 };
 use crate::alert::expr::{Agg, Cmp, Expr, Fold, Keys, Op, Selector, Set, Span};
 use crate::alert::promql::number;
 use crate::alert::trouble::{CHANGES, CHANGES_WINDOW, GOOD_SHARE, Trouble, WINDOW};
 
-/// Older than this is no value any more, as in Prometheus.
+/// Age from which a value counts as missing, as in Prometheus.
 const STALE: Span = Span::minutes(5);
 
-/// What stands around an expression.
+/// Context of an expression.
 pub(super) struct Writer<'w> {
-    /// The discovery rule to which the trigger belongs.
+    /// The discovery rule of the trigger.
     pub(super) rule: Keys,
-    /// What [`Expr::Limit`] is.
+    /// Value of [`Expr::Limit`].
     pub(super) limit: &'w str,
-    /// How long it must hold.
+    /// How long it must hold (`for`).
     pub(super) hold: Span,
-    /// Whether it is part of another trigger, which must not become too long: then the bare state is enough.
+    /// Whether it is part of another trigger, whose length is limited; then only the current state is used.
     pub(super) brief: bool,
-    /// Where the items that it looks at are noted.
+    /// Collects the items that the expression refers to.
     pub(super) items: &'w mut Items,
-    /// Keys of items that are known to have a new value where the next part is reckoned.
+    /// Keys of items that are known to have a recent value when the next part is calculated.
     pub(super) given: Vec<String>,
 }
 
-/// Why Zabbix cannot say it.
+/// Why Zabbix cannot express a condition.
 pub(super) type Reason = &'static str;
 
-/// How a number is looked at.
+/// How a value is sampled over time.
 #[derive(Clone, Copy, PartialEq)]
-enum Look {
-    /// As it was so long ago.
+enum Sampling {
+    /// The value at this offset.
     At(Span),
-    /// The least of the time that it must hold.
+    /// The minimum over the `for` period.
     Low,
-    /// The largest of that time.
+    /// The maximum over the `for` period.
     High,
 }
 
-/// That an item has a value which is not older than this.
+/// Requires a value of the item that is not older than the memory.
 #[derive(PartialEq)]
 struct Gate {
     key: String,
@@ -69,16 +70,17 @@ fn both(left: &str, right: &str) -> String {
 }
 
 impl Writer<'_> {
-    /// The whole expression.
+    /// Writes the complete expression.
     pub(super) fn write(&mut self, expr: &Expr) -> Result<String, Reason> {
         self.holds(expr, false)
     }
 
-    /// A boolean; `denied` after `not`.
+    /// A boolean expression; `denied` if it is negated.
     fn holds(&mut self, expr: &Expr, denied: bool) -> Result<String, Reason> {
         match expr {
-            // The last value of an item outlives a missing page, configured ensembles are not known to the template, of
-            // the exporter it knows only whether its page comes, and what is recorded is written beside the flag itself.
+            // Omitted for Zabbix: an item keeps its last value without a new page, the template does not know the
+            // configured ensembles, the only state of the exporter is whether its page is available, and recorded
+            // states are part of the flag's own expression.
             Expr::Sets(Set::Or, _, left, right)
                 if is_held(right)
                     || is_up(right)
@@ -90,16 +92,30 @@ impl Writer<'_> {
             Expr::Sets(set @ (Set::And | Set::Unless), _, left, right) if is_of_observers(right) => {
                 let one = self.holds(left, denied)?;
                 let key = self.items.observer(self.rule);
-                // An observer that died is one still; a member of which nothing was ever known is none.
+                // An unreachable observer remains one; a member without any known role is not an observer.
                 let observes = format!("count(/{TEMPLATE}/{key},#1,\"eq\",\"1\")=1");
                 Ok(both(&format!("({one})"), &if *set == Set::And { observes } else { negation(&observes) }))
             }
-            // There is one exporter, the host, and nothing that another one sees.
+            // The host has a single exporter; there is no second view to compare.
             Expr::Sets(Set::And | Set::Unless, _, left, right) if is_recorded(right) => self.holds(left, denied),
             Expr::Sets(Set::Unless, ..) if is_unwatched(expr) => Ok(self.unwatched()),
             Expr::Sets(Set::And | Set::Unless, _, left, _) if self.brief && is_trouble(left) => {
                 self.holds(left, denied)
             }
+            // What only the items of each member show.
+            Expr::Sets(Set::Or, _, left, right)
+                if self.rule == Keys::Ensemble && (grows_by_member(right) || sums_changes(right)) =>
+            {
+                self.holds(left, denied)
+            }
+            // Without the alternative of the members, the gate would be stricter than in the rule.
+            Expr::Sets(Set::And, _, left, right)
+                if self.rule == Keys::Ensemble && has_alternative_of_members(right) =>
+            {
+                self.holds(left, denied)
+            }
+            // The comparison with the week before exceeds the length of an expression.
+            Expr::Sets(Set::Unless, _, left, right) if is_weekly(right) => self.holds(left, denied),
             Expr::Trouble(trouble) => self.trouble(trouble, denied),
             Expr::Sets(Set::Or, _, left, right) => {
                 let given = self.given.clone();
@@ -128,12 +144,12 @@ impl Writer<'_> {
         }
     }
 
-    /// A spell, or a share of the window with changes in it.
+    /// An uninterrupted period, or a share of the window with changes.
     fn trouble(&mut self, trouble: &Trouble, denied: bool) -> Result<String, Reason> {
         let flag = Expr::Series(trouble.flag.clone()).by(Agg::Max, trouble.keys);
         let given = self.given.clone();
         let spell = self.compare(Cmp::Eq, &flag, &Expr::Number(trouble.bad), denied)?;
-        // Beside an `or` nothing is given by one of its sides.
+        // Only one side of an `or` has to be true, so neither proves that its items are recent.
         self.given = given;
         if trouble.recorded.is_none() || self.brief {
             return Ok(spell);
@@ -145,14 +161,14 @@ impl Writer<'_> {
         ))
     }
 
-    /// The page is gone, and with it the ensemble.
+    /// The page is missing, and with it the ensemble.
     fn unwatched(&mut self) -> String {
         let selector = Selector { name: "zk_up", labels: Vec::new() };
         let key = self.items.number(self.rule, Keys::Ensemble, Agg::Max, &selector);
         both(&self.gone(), &format!("nodata(/{TEMPLATE}/{key},{})=1", self.hold))
     }
 
-    /// One side of a set; a bare series means that there is one.
+    /// One side of a set operation; a plain series is true if it exists.
     fn part(&mut self, expr: &Expr, keys: Option<Keys>, denied: bool) -> Result<String, Reason> {
         let (selector, memory) = match expr {
             Expr::Series(selector) => (selector, STALE),
@@ -164,7 +180,7 @@ impl Writer<'_> {
         Ok(format!("nodata(/{TEMPLATE}/{key},{memory})=0"))
     }
 
-    /// The exporter gives no page.
+    /// The exporter returns no page.
     fn gone(&mut self) -> String {
         let selector = Selector { name: "zk_exporter_build_info", labels: Vec::new() };
         let key = self.items.number(Keys::Target, Keys::Target, Agg::Max, &selector);
@@ -175,11 +191,13 @@ impl Writer<'_> {
         if is_up(left) {
             return Ok(if *right == Expr::Number(0.0) { self.gone() } else { negation(&self.gone()) });
         }
+        let left = &of_trusted(left);
         let (above, below) = quotient(left)?;
         let mut low = match cmp {
             Cmp::Gt | Cmp::Ge => Some(true),
             Cmp::Lt | Cmp::Le => Some(false),
-            // Of what is 0 or more, the largest is 0; of what is 1 or less, the least is 1.
+            // A value of 0 or more is always 0 if its maximum is 0; a value of 1 or less is always 1 if its minimum is
+            // 1.
             Cmp::Eq if *right == Expr::Number(0.0) => Some(false),
             Cmp::Eq => (*right == Expr::Number(1.0)).then_some(true),
         };
@@ -209,12 +227,12 @@ impl Writer<'_> {
                 None => said.push(format!("{value}{sign}{against}")),
                 Some((below, least)) => {
                     let opposite = match look {
-                        Look::At(_) => look,
-                        Look::Low => Look::High,
-                        Look::High => Look::Low,
+                        Sampling::At(_) => look,
+                        Sampling::Low => Sampling::High,
+                        Sampling::High => Sampling::Low,
                     };
                     let below = self.number(below, opposite, &mut gates)?;
-                    // Written without a division, which fails at 0.
+                    // Multiplication instead of division, which fails at 0.
                     said.push(format!("{below}>{} and {value}{sign}{against}*{below}", number(*least)));
                 }
             }
@@ -225,8 +243,8 @@ impl Writer<'_> {
         Ok(all.join(" and "))
     }
 
-    /// What must be looked at before the rest is reckoned: an item with a new value has an older one as well, and what is
-    /// given already needs no second look.
+    /// Guards for the items of an expression. A recent value implies an older one; items in `given` need no second
+    /// guard.
     fn needed(&mut self, gates: &[Gate]) -> Vec<String> {
         let fresh: Vec<String> =
             gates.iter().filter(|gate| gate.memory == STALE).map(|gate| gate.key.clone()).collect();
@@ -238,18 +256,19 @@ impl Writer<'_> {
         texts
     }
 
-    /// `a - b > (a - c) / n` as `(n - 1) * a + c > n * b`: shorter by one look, since Zabbix takes no long expression.
+    /// Rewrites `a - b > (a - c) / n` as `(n - 1) * a + c > n * b`, which has one item reference less; Zabbix limits
+    /// the length of an expression.
     fn with_a_common_term(
         &mut self,
         left: &Expr,
         right: &Expr,
-        look: Look,
+        look: Sampling,
         gates: &mut Vec<Gate>,
     ) -> Result<Option<(String, String)>, Reason> {
         let (Expr::Math(Op::Sub, more, less), Expr::Math(Op::Div, whole, parts)) = (left, right) else {
             return Ok(None);
         };
-        let (Expr::Math(Op::Sub, end, begin), Expr::Number(parts), Look::At(_)) = (&**whole, &**parts, look) else {
+        let (Expr::Math(Op::Sub, end, begin), Expr::Number(parts), Sampling::At(_)) = (&**whole, &**parts, look) else {
             return Ok(None);
         };
         let (times, fewer) = (number(*parts), number(parts - 1.0));
@@ -263,35 +282,35 @@ impl Writer<'_> {
         })
     }
 
-    /// How the numbers of a comparison are looked at, so that it holds for the whole time.
-    fn looks(&self, whole: &Expr, above: &Expr, below: Option<&Expr>, low: Option<bool>) -> Vec<Look> {
+    /// The times at which a comparison is sampled, so that it is known to hold for the whole `for` period.
+    fn looks(&self, whole: &Expr, above: &Expr, below: Option<&Expr>, low: Option<bool>) -> Vec<Sampling> {
         if self.hold == Span(0) || tells_time(whole) {
-            return vec![Look::At(Span(0))];
+            return vec![Sampling::At(Span(0))];
         }
         if let Some(low) = low
             && has_extreme(above, low)
             && below.is_none_or(|below| has_extreme(below, !low))
         {
-            return vec![if low { Look::Low } else { Look::High }];
+            return vec![if low { Sampling::Low } else { Sampling::High }];
         }
-        // What is made of a far longer time does not come and go within the time that it must hold.
+        // A value computed over a much longer window cannot recover and fail again within the `for` period.
         if whole.looks_back() >= Span(4 * self.hold.0) {
-            return vec![Look::At(Span(0))];
+            return vec![Sampling::At(Span(0))];
         }
-        let half = (whole.looks_back() < self.hold).then_some(Look::At(Span(self.hold.0 / 2)));
-        [Some(Look::At(Span(0))), half, Some(Look::At(self.hold))].into_iter().flatten().collect()
+        let half = (whole.looks_back() < self.hold).then_some(Sampling::At(Span(self.hold.0 / 2)));
+        [Some(Sampling::At(Span(0))), half, Some(Sampling::At(self.hold))].into_iter().flatten().collect()
     }
 
-    fn number(&mut self, expr: &Expr, look: Look, gates: &mut Vec<Gate>) -> Result<String, Reason> {
+    fn number(&mut self, expr: &Expr, look: Sampling, gates: &mut Vec<Gate>) -> Result<String, Reason> {
         match expr {
             Expr::Number(value) => Ok(number(*value)),
             Expr::Limit => Ok(self.limit.to_owned()),
             Expr::Time => Ok("now()".to_owned()),
             Expr::Math(Op::Sub, left, right) => {
                 let other = match look {
-                    Look::At(_) => look,
-                    Look::Low => Look::High,
-                    Look::High => Look::Low,
+                    Sampling::At(_) => look,
+                    Sampling::Low => Sampling::High,
+                    Sampling::High => Sampling::Low,
                 };
                 Ok(format!("({}-{})", self.number(left, look, gates)?, self.number(right, other, gates)?))
             }
@@ -306,7 +325,14 @@ impl Writer<'_> {
         }
     }
 
-    fn look(&mut self, agg: Agg, keys: Keys, leaf: &Expr, look: Look, gates: &mut Vec<Gate>) -> Result<String, Reason> {
+    fn look(
+        &mut self,
+        agg: Agg,
+        keys: Keys,
+        leaf: &Expr,
+        look: Sampling,
+        gates: &mut Vec<Gate>,
+    ) -> Result<String, Reason> {
         let Some(selector) = leaf.selectors().first().copied() else { return Err("looks at no series") };
         let mut of = keys;
         if grows(leaf) && keys == Keys::Ensemble && is_of_member(selector) {
@@ -325,14 +351,14 @@ impl Writer<'_> {
             ago => format!("{function}(/{TEMPLATE}/{key},{window}:now-{ago}{more})"),
         };
         let extreme = |window: Span| {
-            let function = if look == Look::Low { "min" } else { "max" };
+            let function = if look == Sampling::Low { "min" } else { "max" };
             format!("{function}(/{TEMPLATE}/{key},{})", Span(window.0 + self.hold.0))
         };
         let newest = |ago: Span| match ago {
             Span(0) => format!("last(/{TEMPLATE}/{key})"),
             ago => format!("last(/{TEMPLATE}/{key},#1:now-{ago})"),
         };
-        let far = matches!(look, Look::Low | Look::High);
+        let far = matches!(look, Sampling::Low | Sampling::High);
         let (text, memory) = match leaf {
             Expr::Series(_) if far => (extreme(Span(0)), STALE),
             Expr::Window(Fold::Last, _, window) if far => (extreme(Span(0)), *window),
@@ -349,6 +375,7 @@ impl Writer<'_> {
                     Fold::Resets => at(*window, "changecount", ",\"dec\""),
                     Fold::Changes => at(*window, "changecount", ""),
                     Fold::Low => at(*window, "percentile", ",10"),
+                    Fold::Median => at(*window, "percentile", ",50"),
                     Fold::Last => newest(ago(look)),
                 };
                 (text, Span(before.0 + window.0))
@@ -365,20 +392,20 @@ impl Writer<'_> {
     }
 }
 
-const fn ago(look: Look) -> Span {
+const fn ago(look: Sampling) -> Span {
     match look {
-        Look::At(span) => span,
-        Look::Low | Look::High => Span(0),
+        Sampling::At(span) => span,
+        Sampling::Low | Sampling::High => Span(0),
     }
 }
 
 impl Writer<'_> {
-    /// The number that is compared with the limit, or first, in the language of Zabbix' event names.
+    /// The number that is compared with the limit, or first, in the syntax of Zabbix event names.
     pub(super) fn value(&mut self, expr: &Expr) -> Option<String> {
         let left = limited(expr).or_else(|| first(expr))?;
         let (above, below) = quotient(left).ok()?;
         let mut gates = Vec::new();
-        let now = Look::At(Span(0));
+        let now = Sampling::At(Span(0));
         let value = self.number(&above, now, &mut gates).ok()?;
         let text = match below {
             Some((below, _)) => format!("{value}/{}", self.number(&below, now, &mut gates).ok()?),

@@ -1,4 +1,4 @@
-//! What Zabbix keeps: one item for each series of an ensemble, a member, a certificate or a znode, all cut out of one page.
+//! Zabbix items: one for each series of an ensemble, a member, a certificate or a znode, all dependent on one page.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use crate::alert::expr::{Agg, Keys, Selector};
 use crate::alert::promql::family_of;
 use crate::catalogue::Scope;
 
-/// The macros of discovery that tell the objects of one kind apart, with their labels.
+/// The discovery macros that identify an object, with their labels.
 pub(super) const fn macros(keys: Keys) -> &'static [(&'static str, &'static str)] {
     match keys {
         Keys::Ensemble => &[("ensemble", "{#ENSEMBLE}")],
         Keys::Member | Keys::Canary | Keys::MemberOfTarget => &[("ensemble", "{#ENSEMBLE}"), ("member", "{#MEMBER}")],
         Keys::Certificate => &[("ensemble", "{#ENSEMBLE}"), ("member", "{#MEMBER}"), ("subject", "{#SUBJECT}")],
         Keys::Znode => &[("ensemble", "{#ENSEMBLE}"), ("path", "{#PATH}")],
-        // Of what rules record, nothing is on the page.
+        // Recorded series are not part of a page.
         Keys::Target | Keys::EnsembleOfTarget | Keys::Nothing | Keys::Indicator | Keys::Objective | Keys::Resource => {
             &[]
         }
     }
 }
 
-/// The part before the colon in the names of items and triggers.
+/// Prefix of item and trigger names, before the colon.
 pub(super) fn prefix(rule: Keys) -> String {
     match macros(rule) {
         [] => "ZooKeeper exporter".to_owned(),
@@ -38,7 +38,7 @@ pub(super) fn parameters(rule: Keys) -> String {
     }
 }
 
-/// The matchers of a pattern.
+/// Label matchers of a Prometheus pattern.
 pub(super) fn matchers(of: Keys, labels: &[(&str, &str)]) -> String {
     let own = macros(of).iter().map(|(label, name)| format!("{label}=\"{name}\""));
     let further = labels.iter().map(|(label, value)| {
@@ -60,23 +60,23 @@ pub(super) struct Item {
     steps: Vec<Node>,
 }
 
-/// One step of preprocessing; what it cannot make a value of is no value, not an error.
+/// A preprocessing step; on failure the value is discarded without an error.
 pub(super) fn step(kind: &'static str, parameters: Node) -> Node {
     Node::Map(vec![("type", text(kind)), ("parameters", parameters), ("error_handler", text("DISCARD_VALUE"))])
 }
 
-/// One step that cannot fail.
+/// A preprocessing step that cannot fail.
 pub(super) fn plain_step(kind: &'static str, parameters: Node) -> Node {
     Node::Map(vec![("type", text(kind)), ("parameters", parameters)])
 }
 
-/// The items by the discovery rule they belong to, each once.
+/// Items by discovery rule, without duplicates.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Items {
     rules: BTreeMap<&'static str, (Option<Keys>, BTreeMap<String, Item>)>,
 }
 
-/// A name for a rule that sorts, since `Keys` does not.
+/// A sortable name for a rule; `Keys` does not implement `Ord`.
 pub(super) const fn rule_name(rule: Keys) -> &'static str {
     match rule {
         Keys::Ensemble => "1 ensembles",
@@ -96,12 +96,12 @@ impl Items {
         entry.1.entry(item.key.clone()).or_insert(item);
     }
 
-    /// The series joined as a number; gives the key.
+    /// Adds an item for the aggregated series as a number; returns its key.
     pub(super) fn number(&mut self, rule: Keys, of: Keys, agg: Agg, selector: &Selector) -> String {
         let short = selector.name.trim_start_matches("zk_");
         let labels: String = selector.labels.iter().map(|(_, value)| format!(".{}", value.replace('|', "_"))).collect();
         let (wide, of_all) = if of == rule { ("", "") } else { ("of_ensemble.", ", of the ensemble") };
-        // One series of a member is its own largest and least.
+        // A single series needs no aggregation.
         let alone = of == Keys::Member
             && rule == Keys::Member
             && family_of(selector.name).is_some_and(|family| family.scope == Scope::Member && family.labels.is_empty());
@@ -113,7 +113,7 @@ impl Items {
         };
         let key = format!("zk.{wide}{short}{labels}{joined}{}", parameters(rule));
         let words = labels.replace(['.', '_'], " ");
-        // Zabbix shows the unit, and the part before the colon names the subject.
+        // Zabbix shows the unit, and the prefix names the subject.
         let plain = short.replace("_seconds", "").replace('_', " ");
         let plain = plain.strip_prefix("ensemble ").unwrap_or(&plain);
         let name = format!("{}: {plain}{words}{of_all}", prefix(rule));
@@ -133,7 +133,7 @@ impl Items {
         key
     }
 
-    /// The growth a second of a counter, for people.
+    /// Adds an item for the rate of a counter per second, used only by graphs.
     pub(super) fn speed(&mut self, rule: Keys, name: &'static str) {
         let short = name.trim_start_matches("zk_").trim_end_matches("_total");
         let pattern = format!("{name}{}", matchers(rule, &[]));
@@ -154,7 +154,7 @@ impl Items {
         );
     }
 
-    /// What a label says.
+    /// Adds an item for the value of a label.
     pub(super) fn word(&mut self, rule: Keys, key: &str, says: &str, metric: &str, label: &str) {
         let pattern = format!("{metric}{}", matchers(rule, &[]));
         self.put(
@@ -174,7 +174,7 @@ impl Items {
         );
     }
 
-    /// The role of a member as a number that a value map names.
+    /// Adds an item for the role of a member, as a number of the value map.
     pub(super) fn role(&mut self) {
         let pattern = format!("zk_server_state{} == 1", matchers(Keys::Member, &[]));
         let list = super::ROLES.map(|role| format!("'{role}'")).join(",");
@@ -196,7 +196,7 @@ impl Items {
         );
     }
 
-    /// Whether a member is an observer, or was one when it last served; gives the key.
+    /// Adds an item for whether a member is an observer, or was one when it last served; returns its key.
     pub(super) fn observer(&mut self, rule: Keys) -> String {
         let served = "leader|follower|observer|standalone|read-only";
         let pattern = format!("zk_server_state{} == 1", matchers(rule, &[("state", served)]));
@@ -210,7 +210,7 @@ impl Items {
                 value_type: "FLOAT",
                 units: "",
                 map: Some(super::YES_MAP),
-                // Of a member that does not serve the pattern finds nothing, and the last value stays.
+                // The pattern finds nothing for a member that does not serve; the item keeps its last value.
                 steps: vec![
                     step("PROMETHEUS_PATTERN", texts([&pattern, "label", "state"])),
                     plain_step("JAVASCRIPT", texts(["return value === 'observer' ? 1 : 0"])),
@@ -220,13 +220,13 @@ impl Items {
         key
     }
 
-    /// Those of one rule, as they are written.
+    /// The items of one rule, as YAML nodes.
     pub(super) fn nodes(&self, rule: Keys) -> Vec<Node> {
         let items = self.rules.get(rule_name(rule)).map(|(_, items)| items.values());
         items.into_iter().flatten().map(|item| item.node(rule)).collect()
     }
 
-    /// The rules that have some, the exporter's own left aside.
+    /// The rules that have items, except the exporter's own.
     pub(super) fn rules(&self) -> Vec<Keys> {
         self.rules.values().filter_map(|(rule, _)| *rule).filter(|rule| !macros(*rule).is_empty()).collect()
     }
@@ -260,7 +260,7 @@ impl Item {
     }
 }
 
-/// The tags by which Zabbix finds and groups items and problems.
+/// Tags by which Zabbix groups and filters items and problems.
 pub(super) fn tags(rule: Keys, more: Option<(&'static str, String)>) -> Node {
     let tag = |name: &str, value: &str| Node::Map(vec![("tag", text(name)), ("value", text(value))]);
     let mut all = vec![tag("component", "zookeeper")];

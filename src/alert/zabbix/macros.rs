@@ -1,10 +1,10 @@
-//! The macros of the template: where the page is, and a limit for every level.
+//! User macros of the template: the URL of the page, and a limit for every level.
 
 use super::words::{described, limit, macro_name};
 use crate::alert::condition::Severity;
 use crate::alert::thresholds::InForce;
 
-/// Those of the host.
+/// Macros of the host.
 pub(super) fn general() -> Vec<(String, String, String)> {
     let one = |name: &str, value: &str, about: &str| (name.to_owned(), value.to_owned(), about.to_owned());
     vec![
@@ -18,7 +18,7 @@ pub(super) fn general() -> Vec<(String, String, String)> {
     ]
 }
 
-/// The macros of a level: its limit, those of single ensembles, and where it is off.
+/// The macros of a level: its limit, limits of single ensembles, and whether it is disabled.
 pub(super) fn limits(level: &InForce) -> Vec<(String, String, String)> {
     let (condition, severity) = (level.condition, level.level.severity.text());
     let short = short_of(level.level.severity);
@@ -47,12 +47,12 @@ pub(super) fn limits(level: &InForce) -> Vec<(String, String, String)> {
     all
 }
 
-/// Whether the level is on for some ensembles and off for others.
+/// Whether the level is enabled for some ensembles and disabled for others.
 pub(super) fn is_switched(level: &InForce) -> bool {
     level.own.iter().any(|(_, own)| own.is_some() != level.usual.is_some())
 }
 
-/// The level in the name of a macro.
+/// The severity as used in macro names.
 pub(super) const fn short_of(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "CRIT",

@@ -1,5 +1,5 @@
-//! The template for Zabbix 6.0 and later: one page fetched from the exporter, cut into items by discovery, with a trigger
-//! for every condition that Zabbix' language can say.
+//! Template for Zabbix 6.0 and later: one page fetched from the exporter, split into items by low-level discovery, with
+//! a trigger for every condition that can be expressed in Zabbix.
 
 mod dashboard;
 mod expression;
@@ -20,22 +20,23 @@ use super::conditions;
 use super::early;
 use super::expr::{Agg, Keys, Selector};
 use super::inhibit::silences;
-use super::rules::{Deployment, LeftOut, RUNBOOKS, RuleFile};
+use super::rules::{Deployment, LeftOut, RuleFile};
 use super::thresholds::{InForce, Thresholds};
 use super::watch;
+use crate::runbook::RUNBOOKS;
 
 /// The name of the template.
 pub(crate) const TEMPLATE: &str = "ZooKeeper by zookeeper-exporter";
 /// The key of the item that fetches the page.
 const MASTER: &str = "zk.page";
-/// The value map of what is 0 or 1.
+/// Value map of booleans.
 const YES_MAP: &str = "ZooKeeper yes or no";
 /// The value map of roles.
 const ROLE_MAP: &str = "ZooKeeper role";
-/// The roles of a member, by their number in the value map.
+/// Member roles, indexed by their number in the value map.
 const ROLES: [&str; 7] = ["leader", "follower", "observer", "standalone", "read-only", "not-serving", "no-answer"];
 
-/// The template as it is written.
+/// The template.
 #[derive(Clone, Debug)]
 pub struct Template {
     items: Items,
@@ -44,7 +45,7 @@ pub struct Template {
     left_out: Vec<LeftOut>,
 }
 
-/// One trigger, or the prototype of one.
+/// A trigger, or a trigger prototype.
 #[derive(Clone, Debug)]
 struct Trigger {
     rule: Keys,
@@ -79,7 +80,7 @@ impl Template {
         let levels: Vec<&InForce> = thresholds.levels().iter().filter(kept).collect();
         dashboard::note_items(&mut template.items);
         for level in &levels {
-            // What a reason was found for is not half done: its items are noted in a copy first.
+            // A condition that cannot be expressed must leave no items behind, so they are collected in a copy first.
             let mut items = template.items.clone();
             match trigger(level, &levels, &mut items, deployment) {
                 Ok(trigger) => {
@@ -98,25 +99,25 @@ impl Template {
         template
     }
 
-    /// What is not there, and why.
+    /// Omitted alerts and the reasons.
     #[must_use]
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
     }
 
-    /// The number of triggers and prototypes of triggers.
+    /// The number of triggers and trigger prototypes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.triggers.len()
     }
 
-    /// Whether there is no trigger at all.
+    /// Whether there is no trigger.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.triggers.is_empty()
     }
 
-    /// The text of the file.
+    /// The template as YAML.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = String::from(
@@ -219,7 +220,7 @@ impl Template {
             "preprocessing",
             Node::List(vec![
                 plain_step("PROMETHEUS_TO_JSON", texts([source])),
-                // Values change with every page, what is there seldom.
+                // Values change with every page, the set of objects rarely.
                 plain_step("JAVASCRIPT", texts([LABELS_ALONE])),
                 plain_step("DISCARD_UNCHANGED_HEARTBEAT", texts(["1h"])),
             ]),
@@ -258,13 +259,13 @@ impl Template {
     }
 }
 
-/// Whether it is an alert that is left out, and not a recording rule, which there is none of anyway.
+/// Whether it is an alert; recording rules have no counterpart in Zabbix.
 fn is_alert(left_out: &LeftOut) -> bool {
     let name = left_out.alert.split(' ').next();
     conditions().iter().any(|condition| Some(&*condition.alert()) == name)
 }
 
-/// Keeps the labels of each series, so that an unchanged page is known as such.
+/// Keeps only the labels of each series, so that an unchanged set is recognized.
 const LABELS_ALONE: &str =
     "return JSON.stringify(JSON.parse(value).map(function (one) { return {labels: one.labels} }))";
 
@@ -276,7 +277,7 @@ fn macro_node((name, value, about): &(String, String, String)) -> Node {
     Node::Map(vec![("macro", text(name)), ("value", text(value)), ("description", text(about))])
 }
 
-/// Without a quorum nothing can be written any more: there is nothing worse.
+/// Without a quorum no writes are possible; this is the highest priority.
 const fn priority(trigger: &Trigger) -> &'static str {
     match (trigger.severity, trigger.condition.name.as_bytes()) {
         (Severity::Critical, b"QuorumLost" | b"EnsembleUnreachable" | b"LeaderSilent") => "DISASTER",
@@ -286,7 +287,7 @@ const fn priority(trigger: &Trigger) -> &'static str {
     }
 }
 
-/// Zabbix takes no longer expression.
+/// Maximum length of a trigger expression in Zabbix.
 const MAX_EXPRESSION_BYTES: usize = 2048;
 
 fn trigger(
@@ -311,7 +312,7 @@ fn trigger(
         let on = macro_name(condition, &format!("{}.ON", short_of(severity)), context);
         expression = format!("{on}=1 and ({expression})");
     }
-    // A trigger can depend on another of its own discovery rule alone; what silences it from elsewhere stands within it.
+    // A trigger can only depend on one of the same discovery rule. Inhibition by others is part of the expression.
     for other in levels {
         let elsewhere = rule_of(&other.condition.expr);
         if other.level.severity == Severity::Critical
@@ -323,7 +324,7 @@ fn trigger(
         {
             let mut writer =
                 Writer { rule, limit: "", hold: other.hold, brief: true, items: &mut *items, given: Vec::new() };
-            // A lost quorum and a silent leader are one state here.
+            // A lost quorum and a silent leader are the same state here.
             if let Ok(worse) = writer.write(&other.expr().of_one_exporter())
                 && !expression.contains(&worse)
             {

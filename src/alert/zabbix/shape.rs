@@ -1,12 +1,12 @@
-//! What the shape of an expression says of how Zabbix can look at it.
+//! Properties of an expression that determine how Zabbix can evaluate it.
 
 use super::expression::Reason;
-use crate::alert::expr::{Agg, Cmp, Expr, Fold, Keys, Op, Selector, Set};
+use crate::alert::expr::{Agg, Cmp, Expr, Fold, Keys, Op, Selector, Set, Span};
 use crate::alert::promql::family_of;
 use crate::alert::watch;
 use crate::catalogue::Scope;
 
-/// The rule for a condition: counters of members that only grow cannot be joined before their growth is known.
+/// The discovery rule of a condition. Counters of members must be converted to rates before they are aggregated.
 pub(super) fn rule_of(expr: &Expr) -> Keys {
     match expr.keys() {
         Some(Keys::Ensemble) if grows_by_member(expr) => Keys::Member,
@@ -19,8 +19,20 @@ pub(super) fn grows_by_member(expr: &Expr) -> bool {
     match expr {
         Expr::By(_, Keys::Ensemble, inner) => grows(inner) && inner.selectors().iter().any(|one| is_of_member(one)),
         Expr::By(_, _, inner) => grows_by_member(inner),
+        // An alternative that only the members have is omitted for an ensemble.
+        Expr::Sets(Set::Or, _, left, _) => grows_by_member(left),
         Expr::Math(_, left, right) | Expr::Compare(_, left, right) | Expr::Sets(_, _, left, right) => {
             grows_by_member(left) || grows_by_member(right)
+        }
+        _ => false,
+    }
+}
+
+/// Whether one of several alternatives is shown by the items of each member only.
+pub(super) fn has_alternative_of_members(expr: &Expr) -> bool {
+    match expr {
+        Expr::Sets(Set::Or, _, left, right) => {
+            grows_by_member(left) || grows_by_member(right) || has_alternative_of_members(left)
         }
         _ => false,
     }
@@ -38,7 +50,7 @@ pub(super) fn is_of_member(selector: &Selector) -> bool {
     family_of(selector.name).is_none_or(|family| family.scope == Scope::Member || family.labels.contains(&"member"))
 }
 
-/// What only Prometheus has: whether a scrape of the exporter succeeded.
+/// Whether it uses `up`, which only Prometheus has.
 pub(super) fn is_up(expr: &Expr) -> bool {
     match expr {
         Expr::Series(selector) | Expr::Window(_, selector, _) => selector.name == "up",
@@ -47,7 +59,7 @@ pub(super) fn is_up(expr: &Expr) -> bool {
     }
 }
 
-/// What an alarm is held by in Prometheus while no page comes.
+/// Whether it holds an active alert while no page is available.
 pub(super) fn is_held(expr: &Expr) -> bool {
     match expr {
         Expr::Held(_) => true,
@@ -56,7 +68,7 @@ pub(super) fn is_held(expr: &Expr) -> bool {
     }
 }
 
-/// A state over time, with what else must be so.
+/// Whether it is a state over time, possibly with further conditions.
 pub(super) fn is_trouble(expr: &Expr) -> bool {
     match expr {
         Expr::Trouble(_) => true,
@@ -65,17 +77,49 @@ pub(super) fn is_trouble(expr: &Expr) -> bool {
     }
 }
 
-/// What only the recording rules of who watches know.
+/// Whether it sums the changes of each member, which an item of the ensemble does not show.
+pub(super) fn sums_changes(expr: &Expr) -> bool {
+    match expr {
+        Expr::By(Agg::Sum, Keys::Ensemble, inner) => {
+            matches!(&**inner, Expr::By(_, Keys::Member, leaf) if matches!(**leaf, Expr::Window(Fold::Changes, ..)))
+        }
+        Expr::Math(_, left, _) | Expr::Compare(_, left, _) | Expr::Sets(_, _, left, _) => sums_changes(left),
+        _ => false,
+    }
+}
+
+/// Whether it compares with the week before.
+pub(super) fn is_weekly(expr: &Expr) -> bool {
+    match expr {
+        Expr::WindowAgo(_, _, _, ago) => *ago > Span::hours(48),
+        Expr::By(_, _, inner) => is_weekly(inner),
+        Expr::Math(_, left, _) | Expr::Compare(_, left, _) | Expr::Sets(_, _, left, _) => is_weekly(left),
+        _ => false,
+    }
+}
+
+/// The expression as a single exporter sees it, with all of its series trusted.
+pub(super) fn of_trusted(expr: &Expr) -> Expr {
+    match expr {
+        Expr::By(agg, keys, inner) => Expr::By(*agg, *keys, Box::new(of_trusted(inner))),
+        Expr::Sets(Set::Unless, _, leaf, other) if is_recorded(other) => (**leaf).clone(),
+        other => other.clone(),
+    }
+}
+
+/// Whether it uses states of the watch recording rules.
 pub(super) fn is_recorded(expr: &Expr) -> bool {
-    // What is left of it stays out as well.
-    if let Expr::Sets(Set::Unless, _, left, _) = expr {
-        return is_recorded(left);
+    // The remaining part is omitted as well.
+    match expr {
+        Expr::Sets(Set::And | Set::Unless, _, left, _) => return is_recorded(left),
+        Expr::By(_, _, inner) => return is_recorded(inner),
+        _ => {}
     }
     let all = expr.selectors();
     !all.is_empty() && all.iter().all(|selector| watch::is_recorded(selector.name))
 }
 
-/// Which members are observers, dead ones included.
+/// Whether it selects observers, including unreachable ones.
 pub(super) fn is_of_observers(expr: &Expr) -> bool {
     match expr {
         Expr::Compare(Cmp::Eq, series, _) | Expr::By(_, _, series) => is_of_observers(series),
@@ -84,7 +128,7 @@ pub(super) fn is_of_observers(expr: &Expr) -> bool {
     }
 }
 
-/// Ensembles that were watched, and of which no page comes.
+/// Whether it selects ensembles that were watched and no longer have a page.
 pub(super) fn is_unwatched(expr: &Expr) -> bool {
     matches!(expr, Expr::Sets(Set::Unless, Some(Keys::Ensemble), left, _) if is_recorded(left))
 }
@@ -97,7 +141,7 @@ pub(super) fn tells_time(expr: &Expr) -> bool {
     }
 }
 
-/// Whether the least (or the largest) of a time is one function of Zabbix.
+/// Whether its minimum (or maximum) over time is a single Zabbix function.
 pub(super) fn has_extreme(expr: &Expr, low: bool) -> bool {
     match expr {
         Expr::Number(_) | Expr::Limit | Expr::Series(_) | Expr::Window(Fold::Last, ..) => true,
@@ -112,7 +156,8 @@ pub(super) fn has_extreme(expr: &Expr, low: bool) -> bool {
     }
 }
 
-/// A quotient in its two parts, with what the divisor must be above; absent where the divisor is a number.
+/// Splits a quotient into dividend and divisor, with the lower bound of the divisor; `None` if the divisor is a
+/// constant.
 pub(super) fn quotient(expr: &Expr) -> Result<(Expr, Option<(Expr, f64)>), Reason> {
     match expr {
         Expr::Math(Op::Div, _, below) if matches!(**below, Expr::Number(_)) => Ok((expr.clone(), None)),
@@ -139,17 +184,19 @@ pub(super) fn quotient(expr: &Expr) -> Result<(Expr, Option<(Expr, f64)>), Reaso
     }
 }
 
-/// What two aggregations within each other come to, where there is one exporter.
+/// Combines two nested aggregations; valid for a single exporter.
 pub(super) fn source(agg: Agg, keys: Keys, inner: &Expr) -> Result<(Agg, Keys, &Expr), Reason> {
     match inner {
         Expr::By(Agg::Sum, Keys::MemberOfTarget, leaf) => Ok((Agg::Sum, keys, leaf)),
         Expr::By(Agg::Max | Agg::Min, Keys::Member, leaf) if keys == Keys::Ensemble => Ok((agg, keys, leaf)),
-        // An item that joins the members of an ensemble holds those that answer.
+        // An item aggregated over an ensemble covers only members that reply.
         Expr::Sets(Set::And, Some(Keys::Member), left, right) if matches!(**right, Expr::By(..)) => {
             source(agg, keys, left)
         }
-        // A window of series that a page has now, or of their newest values where it is empty.
+        // A window of series that are on the current page, or their latest values if it is empty.
         Expr::Sets(Set::And | Set::Or, None, leaf, now) if leaf.selectors() == now.selectors() => Ok((agg, keys, leaf)),
+        // The host has a single exporter.
+        Expr::Sets(Set::Unless, _, leaf, other) if is_recorded(other) => source(agg, keys, leaf),
         Expr::By(..) | Expr::Math(..) | Expr::Compare(..) | Expr::Sets(..) => {
             Err("reckons with series before they are joined")
         }
@@ -157,7 +204,7 @@ pub(super) fn source(agg: Agg, keys: Keys, inner: &Expr) -> Result<(Agg, Keys, &
     }
 }
 
-/// What is compared with the limit.
+/// The side that is compared with the limit.
 pub(super) fn limited(expr: &Expr) -> Option<&Expr> {
     match expr {
         Expr::Compare(_, left, right) if **right == Expr::Limit => Some(left),
@@ -166,7 +213,7 @@ pub(super) fn limited(expr: &Expr) -> Option<&Expr> {
     }
 }
 
-/// What is compared first.
+/// The side that is compared first.
 pub(super) fn first(expr: &Expr) -> Option<&Expr> {
     match expr {
         Expr::Compare(_, left, _) if !is_up(left) => Some(left),

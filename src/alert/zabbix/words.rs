@@ -1,11 +1,11 @@
-//! The texts of the catalogue with Zabbix' macros in them.
+//! The texts of the catalogue, with Zabbix macros.
 
 use super::item::prefix;
 use crate::alert::condition::{Condition, Unit};
 use crate::alert::expr::{Keys, Span};
 use crate::alert::text::{in_words, replace};
 
-/// A limit as a macro's value, with the suffixes that Zabbix reads.
+/// A limit as a macro value, with Zabbix suffixes.
 pub(super) fn limit(unit: Unit, value: f64) -> String {
     let units: &[(f64, &str)] = match unit {
         Unit::Seconds => &[(86_400.0, "d"), (3600.0, "h")],
@@ -16,21 +16,21 @@ pub(super) fn limit(unit: Unit, value: f64) -> String {
     fits.map_or_else(|| format!("{value}"), |(size, letter)| format!("{}{letter}", value / size))
 }
 
-/// What fills the placeholders of one condition.
+/// Values for the placeholders of one condition.
 pub(super) struct Words<'w> {
     pub(super) condition: &'w Condition,
     pub(super) rule: Keys,
     pub(super) hold: Span,
     /// The macro of the limit.
     pub(super) limit: &'w str,
-    /// Whether the limit is less than an hour.
+    /// Whether the limit is shorter than an hour.
     pub(super) short: bool,
-    /// The number that is compared with it.
+    /// The number that is compared with the limit.
     pub(super) value: Option<&'w str>,
 }
 
 impl Words<'_> {
-    /// What is so, with its numbers.
+    /// The event name: the description with its numbers.
     pub(super) fn event(&self) -> String {
         // Omitted, since the problem links to the member's own triggers and items.
         let says = [
@@ -47,7 +47,7 @@ impl Words<'_> {
         format!("{}: {filled}", prefix(self.rule))
     }
 
-    /// What it means and costs, and what to do first.
+    /// The trigger comment: meaning, impact and first action.
     pub(super) fn comment(&self) -> String {
         let Condition { meaning, impact, first, .. } = self.condition;
         self.fill(&format!("{meaning} {impact} {first}"))
@@ -65,10 +65,11 @@ impl Words<'_> {
             "value" | "share" => self.value(),
             "info" | "stat" => format!("zookeeper-exporter {placeholder} --config.file FILE --ensemble {{#ENSEMBLE}}"),
             "limit" => match self.condition.unit {
-                // Longer ones are written with a suffix.
+                // Longer durations are written with a suffix.
                 Unit::Seconds if self.short => format!("{} s", self.limit),
                 _ => self.limit.to_owned(),
             },
+            "next_loss" => "the loss of one more than that stops all writes".to_owned(),
             "ensemble" => "{#ENSEMBLE}".to_owned(),
             "member" => "{#MEMBER}".to_owned(),
             "subject" => "{#SUBJECT}".to_owned(),
@@ -97,7 +98,7 @@ impl Words<'_> {
     }
 }
 
-/// `{$ZK.SLOW_FSYNC.WARN}`, with the ensemble as context where there is one.
+/// `{$ZK.SLOW_FSYNC.WARN}`, with the ensemble as context if there is one.
 pub(super) fn macro_name(condition: &Condition, level: &str, context: Option<&str>) -> String {
     let mut name = String::new();
     for letter in condition.name.chars() {
@@ -115,7 +116,7 @@ pub(super) fn sentence(text: &str) -> &str {
     text.trim_end_matches('.')
 }
 
-/// A number in the words of a macro's description.
+/// The description of a limit macro.
 pub(super) fn described(condition: &Condition, severity: &str) -> String {
     let unit = match condition.unit {
         Unit::Seconds => ", in seconds or with a suffix such as d",

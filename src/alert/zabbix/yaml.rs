@@ -1,31 +1,31 @@
-//! YAML as Zabbix exports it, and identifiers that stay the same from release to release.
+//! YAML in the format of Zabbix exports, and UUIDs that are stable across releases.
 
 use crate::text::is_unprintable;
 
-/// A part of the document.
+/// A node of the document.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
-    /// Text; Zabbix wants numbers as text, too.
+    /// A scalar; Zabbix expects numbers as strings, too.
     Text(String),
     /// A list.
     List(Vec<Node>),
-    /// Keys in the order in which they are written.
+    /// A map that preserves the order of its keys.
     Map(Vec<(&'static str, Node)>),
 }
 
-/// Text.
+/// A scalar node.
 pub(super) fn text(text: impl Into<String>) -> Node {
     Node::Text(text.into())
 }
 
-/// A list of texts.
+/// A list of scalars.
 pub(super) fn texts<const N: usize>(all: [&str; N]) -> Node {
     Node::List(all.into_iter().map(text).collect())
 }
 
-/// An identifier that follows from what it names, in the shape of a UUID version 4, which the importer demands.
+/// A UUID derived from the name, in the form of version 4, which the importer requires.
 pub(super) fn uuid(of: &str) -> Node {
-    // FNV-1a: nothing here is secret, and 128 bits do not collide by accident.
+    // FNV-1a: not security-relevant, and 128 bits make accidental collisions negligible.
     let hash = of.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
         (hash ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b)
     });
@@ -41,7 +41,7 @@ impl Node {
         out
     }
 
-    /// Behind `key:` or `-`, with its line break.
+    /// Writes the node after `key:` or `-`, including its line break.
     fn write(&self, indent: usize, out: &mut String) {
         match self {
             Self::Text(text) => out.push_str(&format!(" {}\n", quoted(text))),
@@ -51,7 +51,7 @@ impl Node {
                 for node in nodes {
                     out.push_str(&format!("{:indent$}-", ""));
                     if let Self::Map(entries) = node {
-                        // The first key follows the dash.
+                        // The first key is on the line of the dash.
                         let mut rest = String::new();
                         Self::entries(entries, indent + 2, &mut rest);
                         out.push_str(&format!(" {}", rest.trim_start()));
@@ -75,7 +75,7 @@ impl Node {
     }
 }
 
-/// A constant or an identifier as it is, anything else between quotes; only the double ones know escapes.
+/// A constant or an identifier unquoted, other text quoted; only double quotes support escapes.
 fn quoted(text: &str) -> String {
     if text.chars().any(is_unprintable) {
         return crate::alert::yaml::quoted(text);

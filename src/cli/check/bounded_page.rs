@@ -1,32 +1,32 @@
-//! A page read piece by piece, within bounds on its bytes, its lines and its samples.
+//! Parses a metrics page piece by piece, with limits on bytes, lines and samples.
 
 use crate::alert::Page;
 
-/// More than a thousand members have on the page with all their series.
+/// Maximum size; enough for more than a thousand members with all their series.
 const MAX_BYTES: usize = 128 << 20;
 
-/// A sample with its labels takes up to a kilobyte of memory.
+/// Maximum number of samples; each one takes up to a kilobyte of memory.
 const MAX_SAMPLES: usize = 400_000;
 
-/// Labels of a member are at most 1 KiB each.
+/// Maximum length of a line; each label of a member has at most 1 KiB.
 const MAX_LINE_BYTES: usize = 16 << 10;
 
-/// A page of which the first pieces were read.
+/// A partly parsed page.
 #[derive(Debug, Default)]
-pub(super) struct BoundedPage {
+pub(in crate::cli) struct BoundedPage {
     page: Page,
-    /// The beginning of a line whose end has not come.
+    /// The incomplete last line.
     rest: Vec<u8>,
     bytes: usize,
     samples: usize,
 }
 
 impl BoundedPage {
-    /// Reads what came.
+    /// Parses the next piece.
     ///
     /// # Errors
-    /// With the bound that it is over.
-    pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), String> {
+    /// The exceeded limit.
+    pub(in crate::cli) fn push(&mut self, piece: &[u8]) -> Result<(), String> {
         self.bytes = self.bytes.saturating_add(piece.len());
         if self.bytes > MAX_BYTES {
             return Err(too_large(&format!("{} MiB", MAX_BYTES >> 20)));
@@ -46,11 +46,11 @@ impl BoundedPage {
         self.hold(piece)
     }
 
-    /// The page, with a last line that has no end.
+    /// The complete page, including a last line without a line break.
     ///
     /// # Errors
     /// As [`Self::push`].
-    pub(super) fn finish(mut self) -> Result<Page, String> {
+    pub(in crate::cli) fn finish(mut self) -> Result<Page, String> {
         let line = std::mem::take(&mut self.rest);
         self.line(&line)?;
         Ok(self.page)

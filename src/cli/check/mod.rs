@@ -1,7 +1,6 @@
 //! `check`: a monitoring plugin for Nagios, Icinga and compatible systems.
 
 mod bounded_page;
-mod fetch;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,17 +8,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::look;
-use super::out::{Written, print};
+use super::fetch;
+use super::one_shot;
+use super::stdout::{Written, print};
 use super::targets::Targets;
 use super::{UNKNOWN, UsageError, duration};
-use crate::alert::plugin::{Of, Question, Range, Told, single, whole};
-use crate::alert::{Page, Scrapes, Thresholds, rules};
-use crate::config::{Address, AlertSetting, Alerts, Choice, Config, LevelSetting, Limits, Located, Place};
-use crate::exposition::{Format, Names, render};
+use crate::alert::plugin::{Of, PluginOutput, Question, Range, single, whole};
+use crate::alert::{Page, Scrapes, Thresholds};
+use crate::config::{Address, AlertSetting, Alerts, LevelSetting, Limits, Located, Place};
+use crate::incident::detailed;
 use crate::log::{LogFormat, LogLevel, start_log};
-use crate::scrape::Scraper;
-use fetch::Url;
+use crate::runbook::RUNBOOKS;
+use crate::scrape::{Report, Scraper};
+use crate::settings::Settings;
+pub(super) use bounded_page::BoundedPage;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,7 +44,7 @@ pub(super) struct Check {
     #[command(flatten)]
     targets: Targets,
 
-    /// The host of one member to ask, instead of --zookeeper.
+    /// The host of one member to query, instead of --zookeeper.
     #[arg(short = 'H', long = "hostname", value_name = "HOST", conflicts_with_all = ["zookeeper", "config_file", "from"])]
     host: Option<String>,
 
@@ -50,7 +52,8 @@ pub(super) struct Check {
     #[arg(short, long, value_name = "PORT", requires = "host", default_value_t = crate::config::DEFAULT_PORT)]
     port: u16,
 
-    /// The page of a running exporter to judge, instead of asking the members: `http://[USER:PASSWORD@]HOST:PORT[/PATH]`.
+    /// The page of a running exporter, instead of querying the members:
+    /// `http://[USER:PASSWORD@]HOST:PORT[/PATH]`.
     #[arg(long, value_name = "URL", conflicts_with = "zookeeper")]
     from: Option<String>,
 
@@ -62,7 +65,7 @@ pub(super) struct Check {
     #[arg(long, value_name = "NAME")]
     ensemble: Vec<String>,
 
-    /// Only what concerns this member.
+    /// Only findings about this member.
     #[arg(long, value_name = "HOST:PORT")]
     member: Option<String>,
 
@@ -70,8 +73,8 @@ pub(super) struct Check {
     #[arg(long, value_name = "NAME.LEVEL=LIMIT", value_parser = setting, conflicts_with = "metric")]
     threshold: Vec<AlertSetting>,
 
-    /// Judge one metric instead of all conditions: its name on the page, or its key in mntr. A summary is judged by the
-    /// mean of what came within --interval.
+    /// Judge one metric instead of all conditions: its name on the page, or its key in mntr. A summary is judged by its
+    /// mean within --interval.
     #[arg(long, value_name = "NAME")]
     metric: Option<String>,
 
@@ -79,33 +82,44 @@ pub(super) struct Check {
     #[arg(long, value_name = "NAME=VALUE", value_parser = label, requires = "metric")]
     label: Vec<(String, String)>,
 
-    /// Judge the growth of the metric a second.
+    /// Judge the growth of the metric per second.
     #[arg(long, requires = "metric")]
     rate: bool,
 
-    /// Warn where the metric is outside of this range.
+    /// Warning if the metric is outside of this range.
     #[arg(short, long, value_name = "RANGE", requires = "metric", allow_hyphen_values = true)]
     warning: Option<Range>,
 
-    /// Alarm where the metric is outside of this range.
+    /// Critical if the metric is outside of this range.
     #[arg(short, long, value_name = "RANGE", requires = "metric", allow_hyphen_values = true)]
     critical: Option<Range>,
 
-    /// Time between two scrapes, which windowed means and rates are made of; 0s for one scrape without them.
+    /// Time between two scrapes, for means and rates; 0s for a single scrape without them.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     interval: Duration,
 
-    /// Most time for all of it, in seconds or as a duration; then the state is unknown.
-    #[arg(id = "whole_timeout", short = 't', long = "timeout", value_name = "TIME", default_value = "10", value_parser = patience)]
+    /// Timeout of the whole check, in seconds or as a duration; afterwards the state is unknown.
+    #[arg(id = "whole_timeout", short = 't', long = "timeout", value_name = "TIME", default_value = "10", value_parser = parse_timeout)]
     timeout: Duration,
 
-    /// Tell also what could not be judged, and why.
+    /// Also print the conditions that could not be judged, and why.
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
 
-    /// How the result is written.
+    /// Performance data: of ensembles and members, of ensembles only, or none.
+    #[arg(long, value_name = "OF", default_value = "all")]
+    perfdata: Perfdata,
+
+    /// Output format.
     #[arg(long, value_name = "FORMAT", default_value = "nagios")]
     output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Perfdata {
+    All,
+    Ensemble,
+    None,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -118,32 +132,40 @@ enum Output {
     Prometheus,
 }
 
-/// Where pages come from.
+/// The source of metrics.
 enum Source {
     Members(Arc<Scraper>),
     Exporter(Box<fetch::Fetch>),
 }
 
-/// Kept back of the whole time, so that the output is written before the plugin is killed.
+/// One scrape.
+struct CheckedScrape {
+    page: Page,
+    /// The report, which has details that a page lacks; `None` for the page of an exporter.
+    report: Option<Report>,
+}
+
+/// Part of the timeout reserved for printing the result, before the caller kills the plugin.
 const RESERVE: Duration = Duration::from_millis(500);
 
 impl Check {
     pub(super) fn run(&self) -> ExitCode {
-        // Failures are part of the output; a log on standard error would be lost.
+        // Failures are part of the output; monitoring systems ignore stderr.
         start_log(LogLevel::Error, LogFormat::Text);
-        // What is wrong with the configuration is the answer, in the form that was asked for.
-        let told = self.judged().unwrap_or_else(|error| Told::unknown(error.to_string()));
+        // A configuration error is printed as a result, in the requested format.
+        let told = self.judged().unwrap_or_else(|error| PluginOutput::unknown(error.to_string()));
+        let told = told.with_figures(self.perfdata != Perfdata::None, self.perfdata == Perfdata::All);
         let text = match self.output {
             Output::Nagios => told.nagios(self.verbose),
             Output::Json => told.json(),
             Output::Prometheus => told.prometheus(),
         };
-        // A caller that reads only the exit code closes the pipe.
+        // A closed pipe is not an error: some callers only read the exit code.
         let lost = print(&text) == Written::Failed;
         ExitCode::from(if lost { UNKNOWN } else { told.status.code() })
     }
 
-    fn judged(&self) -> Result<Told, UsageError> {
+    fn judged(&self) -> Result<PluginOutput, UsageError> {
         if self.interval + RESERVE >= self.timeout {
             return Err(UsageError(format!(
                 "--timeout {} leaves no time beside --interval {}; write a longer timeout or a shorter interval",
@@ -151,33 +173,29 @@ impl Check {
                 seconds(self.interval)
             )));
         }
-        let mut config = self.config()?;
-        let mut alerts = config.as_ref().map(|config| config.alerts.clone()).unwrap_or_default();
-        alerts.settings.extend(self.threshold.iter().cloned());
-        // Thresholds may name every ensemble of the file, whichever of them is asked.
-        let names: Vec<String> =
-            config.iter().flat_map(|config| &config.ensembles).map(|one| one.name.clone()).collect();
-        let thresholds = Thresholds::new(&alerts, &names)?;
-        if let Some(config) = &mut config
-            && !self.ensemble.is_empty()
-        {
-            config.ensembles.retain(|ensemble| self.ensemble.contains(&ensemble.name));
-        }
-        let source = self.source(config)?;
-        look::run(async {
-            match timeout(self.timeout, self.told(&source, &thresholds, &alerts)).await {
+        let settings = self.settings()?;
+        let (thresholds, runbooks) = if let Some(settings) = &settings {
+            (settings.thresholds.clone(), settings.config.alerts.runbooks.clone())
+        } else {
+            let alerts = Alerts { settings: self.threshold.clone(), ..Alerts::default() };
+            (Thresholds::new(&alerts, &[])?, None)
+        };
+        let runbooks = runbooks.as_deref().unwrap_or(RUNBOOKS);
+        let source = self.source(settings)?;
+        one_shot::run(async {
+            match timeout(self.timeout, self.told(&source, &thresholds, runbooks)).await {
                 Ok(told) => told,
-                Err(_) => Told::unknown(format!("no answer within {} (--timeout)", seconds(self.timeout))),
+                Err(_) => PluginOutput::unknown(format!("no answer within {} (--timeout)", seconds(self.timeout))),
             }
         })
     }
 
-    /// The configuration; none where only a page is judged.
-    fn config(&self) -> Result<Option<Config>, UsageError> {
+    /// The configuration with the thresholds of the flags; `None` if only a page is judged.
+    fn settings(&self) -> Result<Option<Settings>, UsageError> {
         if self.from.is_some() && !self.targets.has_file() {
             return Ok(None);
         }
-        let mut config = match &self.host {
+        let origin = match &self.host {
             Some(host) => {
                 let host = match Address::new(host, self.port) {
                     Ok(_) if host.contains(':') => format!("[{host}]"),
@@ -188,43 +206,35 @@ impl Check {
                         )));
                     }
                 };
-                self.targets.origin_of(format!("{host}:{}", self.port)).load()?
+                self.targets.origin_of(format!("{host}:{}", self.port))
             }
-            None => self.targets.origin().load()?,
+            None => self.targets.origin(),
         };
-        for name in &self.ensemble {
-            if !config.ensembles.iter().any(|ensemble| ensemble.name == *name) {
-                let known: Vec<&str> = config.ensembles.iter().map(|ensemble| ensemble.name.as_str()).collect();
-                let known = known.join(", ");
-                return Err(UsageError(format!("--ensemble: there is no ensemble `{name}`; write one of {known}")));
-            }
-        }
-        // What a page leaves out to save series must be judged all the same.
-        for ensemble in &mut config.ensembles {
-            Arc::make_mut(&mut ensemble.module).metrics = Choice::All;
-        }
-        Ok(Some(config))
+        let mut settings = origin.overridden(&self.threshold).load()?;
+        settings.keep_ensembles(&self.ensemble).map_err(|why| UsageError(format!("--ensemble: {why}")))?;
+        settings.keep_all_metrics();
+        Ok(Some(settings))
     }
 
-    fn source(&self, config: Option<Config>) -> Result<Source, UsageError> {
-        match (&self.from, config) {
+    fn source(&self, settings: Option<Settings>) -> Result<Source, UsageError> {
+        match (&self.from, settings) {
             (Some(url), _) => {
-                // Read here and not by clap, whose message would show the password.
-                let url = Url::parse(url).map_err(|why| UsageError(format!("--from: {why}")))?;
+                // Not parsed by clap, whose error message would contain the password.
+                let url = fetch::page_url(url).map_err(|why| UsageError(format!("--from: {why}")))?;
                 Ok(Source::Exporter(Box::new(fetch::Fetch::new(url, self.ca_file.as_deref())?)))
             }
-            (None, Some(config)) => Ok(Source::Members(Arc::new(Scraper::new(&config, limits()?)))),
+            (None, Some(settings)) => Ok(Source::Members(Arc::new(Scraper::new(&settings.config, limits()?)))),
             (None, None) => Err(UsageError("no target: expected --zookeeper, --config.file or --from".into())),
         }
     }
 
-    async fn told(&self, source: &Source, thresholds: &Thresholds, alerts: &Alerts) -> Told {
+    async fn told(&self, source: &Source, thresholds: &Thresholds, runbooks: &str) -> PluginOutput {
         let time = source.discover(self.timeout.saturating_sub(RESERVE)).await;
         let each = if self.interval.is_zero() { time } else { time.saturating_sub(self.interval) / 2 };
         let begun = Instant::now();
         let first = match source.page(each).await {
-            Ok(page) => page,
-            Err(why) => return Told::unknown(why),
+            Ok(seen) => seen,
+            Err(why) => return PluginOutput::unknown(why),
         };
         let second = if self.interval.is_zero() {
             None
@@ -232,20 +242,22 @@ impl Check {
             sleep_until(begun + self.interval).await;
             let again = Instant::now();
             match source.page(each).await {
-                Ok(page) => Some((page, again - begun)),
-                Err(why) => return Told::unknown(why),
+                Ok(seen) => Some((seen, again - begun)),
+                Err(why) => return PluginOutput::unknown(why),
             }
         };
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
-        let scrapes = match &second {
-            Some((second, between)) => Scrapes { now: second, before: Some((&first, *between)), time },
-            None => Scrapes { now: &first, before: None, time },
+        let (scrapes, report) = match &second {
+            Some((now, between)) => {
+                (Scrapes { now: &now.page, before: Some((&first.page, *between)), time }, now.report.as_ref())
+            }
+            None => (Scrapes { now: &first.page, before: None, time }, first.report.as_ref()),
         };
         let member =
             self.member.as_ref().map(|member| member.parse().map_or(member.clone(), |at: Address| at.to_string()));
         let of = Of { ensembles: &self.ensemble, member: member.as_deref() };
         match &self.metric {
-            None => whole(thresholds, scrapes, of, alerts.runbooks.as_deref().unwrap_or(rules::RUNBOOKS)),
+            None => whole(thresholds, scrapes, of, runbooks, &|finding| detailed(finding, report?)),
             Some(metric) => {
                 let question = Question {
                     metric: metric.clone(),
@@ -261,16 +273,16 @@ impl Check {
 }
 
 fn limits() -> Result<Limits, UsageError> {
-    Ok(Limits { sockets: look::look_sockets(None)?, ..Limits::default() })
+    Ok(Limits { sockets: one_shot::look_sockets(None)?, ..Limits::default() })
 }
 
 impl Source {
-    /// Finds the present members, where they come from what servers state, and gives the time that is left.
+    /// Discovers the current members if membership is discovered; returns the remaining time.
     async fn discover(&self, time: Duration) -> Duration {
         match self {
             Self::Members(scraper) if scraper.follows_memberships() => {
                 let begun = Instant::now();
-                // Two more scrapes may follow.
+                // Leaves time for two more scrapes.
                 scraper.scrape(begun + time / 3).await;
                 time.saturating_sub(begun.elapsed())
             }
@@ -278,16 +290,13 @@ impl Source {
         }
     }
 
-    async fn page(&self, time: Duration) -> Result<Page, String> {
+    async fn page(&self, time: Duration) -> Result<CheckedScrape, String> {
         match self {
             Self::Members(scraper) => {
-                let report = Arc::new(scraper.scrape(Instant::now() + time).await);
-                let mut page = Vec::new();
-                let written = render(&report, None, Names::Catalogue, Format::Classic, &mut page);
-                written.map_err(|error| format!("the page could not be written: {error}"))?;
-                Ok(Page::read(&String::from_utf8_lossy(&page)))
+                let report = scraper.scrape(Instant::now() + time).await;
+                Ok(CheckedScrape { page: Page::of(&report), report: Some(report) })
             }
-            Self::Exporter(fetch) => fetch.page(time).await,
+            Self::Exporter(fetch) => fetch.page(time).await.map(|page| CheckedScrape { page, report: None }),
         }
     }
 }
@@ -296,8 +305,8 @@ fn seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }
 
-/// `10` seconds as the guidelines have it, or a duration.
-fn patience(text: &str) -> Result<Duration, String> {
+/// A number of seconds, as in the Monitoring Plugins guidelines, or a duration.
+fn parse_timeout(text: &str) -> Result<Duration, String> {
     let time = text.parse::<u64>().map_or_else(|_| duration(text), |seconds| duration(&format!("{seconds}s")))?;
     if time > RESERVE { Ok(time) } else { Err("write at least 1 second, for example 10 or 10s".to_owned()) }
 }
@@ -307,7 +316,7 @@ fn label(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// `SlowFsync.critical=1s`, `SlowFsync=off`.
+/// Parses `SlowFsync.critical=1s` or `SlowFsync=off`.
 fn setting(text: &str) -> Result<AlertSetting, String> {
     const HOW: &str = "write NAME.warning=LIMIT, NAME.critical=LIMIT or NAME=off, for example SlowFsync.critical=1s";
     let place = Place::Flag("--threshold");

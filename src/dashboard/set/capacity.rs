@@ -1,4 +1,4 @@
-//! Capacity: what grows, towards what, and when it will be full.
+//! The capacity dashboard: growth, limits, and the time until they are reached.
 
 use super::parts::{self, SINCE_3_6};
 use crate::dashboard::board::Board;
@@ -25,7 +25,7 @@ fn used() -> Panel {
 fn growth() -> Vec<Panel> {
     let of = |title, unit, family: &str, sum: bool| {
         let now = format!("{family}{{M}}");
-        // A day of history at least: a line through minutes leads anywhere.
+        // Requires a day of history: a forecast from a few minutes is meaningless.
         let then = format!("predict_linear({family}{{M}}[7d], 30 * 86400) and {family}{{M}} offset 1d");
         let join = |expr: String| if sum { sum_of_members(expr) } else { of_ensemble(expr) };
         Panel::curves(title, unit)

@@ -1,9 +1,9 @@
-//! What no member says of itself: whether a client can work, what the watched znodes hold, how the processes fare.
+//! The client dashboard: canary, watched znodes and host processes.
 
 use super::parts;
 use crate::dashboard::board::Board;
 use crate::dashboard::panel::{Column, Paint, Panel, Unit};
-use crate::dashboard::query::{firing_of, of_member, rate};
+use crate::dashboard::query::{firing_of, of_member, quantile, rate};
 
 const CANARY: &str = "No data: needs the module key canary.";
 const ZNODES: &str = "No data: needs the module key znodes.";
@@ -62,6 +62,28 @@ fn canary() -> Vec<Panel> {
                 "{{operation}}: {{error}} {{ensemble}} {{member}}",
             )
             .size(8, 7),
+        Panel::buckets("How often which time", Unit::Seconds, "zk_canary_operation_duration_seconds", r#"E,operation!="connect""#)
+            .asks("Is every operation quick, or do some wait?")
+            .bad(
+                "A second band far above the first: some requests wait for a disk, a pause of the JVM or a lost packet.",
+                "The 99th percentile beside says of which operation.",
+            )
+            .missing(CANARY)
+            .size(12, 8),
+        Panel::curves("Slowest hundredth of an hour, by operation", Unit::Seconds)
+            .asks("How long do the slowest operations take that the last round does not show?")
+            .bad(
+                "Far above the time of each operation: few are slow, and the mean hides them.",
+                "Fsync and JVM pauses of the members at the same time.",
+            )
+            .missing(CANARY)
+            .query(
+                quantile("0.99", "zk_canary_operation_duration_seconds", "ensemble, operation", "1h"),
+                "{{operation}} {{ensemble}}",
+            )
+            .limits("CanarySlow")
+            .log()
+            .size(12, 8),
     ]
 }
 

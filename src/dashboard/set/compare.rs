@@ -1,4 +1,4 @@
-//! The members side by side: who differs from the others, and in what.
+//! The comparison dashboard: the members of an ensemble side by side.
 
 use super::parts::SINCE_3_6;
 use crate::dashboard::board::Board;
@@ -63,7 +63,7 @@ fn alike() -> Vec<Panel> {
     ]
 }
 
-/// How far each member is from the mean of its ensemble.
+/// The relative deviation of each member from the mean of its ensemble.
 fn deviation(expr: &str) -> String {
     format!("({expr}) / on (ensemble) group_left () (avg by (ensemble) ({expr}) > 0) - 1")
 }

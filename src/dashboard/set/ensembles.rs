@@ -1,4 +1,4 @@
-//! Ensembles: is any in danger, which member and why, what runs out next.
+//! The dashboard of all ensembles: ensembles at risk with the affected members and causes, and resources that run out.
 
 use super::parts;
 use crate::dashboard::board::Board;
@@ -25,7 +25,7 @@ fn counted(title: &'static str, condition: &str, color: &'static str) -> Panel {
         .paint(Paint::From(vec![(1.0, color)]))
 }
 
-/// The same, and those about which an alert of the subject fires: what comes and goes is well for moments only.
+/// As [`counted`], including ensembles with a related firing alert, so that a flapping state is counted as well.
 fn counted_with(
     title: &'static str,
     keys: &str,
@@ -37,7 +37,7 @@ fn counted_with(
         .with_alarms(alarms)
 }
 
-/// Alerts that fire now.
+/// The number of firing alerts of a severity.
 fn alerts(severity: &str) -> String {
     format!(
         r#"max by (alertname, ensemble, member) (ALERTS{{alertname=~"ZooKeeper.*",alertstate="firing",severity="{severity}",ensemble=~"$ensemble|"}})"#
@@ -110,7 +110,7 @@ fn table() -> Panel {
         Column::new(
             "Quorum margin",
             Unit::Count,
-            // A standalone server has no margin to lose, and negative margins are no quorum at all.
+            // A standalone server has no margin; a negative margin means no quorum.
             format!(
                 "{} and on (ensemble) {} > 1",
                 ensemble_gauge("zk_ensemble_quorum_margin"),
@@ -157,7 +157,10 @@ fn load() -> Vec<Panel> {
             .size(6, 7),
         Panel::curves("Requests queued at the worst member", Unit::Count)
             .asks("Can every member keep up?")
-            .bad("Above the lines for minutes: it cannot.", "Look at fsync and at the write latency of its members.")
+            .bad(
+                "Above the lines for minutes: it cannot.",
+                "PanelKind at fsync and at the write latency of its members.",
+            )
             .query(of_ensemble("zk_outstanding_requests{M}"), "{{ensemble}}")
             .limits("OutstandingRequests")
             .log_with_zero()
@@ -166,7 +169,7 @@ fn load() -> Vec<Panel> {
             .asks("How long does a write take?")
             .bad(
                 "Above the lines: clients wait, and sessions will expire.",
-                "Look at fsync first, then at the network between members.",
+                "PanelKind at fsync first, then at the network between members.",
             )
             .query(of_ensemble(mean("zk_updatelatency_seconds")), "{{ensemble}}")
             .limits("SlowWrites")

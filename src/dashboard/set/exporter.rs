@@ -1,4 +1,4 @@
-//! The exporter itself: does it see everything, in time, and at what cost?
+//! The exporter dashboard: completeness, timeliness and resource usage.
 
 use crate::dashboard::board::Board;
 use crate::dashboard::panel::{Column, Paint, Panel, Unit};
@@ -40,7 +40,7 @@ fn sees() -> Vec<Panel> {
         Panel::table(
             "What fails now",
             &[("ensemble", "Ensemble"), ("member", "Member"), ("command", "Command"), ("reason", "Reason")],
-            vec![Column::new("", Unit::Count, "max by (ensemble, member, word, reason) (zk_scrape_failure{M} == 1)")],
+            vec![Column::new("", Unit::Count, "max by (ensemble, member, command, reason) (zk_scrape_failure{M} == 1)")],
         )
         .asks("Which question to which member fails, and why?")
         .bad("not_allowed: the whitelist. connect: the process is down. timeout: it hangs. dns, tls: the way to it.", "docs/failures.md")
@@ -50,7 +50,7 @@ fn sees() -> Vec<Panel> {
             .asks("What failed, and when?")
             .bad("Anything for long.", "The reason is in the name of the line.")
             .missing("Nothing has failed since the exporter started.")
-            .query("sum by (word, reason) (max by (ensemble, member, word, reason) (rate(zk_scrape_failures_total{M}[$__rate_interval])))", "{{word}}: {{reason}}")
+            .query("sum by (command, reason) (max by (ensemble, member, command, reason) (rate(zk_scrape_failures_total{M}[$__rate_interval])))", "{{command}}: {{reason}}")
             .size(12, 7),
         Panel::curves("Values left out", Unit::PerSecond)
             .asks("Did it drop anything that members said?")
@@ -88,6 +88,23 @@ fn in_time() -> Vec<Panel> {
                 "max by (job, instance) (scrape_duration_seconds{J} and on (job, instance) zk_exporter_build_info{J})",
                 "{{instance}}",
             ),
+        Panel::buckets("How often which time to ask", Unit::Seconds, "zk_ensemble_member_scrape_duration_seconds", "E")
+            .asks("Do all members answer alike?")
+            .bad(
+                "A band far above the others: members that are overloaded, or behind a slow network.",
+                "Time to ask a member tells which.",
+            )
+            .size(12, 7),
+        Panel::buckets(
+            "How often which time to connect",
+            Unit::Seconds,
+            "zk_ensemble_member_connect_duration_seconds",
+            "E",
+        )
+        .asks("Is the network the same to all members?")
+        .bad("Bands at 1 and 3 seconds: lost packets.", "Time to connect tells to which members.")
+        .missing("No data: no member accepts connections.")
+        .size(12, 7),
     ]
 }
 

@@ -1,11 +1,11 @@
-//! The process and its host: heap, collections, pauses, threads, files, CPU, disk.
+//! The JVM dashboard: heap, garbage collection, pauses, threads, files, CPU and disk.
 
 use super::parts;
 use crate::dashboard::board::Board;
 use crate::dashboard::panel::{Panel, Unit};
 use crate::dashboard::query::{OfHost, busy, gauge, happened, of_host, of_member};
 
-/// Most of it comes from one source.
+/// The text for JVM panels without data.
 const PROVIDER: &str =
     "No data: needs ZooKeeper's PrometheusMetricsProvider with metricsProvider.exportJvmInfo=true on the members.";
 const NODE: &str = "No data: needs node_exporter on the hosts, scraped under the same host names as the members.";

@@ -1,4 +1,4 @@
-//! Latency and objectives: windowed means, quantiles, the price of a write, the budget that is left.
+//! The latency dashboard: windowed means, quantiles, the stages of a write, and the error budget.
 
 use super::parts::{LEADER_ONLY, SINCE_3_6};
 use crate::dashboard::board::Board;
@@ -54,7 +54,7 @@ fn now() -> Vec<Panel> {
     ]
 }
 
-/// The recording rules of the objective are not loaded, or there is nothing to record.
+/// The text for panels of the objective without data.
 const RECORDED: &str =
     "No data: alert-rules/early-warning.yml is not loaded in this Prometheus, or ZooKeeper before 3.6.";
 

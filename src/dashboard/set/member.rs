@@ -1,4 +1,4 @@
-//! One member: what it is, what it is asked, where a request spends its time, its disk, its clients.
+//! The member dashboard: state, requests, pipeline, disk and clients.
 
 use super::parts::{self, SINCE_3_6};
 use crate::dashboard::board::Board;

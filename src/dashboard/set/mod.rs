@@ -1,4 +1,4 @@
-//! The dashboards themselves, one file each, and the panels that several of them share.
+//! The dashboards, one file each, and their common panels.
 
 mod capacity;
 mod client;
@@ -14,7 +14,7 @@ mod warning;
 
 use super::board::Board;
 
-/// Every dashboard, in the order in which one looks at them.
+/// All dashboards, in the order of use.
 #[must_use]
 pub fn boards() -> Vec<Board> {
     vec![

@@ -1,4 +1,4 @@
-//! One ensemble: its quorum, its golden signals, its replication, its data.
+//! The overview dashboard of an ensemble: quorum, golden signals, replication and data.
 
 use super::parts::{self, LEADER_ONLY, SINCE_3_6};
 use crate::dashboard::board::Board;
@@ -54,7 +54,10 @@ fn quorum() -> Vec<Panel> {
             .query(ensemble_gauge("zk_ensemble_voters"), "{{ensemble}}"),
         Panel::number("Elections in 24 h", Unit::Count)
             .asks("How often did they elect?")
-            .bad("More than planned restarts explain.", "Look for pauses of the JVM, slow fsync and lost packets then.")
+            .bad(
+                "More than planned restarts explain.",
+                "PanelKind for pauses of the JVM, slow fsync and lost packets then.",
+            )
             .missing(SINCE_3_6)
             .query(
                 format!("round({})", of_ensemble("increase(zk_election_time_seconds_count{M}[24h])")),
@@ -72,6 +75,7 @@ fn quorum() -> Vec<Panel> {
             .query(of_ensemble("zk_leader_uptime_seconds{M}"), "{{ensemble}}")
             .alarms("ensemble", &["LeaderChanged", "LeaderSilent", "FrequentElections", "MultipleLeaders"])
             .paint(Paint::Falling(vec![(0.0, "orange"), (600.0, "green")])),
+        zones(),
         parts::roles().size(14, 7),
         Panel::curves("Voters", Unit::Count)
             .asks("When was the ensemble near its limit?")
@@ -84,6 +88,19 @@ fn quorum() -> Vec<Panel> {
             .query(ensemble_gauge("zk_ensemble_voters"), "all {{ensemble}}")
             .size(10, 7),
     ]
+}
+
+fn zones() -> Panel {
+    Panel::curves("Voters by zone", Unit::Count)
+        .asks("Does the ensemble survive the loss of any zone?")
+        .bad(
+            "The margin is below 0: the loss of the worst zone stops the ensemble.",
+            "Place the voters in three zones or more; zookeeper-exporter simulate shows what would remain.",
+        )
+        .missing("No zones are configured (keys zone and zone_pattern)")
+        .query("max by (ensemble, zone) (zk_zone_voters{E})", "zone {{zone}} {{ensemble}}")
+        .query(ensemble_gauge("zk_ensemble_zone_margin"), "margin without the worst zone {{ensemble}}")
+        .size(24, 5)
 }
 
 fn errors() -> Panel {
@@ -137,7 +154,7 @@ fn signals() -> Vec<Panel> {
     ]
 }
 
-/// Means over the window; for ZooKeeper before 3.6 the mean since the start.
+/// The mean write latency.
 fn write_latency() -> Panel {
     Panel::curves("Write latency", Unit::Seconds)
         .asks("How long does a write take at each member?")

@@ -1,4 +1,4 @@
-//! Panels that several dashboards have: roles over time, firing alerts, the members, what runs out.
+//! Common panels: roles over time, firing alerts, members, and resources that run out.
 
 use crate::dashboard::limits;
 use crate::dashboard::panel::{self, Column, Paint, Panel, Unit};
@@ -6,7 +6,7 @@ use crate::dashboard::query::{
     OfHost, busy, firing_of, first_of_ensemble, first_of_member, gauge, mean, of_ensemble, of_host, of_member,
 };
 
-/// The states of a member, worst last, as numbers with words and colours.
+/// The states of a member as numbers, with texts and colours; the worst is last.
 pub(super) const STATES: Paint = Paint::Words(&[
     (8, "comes and goes", "red"),
     (7, "leader", "blue"),
@@ -18,11 +18,11 @@ pub(super) const STATES: Paint = Paint::Words(&[
     (1, "no answer", "dark-red"),
 ]);
 
-/// Yes is good, unless an alert fires.
+/// 1 is good unless an alert fires.
 pub(super) const YES: Paint =
     Paint::Words(&[(1, "yes", "transparent"), (0, "NO", "red"), (panel::ALARM, "alert fires", "red")]);
 
-/// Alerts about a quorum.
+/// Alerts about the quorum.
 pub(super) const OF_QUORUM: &[&str] =
     &["QuorumLost", "LeaderSilent", "EnsembleUnreachable", "EnsembleUnwatched", "MultipleLeaders", "UnavailableTime"];
 
@@ -30,14 +30,14 @@ pub(super) const OF_QUORUM: &[&str] =
 pub(super) const OF_MEMBER: &[&str] =
     &["MemberDown", "MemberNotServing", "ObserverDown", "MemberReadOnly", "StandaloneInEnsemble"];
 
-/// Where a series needs ZooKeeper's newer summaries.
+/// The text without data for summaries that exist since 3.6.
 pub(super) const SINCE_3_6: &str = "No data: needs a whole mntr of ZooKeeper 3.6 or later (with metrics: all for some), and something to measure in this window.";
 
-/// Where only the leader knows it.
+/// The text without data for metrics that only leaders have.
 pub(super) const LEADER_ONLY: &str =
     "No data: only a leader of ZooKeeper 3.6 or later knows it (with metrics: all for some), and none is seen here.";
 
-/// The state of each member as a number of [`STATES`]; an alert outlasts the moments at which its member serves.
+/// The state of each member as a number of [`STATES`]. A serving member is flapping while an alert about it fires.
 pub(super) fn state() -> String {
     let numbers = [
         (7, "leader"),
@@ -54,20 +54,20 @@ pub(super) fn state() -> String {
     format!("8 * ({unsteady} and on (ensemble, member) {serves}) or {}", of_member(each.join(" or ")))
 }
 
-/// Who was what, over time.
+/// Roles over time.
 pub(super) fn roles() -> Panel {
     Panel::states("Roles over time")
         .asks("Who led, who followed, who was gone, and when?")
         .bad(
             "Red: not serving, no answer, or an alert about a member that comes and goes. Blue that moves from line to line: elections.",
-            "Look at the first member that turned red, and at what it wrote to its log at that moment.",
+            "PanelKind at the first member that turned red, and at what it wrote to its log at that moment.",
         )
         .query(state(), "{{member}} of {{ensemble}}")
         .paint(STATES)
         .with_alarms(OF_MEMBER)
 }
 
-/// What fires now, and for how long.
+/// Firing alerts and their duration.
 pub(super) fn firing() -> Panel {
     let since = r#"time() - max by (alertname, severity, ensemble, member) (ALERTS_FOR_STATE{alertname=~"ZooKeeper.*",severity!="info",ensemble=~"$ensemble|",member=~"$member|"})"#;
     let firing = r#"max by (alertname, severity, ensemble, member) (ALERTS{alertname=~"ZooKeeper.*",alertstate="firing",severity!="info",ensemble=~"$ensemble|",member=~"$member|"})"#;
@@ -86,7 +86,7 @@ pub(super) fn firing() -> Panel {
     .sorted("Severity", false)
 }
 
-/// Every member with what could be wrong with it.
+/// All members with their main indicators.
 pub(super) fn members() -> Panel {
     let columns = vec![
         Column::new("State", Unit::Count, state()).paint(STATES),
@@ -116,21 +116,21 @@ pub(super) fn members() -> Panel {
         .size(24, 8)
 }
 
-/// Colours of the part of the way to a limit.
+/// Colours by the fraction of a limit.
 pub(super) const NEARNESS: Paint = Paint::Part(&[(0.5, "yellow"), (0.8, "orange"), (1.0, "red")]);
 
-/// A limited thing.
+/// A resource with a limit.
 struct Resource {
     name: &'static str,
     used: String,
     limit: Limit,
-    /// Whether it belongs to a member or to its whole ensemble.
+    /// Whether it belongs to a member or to the ensemble.
     of_member: bool,
 }
 
-/// How much there may be.
+/// The limit of a resource.
 enum Limit {
-    /// A figure of the same member, or a number.
+    /// A metric of the same member, or a number.
     Figure(&'static str),
     /// The warning limit of this alert.
     Alert(&'static str),
@@ -161,7 +161,7 @@ impl Resource {
         self.named(&if self.of_member { of_member(part) } else { of_ensemble(part) })
     }
 
-    /// Seconds until the first of them is at its limit.
+    /// Seconds until the limit is reached.
     fn left(&self) -> String {
         let free = match self.limit {
             Limit::Figure(figure) => format!("{figure} - {}", self.used),
@@ -174,7 +174,7 @@ impl Resource {
     }
 }
 
-/// The part of everything limited that is used.
+/// The used fraction of each resource.
 pub(super) fn used() -> String {
     let heap = of_member(
         r#"min_over_time(zk_jvm_memory_used_bytes{M,area="heap"}[10m]) / zk_jvm_memory_max_bytes{M,area="heap"}"#,
@@ -185,16 +185,16 @@ pub(super) fn used() -> String {
     all.join(" or ")
 }
 
-/// The fuller of a member's two directories; where the exporter does not run beside it, what `node_exporter` says.
+/// The fuller of a member's two directories; from `node_exporter` if the exporter does not run on the host.
 pub(super) fn disk_used() -> String {
     let own = of_member("1 - zk_dir_free_bytes{M} / zk_dir_filesystem_size_bytes{M}");
     format!("{own} or {}", of_host(OfHost::Largest, DISK_USED))
 }
 
-/// The fullest file system of each host, from `node_exporter`.
+/// The used fraction of each file system, from `node_exporter`.
 const DISK_USED: &str = r#"1 - node_filesystem_avail_bytes{fstype=~"ext.|xfs|btrfs|zfs|overlay",mountpoint!~"/(boot|etc|run).*"} / node_filesystem_size_bytes{fstype=~"ext.|xfs|btrfs|zfs|overlay",mountpoint!~"/(boot|etc|run).*"}"#;
 
-/// How long everything limited lasts if it goes on as in the last hour: of several, the one that ends first.
+/// The time until each resource is exhausted at the rate of the last hour.
 pub(super) fn left() -> String {
     let certificate = first_of_member("zk_tls_certificate_not_after_timestamp_seconds{M} - time()");
     let own = first_of_member("zk_dir_free_bytes{M} / (deriv(zk_dir_free_bytes{M}[1h]) < 0) * -1");
@@ -208,7 +208,7 @@ pub(super) fn left() -> String {
     all.join(" or ")
 }
 
-/// What runs out next: used, and for how long it lasts.
+/// The resources that run out next, with used fraction and remaining time.
 pub(super) fn runs_out() -> Panel {
     let soon = Paint::Falling(vec![(4.0 * 3600.0, "orange"), (86_400.0, "yellow"), (7.0 * 86_400.0, "transparent")]);
     Panel::table(
@@ -228,7 +228,7 @@ pub(super) fn runs_out() -> Panel {
     .sorted("Used", true)
 }
 
-/// How much of the way to its warning limit each indicator of a member has gone: 1 is at the limit.
+/// Each indicator of a member as a fraction of its warning limit; 1 is the limit.
 pub(super) fn nearness() -> String {
     let parts = [
         ("write latency", mean("zk_updatelatency_seconds"), "SlowWrites"),

@@ -1,4 +1,4 @@
-//! Early warning: what is on its way to become a fault.
+//! The early-warning dashboard: risks, indicators near their limits, and pending alerts.
 
 use super::parts;
 use crate::dashboard::board::Board;
@@ -11,6 +11,7 @@ pub(super) fn board() -> Board {
         .row("Risk: 50 % is one indicator at its limit, or several near theirs", risk())
         .row("How near to its limit is every indicator? 100 % is the warning limit", near())
         .row("What will run out next?", vec![parts::runs_out().size(12, 9), history()])
+        .row("Which alerts are noisy?", vec![noisiest()])
 }
 
 fn pending() -> Panel {
@@ -21,7 +22,7 @@ fn pending() -> Panel {
         vec![Column::new("", Unit::Count, alerts)],
     )
     .asks("Which conditions hold already, but not for long enough to fire?")
-    .bad("Any line that stays for minutes.", "Look at it before it fires.")
+    .bad("Any line that stays for minutes.", "PanelKind at it before it fires.")
     .missing("Nothing is about to fire.")
 }
 
@@ -59,7 +60,7 @@ fn risk() -> Vec<Panel> {
     ]
 }
 
-/// The risk of each ensemble; 2 where a critical alert fires, -1 where it is low and indicators are held back.
+/// The risk of each ensemble; 2 if a critical alert fires, -1 if it is low while restarts suppress indicators.
 fn risk_or_why_not() -> String {
     let risk = of_ensemble("ensemble:zk_risk:noisy_or{RE}");
     let critical = r#"2 * group by (ensemble) (ALERTS{alertname=~"ZooKeeper.*",alertstate="firing",severity="critical",ensemble=~"$ensemble|"} and on (ensemble) ensemble:zk_risk:noisy_or{RE})"#;
@@ -85,6 +86,28 @@ fn near() -> Vec<Panel> {
             .between(0.0, 1.0)
             .size(10, 10),
     ]
+}
+
+/// Alerts by their number of firings in a week, to find limits that need tuning.
+fn noisiest() -> Panel {
+    let firing = r#"max by (alertname, severity, ensemble) (ALERTS{alertname=~"ZooKeeper.*",alertstate="firing",severity!="info",ensemble=~"$ensemble|"})"#;
+    let before = firing.replace("|\"}", "|\"} offset 1m");
+    Panel::table(
+        "Noisiest alerts of the last 7 days",
+        &[("severity", "Severity"), ("alertname", "Alert"), ("ensemble", "Ensemble")],
+        vec![
+            Column::new("Firings", Unit::Count, format!("sum_over_time(({firing} unless {before})[7d:1m])")),
+            Column::new("Time firing", Unit::Age, format!("60 * sum_over_time({firing}[7d:1m])")),
+        ],
+    )
+    .asks("Which alert fires most often, and for how long in all?")
+    .bad(
+        "A warning that fires every day and that no one acts on.",
+        "zookeeper-exporter rules suggest proposes a limit from the history of the ensemble: docs/tuning.md.",
+    )
+    .missing("Nothing fired (or the alert rules are not loaded in this Prometheus).")
+    .sorted("Firings", true)
+    .size(24, 8)
 }
 
 fn history() -> Panel {

@@ -11,15 +11,15 @@ use super::{Answered, FRESH, Present, Resolved, STALE, Target};
 use crate::config::Address;
 use crate::ensemble::{Member, by_addresses};
 use crate::scrape::dual_stack;
-use crate::scrape::member::{Asked, Found};
+use crate::scrape::member::{Location, Query};
 use crate::scrape::report::{EnsembleReport, MemberReport};
 use crate::wire::{self, Failure};
 
 impl Target {
-    /// The addresses of all names as members; a name that has none is a member that fails.
+    /// The addresses of all names as members; a name without addresses is a failed member.
     pub(super) async fn resolved(&self, deadline: Instant, cap: usize) -> Present {
         let now = Instant::now();
-        // A resolver that hangs leaves the members half of the time.
+        // A hanging resolver leaves half of the time for the members.
         let until = now + deadline.saturating_duration_since(now) / 2;
         let mut looks = JoinSet::new();
         for (place, name) in self.ensemble.members.iter().enumerate() {
@@ -77,19 +77,20 @@ impl Target {
             .collect();
         let at = |member: Member| {
             let ip = member.address.host().parse().ok();
-            let place = ip.map_or(Found::ByName, |ip| Found::At(vec![SocketAddr::new(ip, member.address.port())]));
+            let place =
+                ip.map_or(Location::ByName, |ip| Location::At(vec![SocketAddr::new(ip, member.address.port())]));
             (member, place)
         };
         let mut members: Vec<_> = roster.members.into_iter().map(at).collect();
-        members.extend(lost.into_iter().map(|(place, failure)| (names[place].clone(), Found::Lost(failure))));
+        members.extend(lost.into_iter().map(|(place, failure)| (names[place].clone(), Location::Lost(failure))));
         let count = members.len();
         members.extend(others.into_iter().map(at));
         let mut asked = self.asked(&mut remembered, members);
         let hidden = asked.split_off(count);
-        Present { asked, hidden, names: names_of_both }
+        Present { asked, hidden, names: names_of_both, ..Present::default() }
     }
 
-    /// What was answered, with one member for each server where names have addresses of both families.
+    /// The results, with one member per server for names with addresses of both families.
     pub(in crate::scrape) fn settle(
         &self,
         present: &Present,
@@ -101,7 +102,7 @@ impl Target {
             return None;
         }
         let answer =
-            |asked: &Asked, report: MemberReport, told: bool| dual_stack::Answer { asked: asked.clone(), report, told };
+            |asked: &Query, report: MemberReport, told: bool| dual_stack::Answer { asked: asked.clone(), report, told };
         let reports = std::mem::take(&mut report.members).into_iter().zip(told.iter().copied());
         let members = present.asked.iter().zip(reports).map(|(asked, (report, told))| answer(asked, report, told));
         let others = present.hidden.iter().zip(hidden);
@@ -114,6 +115,6 @@ impl Target {
         *told = settled.iter().map(|answer| answer.told).collect();
         let asked = settled.iter().map(|answer| answer.asked.clone()).collect();
         report.members = settled.into_iter().map(|answer| answer.report).collect();
-        Some(Present { asked, ..Present::default() })
+        Some(Present { asked, digests: present.digests, ..Present::default() })
     }
 }

@@ -1,10 +1,10 @@
-//! The codec held against bytes as ZooKeeper writes them, and against any others.
+//! Tests of the codec with bytes as written by ZooKeeper, and with arbitrary bytes.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// The bytes as `BinaryOutputArchive` writes them.
+/// Decodes the output of `BinaryOutputArchive` from hexadecimal digits.
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<char> = text.chars().filter(|digit| !digit.is_whitespace()).collect();
     let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16).expect("hex");
