@@ -1,6 +1,6 @@
 #!/bin/bash
-# Entry point of the stand-in for the image `zookeeper`: reads the environment that the public image documents
-# (https://hub.docker.com/_/zookeeper), writes zoo.cfg and myid where there are none, and serves as user `zookeeper`.
+# Entry point of the stand-in for the image `zookeeper`: reads the documented environment of the public image
+# (https://hub.docker.com/_/zookeeper), writes zoo.cfg and myid if they are missing, and serves as user `zookeeper`.
 set -euo pipefail
 
 if (( EUID == 0 )); then
@@ -10,7 +10,7 @@ fi
 
 config=$ZOO_CONF_DIR/zoo.cfg
 if [[ ! -e $config ]]; then
-  # One setting a line: what has a variable of its own, the servers, what has none.
+  # One setting per line: those with a variable of their own, the servers, and all others.
   read -ra servers <<<"${ZOO_SERVERS:-server.1=localhost:2888:3888;2181}"
   read -ra extra <<<"${ZOO_CFG_EXTRA:-}"
   settings=(

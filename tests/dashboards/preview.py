@@ -1,7 +1,7 @@
-"""Draws a dashboard from the answers to its queries: HTML and SVG, made a PNG by a headless Chromium.
+"""Renders a dashboard from the results of its queries as HTML and SVG, and as PNG with a headless Chromium.
 
-A preview, not Grafana: it reads the same JSON - places, units, thresholds, mappings, overrides, transformations - and
-draws with simpler means what Grafana would.
+This is a preview, not Grafana: it reads the same JSON (positions, units, thresholds, mappings, overrides,
+transformations) and draws a simplified version of what Grafana would show.
 """
 
 import html
@@ -17,7 +17,7 @@ from values import PALETTE, by_threshold, colour, legend, mapped, written
 WIDTH, CELL, GAP = 1400, 38, 8
 COLUMN = WIDTH / 24
 
-# What a dashboard for one ensemble or member is drawn with.
+# Values of the variables for dashboards about one ensemble or member.
 VARIABLES = {
     "zookeeper-overview": lambda stage: {"ensemble": "prod"},
     "zookeeper-member": lambda stage: {"ensemble": "prod", "member": stage.slow},
@@ -55,15 +55,15 @@ def esc(text):
 
 
 def ink(fill):
-    """A readable colour on this one."""
+    """A text colour that is readable on this background."""
     return "#ffffff" if fill == colour("dark-red") else "#ccccdc" if fill == "transparent" else "#111217"
 
 
-# --- what the panel's configuration says -----------------------------------------------------------
+# --- configuration of panels ------------------------------------------------------------------------
 
 
 def properties(panel, name, ref):
-    """The overrides that hold for a series or a column."""
+    """The overrides that apply to a series or a column."""
     found = {}
     for override in panel["fieldConfig"]["overrides"]:
         kind, options = override["matcher"]["id"], override["matcher"]["options"]
@@ -75,7 +75,7 @@ def properties(panel, name, ref):
 
 
 def series_of(panel, answers):
-    """Name, refId, labels and points of every series that has a number."""
+    """Name, refId, labels and points of every series that has a finite number."""
     found = []
     for answer in answers:
         for series in answer.result:
@@ -87,7 +87,7 @@ def series_of(panel, answers):
 
 
 def table_of(panel, answers):
-    """Headings and rows after `merge` and `organize`, each cell with the heading it stands under."""
+    """Headings and rows after `merge` and `organize`; cells are in the order of the headings."""
     single = len(panel["targets"]) == 1
     labels, rows = [], []
     for answer in answers:
@@ -116,7 +116,7 @@ def table_of(panel, answers):
 
 
 def faults(dashboard, by_panel):
-    """What a reader would stumble over: series that look alike, names without a word, units that are not known."""
+    """Problems for a reader: ambiguous series names, missing descriptions, unknown units."""
     found = []
     for panel in dashboard["panels"]:
         if panel["type"] in ("row", "table"):
@@ -124,7 +124,7 @@ def faults(dashboard, by_panel):
         names = [name for name, _, _, _ in series_of(panel, by_panel[panel["id"]])]
         unit = panel["fieldConfig"]["defaults"]["unit"]
         written(1.0, unit)
-        # With several ensembles shown at once members may be alike by name only if their addresses are.
+        # With several ensembles on one dashboard, members may share a name only if they share an address.
         for name in {name for name in names if names.count(name) > 1}:
             found.append(f"{panel['title']!r}: {names.count(name)} series are called {name!r}")
         if any(not name.strip() for name in names):
@@ -194,7 +194,7 @@ def draw_table(panel, answers):
 
 
 def placing(scale, low, high):
-    """A function from value to 0..1, and the ticks of the axis."""
+    """A function that maps values to 0..1, and the ticks of the axis."""
     if scale["type"] == "log":
         first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
         last = max(last, first + 1)
@@ -218,7 +218,7 @@ def placing(scale, low, high):
 
 
 class Frame:
-    """The drawing area of a chart: time from left to right."""
+    """The drawing area of a chart, with time on the horizontal axis."""
 
     def __init__(self, panel, span, left=58, right=8, below=18):
         self.width = panel["gridPos"]["w"] * COLUMN - GAP - 2
@@ -308,7 +308,7 @@ def draw_timeseries(panel, answers, marks, span):
 
 
 def draw_lanes(panel, answers, marks, span):
-    """State timeline and status history: a lane for each series."""
+    """State timeline and status history, with one lane per series."""
     found = series_of(panel, answers)
     if not found:
         return empty(panel)
@@ -334,6 +334,31 @@ def draw_lanes(panel, answers, marks, span):
     out.append(frame.marks(marks))
     names = "".join(f'<i style="background:{fill}"></i>{esc(word)}' for word, fill in seen.items())
     return frame.svg("".join(out)) + f'<div class="legend">{names}</div>'
+
+
+def draw_heatmap(panel, answers, span):
+    """Classic buckets over time, converted from cumulative to individual counts; brighter means a higher count."""
+    found = sorted((one for one in series_of(panel, answers) if "le" in one[2]), key=lambda one: float(one[2]["le"]))
+    if not found:
+        return empty(panel)
+    frame = Frame(panel, span)
+    rows, below = [], {}
+    for name, _, _, points in found:
+        rows.append((name, [(when, max(0.0, value - below.get(when, 0.0))) for when, value in points]))
+        below = dict(points)
+    most = max((value for _, points in rows for _, value in points), default=0) or 1
+    out, height = [frame.times()], (frame.below - 4) / len(rows)
+    for number, (name, points) in enumerate(rows):
+        top = frame.below - (number + 1) * height
+        out.append(f'<text x="{frame.left - 6:.0f}" y="{top + height / 2 + 3:.1f}" fill="#b0b1b8" font-size="10" '
+                   f'text-anchor="end">{esc(name)}</text>')
+        step = min((b[0] - a[0] for a, b in zip(points, points[1:])), default=5)
+        for when, value in points:
+            if value > 0:
+                x = max(frame.left, frame.x(when - step))
+                out.append(f'<rect x="{x:.1f}" y="{top + 1:.1f}" width="{max(1.0, frame.x(when) - x + 0.5):.1f}" '
+                           f'height="{height - 2:.1f}" fill="#ff9830" opacity="{0.15 + 0.85 * (value / most) ** 0.5:.2f}"/>')
+    return frame.svg("".join(out))
 
 
 def draw_bars(panel, answers):
@@ -363,12 +388,14 @@ def draw_panel(panel, answers, marks, span):
         return draw_timeseries(panel, answers, marks, span)
     if kind in ("state-timeline", "status-history"):
         return draw_lanes(panel, answers, marks, span)
+    if kind == "heatmap":
+        return draw_heatmap(panel, answers, span)
     if kind == "bargauge":
         return draw_bars(panel, answers)
     raise ValueError(f"the preview does not know the panel {kind}")
 
 
-# --- the whole -------------------------------------------------------------------------------------
+# --- the whole page ----------------------------------------------------------------------------------
 
 
 def page(dashboard, by_panel, marks, span):
@@ -391,7 +418,7 @@ def page(dashboard, by_panel, marks, span):
 
 
 def draw(dashboard, by_panel, marks, span, path):
-    """Writes the picture as a PNG of few colours."""
+    """Writes the image as a PNG with a reduced palette."""
     text, height = page(dashboard, by_panel, marks, span)
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,13 +1,13 @@
-"""What Grafana would ask for a dashboard: variables filled in, every query of every panel, the answers kept."""
+"""Runs the queries that Grafana would run for a dashboard: all panels, with variables substituted."""
 
 import re
 
-# Grafana takes four scrapes at least.
+# At least four scrape intervals, as in Grafana.
 RATE_INTERVAL = "10s"
 
 
 def filled(text, variables):
-    """The expression with its variables, as Grafana writes them for a Prometheus."""
+    """The expression with its variables substituted as Grafana does for Prometheus."""
     text = text.replace("$__rate_interval", RATE_INTERVAL)
     for name, value in variables.items():
         text = re.sub(rf"\$\{{{name}\}}|\${name}\b", lambda _, value=value: value, text)
@@ -19,13 +19,13 @@ def everything():
 
 
 def has_number(result):
-    """Whether an answer holds a finite number."""
+    """Returns whether a result contains a finite number."""
     values = (value for series in result for value in series.get("values", [series.get("value")]))
     return any(value[1] not in ("NaN", "+Inf", "-Inf") for value in values)
 
 
 class Answer:
-    """One query and what came back."""
+    """A query and its result."""
 
     def __init__(self, panel, target, result, error):
         self.panel, self.target, self.result, self.error = panel, target, result, error
@@ -47,13 +47,13 @@ def ask_panel(stage, panel, variables, start, end, step):
 
 
 def ask_dashboard(stage, dashboard, variables, start, end, step):
-    """Answers by the id of the panel."""
+    """Results by panel id."""
     return {panel["id"]: ask_panel(stage, panel, variables, start, end, step) for panel in dashboard["panels"]}
 
 
 def ask_annotations(stage, dashboard, variables, start, end, step):
-    """Name of the annotation -> answer. Grafana's own step of a minute would hide what happens within seconds here, so
-    the minutes in these queries become seconds as everything else on this stage does."""
+    """Maps each annotation to its result. Grafana's fixed step of one minute would hide events that last seconds here,
+    so the minutes in these queries become seconds, like all durations of this test."""
     found = {}
     for mark in dashboard["annotations"]["list"]:
         expr = filled(mark["expr"], variables).replace("offset 1m", "offset 6s").replace("[2m]", "[12s]").replace("< 60", "< 3")
@@ -62,7 +62,7 @@ def ask_annotations(stage, dashboard, variables, start, end, step):
 
 
 def ask_variables(stage, dashboard):
-    """Name of the variable -> its values."""
+    """Maps each variable to its values."""
     found = {}
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":

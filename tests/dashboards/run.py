@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Asks every query of every dashboard of a real Prometheus, on a real ensemble under load and through two faults.
+"""Runs every query of every dashboard in a real Prometheus, for a real ensemble under load and with two faults.
 
 usage: run.py EXPORTER-BINARY [--pictures DIR] [--seconds N]
 
-The exit status is 1 if a query fails, if one gives nothing that is not listed below, or if one that is listed gives
-something. With --pictures a preview of each dashboard is drawn from the same answers (needs chromium and pngquant); these
-are drawn by preview.py, not by Grafana.
+The exit status is 1 if a query fails, if a query is empty and not listed below, or if a listed query is not empty. With
+--pictures a preview of each dashboard is drawn from the same results by preview.py, not by Grafana (needs chromium and
+pngquant).
 """
 
 import argparse
@@ -22,7 +22,7 @@ import preview  # noqa: E402
 import queries  # noqa: E402
 import stage as stages  # noqa: E402
 
-# Queries that give nothing on this stage, and why: dashboard, title of the panel, refIds.
+# Queries without a result in this test, and why: dashboard, title of the panel, refIds.
 EMPTY = {
     ("zookeeper-exporter", "Values left out", "A"): "nothing was left out",
     ("zookeeper-exporter", "Certificates end in", "A"): "no member is asked over TLS here",
@@ -31,23 +31,26 @@ EMPTY = {
     ("zookeeper-capacity", "Data size", "B"): "needs a day of history",
     ("zookeeper-capacity", "Watches", "B"): "needs a day of history",
     ("zookeeper-capacity", "Connections", "B"): "needs a day of history",
+    ("zookeeper-client", "How often which time", "A"): "native histograms are off in this Prometheus",
+    ("zookeeper-exporter", "How often which time to ask", "A"): "native histograms are off in this Prometheus",
+    ("zookeeper-exporter", "How often which time to connect", "A"): "native histograms are off in this Prometheus",
 }
 
-# Queries that give something or nothing, as it happens, and why.
+# Queries whose result may be empty or not, and why.
 EITHER = {
     ("zookeeper-early-warning", "Alerts about to fire", "A"): "at the moment that is looked at, all may fire already",
     ("zookeeper-client", "Failed rounds", "A"): "an election may end between two rounds of the canary",
 }
 
-# The limits in force: asked for as soon as the exporter says them.
+# The active limits: required once the exporter exports them.
 COMING = "zk_alert_threshold"
 
-# Averages over hours look at whole minutes: there is one once writes were seen before a full minute.
+# Averages over hours use whole minutes: there is a value once writes were recorded before a full minute.
 WHOLE_MINUTE = "count(avg_over_time((max by (ensemble) (rate(zk_updatelatency_seconds_count[5m]) > 0))[1h:1m]))"
 
 
 def play(stage, seconds):
-    """Load, a slow disk at one follower, then the leader dies. Gives the span that is worth looking at."""
+    """Load, a slow disk of one follower, then a leader failure. Returns the time span of interest."""
     stage.clients_that_leak()
     stage.await_('count(zk_up{ensemble="prod"} == 1) == 4', 30)
     start = time.time()
@@ -59,7 +62,7 @@ def play(stage, seconds):
     stage.ensemble("wait")
     stage.await_('ALERTS{alertname="ZooKeeperMemberDown",alertstate="firing"}', 60)
     time.sleep(max(6, start + seconds - time.time()))
-    # A scrape that was late on a busy machine leaves a hole: look at a moment without one.
+    # A late scrape on a busy machine leaves a gap: choose a moment without one.
     whole = f"count(zk_ensemble_members) == {1 + len(stages.REPLAYED)} and count(zk_exporter_build_info) == 1"
     stage.await_(f"({whole}) and on () (count(node_load1) >= 4)", 30)
     stage.await_(WHOLE_MINUTE, 120)
@@ -67,7 +70,7 @@ def play(stage, seconds):
 
 
 def check(name, answers, coming):
-    """What is wrong with the answers, in lines; and how many queries there were. `coming` is what is not yet asked for."""
+    """The problems of the results, as lines, and the number of queries. `coming` is the metric not yet required."""
     problems, asked = [], 0
     for panel_answers in answers.values():
         for answer in panel_answers:
@@ -113,7 +116,7 @@ def main():
             asked += number
             for variable, values in queries.ask_variables(stage, dashboard).items():
                 asked += 1
-                # The targets of the stage have no label cluster, as those of most people.
+                # The targets have no label cluster, as in most installations.
                 if not values and variable != "cluster":
                     problems.append(f"{name}: variable {variable} has no values")
             marks = queries.ask_annotations(stage, dashboard, queries.everything(), start, end, step)

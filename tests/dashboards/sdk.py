@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Reads every dashboard with Grafana's own types (PyPI grafana-foundation-sdk) and writes it back: nothing may be lost.
+"""Round-trips every dashboard through Grafana's own types (PyPI grafana-foundation-sdk): nothing may be lost.
 
 usage: sdk.py        run by the Python of a venv that has the package; exit status 1 if something is lost or changed
 
-A key that the types do not know is dropped on the way and so found: a misspelling, or a key of another Grafana. What the
-types add on their own (defaults) is no loss. This is not a Grafana: it proves names and shapes, not that panels draw.
+A key unknown to the types is dropped and thereby detected: a misspelling, or a key of another Grafana release. Added
+defaults are not a loss. This validates names and shapes; it does not test the rendering in Grafana.
 """
 
 import glob
@@ -18,7 +18,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-# What the types of this package do not have though Grafana does: path (numbers as *), and what it is.
+# Keys that Grafana has and this package lacks: path (numbers as *), and description.
 UNKNOWN = {
     ".annotations.list.*.step": "the Prometheus data source's own keys of an annotation query",
     ".annotations.list.*.titleFormat": "the same",
@@ -29,7 +29,7 @@ UNKNOWN = {
 
 
 def losses(path, before, after):
-    """Paths of what is in the first and not the same in the second."""
+    """Paths in the first document whose value is missing or different in the second."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key, value in before.items():
             here = f"{path}.{key}"
@@ -60,7 +60,7 @@ def main():
             else:
                 bad += 1
                 print(f"{os.path.basename(path)}: {place}: {what}")
-        # A test that cannot fail is none: misspelled keys must be noticed.
+        # The check must detect misspelled keys.
         for hurt in ('"gridPos"', '"expr"', '"legend"'):
             broken = json.loads(json.dumps(dashboard).replace(hurt, hurt[:-1] + 'z"'))
             if not any(place not in UNKNOWN for place, _ in losses("", broken, round_trip(broken))):

@@ -1,6 +1,6 @@
-"""The stage for the dashboards: a real ensemble under load, replayed replies of other releases, the exporter, Prometheus.
+"""Environment of the dashboard tests: an ensemble under load, replayed replies of other releases, exporter, Prometheus.
 
-All of it on loopback, in one temporary directory; the kernel ends what we started when we die.
+Everything runs on loopback in one temporary directory; the kernel kills the child processes when this process dies.
 """
 
 import ctypes
@@ -22,10 +22,10 @@ import urllib.parse
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FIXTURES = os.path.join(ROOT, "tests/fixtures")
 SCRAPE_SECONDS = 2
-# By which the durations of the rules are divided, and the shortest range left: three scrapes and a bit.
+# Divisor for the durations of the rules, and the minimum range: slightly more than three scrapes.
 FACTOR, SHORTEST_RANGE = 10, 9
 
-# Ensembles that are replayed: name, and for each member the fixture whose replies it gives.
+# Replayed ensembles: name, and the fixture of each member.
 REPLAYED = {
     "legacy": ["3.4.14/leader", "3.4.14/follower", "3.4.14/follower"],
     "search": ["3.9.3/leader-prometheus-provider", "3.9.3/follower-prometheus-provider", "3.9.3/follower-prometheus-provider"],
@@ -35,7 +35,7 @@ REPLAYED = {
 
 
 def tied():
-    """In the child: dies with its parent."""
+    """Runs in the child process: kills it when its parent dies."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
@@ -46,7 +46,7 @@ def free_port(address):
 
 
 class Replay:
-    """A member that answers each word with the bytes that a real server once gave."""
+    """A member that replies to each command with the recorded bytes of a real server."""
 
     def __init__(self, address, fixture):
         self.words = {}
@@ -88,7 +88,7 @@ class Stage:
         self.prometheus = self._prometheus()
         self._load()
 
-    # --- parts --------------------------------------------------------------------------------
+    # --- components --------------------------------------------------------------------------
 
     def ensemble(self, *arguments, **environment):
         script = os.path.join(ROOT, "scripts/ensemble")
@@ -107,10 +107,10 @@ class Stage:
     def _exporter(self, binary):
         network = f"127.{random.randrange(80, 250)}"
         described = []
-        for member in self.ensemble("members", "--flag").split(","):
-            observer = member.endswith(":observer")
-            address = member.removesuffix(":observer")
-            described.append({"address": address, "role": "observer"} if observer else address)
+        for number, member in enumerate(self.ensemble("members", "--flag").split(",")):
+            role = "observer" if member.endswith(":observer") else "participant"
+            zone = "abc"[number % 3]
+            described.append({"address": member.removesuffix(":observer"), "role": role, "zone": zone})
         ensembles = [{"name": "prod", "members": described, "module": "beside"}]
         for number, (name, fixtures) in enumerate(REPLAYED.items()):
             addresses = [f"{network}.{number + 1}.{member + 1}" for member in range(len(fixtures))]
@@ -169,7 +169,7 @@ class Stage:
         self.start("load", [sys.executable, "-IB", load, "--rate", "120", ",".join(self.members)])
 
     def clients_that_leak(self, every=2.0):
-        """More and more clients, each with a session, some watches and some data, so that something grows."""
+        """Adds clients continuously, each with a session, watches and data, so that these counts grow."""
         import logging
 
         from kazoo.client import KazooClient
@@ -188,7 +188,7 @@ class Stage:
                     client.get_children("/tenants", watch=lambda event: None)
                     client.create(f"/services-{number}", b"here", ephemeral=True)
                     self.clients.append(client)
-                except Exception:  # whatever a broken ensemble throws; the next one goes on
+                except Exception:  # any error of a broken ensemble; the next client continues
                     pass
                 time.sleep(every)
 
@@ -203,7 +203,7 @@ class Stage:
         self.slow = self.members[int(member) - 1]
         self.ensemble("restart", member, "--wait", LD_PRELOAD=library, SLOW_FSYNC=self.delay)
 
-    # --- asking -------------------------------------------------------------------------------
+    # --- queries ------------------------------------------------------------------------------
 
     def _ready(self, port, path, name):
         deadline = time.monotonic() + 60
@@ -220,7 +220,7 @@ class Stage:
             raise RuntimeError(f"{name} is not ready within 60 s: {log.read()[-2000:]}")
 
     def ask(self, path, **fields):
-        """The data of Prometheus' answer; RuntimeError with its message where it refuses."""
+        """The data of a Prometheus response; raises RuntimeError with the message of an error response."""
         connection = http.client.HTTPConnection("127.0.0.1", self.prometheus, timeout=30)
         connection.request("GET", f"/api/v1/{path}?{urllib.parse.urlencode(fields, doseq=True)}")
         answer = json.load(connection.getresponse())

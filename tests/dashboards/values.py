@@ -1,4 +1,4 @@
-"""How values are written and coloured: Grafana's units, thresholds and mappings, as far as the dashboards use them."""
+"""Formats and colours values by Grafana's units, thresholds and mappings, as far as the dashboards use them."""
 
 import math
 import re
@@ -74,7 +74,7 @@ def by_threshold(value, thresholds):
 
 
 def mapped(value, mappings):
-    """Word and colour of a value, or None."""
+    """Text and colour of a value, or None."""
     key = value if isinstance(value, str) else f"{value:.0f}"
     for mapping in mappings or []:
         if key in mapping["options"]:
@@ -84,7 +84,7 @@ def mapped(value, mappings):
 
 
 def legend(target, labels):
-    """The name of a series; what its format names and the series lacks is left out, as Grafana does."""
+    """The name of a series; labels of the format that the series lacks are left out, as in Grafana."""
     if not target["legendFormat"]:
         return "Value" if not labels else ", ".join(f'{name}="{value}"' for name, value in labels.items())
     return re.sub(r"\{\{(\w+)\}\}", lambda match: labels.get(match[1], ""), target["legendFormat"]).strip()

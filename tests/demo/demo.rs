@@ -1,4 +1,4 @@
-//! A running demo: started as a user starts it, read as a user reads it.
+//! Runs the demo as a user does and reads its output.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
@@ -19,9 +19,9 @@ pub fn root() -> &'static Path {
 pub struct Demo {
     child: Child,
     lines: Receiver<String>,
-    /// All that was printed.
+    /// All lines printed so far.
     said: Vec<String>,
-    /// Alert lines that a wait for another one has passed over.
+    /// Alert lines skipped while waiting for another one.
     passed: Vec<String>,
     folder: PathBuf,
     prometheus: u16,
@@ -29,9 +29,9 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Waits until the demo says that all is there.
+    /// Waits until the demo reports that everything is running.
     pub fn start(environment: &[(&str, &str)]) -> Self {
-        // A test that runs in the background has Ctrl-C ignored, and would hand that on.
+        // SIGINT is ignored in a background test run, and the demo would inherit that.
         let mut child = Command::new("env")
             .arg("--default-signal=INT")
             .arg(root().join("scripts/demo"))
@@ -61,15 +61,17 @@ impl Demo {
             prometheus: 0,
             ports: Vec::new(),
         };
-        // The first build of the release binary is part of it.
+        // Includes the first build of the release binary.
         demo.read_until("Alerts as they come", Duration::from_mins(10));
         for line in &demo.said {
             if let Some(address) = line.split("http://127.0.0.1:").nth(1) {
-                let port = address.split('/').next().unwrap().parse().unwrap();
-                if line.trim_start().starts_with("Prometheus") {
+                let port = address.split(['/', ' ']).next().unwrap().parse().unwrap();
+                if line.trim_start().starts_with("alerts ") {
                     demo.prometheus = port;
                 }
-                demo.ports.push(port);
+                if !demo.ports.contains(&port) {
+                    demo.ports.push(port);
+                }
             }
             if let Some(folder) = line.trim_start().strip_prefix("logs ") {
                 demo.folder = folder.trim().into();
@@ -90,7 +92,7 @@ impl Demo {
         }
     }
 
-    /// Runs `scripts/ensemble` on the demo's ensemble, as the demo tells the user to.
+    /// Runs `scripts/ensemble` on the demo's ensemble, as the demo suggests to the user.
     pub fn ensemble(&self, arguments: &[&str]) -> String {
         let output = Command::new(root().join("scripts/ensemble"))
             .arg("--dir")
@@ -103,7 +105,7 @@ impl Demo {
         said
     }
 
-    /// Restarts a member that then looks for the leader at a port where it is not; gives the line that mends it.
+    /// Restarts a member with a wrong port for the leader; returns the correct configuration line.
     pub fn mislead(&self, member: &str) -> String {
         let leader = self.ensemble(&["mode", "leader"]);
         let config = std::fs::read_to_string(self.folder.join("zk").join(member).join("zoo.cfg")).unwrap();
@@ -114,7 +116,7 @@ impl Demo {
         right.to_owned()
     }
 
-    /// Waits for a line of the webhook: status, severity, name.
+    /// Waits for a line of the webhook with this status, severity and name.
     pub fn await_alert(&mut self, status: &str, severity: &str, name: &str, within: Duration) {
         let is_wanted = |line: &String| {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -138,7 +140,7 @@ impl Demo {
         }
     }
 
-    /// Waits until an instant query gives a sample.
+    /// Waits until an instant query returns a sample.
     pub fn await_in_prometheus(&self, query: &str, within: Duration) {
         let deadline = Instant::now() + within;
         loop {
@@ -170,7 +172,7 @@ impl Demo {
         }
     }
 
-    /// No directory, no listener, no process that speaks of the directory.
+    /// Checks that no directory, no listener and no process of the demo is left.
     pub fn assert_nothing_left(&self) {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
@@ -200,7 +202,7 @@ impl Drop for Demo {
     }
 }
 
-/// Command lines of running processes in which the text stands.
+/// Command lines of running processes that contain the text.
 fn processes_with(text: &str) -> Vec<String> {
     std::fs::read_dir("/proc")
         .unwrap()

@@ -1,8 +1,9 @@
-//! The demo as a newcomer runs it: two at once, real faults, real alerts at the webhook, and nothing left behind.
+//! The demo as a new user runs it: two instances at once, real faults, real alerts at the webhook, and complete
+//! cleanup.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-#![allow(unreachable_pub, reason = "one crate a test binary")]
-#![allow(missing_docs, reason = "tests are read by their names")]
-#![allow(clippy::disallowed_methods, reason = "a test without a runtime waits by sleeping")]
+#![allow(unreachable_pub, reason = "each test binary is its own crate")]
+#![allow(missing_docs, reason = "test names describe the tests")]
+#![allow(clippy::disallowed_methods, reason = "these tests have no async runtime and wait by sleeping")]
 
 mod demo;
 #[path = "../common/trial.rs"]
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use demo::{Demo, FIRING, RESOLVED};
 
-/// The alerts come with a tenth of their `for`; the rest is what a loaded machine may need.
+/// The demo divides `for` by ten; the rest allows for a loaded machine.
 const SOON: Duration = Duration::from_secs(90);
 
 #[test]
@@ -23,31 +24,31 @@ fn two_demos_at_once_and_every_alarm_fires_and_ends() {
     slow.join().unwrap();
 }
 
-/// Member down, no margin, no quorum, not serving; ended by Ctrl-C.
+/// Member down, zero margin, quorum lost, not serving; stopped with Ctrl-C.
 fn lost_members() {
     let mut demo = Demo::start(&[]);
     demo.ensemble(&["kill", "leader"]);
     demo.await_alert(FIRING, "critical", "ZooKeeperMemberDown", SOON);
     demo.await_alert(FIRING, "warning", "ZooKeeperQuorumMarginZero", SOON);
-    // Ended while nothing inhibits it: what ends under an inhibition, Alertmanager does not tell.
+    // Resolved before another alert inhibits it: Alertmanager does not notify about alerts resolved while inhibited.
     demo.ensemble(&["restart", "down"]);
     demo.await_alert(RESOLVED, "critical", "ZooKeeperMemberDown", SOON);
     demo.await_alert(RESOLVED, "warning", "ZooKeeperQuorumMarginZero", SOON);
 
-    // Two voters of three; the one left has no quorum, and the observer nobody to learn from.
+    // Two of three voters are killed; the last one has no quorum, and the observer no leader.
     for follower in demo.ensemble(&["mode", "follower"]).split_whitespace() {
         demo.ensemble(&["kill", follower]);
     }
     demo.await_alert(FIRING, "critical", "ZooKeeperQuorumLost", SOON);
-    // It is inhibited at Alertmanager by the alert above, as we ship it, but Prometheus has it.
+    // The shipped inhibitions suppress it in Alertmanager because of the alert above, but it fires in Prometheus.
     demo.await_in_prometheus("ALERTS{alertname=\"ZooKeeperMemberNotServing\",alertstate=\"firing\"}", SOON);
-    // `down` is the first member that is.
+    // `down` selects the first member that is down.
     demo.ensemble(&["restart", "down"]);
     demo.ensemble(&["restart", "down"]);
     demo.await_alert(RESOLVED, "critical", "ZooKeeperQuorumLost", SOON);
     demo.await_alert(RESOLVED, "critical", "ZooKeeperMemberDown", SOON);
 
-    // One follower that does not find the leader: with a leader there, the alert reaches the webhook.
+    // One follower that cannot find the leader: while there is a leader, the alert reaches the webhook.
     let followers = demo.ensemble(&["mode", "follower"]);
     let follower = followers.split([' ', '\n']).next().unwrap().to_owned();
     let right = demo.mislead(&follower);

@@ -1,5 +1,5 @@
-// A disk that is slow, for a real server: preloaded, it delays every fsync and fdatasync of the Java
-// process by the milliseconds that stand in the file which SLOW_FSYNC names. No file, no delay.
+// Simulates a slow disk for a real server: when preloaded, it delays every fsync and fdatasync of the Java process by
+// the number of milliseconds in the file named by SLOW_FSYNC. Without that file there is no delay.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>

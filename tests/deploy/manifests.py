@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Holds deploy/kubernetes/ to the schemas of Kubernetes, to itself and to the exporter.
+"""Checks deploy/kubernetes/ against the schemas of Kubernetes and the exporter, and for consistency.
 
 usage: manifests.py EXPORTER
 
 Run from the top folder with a Python that has kubernetes-validate; EXPORTER is the binary, which reads the shipped
-ensembles.yml. Where kubectl is installed, what it renders is checked too, else that is said.
+ensembles.yml. The output of kubectl is checked too if kubectl is installed; otherwise a message reports that it is not.
 """
 
 import pathlib
@@ -19,7 +19,7 @@ import yaml
 
 FOLDER = pathlib.Path("deploy/kubernetes")
 RULES = pathlib.Path("alert-rules")
-VERSIONS = ("1.28", "1.34")  # the oldest that clouds still run, and the newest schema the package pinned here has
+VERSIONS = ("1.28", "1.34")  # the oldest that clouds still offer, and the newest schema of the pinned package
 NAME = {"app.kubernetes.io/name": "zookeeper-exporter"}
 problems = []
 
@@ -41,7 +41,7 @@ def schema(document, place):
 
 
 def whole(documents):
-    """What has to fit between the documents of one cluster."""
+    """Checks the references between the documents of one cluster."""
     by_kind = {document["kind"]: document for document in documents}
     missing = {"ConfigMap", "Deployment", "Service", "NetworkPolicy", "ServiceMonitor", "PrometheusRule"} - set(by_kind)
     if missing:
@@ -97,7 +97,7 @@ def whole(documents):
 
 
 def starts(exporter, arguments, config):
-    """The exporter begins to listen with the shipped arguments and file, and refuses a broken one."""
+    """The exporter starts with the shipped arguments and configuration, and rejects a broken configuration."""
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         file.write(config)
         file.flush()
@@ -105,7 +105,11 @@ def starts(exporter, arguments, config):
         process = subprocess.Popen(
             [exporter, *arguments, "--web.listen-address=127.0.0.1:0"], stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True
         )
-        said = process.stdout.readline()
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "listening" in line:
+                break
         process.terminate()
         process.wait(10)
         return "listening" in said, said

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Renders the mixin with jsonnet, and holds the result to the shipped files, to promtool and to the exporter.
+"""Renders the mixin with jsonnet and checks the result against the shipped files, promtool and the exporter.
 
 usage: mixin.py EXPORTER PROMTOOL
 
@@ -73,9 +73,9 @@ def main():
 
     settings = {"OutstandingRequests": {"warning": 20, "critical": 200, "for": "10m"}, "SlowFsync": {"warning": 0.05}, "JvmPauses": False,
                 "SlowWrites": {"critical": False}, "DiskSpaceLow": {"warning": 0.25, "critical": 0.08}, "ConnectionsHigh": True}
-    modules = {"default": {"canary": {"interval": "30s"}, "znodes": {"paths": ["/a"]}, "host": True}}
+    modules = {"default": {"canary": {"interval": "30s"}, "znodes": {"paths": ["/a"]}, "host": True, "digests": {}}}
     theirs = written.by_exporter(exporter, {"ensembles": written.ENSEMBLES, "modules": modules, "alerts": {"thresholds": settings}})
-    ours = groups(evaluated(f"{{thresholds: {json.dumps(settings)}, canary: true, znodes: true, host: true}}"))
+    ours = groups(evaluated(f"{{thresholds: {json.dumps(settings)}, canary: true, digests: true, znodes: true, host: true}}"))
     ours, theirs = (written.rules(groups, problems) for groups in (ours, theirs))
     check(ours == theirs, f"mixin and exporter differ: {sorted(ours ^ theirs)[:2]}")
     nonsense = [

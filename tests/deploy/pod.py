@@ -1,4 +1,4 @@
-"""Pods that the chart renders, as processes on loopback: their arguments, environment, files and probes are the pod's."""
+"""Runs the pods of the chart as processes on loopback, with the pod's arguments, environment, files and probes."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ DEADLINE = 60
 
 
 class Member(socketserver.ThreadingTCPServer):
-    """Answers the commands of a follower."""
+    """Replies to commands like a follower."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -46,7 +46,7 @@ class Member(socketserver.ThreadingTCPServer):
 
 
 class Pod:
-    """The container of a Deployment, with its volumes below a folder."""
+    """The container of a Deployment, with its volumes in a folder."""
 
     def __init__(self, exporter, documents, folder, secrets):
         self.folder, self.exporter = folder, exporter
@@ -73,11 +73,11 @@ class Pod:
         return self.folder / path.lstrip("/")
 
     def inside(self, text):
-        """What the pod calls /etc/zookeeper-exporter is below the folder."""
+        """Replaces /etc/zookeeper-exporter by the folder."""
         return text.replace("/etc/zookeeper-exporter/", f"{self.folder}/etc/zookeeper-exporter/")
 
     def publish(self, path, files):
-        """As the kubelet writes a volume: files are links through ..data, which is exchanged in one step."""
+        """Writes a volume as the kubelet does: files are links through ..data, which is replaced atomically."""
         place = self.place(path)
         place.mkdir(parents=True, exist_ok=True)
         self.versions += 1
@@ -107,7 +107,7 @@ class Pod:
         return self.process.wait(20)
 
     def probe(self, name):
-        """Whether a probe succeeds now."""
+        """Returns whether a probe succeeds."""
         probe = self.container[name]
         if "exec" in probe:
             command = [self.exporter, *probe["exec"]["command"][1:], f"--web.listen-address=127.0.0.1:{self.port}"]
@@ -138,7 +138,7 @@ def until(what, seen):
 
 
 def certificate(folder):
-    """A certificate that signs itself, as the files of a TLS secret."""
+    """A self-signed certificate, as the files of a TLS secret."""
     key, cert = folder / "key.pem", folder / "cert.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert,
@@ -149,7 +149,7 @@ def certificate(folder):
 
 
 def runs(exporter, rendered, problems):
-    """Starts what the chart renders, and yields what was seen."""
+    """Starts the workloads that the chart renders and yields the results."""
     member = Member()
     for scenario in (reloads, secured):
         with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +166,7 @@ def values(folder, content):
 
 
 def reloads(exporter, rendered, folder, member):
-    """Scraped, and a new version of the ConfigMap is loaded without a restart."""
+    """The pod is scraped, and a new version of the ConfigMap is loaded without a restart."""
     config = {"ensembles": [{"name": "prod", "members": [member.name]}], "alerts": {"thresholds": {"DataSizeHigh": {"warning": 1234567890, "critical": "2GiB"}}}}
     arguments = ["-f", "deploy/helm/zookeeper-exporter/ci/operator-values.yaml", "--set", "reloadInterval=1s"]
     documents = rendered(*arguments, "-f", values(folder, {"config": config}))
@@ -196,7 +196,7 @@ def reloads(exporter, rendered, folder, member):
 
 
 def secured(exporter, rendered, folder, member):
-    """TLS and users of the page, and files of other secrets, where the chart mounts them."""
+    """TLS and users of the endpoint, and files of other secrets at the paths where the chart mounts them."""
     documents = rendered("-f", "deploy/helm/zookeeper-exporter/ci/secrets-values.yaml", "--set", "reloadInterval=1s")
     keys = certificate(folder)
     web = {

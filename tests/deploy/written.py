@@ -1,4 +1,4 @@
-"""Rules of chart and mixin beside those that the exporter writes, and promtool's opinion of them."""
+"""Compares the rules of chart and mixin with those of the exporter, and checks them with promtool."""
 
 import json
 import re
@@ -15,7 +15,7 @@ def number(text):
 
 
 def bare(groups):
-    """Rules whose expressions have no white space: where a line is broken depends on the length of a number."""
+    """Rules with white space removed from expressions: line breaks depend on the length of numbers."""
     return [{**group, "rules": [{**rule, "expr": "".join(rule["expr"].split())} for rule in group["rules"]]} for group in groups]
 
 
@@ -25,10 +25,9 @@ def seconds(text):
 
 
 def rules(groups, problems):
-    """The rules as a set of texts: without the wording of limits, numbers in one form.
+    """The rules as a set of texts, without the wording of limits and with numbers in one form.
 
-    With names in its configuration the exporter also watches for ensembles that are missing, and leaves TLS out: those
-    rules are left out here.
+    With configured names the exporter also generates rules for missing ensembles and omits TLS: both are left out here.
     """
     found = set()
     for group in json.loads(json.dumps(groups)):
@@ -44,7 +43,7 @@ def rules(groups, problems):
 
 
 def by_exporter(exporter, config):
-    """The rules that the exporter writes for a configuration; None where it refuses it."""
+    """The rules that the exporter generates for a configuration; None if it rejects the configuration."""
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         yaml.safe_dump(config, file)
         file.flush()
@@ -53,7 +52,7 @@ def by_exporter(exporter, config):
 
 
 def mistake(promtool, groups):
-    """What promtool finds in rules; None where it finds nothing."""
+    """The error that promtool reports for the rules; None if there is none."""
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         yaml.safe_dump({"groups": groups}, file)
         file.flush()

@@ -1,4 +1,4 @@
-//! A headless Chromium, spoken to over its debugging pipe: what a person sees of a page, in words and in pixels.
+//! A headless Chromium driven through its debugging pipe: the rendered text and screenshots of a page.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -9,10 +9,10 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-/// A slow machine takes its time to start it.
+/// Timeout for a browser command, including a slow start.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A browser with one tab, until it is dropped.
+/// A browser with one tab, closed on drop.
 pub struct Browser {
     child: Child,
     commands: ChildStdin,
@@ -22,29 +22,29 @@ pub struct Browser {
     _profile: tempfile::TempDir,
 }
 
-/// A page as it stands on the screen.
+/// A rendered page.
 #[derive(Debug)]
 pub struct Sight {
-    /// The text of the body as it is laid out.
+    /// The text of the body as laid out.
     pub text: String,
-    /// What the tab is called.
+    /// The title of the tab.
     pub title: String,
-    /// Where every link leads.
+    /// The targets of all links.
     pub links: Vec<String>,
-    /// The names of the elements that could run or load something.
+    /// Names of elements that can run or load something.
     pub active: Vec<String>,
-    /// By how many pixels the page is wider than the screen.
+    /// Number of pixels by which the page is wider than the screen.
     pub overflow: i64,
 }
 
-/// A desk and a phone.
+/// Screen sizes of a desktop and a phone.
 pub const DESK: (u32, u32) = (1280, 800);
 pub const PHONE: (u32, u32) = (375, 740);
 
 impl Browser {
     pub fn start() -> Self {
         let profile = tempfile::tempdir().unwrap();
-        // The browser reads commands from descriptor 3 and writes answers to 4.
+        // The browser reads commands from descriptor 3 and writes replies to descriptor 4.
         let mut child = Command::new("sh")
             .args(["-c", "exec chromium \"$@\" 3<&0 4>&1 >/dev/null </dev/null", "sh"])
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe"])
@@ -76,7 +76,7 @@ impl Browser {
         browser
     }
 
-    /// Opens an address on a screen of this size and reads what is to be seen.
+    /// Opens an address on a screen of this size and returns the rendered page.
     pub fn open(&mut self, address: &str, screen: (u32, u32)) -> Sight {
         let (width, height) = screen;
         let phone = screen == PHONE;
@@ -100,7 +100,7 @@ impl Browser {
         }
     }
 
-    /// A picture of the whole page that is open, as PNG.
+    /// A screenshot of the whole open page, as PNG.
     pub fn picture(&mut self, dark: bool) -> Vec<u8> {
         let scheme = if dark { "dark" } else { "light" };
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});

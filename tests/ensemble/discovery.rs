@@ -1,4 +1,4 @@
-//! Members that come and go: the membership of a real ensemble followed, and the answers of a DNS server that change.
+//! Discovery: following the membership of a real ensemble, and changing DNS replies.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -20,8 +20,8 @@ fn exporter(text: &str) -> (Exporter, tempfile::NamedTempFile) {
     (Exporter::start(&["--config.file", file.path().to_str().unwrap()]), file)
 }
 
-/// Scrapes twice a second until exactly these members are asked, and gives how long it took.
-#[expect(clippy::disallowed_methods, reason = "a thread of its own")]
+/// Scrapes twice a second until exactly these members are scraped, and returns the elapsed time.
+#[expect(clippy::disallowed_methods, reason = "runs in a thread of its own, outside any runtime")]
 fn followed(exporter: &Exporter, expected: &[String]) -> Duration {
     let expected: BTreeSet<_> = expected.iter().cloned().collect();
     let begun = Instant::now();
@@ -51,13 +51,13 @@ fn the_membership_of_an_ensemble_is_followed_through_reconfigurations() {
     let reconfigure = |joining: &str, leaving: &str| {
         let text = |text: &str| if text.is_empty() { "None".to_owned() } else { format!("'{text}'") };
         let (joining, leaving) = (text(joining), text(leaving));
-        // Where the leader itself leaves, the connection breaks and another leader must be found.
+        // If the leader itself leaves, the connection breaks and the client must find another leader.
         let code = format!(
             "import time\nfor left in range(20, -1, -1):\n    try:\n        zk.reconfig(joining={joining}, leaving={leaving}, new_members=None)\n        break\n    except Exception:\n        if not left: raise\n        time.sleep(1)"
         );
         client(&all[0], &code);
     };
-    // One seed is enough.
+    // A single seed is sufficient.
     let (exporter, _file) = exporter(&format!(
         "ensembles: [{{name: prod, members: [\"{}\"], discovery: conf}}]\nmodules: {{default: {{timeout: 2s}}}}\n",
         all[0]
@@ -73,7 +73,7 @@ fn the_membership_of_an_ensemble_is_followed_through_reconfigurations() {
     for time in [left, joined, left_again] {
         assert!(time < Duration::from_mins(1), "{time:?}");
     }
-    // The commands ask the present members, not the seeds that have left.
+    // The commands query the current members, not seeds that have left.
     let seeds = tempfile::NamedTempFile::new().unwrap();
     let text = format!("ensembles: [{{name: prod, members: [{}], discovery: conf}}]\n", all.join(", "));
     std::fs::write(seeds.path(), text).unwrap();
@@ -83,7 +83,7 @@ fn the_membership_of_an_ensemble_is_followed_through_reconfigurations() {
         assert!(output.status.success() && said.contains(says), "{command}: {said}");
         assert!(!said.contains(&format!("{} ", all[3])), "{command} names a member that has left: {said}");
     }
-    // Nobody answers any more: the membership is remembered.
+    // When no member replies, the last known membership is kept.
     for id in 1..=5 {
         ensemble.run(&["kill", &id.to_string()]);
     }
@@ -105,10 +105,10 @@ fn observers_are_known_as_such() {
     assert_eq!(page.value("zk_ensemble_voters", &[]), Some(3.0));
 }
 
-/// What the server answers now; `None`: there is no such name.
+/// The current DNS reply; `None` is NXDOMAIN.
 type Answer = Arc<Mutex<Option<Vec<IpAddr>>>>;
 
-/// A DNS server that knows one name. Ends with the process.
+/// A DNS server for one name. Runs until the process ends.
 fn dns(address: Ipv4Addr, answer: Answer) {
     let socket = UdpSocket::bind((address, 53)).expect("port 53 on loopback: this test needs root");
     std::thread::spawn(move || {
@@ -150,7 +150,7 @@ fn every_address_of_a_name_is_a_member_and_a_vanished_name_is_no_silence() {
     let server = Ipv4Addr::new(127, 53, u8::try_from(std::process::id() % 250).unwrap(), 1);
     dns(server, Arc::clone(&answer));
 
-    // The exporter alone sees another resolv.conf, in a mount namespace of its own.
+    // Only the exporter gets a different resolv.conf, in its own mount namespace.
     let folder = tempfile::tempdir().unwrap();
     let resolv = folder.path().join("resolv.conf");
     std::fs::write(&resolv, format!("nameserver {server}\noptions timeout:1 attempts:2\n")).unwrap();
@@ -173,7 +173,7 @@ fn every_address_of_a_name_is_a_member_and_a_vanished_name_is_no_silence() {
     let churned = followed(&exporter, &all[1..]);
     assert!(churned < Duration::from_secs(15), "{churned:?}");
 
-    // The name vanishes: it fails by itself, and its last addresses are still asked.
+    // The name no longer resolves: the failure is reported for the name, and its last addresses are still scraped.
     *answer.lock().unwrap() = None;
     let page = until(&exporter, "the name fails", |page| reason(page, &name, "mntr") == "dns");
     assert_eq!(page.value("zk_up", &[("member", &name)]), Some(0.0));
@@ -181,10 +181,10 @@ fn every_address_of_a_name_is_a_member_and_a_vanished_name_is_no_silence() {
     *answer.lock().unwrap() = Some(all.iter().map(ip).collect());
     followed(&exporter, &all);
 
-    // Each server has an IPv6 address too, at which it does not listen: each is one member, and none is down.
+    // Each server also has an IPv6 address on which it does not listen: it is still one member, and up.
     let ipv6 = (1..=3).map(|id: u16| IpAddr::from([0xfd00, 0xdead, 0, 0, 0, 0, 0, id]));
     *answer.lock().unwrap() = Some(all.iter().map(ip).chain(ipv6).collect());
-    // An answer of the resolver is kept for 5 s.
+    // Resolved addresses are cached for 5 s.
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(12) {
         let page = scrape(&exporter, Duration::from_secs(3));
@@ -195,7 +195,7 @@ fn every_address_of_a_name_is_a_member_and_a_vanished_name_is_no_silence() {
             (Some(1.0), Some(0.0))
         );
     }
-    // The address of one leaves the name: its voter is not asked any more.
+    // An address is removed from the name: its member is no longer scraped.
     *answer.lock().unwrap() = Some(all[..2].iter().map(ip).collect());
     followed(&exporter, &all[..2]);
     let page = scrape(&exporter, Duration::from_secs(3));

@@ -1,6 +1,6 @@
-//! `docs/beyond-mntr.md`, "An alarm on CPU, end to end", run literally: a member that is CPU-bound, real Prometheus, real
-//! Alertmanager, a webhook.
-#![allow(clippy::disallowed_methods, reason = "a test without a runtime waits by sleeping")]
+//! Runs the example "An alarm on CPU, end to end" of `docs/probes.md` literally: a CPU-bound member, real Prometheus,
+//! real Alertmanager and a webhook.
+#![allow(clippy::disallowed_methods, reason = "these tests have no async runtime and wait by sleeping")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use crate::common::exporter::run;
 use crate::common::root;
 use crate::live::{Ensemble, memory, until};
 
-/// A process that ends with the test.
+/// A process, killed on drop.
 struct Process(Child);
 
 impl Process {
@@ -33,7 +33,7 @@ impl Drop for Process {
     }
 }
 
-/// Takes notifications and keeps their bodies.
+/// A webhook that records the bodies of notifications.
 fn webhook() -> (String, Arc<Mutex<Vec<serde_json::Value>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, kept) = (listener.local_addr().unwrap().to_string(), Arc::<Mutex<Vec<_>>>::default());
@@ -58,7 +58,7 @@ fn webhook() -> (String, Arc<Mutex<Vec<serde_json::Value>>>) {
     (address, notifications)
 }
 
-/// Questions without a pause, from several connections at once, until it is told to stop.
+/// Sends requests continuously over several connections until the returned flag is set.
 fn besiege(member: &str) -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     for _ in 0..6 {
@@ -82,7 +82,7 @@ impl Drop for Siege {
     }
 }
 
-/// Waits for an alert in this status at the webhook.
+/// Waits for a notification about this alert in this status.
 fn arrives(notifications: &Mutex<Vec<serde_json::Value>>, alert: &str, severity: &str, status: &str, since: usize) {
     let deadline = Instant::now() + Duration::from_mins(3);
     loop {
@@ -101,18 +101,18 @@ fn arrives(notifications: &Mutex<Vec<serde_json::Value>>, alert: &str, severity:
 
 #[test]
 fn the_alarm_on_cpu_of_the_document_end_to_end() {
-    // Without its compiler, a member needs so much CPU for a question that a few clients can use all of it.
+    // In interpreted mode (`-Xint`) a request costs so much CPU that a few clients saturate the member.
     let ensemble = Ensemble::start(&["--members", "3", "--jvm", "-Xint"]);
     let (all, member) = (ensemble.members(), ensemble.members()[0].clone());
     let table = ensemble.run(&["status"]);
     let pid =
         table.lines().find(|line| line.contains(&member)).and_then(|line| line.split_whitespace().last()).unwrap();
-    // One CPU, and before all others on it, so that the machine's other work does not decide.
+    // Pin the member to one CPU with real-time priority, so that other load on the machine has no effect.
     let tune = format!("taskset -acp 0 {pid} && chrt -a -r -p 1 {pid}");
     assert!(Command::new("bash").args(["-c", &tune]).stdout(Stdio::null()).status().unwrap().success());
 
     let configured = Configured::new(&all.join(","), "host: true\nznodes: {interval: 1s, paths: [/cpu_usage]}");
-    // How much of a CPU a process gets is up to the machine; the limit of 80 % has its own test.
+    // The CPU share of a process depends on the machine; the 80 % limit has its own test.
     configured.append("alerts: {thresholds: {CpuBound: {warning: 50%}}}\n");
     let exporter = configured.start();
     let folder = memory();
@@ -120,7 +120,7 @@ fn the_alarm_on_cpu_of_the_document_end_to_end() {
     let (hook, notifications) = webhook();
     let (prometheus, manager) = (free(), free());
 
-    // The rules, thirty times as fast: the window of a rate is ten scrapes.
+    // Rules with durations divided by 30: the window of a rate is ten scrapes.
     let rules = run(&["rules", "--config.file", configured.file().to_str().unwrap()]);
     assert!(rules.status.success(), "{rules:?}");
     std::fs::create_dir(path("slow")).unwrap();
@@ -166,7 +166,7 @@ fn the_alarm_on_cpu_of_the_document_end_to_end() {
         Path::new(&path("prometheus.log")),
     );
 
-    // The document's words: a threshold, a client that writes, a value that passes it.
+    // The steps of the document: set a threshold, write values, exceed the threshold.
     assert_eq!(configured.alarm(&["set", "/cpu_usage", "90"]).0, 0);
     let script = root().join("tests/ensemble/zk_client.py");
     let writer = [script.to_str().unwrap(), &all.join(","), "cpu", "/cpu_usage", pid, "300"];
@@ -179,7 +179,7 @@ fn the_alarm_on_cpu_of_the_document_end_to_end() {
 
     let siege = Siege(besiege(&member));
     arrives(&notifications, "ZooKeeperZnodeAboveThreshold", "critical", "firing", 0);
-    // The kernel's own figure says the same.
+    // The alert on the kernel's CPU accounting fires as well.
     arrives(&notifications, "ZooKeeperCpuBound", "warning", "firing", 0);
     let so_far = notifications.lock().unwrap().len();
     drop(siege);
@@ -188,7 +188,7 @@ fn the_alarm_on_cpu_of_the_document_end_to_end() {
     assert_eq!(client(&member, &["get", "/alarm/cpu_usage"]), "90");
 }
 
-/// An address that is free now, for a server that cannot be given port 0.
+/// A port that is free now, for servers that do not support port 0.
 fn free() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

@@ -1,4 +1,4 @@
-//! Servers whose whitelist refuses `mntr`: `srvr` alone, or the whole page through the AdminServer.
+//! Servers whose whitelist excludes `mntr`: `srvr` alone, or all metrics through the AdminServer.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::common::Page;
 use crate::common::exporter::Exporter;
 use crate::live::{Ensemble, reason, scrape, series, state, until};
 
-/// A cold JVM on a busy machine takes its time for the first JSON.
+/// Timeout of a scrape: the first JSON reply of a cold JVM on a busy machine is slow.
 const PATIENCE: Duration = Duration::from_secs(25);
 
 fn source(page: &Page, member: &str) -> String {
@@ -25,7 +25,7 @@ fn exporter(folder: &tempfile::TempDir, members: &[String], admin: &str) -> Expo
     Exporter::start(&["--config.file", path.to_str().unwrap()])
 }
 
-/// The names of a member's series, without its ensemble-wide neighbours.
+/// The metric names of a member's series, without ensemble-wide metrics.
 fn names(page: &Page, member: &str) -> std::collections::BTreeSet<String> {
     let of = page.series.iter().filter(|(series, _)| series.label("member") == member);
     of.map(|(series, _)| series.name.clone()).collect()
@@ -98,11 +98,11 @@ fn the_admin_server_gives_the_whole_page() {
     let log = exporter.log();
     let told = log
         .lines()
-        .filter(|line| line.contains("the AdminServer is asked instead") && line.contains("4lw.commands.whitelist"))
+        .filter(|line| line.contains("another source is queried instead") && line.contains("4lw.commands.whitelist"))
         .count();
     assert_eq!(told, 3, "{log}");
 
-    // The same families as mntr gives on the same kind of member.
+    // The metric families are the same as those of `mntr` on a member of the same role.
     let open = Ensemble::start(&arguments);
     let open_exporter = self::exporter(&tempfile::tempdir().unwrap(), &open.members(), admin);
     let open_page = scrape(&open_exporter, PATIENCE);
@@ -113,12 +113,12 @@ fn the_admin_server_gives_the_whole_page() {
     let missing: Vec<_> = by_mntr.difference(&by_admin).collect();
     assert!(missing.is_empty(), "{missing:?}");
 
-    // Without quorum the AdminServer breaks down with a 500: a state, not a failure.
+    // Without a quorum the AdminServer returns status 500: a state, not a failure.
     let followers: Vec<_> = members.iter().filter(|member| **member != leader).collect();
     ensemble.run(&["kill", &ensemble.id(followers[0])]);
     ensemble.run(&["kill", &ensemble.id(&leader)]);
     let last = followers[1];
-    // A question that met the server while it went down may have got no answer; the next ones do.
+    // A request that arrived during the role change may be dropped; later ones succeed.
     let page = until(&exporter, "the last member without quorum, and no failure", |page| {
         state(page, last) == "not-serving"
             && reason(page, last, "mntr").is_empty()
@@ -133,7 +133,7 @@ fn an_admin_server_that_cannot_be_had_says_why() {
     let ensemble = Ensemble::start(&["--members", "1", "--whitelist", "default", "--admin"]);
     for (admin, why, hint) in [
         ("http://{host}:1", "connect", "admin http://{host}:1/commands: "),
-        ("http://{host}:28080/zk", "http", "answered 404; is admin.commandURL not /zk?"),
+        ("http://{host}:28080/zk", "http", "answered 404; if admin.commandURL is not /zk"),
         ("https://{host}:28080", "tls", "is this a plain port?"),
         ("http://no-such-host.invalid:8080", "dns", "does not resolve"),
     ] {

@@ -1,4 +1,4 @@
-//! Members killed, paused, exhausted or replaced by something hostile, beside healthy real ones.
+//! Killed, paused, exhausted and hostile members beside healthy ones.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ fn killed_paused_and_resumed_members_cost_only_themselves() {
     let followers: Vec<_> = members.iter().filter(|member| **member != leader).cloned().collect();
     let timeout = Duration::from_secs(2);
 
-    // SIGSTOP: the kernel still accepts, nobody answers.
+    // SIGSTOP: the kernel still accepts connections, the process does not reply.
     ensemble.run(&["pause", &ensemble.id(&followers[0])]);
     let page = scrape(&exporter, timeout);
     assert_eq!(
@@ -31,7 +31,7 @@ fn killed_paused_and_resumed_members_cost_only_themselves() {
     ensemble.run(&["resume", &ensemble.id(&followers[0])]);
     until(&exporter, "the resumed follower", |page| state(page, &followers[0]) == "follower");
 
-    // SIGKILL of a follower: its port refuses.
+    // SIGKILL of a follower: its port refuses connections.
     ensemble.run(&["kill", &ensemble.id(&followers[0])]);
     let page = scrape(&exporter, timeout);
     assert_eq!(
@@ -40,9 +40,9 @@ fn killed_paused_and_resumed_members_cost_only_themselves() {
     );
     assert_eq!(state(&page, &leader), "leader");
 
-    // SIGKILL of the leader, too: the last member serves nobody, and says so.
+    // SIGKILL of the leader as well: the remaining member reports that it is not serving.
     ensemble.run(&["kill", &ensemble.id(&leader)]);
-    // Not serving is a state, not a failure; only a question that met the server while it went down gets no answer.
+    // Not serving is a state, not a failure; only a request during the role change is dropped.
     let page = until(&exporter, "the last member without quorum, and no failure", |page| {
         state(page, &followers[1]) == "not-serving" && reason(page, &followers[1], "mntr").is_empty()
     });
@@ -96,14 +96,14 @@ fn hostile_neighbours_do_not_harm_real_members() {
 
 #[test]
 fn a_member_at_its_connection_limit() {
-    // The limit holds per address, and the script's own looks count: leave them room.
+    // The limit counts connections per address, including those of the script: leave room for them.
     let ensemble = Ensemble::start(&["--members", "3", "--cfg", "1:maxClientCnxns=8"]);
     let members = ensemble.members();
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
     let held: Vec<_> = (0..20)
         .map(|_| {
             let mut stream = TcpStream::connect(&members[0]).unwrap();
-            // Half a word: the server waits for the rest and keeps the connection.
+            // An incomplete command: the server waits for the rest and keeps the connection.
             let _ = stream.write_all(b"mn");
             stream
         })
@@ -115,7 +115,7 @@ fn a_member_at_its_connection_limit() {
     assert_eq!(state(&page, &members[0]), "no-answer");
     assert!(series(&page, &members[1]) > 400 && series(&page, &members[2]) > 400);
     drop(held);
-    // The first connection that finds room may be that of the other word.
+    // The first connection that is admitted may be that of the other command.
     let page =
         until(&exporter, "room again", |page| page.value("zk_mntr_complete", &[("member", &members[0])]) == Some(1.0));
     assert!(page.value("zk_connection_rejected_total", &[("member", &members[0])]).unwrap() > 0.0);

@@ -1,4 +1,4 @@
-//! Ensembles that are configured in a rare and legal way, as real servers show them.
+//! Unusual but valid ensemble configurations on real servers.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use crate::common::Page;
 use crate::common::exporter::{Exporter, run};
 use crate::live::{Ensemble, client, scrape, state, until};
 
-/// `syncLimit` ticks of the quick ensemble, and one.
+/// `syncLimit` ticks of the test ensemble, plus one.
 const SYNC: Duration = Duration::from_millis(5500);
 
 fn leader_state(page: &Page) -> String {
@@ -21,7 +21,7 @@ fn of_ensemble(page: &Page, name: &str) -> Option<f64> {
     page.value(&format!("zk_ensemble_{name}"), &[])
 }
 
-/// Three members whose leader serves no clients, with a plain exporter and one that may ask the AdminServer.
+/// Three members with leaderServes=no, scraped by one exporter without and one with the AdminServer.
 #[test]
 fn a_leader_that_serves_no_clients_is_no_alarm() {
     let ensemble = Ensemble::start(&["--members", "3", "--admin", "--no-wait", "--cfg", "leaderServes=no"]);
@@ -40,7 +40,7 @@ fn a_leader_that_serves_no_clients_is_no_alarm() {
         followers(page) == 2 && members.iter().any(|member| state(page, member) == "not-serving")
     });
     let leader = members.iter().find(|member| state(&page, member) == "not-serving").unwrap();
-    // Nothing is known for syncLimit ticks, and nothing false is said; then the followers prove their leader.
+    // The quorum is unknown for syncLimit ticks and never reported as lost; then the followers prove the leader.
     let begun = Instant::now();
     let page = until(&plain, "the followers' word", |page| {
         assert_eq!(leader_state(page), "hidden");
@@ -64,7 +64,7 @@ fn a_leader_that_serves_no_clients_is_no_alarm() {
     );
     assert_eq!(page.value("zk_mntr_complete", &[("member", leader)]), Some(1.0));
 
-    // A look without a memory says what it does not know, and nothing that harms.
+    // A one-shot command has no history: it reports the uncertainty and suggests no harmful action.
     let output = run(&["info", "--zookeeper", &ensemble.flag("prod")]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
@@ -72,7 +72,7 @@ fn a_leader_that_serves_no_clients_is_no_alarm() {
         "{text}"
     );
 
-    // A paused leader is told from it by its followers, which give it up.
+    // A paused leader is distinguished from this state by its followers, which abandon it.
     ensemble.run(&["pause", &ensemble.id(leader)]);
     until(&plain, "the leader silent", |page| {
         leader_state(page) != "hidden" || of_ensemble(page, "leaders") == Some(0.0)
@@ -93,14 +93,14 @@ fn groups_are_a_quorum_by_groups() {
     }
     let ensemble = Ensemble::start(&arguments);
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
-    // Two groups of two break by one loss each, the third by one: two losses leave one group.
+    // One failure breaks any of the three groups; two failures can leave a single group.
     let page = until(&exporter, "all five in sync", |page| of_ensemble(page, "voters_synced") == Some(5.0));
     assert_eq!(
         (of_ensemble(&page, "quorum_margin"), of_ensemble(&page, "has_quorum"), of_ensemble(&page, "majority")),
         (Some(1.0), Some(1.0), None)
     );
     assert_eq!(of_ensemble(&page, "quorum_unsupported"), Some(0.0));
-    // Five voters, three of them up: a majority of heads and no quorum of groups.
+    // Three of five voters are up: a majority of servers, but not a quorum of groups.
     ensemble.run(&["kill", "3"]);
     let page = until(&exporter, "one group lost", |page| of_ensemble(page, "quorum_margin") == Some(0.0));
     assert_eq!(of_ensemble(&page, "has_quorum"), Some(1.0));
@@ -111,14 +111,31 @@ fn groups_are_a_quorum_by_groups() {
     assert_eq!(of_ensemble(&page, "has_quorum"), Some(0.0));
 }
 
+/// A port that forwards connections to this address.
+fn forwarder(to: String) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(server) = std::net::TcpStream::connect(&to) else { continue };
+            let pairs = [(client.try_clone(), server.try_clone()), (Ok(server), Ok(client))];
+            for (from, into) in pairs {
+                let (mut from, mut into) = (from.unwrap(), into.unwrap());
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut into);
+                    let _ = into.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        }
+    });
+    address
+}
+
 #[test]
 fn one_server_under_two_names_is_one_member() {
     let ensemble = Ensemble::start(&["--members", "3"]);
     let leader = ensemble.leader();
-    // The same address as one number, which the resolver reads.
-    let (host, port) = leader.rsplit_once(':').unwrap();
-    let number = u32::from(host.parse::<std::net::Ipv4Addr>().unwrap());
-    let exporter = Exporter::start(&["--zookeeper", &format!("{},{number}:{port}", ensemble.flag("prod"))]);
+    let exporter = Exporter::start(&["--zookeeper", &format!("{},{}", ensemble.flag("prod"), forwarder(leader))]);
     for _ in 0..3 {
         let page = scrape(&exporter, Duration::from_secs(3));
         assert_eq!((of_ensemble(&page, "leaders"), of_ensemble(&page, "duplicate_members")), (Some(1.0), Some(1.0)));

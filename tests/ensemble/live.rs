@@ -1,4 +1,4 @@
-//! A real ensemble for one test: started, hurt and stopped through `scripts/ensemble`.
+//! Starts, breaks and stops a real ensemble through `scripts/ensemble`.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,8 +12,7 @@ use zookeeper_exporter::exposition::Format;
 use crate::common::exporter::Exporter;
 use crate::common::{Page, read_page, root};
 
-/// A folder in memory where there is room: a machine whose disk is slow, or busy with somebody else's work, must not
-/// decide a test.
+/// A temporary folder in memory if there is enough space, so that slow or busy disks do not affect the tests.
 pub fn memory() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let room = statvfs(memory).map_or(0, |disk| disk.f_bavail * disk.f_frsize);
@@ -21,7 +20,7 @@ pub fn memory() -> tempfile::TempDir {
     folder.unwrap_or_else(|| tempfile::tempdir().unwrap())
 }
 
-/// Ends with the test, and with the test's process however that ends.
+/// An ensemble that is stopped on drop, or when the test process exits for any reason.
 pub struct Ensemble {
     folder: tempfile::TempDir,
     environment: Vec<(&'static str, PathBuf)>,
@@ -32,7 +31,7 @@ impl Ensemble {
         Self::start_with(&[], arguments)
     }
 
-    /// The same with more in the environment of the members, at every restart as well.
+    /// Like `start`, with additional environment variables for the members, also at every restart.
     pub fn start_with(environment: &[(&'static str, PathBuf)], arguments: &[&str]) -> Self {
         let ensemble = Self { folder: memory(), environment: environment.to_vec() };
         let own_pid = std::process::id().to_string();
@@ -42,18 +41,18 @@ impl Ensemble {
         ensemble
     }
 
-    /// Where it lives: `1/zoo.cfg`, `tls/ca.pem`.
-    #[allow(dead_code, reason = "the fault tests look into it")]
+    /// The folder of the ensemble, with `1/zoo.cfg` and `tls/ca.pem`.
+    #[allow(dead_code, reason = "used by the fault tests")]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Runs a command of the script, which must succeed, and gives what it printed.
+    /// Runs a command of the script and returns its output; panics if it fails.
     pub fn run(&self, arguments: &[&str]) -> String {
         self.run_with(&[], arguments)
     }
 
-    /// The same with more in the environment, this once.
+    /// Like `run`, with additional environment variables for this command only.
     pub fn run_with(&self, more: &[(&'static str, PathBuf)], arguments: &[&str]) -> String {
         let environment = self.environment.iter().chain(more).map(|(name, value)| (*name, value));
         let output = script(self.folder.path(), arguments).envs(environment).output().unwrap();
@@ -62,23 +61,23 @@ impl Ensemble {
         said.trim().to_owned()
     }
 
-    /// Participants, then observers, as `HOST:PORT`.
+    /// The addresses of the members as `HOST:PORT`: participants, then observers.
     pub fn members(&self) -> Vec<String> {
         self.run(&["members"]).split(',').map(str::to_owned).collect()
     }
 
-    /// The value for `--zookeeper`, with observers marked.
+    /// The value for `--zookeeper`, including the observer flag.
     pub fn flag(&self, name: &str) -> String {
         format!("{name}={}", self.run(&["members", "--flag"]))
     }
 
-    /// The address of the one member that leads.
+    /// The address of the leader; there must be exactly one.
     pub fn leader(&self) -> String {
         let id: usize = self.run(&["mode", "leader"]).parse().expect("one leader");
         self.members()[id - 1].clone()
     }
 
-    /// The id of a member, as the script counts them.
+    /// The id of a member, as used by the script.
     pub fn id(&self, address: &str) -> String {
         (self.members().iter().position(|member| member == address).unwrap() + 1).to_string()
     }
@@ -96,7 +95,7 @@ fn script(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// One command, asked without the exporter.
+/// Sends a four-letter command without the exporter.
 pub fn command(address: &str, command: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the member listens");
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -106,7 +105,7 @@ pub fn command(address: &str, command: &str) -> String {
     text
 }
 
-/// A scrape as Prometheus makes it, read strictly; it must come in time.
+/// Scrapes as Prometheus does, checks the duration and parses the page strictly.
 pub fn scrape(exporter: &Exporter, timeout: Duration) -> Page {
     let answer = exporter.scrape(&timeout.as_secs_f64().to_string());
     assert_eq!(answer.status, 200);
@@ -131,7 +130,7 @@ pub fn series(page: &Page, member: &str) -> usize {
     page.series.iter().filter(|(series, _)| series.label("member") == member).count()
 }
 
-/// The reason for which a command failed, empty where it did not.
+/// The failure reason of a command, or an empty string.
 pub fn reason(page: &Page, member: &str, command: &str) -> String {
     let found = page.series.iter().find(|(series, _)| {
         series.name == "zk_scrape_failure" && series.label("member") == member && series.label("command") == command
@@ -139,7 +138,7 @@ pub fn reason(page: &Page, member: &str, command: &str) -> String {
     found.map(|(series, _)| series.label("reason").to_owned()).unwrap_or_default()
 }
 
-/// Scrapes until the page shows what is waited for.
+/// Scrapes until the condition holds.
 pub fn until(exporter: &Exporter, what: &str, shown: impl Fn(&Page) -> bool) -> Page {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
@@ -151,7 +150,7 @@ pub fn until(exporter: &Exporter, what: &str, shown: impl Fn(&Page) -> bool) -> 
     }
 }
 
-/// Runs a little Python with a ZooKeeper client `zk` connected to `address`.
+/// Runs Python code with a ZooKeeper client `zk` connected to `address`.
 pub fn client(address: &str, code: &str) {
     let program = format!(
         "from kazoo.client import KazooClient\nzk = KazooClient(hosts='{address}', timeout=10)\nzk.start(timeout=20)\n{code}\nzk.stop()\n"

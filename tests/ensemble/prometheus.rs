@@ -1,4 +1,5 @@
-//! A real Prometheus scrapes through each of the shipped configurations: all targets up, labels as designed.
+//! A real Prometheus scrapes through each of the shipped configurations: all targets are up and have the documented
+//! labels.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,7 +20,7 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts with a shipped file whose marked lines are changed as its comments say.
+    /// Starts Prometheus with a shipped file whose marked lines are changed as its comments describe.
     fn start(file: &str, changes: &[(&str, &str)]) -> Self {
         let shipped = root().join("deploy/prometheus").join(file);
         let mut text = std::fs::read_to_string(shipped).unwrap();
@@ -27,7 +28,7 @@ impl Prometheus {
             assert!(text.contains(from), "{file} no longer has `{from}`");
             text = text.replace(from, to);
         }
-        // Only so that the test is short.
+        // Shorter intervals keep the test short.
         text = text
             .replace("scrape_interval: 15s", "scrape_interval: 1s")
             .replace("scrape_timeout: 10s", "scrape_timeout: 1s");
@@ -58,7 +59,7 @@ impl Prometheus {
         serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()
     }
 
-    /// The active targets of the job, once there are so many and all are up.
+    /// The active targets of the job, once there are `count` targets and all are up.
     fn targets(&self, count: usize) -> Vec<Value> {
         let deadline = Instant::now() + Duration::from_mins(1);
         loop {
@@ -74,7 +75,7 @@ impl Prometheus {
         }
     }
 
-    /// The label sets of a query, once it has so many results.
+    /// The label sets of a query, once it returns `count` results.
     fn series(&self, query: &str, count: usize) -> Vec<Value> {
         let deadline = Instant::now() + Duration::from_mins(1);
         loop {
@@ -98,12 +99,12 @@ impl Drop for Prometheus {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a thread of its own")]
+#[expect(clippy::disallowed_methods, reason = "runs in a thread of its own, outside any runtime")]
 fn pause() {
     std::thread::sleep(Duration::from_millis(200));
 }
 
-/// The names of the labels, and that they are those of the design.
+/// Checks that the label names are the documented ones.
 fn hold_labels(series: &[Value]) {
     for labels in series {
         let names: Vec<_> = labels.as_object().unwrap().keys().map(String::as_str).collect();
@@ -117,7 +118,7 @@ fn through_each_shipped_configuration() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let list =
         |ensemble: &Ensemble| ensemble.members().iter().map(|m| format!("\"{m}\"")).collect::<Vec<_>>().join(", ");
-    // More names than ensembles, so that both shards have some.
+    // More names than ensembles, so that both shards get some.
     let mut text = format!("ensembles:\n- {{name: prod, members: [{}]}}\n", list(&prod));
     for number in 1..8 {
         text.push_str(&format!("- {{name: dev-{number}, members: [{}]}}\n", list(&dev)));

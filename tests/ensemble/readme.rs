@@ -1,4 +1,4 @@
-//! Every command of the README runs as written, its YAML is valid, and docs/flags.md has the flags of the binary.
+//! Every command of the README runs as written, its YAML is valid, and docs/flags.md lists the flags of the binary.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,14 +11,14 @@ fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
 }
 
-/// The fenced blocks of a language, in order.
+/// The fenced code blocks of a language, in order.
 fn blocks(language: &str) -> Vec<String> {
     let text = readme();
     let fence = format!("```{language}\n");
     text.split(&fence).skip(1).map(|behind| behind.split("```").next().unwrap().to_owned()).collect()
 }
 
-/// A command in a shell, in the top folder, as a reader would type it; but the build is one for tests.
+/// A shell command run in the top folder as written, except that it uses a test build.
 fn shell(command: &str) -> Command {
     let command = command.replace("./target/", &format!("{}/", trial::FOLDER));
     let mut shell = Command::new("bash");
@@ -47,7 +47,7 @@ fn every_command_runs_as_written() {
     let mut exporter = None;
     for command in &commands {
         match command.as_str() {
-            // The demo has its own test, and this test is part of the other.
+            // The demo has a test of its own, and `./scripts/test` includes this test.
             "./scripts/demo" | "./scripts/test" => {
                 let help = shell(&format!("{command} --help")).output().unwrap();
                 assert!(help.status.success(), "{command} does not even help");
@@ -72,7 +72,7 @@ fn every_command_runs_as_written() {
     assert_eq!(commands.len(), 6, "the README's commands changed: {commands:?}");
 }
 
-/// The README uses the default port; nothing else may have it while this test runs.
+/// Waits until the default port, which the README uses, is free.
 fn wait_for_port() {
     let deadline = Instant::now() + Duration::from_secs(10);
     while std::net::TcpStream::connect("127.0.0.1:9141").is_err() {
@@ -89,7 +89,7 @@ fn the_yaml_is_valid() {
         if text.contains("scrape_configs:") {
             let file = root().join("target").join("readme-prometheus.yml");
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            // The paths in it are relative to the file; the reader's stands in the top folder.
+            // Paths in a configuration are relative to its file; the one in the README is meant for the top folder.
             std::fs::write(&file, text.replace("alert-rules/", "../alert-rules/")).unwrap();
             let checked = Command::new("promtool").args(["check", "config"]).arg(&file).output().unwrap();
             assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));

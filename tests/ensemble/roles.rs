@@ -1,4 +1,4 @@
-//! Every role a real server can have is told, and only that one.
+//! Every role of a real server is reported, and only that role.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ fn several_ensembles_from_a_file() {
             .count()
     };
     assert_eq!((up("one"), up("two")), (1, 3));
-    // The module of `two` asks mntr alone: there is no zxid.
+    // The module of `two` queries only mntr, so there is no zxid.
     let zxids = page.series.iter().filter(|(series, _)| series.name == "zk_zxid_epoch").count();
     assert_eq!(zxids, 1);
 }

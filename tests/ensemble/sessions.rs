@@ -1,5 +1,5 @@
-//! What can happen to a session on a real ensemble: each costs a round, is named, and passes.
-#![allow(clippy::disallowed_methods, reason = "a test without a runtime waits by sleeping")]
+//! Session failures on a real ensemble: each costs one canary cycle, is reported, and is recovered from.
+#![allow(clippy::disallowed_methods, reason = "these tests have no async runtime and wait by sleeping")]
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -18,7 +18,7 @@ use crate::live::{Ensemble, scrape, until};
 const CREATE: i32 = 1;
 const SET_DATA: i32 = 5;
 
-/// A way to a member that carries frames, each later by some milliseconds, and remembers what it carried.
+/// A proxy to a member that delays each frame by a configurable time and records the traffic.
 struct Road {
     address: String,
     seen: Arc<Seen>,
@@ -27,11 +27,11 @@ struct Road {
 #[derive(Default)]
 struct Seen {
     delay: AtomicU64,
-    /// Types of requests.
+    /// Types of the requests sent.
     requests: Mutex<Vec<i32>>,
-    /// The session that each connection asked for, 0 for a new one.
+    /// The session id requested by each connection, 0 for a new session.
     asked: Mutex<Vec<i64>>,
-    /// Number and password of each session that was granted.
+    /// Id and password of each session granted.
     granted: Mutex<Vec<(i64, Vec<u8>)>>,
 }
 
@@ -49,7 +49,7 @@ impl Road {
         road
     }
 
-    /// The last session that was granted.
+    /// The last session granted.
     fn session(&self) -> (i64, Vec<u8>) {
         self.seen.granted.lock().unwrap().last().cloned().expect("a session")
     }
@@ -65,7 +65,7 @@ impl Seen {
         let mut length = [0; 4];
         near.read_exact(&mut length).ok()?;
         if u32::from_be_bytes(length) > 1 << 20 {
-            // A command.
+            // A four-letter command.
             far.write_all(&length).ok()?;
             io::copy(&mut back, &mut home).ok()?;
             return home.shutdown(Shutdown::Both).ok();
@@ -103,7 +103,7 @@ impl Seen {
     }
 }
 
-/// The next frame, its length included.
+/// Reads the next frame, including its length field.
 fn frame(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut length = [0; 4];
     stream.read_exact(&mut length).ok()?;
@@ -120,7 +120,7 @@ fn long(bytes: &[u8], place: usize) -> i64 {
     i64::from_be_bytes(bytes[place..place + 8].try_into().unwrap())
 }
 
-/// Another client continues the session at this member, and then closes it or just goes away.
+/// Another client takes over the session at this member, then closes the session or only the connection.
 fn steal((session, password): (i64, Vec<u8>), member: &str, close: bool) {
     let password: String = password.iter().map(|byte| format!("{byte:02x}")).collect();
     let end = if close { "zk.stop()" } else { "os._exit(0)" };
@@ -141,7 +141,7 @@ fn rounds(page: &Page) -> f64 {
     page.value("zk_canary_rounds_total", &[("member", "")]).unwrap_or(0.0)
 }
 
-/// Failed rounds by operation and error.
+/// Failed cycles by operation and error.
 fn failures(page: &Page) -> Vec<(String, f64)> {
     let of = page.series.iter().filter(|(series, _)| series.name == "zk_canary_failures_total");
     of.map(|(series, count)| (format!("{}: {}", series.label("operation"), series.label("error")), *count)).collect()
@@ -151,7 +151,7 @@ fn failed(page: &Page) -> f64 {
     failures(page).iter().map(|(_, count)| count).sum()
 }
 
-/// Scrapes until so many more rounds have succeeded in a row.
+/// Scrapes until `wanted` further cycles have succeeded in a row.
 fn steady(exporter: &Exporter, wanted: f64) -> Page {
     let mut since = until(exporter, "a round that succeeds", up);
     let begun = Instant::now();
@@ -166,7 +166,7 @@ fn steady(exporter: &Exporter, wanted: f64) -> Page {
     }
 }
 
-/// Lines of the log with this text.
+/// The log lines that contain this text.
 fn lines(exporter: &Exporter, text: &str) -> Vec<String> {
     exporter.log().lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
 }
@@ -189,7 +189,7 @@ fn a_leader_killed_amid_a_round_costs_that_round() {
         Configured::new(&road.address, "session: {timeout: 6s}\ncanary: {interval: 3s, timeout: 3s}\ncommands: [srvr]");
     let exporter = configured.start();
     until(&exporter, "a round that succeeds", up);
-    // A round now takes more than two seconds, and its change is under way when the leader dies.
+    // A cycle now takes more than 2 s and has a write in flight when the leader dies.
     road.seen.delay.store(200, Ordering::Relaxed);
     let before = road.count(SET_DATA);
     wait_for("the change", || road.count(SET_DATA) > before);
@@ -203,7 +203,7 @@ fn a_leader_killed_amid_a_round_costs_that_round() {
     assert!(failures(&page).iter().all(is_known) && failed(&page) <= 6.0, "{:?}", failures(&page));
     assert_eq!(lines(&exporter, "canary recovered").len(), 1, "{}", exporter.log());
     drop(exporter);
-    // The znode of the round that failed ends with its session.
+    // The znode of the failed cycle is removed with its session.
     let members = ensemble.members().join(",");
     wait_for("no znode", || client(&members, &["children", "/zookeeper-exporter/canary"]).is_empty());
 }
@@ -265,19 +265,23 @@ fn a_read_only_member_gives_no_session() {
     assert_eq!(page.value("zk_znode_failure", &[("path", "/a"), ("reason", "connect")]), None);
 }
 
-/// A client that always has twenty requests under way, until it is told to end; kazoo knows nothing of `THROTTLEDOP`.
+/// With 400 requests before it, a request waits longer than 2 ms on a fast host, too.
+const FLOOD_CLIENTS: usize = 4;
+const FLOOD_REQUESTS: usize = 100;
+
+/// A client with [`FLOOD_REQUESTS`] in flight until it is stopped; kazoo does not support `THROTTLEDOP`.
 fn flood(member: &str, ended: &AtomicBool) {
     let request = |body: &[u8]| [&u32::try_from(body.len()).unwrap().to_be_bytes(), body].concat();
     let connect = [&[0; 12][..], &10_000_u32.to_be_bytes(), &[0; 8], &16_u32.to_be_bytes(), &[0; 17]].concat();
-    // `create` of a znode that is not there, below one that is not there either.
+    // `create` of a znode whose parent does not exist.
     let create = [&[0; 7][..], &[1], &4_u32.to_be_bytes(), b"/a/b", &[0; 12]].concat();
     while !ended.load(Ordering::Relaxed) {
         let mut stream = TcpStream::connect(member).unwrap();
         stream.write_all(&request(&connect)).unwrap();
         let mut is_open = frame(&mut stream).is_some();
         while is_open && !ended.load(Ordering::Relaxed) {
-            is_open = stream.write_all(&request(&create).repeat(20)).is_ok();
-            is_open = is_open && (0..20).all(|_| frame(&mut stream).is_some());
+            is_open = stream.write_all(&request(&create).repeat(FLOOD_REQUESTS)).is_ok();
+            is_open = is_open && (0..FLOOD_REQUESTS).all(|_| frame(&mut stream).is_some());
         }
     }
 }
@@ -288,14 +292,16 @@ fn a_throttled_server_is_named() {
         "--members=1",
         "--jvm=-Dzookeeper.request_throttle_max_requests=1",
         "--jvm=-Dzookeeper.request_throttle_stall_time=20",
-        "--jvm=-Dzookeeper.throttled_op_wait_time=10",
+        "--jvm=-Dzookeeper.throttled_op_wait_time=2",
     ]);
     let member = &ensemble.members()[0];
     let exporter = Configured::new(member, "session: {timeout: 10s}\ncanary: {interval: 1s}").start();
     steady(&exporter, 1.0);
     let ended = AtomicBool::new(false);
     std::thread::scope(|threads| {
-        threads.spawn(|| flood(member, &ended));
+        for _ in 0..FLOOD_CLIENTS {
+            threads.spawn(|| flood(member, &ended));
+        }
         let is_throttled = |(name, _): &(String, f64)| name.ends_with(": throttled");
         let begun = Instant::now();
         while !failures(&scrape(&exporter, Duration::from_secs(3))).iter().any(is_throttled)
@@ -329,7 +335,7 @@ fn tls_of_sessions_is_right_or_named() {
         (format!("{{insecure_skip_verify: true, {identity}}}"), None),
         (format!("{{ca_file: {ca}}}"), Some("demands a client certificate")),
         (format!("{{ca_file: {ca}, {identity}, server_name: zk.example.com}}"), Some("is not for `zk.example.com`")),
-        (format!("{{ca_file: {}, {identity}}}", other.display()), Some("signed by CN=throw-away ensemble CA")),
+        (format!("{{ca_file: {}, {identity}}}", other.display()), Some("issued by CN=throw-away ensemble CA")),
     ] {
         let module =
             format!("timeout: 5s\ncommands: [srvr]\ntls: {tls}\ncanary: {{interval: 5s}}\nsession: {{timeout: 9s}}");
@@ -341,7 +347,7 @@ fn tls_of_sessions_is_right_or_named() {
             continue;
         };
         let page = until(&exporter, "a failed round", |page| failed(page) >= 1.0);
-        // A cold server may be too late for the first round.
+        // The first cycle may time out on a cold server.
         let named = |page: &Page| failures(page).iter().any(|(name, _)| name == "connect: tls");
         if !named(&page) {
             until(&exporter, hint, named);
@@ -350,7 +356,7 @@ fn tls_of_sessions_is_right_or_named() {
         let (code, said) = configured.alarm(&["set", "/load", "5"]);
         assert!(code == 1 && said.contains(hint) && said.lines().count() == 1, "{said}");
     }
-    // The plain port is no TLS port, nor the other way round.
+    // TLS to the plain port, and plain text to the TLS port.
     let plain = &ensemble.members()[0];
     for (member, tls, hint) in [
         (plain, format!("tls: {{ca_file: {ca}}}\n"), "is this the plain client port?"),

@@ -1,42 +1,58 @@
-//! TLS ports of real servers: what is right is scraped, what is wrong is named, in the label and in the log.
+//! TLS ports of real servers: valid setups are scraped, errors are reported in a label and in the log.
 
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use zookeeper_exporter::incident::Explanation;
+
 use crate::common::certs::Authority;
-use crate::common::exporter::Exporter;
+use crate::common::exporter::{Exporter, run};
 use crate::common::root;
 use crate::live::{Ensemble, reason, scrape, series, state, until};
 
-/// A cold JVM on a busy machine takes seconds for some dozen handshakes.
+/// Timeout of a scrape: a cold JVM on a busy machine needs seconds for a dozen handshakes.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// The TLS client ports.
+/// The addresses of the TLS client ports.
 fn tls_members(ensemble: &Ensemble) -> Vec<String> {
     ensemble.run(&["members", "--tls"]).split(',').map(str::to_owned).collect()
 }
 
-/// A file of the ensemble's own: its CA, its client certificate.
+/// The path of a TLS file of the ensemble, such as its CA or client certificate.
 fn file(ensemble: &Ensemble, name: &str) -> String {
     let env = ensemble.run(&["env"]);
     let line = env.lines().find_map(|line| line.strip_prefix(&format!("{name}='"))).unwrap();
     line.trim_end_matches('\'').to_owned()
 }
 
-/// Starts an exporter on a configuration in a folder of its own.
+/// Starts an exporter with a configuration in its own folder.
 fn exporter(folder: &Path, config: &str) -> Exporter {
     let path = folder.join("config.yml");
     std::fs::write(&path, config).unwrap();
     Exporter::start(&["--config.file", path.to_str().unwrap()])
 }
 
-/// The one line of the log about an ensemble of the configuration.
+/// The only log line about this ensemble.
 fn told(exporter: &Exporter, ensemble: &str) -> String {
     let log = exporter.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains(&format!("ensemble=\"{ensemble}\""))).collect();
     assert_eq!(lines.len(), 1, "{ensemble}: {log}");
     lines[0].to_owned()
+}
+
+/// `why` names the mistake, and asks to start a member only where one may be down.
+fn first_action_is_about_tls(exporter: &Exporter, ensemble: &str, reason: &str, hints: &[&str]) {
+    let output = run(&["why", ensemble, "--url", &format!("http://{}", exporter.address), "--output", "json"]);
+    let explained: Vec<Explanation> = serde_json::from_slice(&output.stdout).unwrap();
+    let cause = &explained[0].causes[0];
+    assert_eq!(cause.alert, "ZooKeeperEnsembleUnreachable", "{explained:?}");
+    for hint in hints {
+        assert!(cause.evidence[0].text.contains(hint), "{ensemble}: `{hint}` is missing in {cause:?}");
+    }
+    assert!(!cause.sure && cause.first_action.contains("tls"), "{cause:?}");
+    let text = format!("{} {}", cause.first_action, cause.look);
+    assert_eq!(reason == "tls", !text.contains("tart the members") && !text.contains("outage"), "{cause:?}");
 }
 
 #[test]
@@ -103,14 +119,14 @@ fn a_secure_port_that_needs_a_client_certificate() {
     assert!(told(&exporter, "unverified").contains("insecure_skip_verify"));
 
     for (wrong, why, hints) in [
-        ("wrong-ca", "tls", &["signed by CN=throw-away ensemble CA", "other.pem", "ca_file"][..]),
-        ("no-ca", "tls", &["comes from no CA in the system's store", "ca_file"]),
+        ("wrong-ca", "tls", &["issued by CN=throw-away ensemble CA", "other.pem", "ca_file"][..]),
+        ("no-ca", "tls", &["is not signed by a CA in the system's store", "ca_file"]),
         ("no-certificate", "tls", &["demands a client certificate", "ssl.clientAuth=need", "cert_file and key_file"]),
         ("strange-certificate", "tls", &["refuses the client certificate in", "stranger.pem", "ssl.trustStore"]),
         ("wrong-name", "tls", &["is not for `zk.example.com` but for localhost, 127.0.0.1", "server_name"]),
         ("newer", "tls", &["min_version", "TLS12"]),
         ("plain-to-tls", "timeout", &["is this its TLS port? then its module needs `tls:`"]),
-        ("tls-to-plain", "tls", &["is this the plain client port? then leave `tls:` out", "secureClientPort"]),
+        ("tls-to-plain", "tls", &["is this the plain client port? then remove `tls:`", "secureClientPort"]),
     ] {
         let line = told(&exporter, wrong);
         for hint in hints {
@@ -122,10 +138,11 @@ fn a_secure_port_that_needs_a_client_certificate() {
             assert_eq!(failed, Some(1.0), "{wrong} {command}: {line}");
         }
         assert_eq!((of(wrong, "zk_up", &[]), of(wrong, "zk_serving", &[])), (Some(0.0), Some(0.0)), "{wrong}");
+        first_action_is_about_tls(&exporter, wrong, why, hints);
     }
-    // The dates of a certificate that was refused are what one wants to see then.
+    // The validity of a rejected certificate is exported, because it explains the rejection.
     assert!(of("wrong-ca", "zk_tls_certificate_not_after_timestamp_seconds", &[]).is_some());
-    // Nothing is told a second time.
+    // Each problem is logged once.
     let before = exporter.log().lines().count();
     scrape(&exporter, PATIENCE);
     assert_eq!(exporter.log().lines().count(), before, "{}", exporter.log());
@@ -141,7 +158,7 @@ fn an_expired_certificate_and_one_without_a_name() {
         ("nameless", ca.issue("zk-nameless", &[])),
         ("whole", ca.issue("zk-whole", &["zk-whole.example.com"])),
     ] {
-        // ZooKeeper wants the chain and the key in one PEM file.
+        // ZooKeeper expects the chain and the key in one PEM file.
         std::fs::write(folder.path().join(format!("{name}.pem")), format!("{}{}{}", issued.cert, ca.pem, issued.key))
             .unwrap();
     }
@@ -162,7 +179,7 @@ fn an_expired_certificate_and_one_without_a_name() {
     let page = scrape(&exporter, PATIENCE);
     for (name, hint) in [
         ("expired", "the certificate of the member (CN=zk-expired) expired on 2025-01-01T00:00:00Z; renew it"),
-        ("nameless", "it has no subjectAltName, and its CN does not count"),
+        ("nameless", "it has no subjectAltName (the CN is not used)"),
     ] {
         let failed = page.value("zk_scrape_failure", &[("ensemble", name), ("command", "mntr"), ("reason", "tls")]);
         assert_eq!(failed, Some(1.0), "{name}: {}", exporter.log());
@@ -172,7 +189,7 @@ fn an_expired_certificate_and_one_without_a_name() {
     assert_eq!(end("CN=zk-expired"), Some(1_735_689_600.0), "2025-01-01, though it was refused");
     assert_eq!(end("CN=zk-whole"), Some(4_070_908_800.0));
     assert_eq!(page.value("zk_mntr_complete", &[("ensemble", "whole")]), Some(1.0), "{}", exporter.log());
-    // The whole chain: the CA stands in the store, too, and is shown by all three.
+    // The whole chain is exported: the CA is in the store too and presented by all three.
     let ends = page.series.iter().filter(|(series, _)| series.label("subject") == "CN=the CA").count();
     assert_eq!(ends, 3);
 }
@@ -185,7 +202,7 @@ fn files_that_change_are_read_again_and_broken_ones_are_not_used() {
     let folder = tempfile::tempdir().unwrap();
     let ca = folder.path().join("ca.pem");
     let replace = |text: &str| {
-        // As a rotation does it: written beside, then renamed over.
+        // Replace the file as a rotation does: write a new one, then rename it.
         let next = folder.path().join("next");
         std::fs::write(&next, text).unwrap();
         std::fs::rename(next, &ca).unwrap();
@@ -200,7 +217,7 @@ fn files_that_change_are_read_again_and_broken_ones_are_not_used() {
     let page = scrape(&exporter, PATIENCE);
     assert_eq!((reason(&page, member, "mntr").as_str(), state(&page, member).as_str()), ("tls", "no-answer"));
     replace(&right);
-    // Want, not need: without a client certificate all is well.
+    // The server requests a client certificate (`want`) but does not require one.
     let page = until(&exporter, "the member after the CA was put right", |page| state(page, member) == "standalone");
     assert!(series(&page, member) > 300);
     assert!(exporter.log().contains("TLS files reloaded"), "{}", exporter.log());
@@ -215,7 +232,7 @@ fn files_that_change_are_read_again_and_broken_ones_are_not_used() {
 
 #[test]
 fn one_port_for_both() {
-    // Port unification: the plain port takes TLS, too.
+    // Port unification: the plain port also accepts TLS.
     let ensemble = Ensemble::start(&["--members", "1", "--tls=none", "--cfg", "client.portUnification=true"]);
     let member = &ensemble.members()[0];
     let folder = tempfile::tempdir().unwrap();

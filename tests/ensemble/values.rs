@@ -1,4 +1,4 @@
-//! What stands on the page is what the members say, between a reading before and one after.
+//! Exported values lie between those of a reading before the scrape and one after it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::common::exporter::Exporter;
 use crate::live::{Ensemble, client, command, scrape};
 
-/// `mntr` as numbers, read by the plainest means.
+/// `mntr` as numbers, parsed independently of the product.
 fn mntr(address: &str) -> BTreeMap<String, f64> {
     command(address, "mntr")
         .lines()
@@ -15,7 +15,7 @@ fn mntr(address: &str) -> BTreeMap<String, f64> {
         .collect()
 }
 
-/// Keys that only grow or stand still while nobody works, with their series and scale.
+/// Keys that never decrease while the ensemble is idle, with their metric and scale.
 const READINGS: [(&str, &str, f64); 14] = [
     ("zk_uptime", "zk_uptime_seconds", 1000.0),
     ("zk_znode_count", "zk_znodes", 1.0),
@@ -52,7 +52,7 @@ fn values_lie_between_two_readings_and_count_known_writes() {
     client(&follower, code);
 
     assert_eq!(value("zk_znodes", &follower, &[]) - znodes, 51.0);
-    // 51 creates, and the session's beginning and end.
+    // 51 creates, plus creation and closing of the session.
     let written = value("zk_updatelatency_seconds_count", &follower, &[]) - writes;
     assert!((51.0..=53.0).contains(&written), "{written}");
     assert_eq!(value("zk_zxid_sequence", &follower, &[]) - sequence, 53.0);
@@ -70,14 +70,14 @@ fn values_lie_between_two_readings_and_count_known_writes() {
             let shown = page.value(series, &[("member", member)]).unwrap_or_else(|| panic!("{series} of {member}"));
             assert!(low <= shown && shown <= high, "{series} of {member}: {shown} is not between {low} and {high}");
         }
-        // The exporter's own connections count: mntr and srvr (and conf) at once.
+        // The exporter's own connections are counted: mntr, srvr and conf run concurrently.
         let connections = page.value("zk_num_alive_connections", &[("member", member)]).unwrap();
         assert!((1.0..=6.0).contains(&connections), "{connections}");
         let duration = page.value("zk_scrape_duration_seconds", &[("member", member)]).unwrap();
         let connect = page.value("zk_connect_duration_seconds", &[("member", member)]).unwrap();
         assert!(0.0 < connect && connect < duration && duration < 3.0, "{connect} {duration}");
     }
-    // The zxid of every member is the one its srvr says.
+    // The zxid of every member equals the one in its `srvr` reply.
     let page = scrape(&exporter, Duration::from_secs(3));
     for member in &members {
         let said = command(member, "srvr");

@@ -1,5 +1,4 @@
-//! The states of an ensemble, made on real ones: the numbers of the verdict on every page, and the status page as a
-//! browser shows it.
+//! States of real ensembles: the ensemble metrics on every page, and the status page as rendered by a browser.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use crate::common::exporter::Exporter;
 use crate::common::listeners::Listener;
 use crate::live::{Ensemble, command, scrape, state};
 
-/// What a page says of its ensemble.
+/// The ensemble metrics of a page.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Numbers {
     pub up: i64,
@@ -27,8 +26,8 @@ const NO_LEADER: Numbers = Numbers { up: 3, voters_serving: 2, synced: 0, margin
 const TWO_DOWN: Numbers = Numbers { up: 2, voters_serving: 0, ..NO_LEADER };
 const ALL_DOWN: Numbers = Numbers { up: 0, ..TWO_DOWN };
 
-/// In place of a number that is not on the page: members follow a leader which none of those that answer admits to be,
-/// or a leader goes on with fewer than a majority.
+/// Represents an absent metric: members follow a leader that no replying member claims to be, or a leader continues
+/// with less than a majority.
 const UNKNOWN: i64 = -99;
 
 #[expect(clippy::cast_possible_truncation, reason = "small whole numbers")]
@@ -48,13 +47,13 @@ impl Numbers {
     }
 }
 
-/// What holds on every page, whatever is done to the members.
+/// Invariants of every page, whatever the state of the members.
 pub fn consistent(page: &Page, voters: i64) {
     let numbers = Numbers::of(page);
     let majority = voters / 2 + 1;
     assert_eq!((number(page, "voters"), number(page, "majority")), (Some(voters), Some(majority)), "{numbers:?}");
     if numbers.has_quorum == UNKNOWN {
-        // A member that was just elected says that it does not serve while others follow it already; a leader that has
+        // A newly elected member still reports that it is not serving while others already follow it; a leader that has
         // just lost its followers is about to step down.
         let takes_part = |state: &&str| matches!(*state, "leader" | "follower" | "observer");
         assert!(states(page).iter().any(takes_part), "{:?}", states(page));
@@ -71,11 +70,12 @@ pub fn consistent(page: &Page, voters: i64) {
     }
 }
 
-/// The same for three voters without load or partition, where more is known.
+/// Stricter invariants for three voters without load or partition.
 fn hold(page: &Page) {
     consistent(page, 3);
     let numbers = Numbers::of(page);
-    // A quorum is what some leader has by its own word, and where it fell silent between two words, what follows it.
+    // There is a quorum if a leader reports synced followers or, without a report from any leader, if a leader has a
+    // follower.
     let claims: Vec<bool> = page
         .series
         .iter()
@@ -106,7 +106,7 @@ pub fn look(exporter: &Exporter) -> Page {
     page
 }
 
-/// The states of all members, sorted.
+/// The sorted states of all members.
 fn states(page: &Page) -> Vec<&str> {
     let told = page.series.iter().filter(|(series, value)| series.name == "zk_server_state" && *value == 1.0);
     let mut states: Vec<_> = told.map(|(series, _)| series.label("state")).collect();
@@ -114,7 +114,7 @@ fn states(page: &Page) -> Vec<&str> {
     states
 }
 
-/// Takes pages until one is of this state, and gives all of them.
+/// Scrapes until a page is in the expected state, and returns all pages.
 fn until(exporter: &Exporter, expected: Numbers, members: &[&str]) -> Vec<Page> {
     let deadline = Instant::now() + Duration::from_mins(1);
     let mut pages = Vec::new();
@@ -130,7 +130,7 @@ fn until(exporter: &Exporter, expected: Numbers, members: &[&str]) -> Vec<Page> 
     }
 }
 
-/// The same, and it is still so on the page after it.
+/// Like `until`, and the state must persist on the next page.
 pub fn settled(exporter: &Exporter, expected: Numbers, members: &[&str]) -> Page {
     until(exporter, expected, members);
     let page = look(exporter);
@@ -138,7 +138,7 @@ pub fn settled(exporter: &Exporter, expected: Numbers, members: &[&str]) -> Page
     page
 }
 
-/// Pages from before a fault until after it has settled, one right after the other.
+/// Scrapes continuously from before a fault until the state after it is reached.
 fn throughout(exporter: &Exporter, fault: impl FnOnce() + Send, after: Numbers, members: &[&str]) -> Vec<Page> {
     let mut pages: Vec<Page> = (0..3).map(|_| look(exporter)).collect();
     std::thread::scope(|threads| {
@@ -154,7 +154,7 @@ pub const WITHOUT_ONE: [&str; 4] = ["follower", "leader", "no-answer", "observer
 
 #[test]
 fn every_state_is_told_in_numbers_and_in_words() {
-    // A leader that falls silent is given up after ten seconds: long enough to be looked at on a slow machine.
+    // Followers abandon a silent leader after ten seconds, long enough for a scrape on a slow machine.
     let ensemble = Ensemble::start(&["--members", "3", "--observers", "1", "--cfg", "syncLimit=20"]);
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
     let mut screen = Screen { browser: Browser::start(), exporter: exporter.address.clone() };
@@ -167,7 +167,11 @@ fn every_state_is_told_in_numbers_and_in_words() {
     let seen = screen.look("all-up", "/", &[]);
     assert_eq!(seen.title, "All well · ZooKeeper");
     let facts = format!("4 of 4 members up · 3 of 3 voters in sync · margin 1 · leader {leader}");
-    assert!(seen.text.starts_with("All well\nprod\n") && seen.text.contains(&facts), "{}", seen.text);
+    assert!(
+        seen.text.starts_with("All well\n1 ensemble, 4 members · queried at ") && seen.text.contains(&facts),
+        "{}",
+        seen.text
+    );
 
     impostor_and_hostile(&ensemble, &mut screen.browser);
 
@@ -180,7 +184,7 @@ fn every_state_is_told_in_numbers_and_in_words() {
     ensemble.run(&["kill", &follower]);
     settled(&exporter, ONE_VOTER_DOWN, &WITHOUT_ONE);
     let seen = screen.look("follower-down", "/", &["ZooKeeperMemberDown", "ZooKeeperQuorumMarginZero"]);
-    assert!(seen.text.starts_with("1 of 1 ensembles in trouble\nprod\n"), "{}", seen.text);
+    assert!(seen.text.starts_with("1 of 1 ensembles in trouble\n1 ensemble, 4 members · "), "{}", seen.text);
     said_on_top(&seen, &format!("CRITICAL {address} does not answer (connect)."));
     said_on_top(&seen, "WARNING 2 of 3 voters are in sync, just enough: one more failure stops the ensemble.");
 
@@ -188,13 +192,14 @@ fn every_state_is_told_in_numbers_and_in_words() {
     let page = settled(&exporter, ALL_UP, &WHOLE);
     assert_eq!(number(&page, "distinct_configs"), Some(2));
     let seen = screen.look("tick-time", "/ensemble/prod", &["ZooKeeperConfigMismatch"]);
-    said_on_top(&seen, "Members are configured differently: tickTime, minSessionTimeout, maxSessionTimeout.");
+    said_on_top(&seen, "Members are configured differently: tickTime is ");
+    said_on_top(&seen, "; maxSessionTimeout is ");
     assert!(seen.text.contains(&format!("tickTime\t700\t{address}")), "{}", seen.text);
     ensemble.run(&["restart", &follower, "--cfg", "tickTime=500", "--wait"]);
     let page = settled(&exporter, ALL_UP, &WHOLE);
     assert_eq!(number(&page, "distinct_configs"), Some(1));
 
-    // The leader dies: pages before, during and after the election.
+    // The leader is killed: pages from before, during and after the election.
     let pages = throughout(
         &exporter,
         || drop(ensemble.run(&["kill", &ensemble.id(&leader)])),
@@ -212,12 +217,12 @@ fn every_state_is_told_in_numbers_and_in_words() {
     ensemble.run(&["restart", &ensemble.id(&leader), "--wait"]);
     settled(&exporter, ALL_UP, &WHOLE);
 
-    // The leader hangs: its followers follow it until they give it up.
+    // The leader is paused: its followers stay with it until they time out.
     let id = ensemble.id(&next);
     let pages = throughout(&exporter, || drop(ensemble.run(&["pause", &id])), ONE_VOTER_DOWN, &WITHOUT_ONE);
     let hanging = pages.iter().any(|page| Numbers::of(page) == NO_LEADER && states(page)[..2] == ["follower"; 2]);
     assert!(hanging, "on none of {} pages followed two a silent leader", pages.len());
-    // It wakes up and believes for a moment that it leads still.
+    // The old leader resumes and briefly still considers itself the leader.
     throughout(&exporter, || drop(ensemble.run(&["resume", &id])), ALL_UP, &WHOLE);
 
     ensemble.run(&["kill", "follower"]);
@@ -231,14 +236,14 @@ fn every_state_is_told_in_numbers_and_in_words() {
     ensemble.run(&["kill", "not-serving"]);
     ensemble.run(&["kill", "not-serving"]);
     settled(&exporter, ALL_DOWN, &["no-answer"; 4]);
-    let seen = screen.look("all-down", "/", &["ZooKeeperMemberDown"]);
+    let seen = screen.look("all-down", "/", &["ZooKeeperEnsembleUnreachable"]);
     said_on_top(
         &seen,
         "CRITICAL None of the 4 members answers (connect): the ensemble is down, or the exporter is cut off from it.",
     );
 }
 
-/// A server that stands alone in a voter's place, and one whose words are markup.
+/// A standalone server in the place of a voter, and one whose replies contain markup.
 fn impostor_and_hostile(ensemble: &Ensemble, browser: &mut Browser) {
     let alone = Ensemble::start(&["--members", "1"]);
     let members = ensemble.members();
@@ -283,7 +288,7 @@ fn impostor_and_hostile(ensemble: &Ensemble, browser: &mut Browser) {
 fn the_default_whitelist_leaves_the_verdict_whole() {
     let ensemble = Ensemble::start(&["--members", "3", "--observers", "1", "--whitelist", "default"]);
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
-    // Nobody says how many followers are in sync: those that follow are counted.
+    // Without a reported count of synced followers, the members in the follower state are counted.
     let deadline = Instant::now() + Duration::from_mins(1);
     let mut page = scrape(&exporter, Duration::from_secs(2));
     while Numbers::of(&page) != ALL_UP && Instant::now() < deadline {
@@ -297,30 +302,34 @@ fn the_default_whitelist_leaves_the_verdict_whole() {
     assert_eq!((Numbers::of(&page), states(&page).as_slice()), (ONE_VOTER_DOWN, &WITHOUT_ONE[..]));
 }
 
-/// The status page of an exporter, on a desk and on a phone.
+/// The status page of an exporter, on a desktop and on a phone.
 struct Screen<B> {
     browser: B,
     exporter: String,
 }
 
 impl<B: std::borrow::BorrowMut<Browser>> Screen<B> {
-    /// What is seen at a desk, which must link these runbooks, run nothing, and be readable on a phone as well.
-    /// With `STATUS_PICTURES=FOLDER` it is painted, too.
+    /// Checks that the page links these runbooks, has no active content and fits both screens; returns its desktop
+    /// rendering. If `STATUS_PICTURES=FOLDER` is set, screenshots are saved there.
     fn look(&mut self, name: &str, path: &str, runbooks: &[&str]) -> Sight {
         let address = format!("http://{}{path}", self.exporter);
         let browser = self.browser.borrow_mut();
+        // The page judges two visits: neither of them may be from before the fault.
+        browser.open(&address, PHONE);
         let mut seen = None;
         for (kind, screen) in [("phone", PHONE), ("desk", DESK)] {
-            let sight = browser.open(&address, screen);
+            let mut sight = browser.open(&address, screen);
+            sight.text = sight.text.replace("\n\n", "\n");
             assert!(sight.overflow <= 0, "{path} is {} pixels wider than a {kind}:\n{}", sight.overflow, sight.text);
             assert_eq!(sight.active, [""; 0], "{}", sight.text);
             let links = |sight: &Sight, runbook: &str| {
-                sight.links.iter().any(|link| link.ends_with(&format!("/docs/runbooks/{runbook}.md")))
+                sight.links.iter().any(|link| link.ends_with(&format!("/runbooks/{runbook}")))
             };
             for runbook in runbooks {
-                assert!(links(&sight, runbook), "no link to {runbook} in {:?}", sight.links);
+                assert!(links(&sight, runbook), "no link to {runbook} in {:?}:\n{}", sight.links, sight.text);
             }
-            let offered = sight.links.iter().filter(|link| link.contains("/docs/")).count();
+            let offered =
+                sight.links.iter().filter(|link| link.contains("/runbooks/") && !link.ends_with("/runbooks/")).count();
             assert_eq!(offered > 0, !runbooks.is_empty(), "{:?}", sight.links);
             if let Some(folder) = std::env::var_os("STATUS_PICTURES") {
                 for (shade, dark) in [("light", false), ("dark", true)] {
@@ -334,7 +343,7 @@ impl<B: std::borrow::BorrowMut<Browser>> Screen<B> {
     }
 }
 
-/// What is wrong is said, and above the table.
+/// Checks that the text appears above the table.
 fn said_on_top(seen: &Sight, words: &str) {
     let place = seen.text.find(words).unwrap_or_else(|| panic!("not said: {words}\n{}", seen.text));
     let table = seen.text.find("outstanding").expect("a table");

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""A client of ZooKeeper that is not ours, for the tests.
+"""An independent ZooKeeper client for the tests.
 
 usage: zk_client.py HOSTS COMMAND [ARG...]
 
-  set PATH DATA [DIGEST]     create (with parents) or change; DIGEST as USER:PASSWORD makes its ACL that user's alone
-  set-size PATH BYTES        the same with so many bytes
+  set PATH DATA [DIGEST]     create (with parents) or change; DIGEST as USER:PASSWORD restricts its ACL to that user
+  set-size PATH BYTES        the same with data of this size
   get PATH
-  acl PATH                   one entry a line: scheme, the id without its hash, permissions as a number
-  children PATH              one a line, nothing where there is no such znode
+  acl PATH                   one entry per line: scheme, id without its hash, permissions as a number
+  children PATH              one per line, nothing if the znode does not exist
   cpu PATH PID [SECONDS]     write the CPU use of a process in percent of one CPU, once a second
 """
 

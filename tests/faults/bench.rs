@@ -1,4 +1,5 @@
-//! A bench to break ensembles on: exporter, Prometheus with quickened rules, Alertmanager, and a webhook that remembers.
+//! A test bench for faults: exporter, Prometheus with accelerated rules, Alertmanager, and a webhook that records
+//! notifications.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,13 +12,13 @@ use std::time::{Duration, Instant};
 use crate::common::exporter::binary;
 use crate::common::root;
 
-/// By which every duration in the rules is divided.
+/// Divisor for every duration in the rules.
 pub const FACTOR: u64 = 30;
 
-/// Seconds: no window is made shorter, for a rate needs samples.
+/// Minimum window in seconds: a rate needs several samples.
 const SHORTEST: u64 = 5;
 
-/// What arrived at the webhook.
+/// An alert as received by the webhook.
 #[derive(Clone, Debug)]
 pub struct Notice {
     pub at: Instant,
@@ -26,7 +27,7 @@ pub struct Notice {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// A process that ends with the bench.
+/// A process, killed on drop.
 struct Server(Child);
 
 impl Drop for Server {
@@ -36,16 +37,16 @@ impl Drop for Server {
     }
 }
 
-/// What a bench is made of.
+/// The parts of a bench.
 pub struct Plan<'p> {
     /// The configuration of each exporter, and the label `cluster` of its target.
     pub exporters: Vec<(&'p str, Option<&'p str>)>,
-    /// By which every duration in the rules is divided.
+    /// Divisor for every duration in the rules.
     pub factor: u64,
-    /// Seconds between two scrapes.
+    /// Scrape interval in seconds.
     pub every: u64,
-    /// Whether Alertmanager has the routes and inhibitions that `rules --format alertmanager` writes, instead of every
-    /// alert on its own under the shipped inhibitions.
+    /// Whether Alertmanager uses the routes and inhibitions of `rules --format alertmanager`, instead of one group per
+    /// alert with the shipped inhibitions.
     pub written_routes: bool,
 }
 
@@ -64,17 +65,17 @@ fn free_port() -> u16 {
 }
 
 impl Bench {
-    /// `config` is the exporter's file; `exporters` of them watch the same.
+    /// Starts `exporters` exporters that all use the configuration `config`.
     pub fn start(config: &str, exporters: usize) -> Self {
         Self::start_with(config, exporters, FACTOR)
     }
 
-    /// The same with another factor for the durations.
+    /// Like `start`, with another divisor for the durations.
     pub fn start_with(config: &str, exporters: usize, factor: u64) -> Self {
         Self::of(&Plan { exporters: vec![(config, None); exporters], factor, every: 1, written_routes: false })
     }
 
-    /// The rules are written for the configuration of the first exporter.
+    /// The rules are generated for the configuration of the first exporter.
     pub fn of(plan: &Plan<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -173,11 +174,16 @@ impl Bench {
         self.exporters[number] = Some(Server(child));
     }
 
+    /// The port of an exporter.
+    pub fn exporter_port(&self, number: usize) -> u16 {
+        self.exporter_ports[number]
+    }
+
     pub fn stop_exporter(&mut self, number: usize) {
         self.exporters[number] = None;
     }
 
-    /// Gives an exporter another configuration.
+    /// Restarts an exporter with another configuration.
     pub fn configure(&mut self, number: usize, config: &str) {
         std::fs::write(self.folder.path().join(file_of(number)), config).unwrap();
         self.stop_exporter(number);
@@ -190,7 +196,7 @@ impl Bench {
         answer["data"]["result"].get(0)?["value"][1].as_str()?.parse().ok()
     }
 
-    /// An answer of Prometheus' API.
+    /// A response of the Prometheus API.
     pub fn get(&self, path: &str) -> Option<serde_json::Value> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.prometheus_port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
@@ -200,7 +206,7 @@ impl Bench {
         serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()
     }
 
-    #[allow(clippy::unused_self, reason = "it reads as a sentence")]
+    #[allow(clippy::unused_self, reason = "a method like the other waits")]
     pub fn until(&self, what: &str, mut reached: impl FnMut() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(90);
         while !reached() {
@@ -209,7 +215,7 @@ impl Bench {
         }
     }
 
-    /// Waits for a notice that came after `since`; `within` is generous, for the machine may be busy.
+    /// Waits for a notification after `since`; `within` allows for a busy machine.
     pub fn notice(&self, since: Instant, within: Duration, fits: impl Fn(&Notice) -> bool) -> Result<Notice, String> {
         let deadline = Instant::now() + within;
         loop {
@@ -226,18 +232,18 @@ impl Bench {
         }
     }
 
-    /// Everything that arrived since.
+    /// All notifications after `since`.
     pub fn since(&self, since: Instant) -> Vec<Notice> {
         self.notices.lock().unwrap().iter().filter(|notice| notice.at >= since).cloned().collect()
     }
 }
 
-/// The configuration of an exporter.
+/// The file name of an exporter's configuration.
 fn file_of(number: usize) -> String {
     format!("ensembles-{number}.yml")
 }
 
-/// The written routes without their patience, and with a receiver that remembers.
+/// The generated routes without their waiting times, and with the webhook as receiver.
 fn quick_routes(written: &str, hook: &str) -> String {
     let (routes, _) = written.split_once("receivers:").unwrap();
     let quick = routes
@@ -258,7 +264,7 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// The webhook: takes Alertmanager's JSON, remembers what begins and what ends.
+/// The webhook: accepts Alertmanager's JSON and records firing and resolved alerts.
 fn listen(notices: Arc<Mutex<Vec<Notice>>>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -307,7 +313,7 @@ fn take(stream: TcpStream, notices: &Mutex<Vec<Notice>>) -> Option<()> {
     }
 }
 
-/// A client load or the like, in Python, that ends with it.
+/// A Python script, e.g. a client load, killed on drop.
 pub struct Script(Server);
 
 impl Script {
@@ -322,7 +328,7 @@ impl Script {
         Self(Server(child_of(command.stdout(Stdio::null()).stderr(Stdio::null()))))
     }
 
-    /// Waits for its end, which must be a good one.
+    /// Waits for its exit, which must be successful.
     pub fn finish(mut self) {
         assert!(self.0.0.wait().unwrap().success());
     }
@@ -332,7 +338,7 @@ fn child_of(command: &mut Command) -> Child {
     command.spawn().expect("python3 runs")
 }
 
-/// The library that delays fsync, built once.
+/// Builds the library that delays fsync, once.
 pub fn slow_fsync(folder: &Path) -> std::path::PathBuf {
     let library = folder.join("slow_fsync.so");
     let built = Command::new("cc")

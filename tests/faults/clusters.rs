@@ -1,5 +1,5 @@
-//! Two clusters that each have an ensemble `prod`, one exporter each, one Prometheus, and an Alertmanager with the routes
-//! and inhibitions that `rules --format alertmanager` writes: what fires in one hides nothing of the other.
+//! Two clusters with an ensemble `prod` each, one exporter per cluster, one Prometheus, and an Alertmanager with the
+//! routes and inhibitions of `rules --format alertmanager`: alerts of one cluster do not inhibit those of the other.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ fn an_alarm_of_one_cluster_hides_nothing_of_the_other() {
                 && of("ensemble") == "prod"
         }
     };
-    // The quorum of eu, which holds the alarms about single members of eu back, and those alone.
+    // Quorum loss in eu: it inhibits the alerts about single members of eu only.
     let begun = Instant::now();
     eu.run(&["kill", "follower"]);
     eu.run(&["kill", "leader"]);
@@ -45,19 +45,19 @@ fn an_alarm_of_one_cluster_hides_nothing_of_the_other() {
     for alert in ["MemberDown", "QuorumMarginZero"] {
         bench.notice(later, within, is("firing", alert, "us")).unwrap();
     }
-    // Both at once.
+    // Both clusters at the same time.
     us.run(&["kill", "leader"]);
     bench.notice(later, within, is("firing", "QuorumLost", "us")).unwrap();
     let held_back = bench.since(begun).into_iter().filter(|notice| is("firing", "MemberNotServing", "eu")(notice));
     assert_eq!(held_back.count(), 0, "eu's own lost quorum says it already");
-    // One recovers, the other does not.
+    // One cluster recovers, the other does not.
     let mended = Instant::now();
     us.run(&["restart", "down"]);
     us.run(&["restart", "down", "--wait"]);
     bench.notice(mended, within, is("resolved", "QuorumLost", "us")).unwrap();
     let ended = bench.since(mended).into_iter().filter(|notice| is("resolved", "QuorumLost", "eu")(notice));
     assert_eq!(ended.count(), 0, "eu has no quorum yet");
-    // The exporter of us dies: eu is watched under the same name, and us is not.
+    // The exporter of us is killed: eu is monitored under the same ensemble name, us is not.
     let blind = Instant::now();
     bench.stop_exporter(1);
     bench.notice(blind, within, is("firing", "EnsembleUnwatched", "us")).unwrap();

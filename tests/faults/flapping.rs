@@ -1,7 +1,7 @@
-//! What comes and goes on real ensembles: a quorum that is lost for most of each minute, a member in a crash loop, a
-//! member that answers now and then; and an exporter that restarts meanwhile, which ends and begins nothing.
+//! Intermittent faults on real ensembles: a quorum that is lost for most of each minute, a member in a crash loop, a
+//! member that replies only occasionally. An exporter restart during the faults neither resolves nor raises alerts.
 //!
-//! Durations are divided by [`FACTOR`] and scrapes are as far apart as 20 s are of the rules as shipped.
+//! Durations are divided by [`FACTOR`]; the scrape interval corresponds to 20 s of the shipped rules.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,12 +15,12 @@ use crate::long::first;
 const FACTOR: u32 = 5;
 const EVERY: u64 = 4;
 
-/// A duration of the rules as shipped.
+/// Scales a duration of the shipped rules.
 fn divided(seconds: u64) -> Duration {
     Duration::from_secs(seconds) / FACTOR
 }
 
-/// Works until it is done.
+/// Repeats `work` until `done` is set.
 fn again(done: &AtomicBool, work: impl Fn()) {
     while !done.load(Ordering::Relaxed) {
         work();
@@ -35,7 +35,7 @@ fn key(notice: &Notice) -> (String, String, String) {
 #[test]
 fn what_comes_and_goes_is_told_and_a_gap_in_the_scrapes_changes_nothing() {
     let _alone = ALONE.lock();
-    // Followers are given up after a second, so that a pause is a loss at once.
+    // Followers time out after one second, so that a pause causes a loss at once.
     let start = || Ensemble::start(&["--cfg", "syncLimit=2"]);
     let (quorum, crashing, seldom) = (start(), start(), start());
     let entry = |name: &str, ensemble: &Ensemble| {
@@ -49,7 +49,7 @@ fn what_comes_and_goes_is_told_and_a_gap_in_the_scrapes_changes_nothing() {
         every: EVERY,
         written_routes: false,
     });
-    // Ten minutes in which all was well: the share of the window must first fall.
+    // Ten healthy minutes first: the availability over the window must then decrease from 100 %.
     let calm = Instant::now();
     std::thread::sleep(divided(600));
     let alarms = bench.since(calm).into_iter().filter(|notice| notice.labels["severity"] == "critical");
@@ -58,7 +58,7 @@ fn what_comes_and_goes_is_told_and_a_gap_in_the_scrapes_changes_nothing() {
     let (silent, stutterer) = first(&seldom, "follower");
     let followers: Vec<String> = quorum.run(&["mode", "follower"]).lines().map(str::to_owned).collect();
     assert_eq!(followers.len(), 2);
-    // It looks for the others where they are not, and so it never serves.
+    // This member looks for its peers at wrong ports and never serves.
     let lost: Vec<String> = (1..=3)
         .filter(|id| id.to_string() != loops)
         .flat_map(|id| ["--cfg".to_owned(), format!("server.{id}=127.0.0.1:1:2")])
@@ -66,7 +66,7 @@ fn what_comes_and_goes_is_told_and_a_gap_in_the_scrapes_changes_nothing() {
     let begun = Instant::now();
     let done = AtomicBool::new(false);
     let (gap, resumed) = std::thread::scope(|threads| {
-        // 45 s of each minute without a quorum.
+        // No quorum for 45 s of each minute.
         threads.spawn(|| {
             again(&done, || {
                 for id in &followers {
@@ -79,7 +79,7 @@ fn what_comes_and_goes_is_told_and_a_gap_in_the_scrapes_changes_nothing() {
                 std::thread::sleep(divided(15));
             });
         });
-        // 30 s dead, 45 s running without a leader.
+        // 30 s down, 45 s up without a leader.
         threads.spawn(|| {
             let mut arguments = vec!["restart", &*loops];
             arguments.extend(lost.iter().map(String::as_str));
@@ -91,7 +91,7 @@ fn what_comes_and_goes_is_told_and_a_gap_in_the_scrapes_changes_nothing() {
                 std::thread::sleep(divided(45));
             });
         });
-        // 90 s of each two minutes stopped.
+        // Stopped for 90 s of every 120 s.
         threads.spawn(|| {
             again(&done, || {
                 seldom.run(&["pause", &silent]);
@@ -119,9 +119,9 @@ fn what_comes_and_goes_is_told_and_a_gap_in_the_scrapes_changes_nothing() {
             );
             told.push((alert, ensemble, after));
         }
-        // It came and went indeed: no spell was as long as `for`.
+        // The faults were intermittent: no outage lasted as long as `for`.
         let changes = bench.query("changes(ensemble:zk_has_quorum:max{ensemble=\"quorum\"}[2m])");
-        // An exporter that is away for 75 s.
+        // The exporter is down for 75 s.
         let gap = Instant::now();
         bench.stop_exporter(0);
         std::thread::sleep(divided(75));
@@ -150,7 +150,7 @@ fn what_comes_and_goes_is_told_and_a_gap_in_the_scrapes_changes_nothing() {
         .filter(|key| !before.contains(key))
         .collect();
     assert!(begins.is_empty(), "a gap is no fault: {begins:?}");
-    // Two of the three recover by themselves; the window must first be good for its share.
+    // Two of the three recover without intervention; the window must first reach its threshold again.
     for (alert, ensemble) in [("ZooKeeperQuorumLost", "quorum"), ("ZooKeeperMemberNotServing", "seldom")] {
         let over = bench.notice(resumed, divided(900), |notice| {
             notice.status == "resolved" && notice.labels["alertname"] == alert && notice.labels["ensemble"] == ensemble

@@ -1,4 +1,4 @@
-//! Lists of members that do not fit the ensemble, and two exporters of which one fails.
+//! Member lists that do not match the ensemble, and two exporters of which one fails.
 
 use crate::bench::Bench;
 use crate::live::Ensemble;
@@ -10,7 +10,7 @@ fn list(members: &[String]) -> String {
     format!("ensembles: [{{name: e, members: [{}]}}]\n", quoted.join(", "))
 }
 
-/// What the configuration says of the members is not so.
+/// The member list of the configuration is wrong.
 pub fn lists_that_do_not_fit(rows: &mut Vec<Row>) {
     let (ensemble, other) = (Ensemble::start(&[]), Ensemble::start(&[]));
     let members = ensemble.members();
@@ -42,7 +42,7 @@ pub fn lists_that_do_not_fit(rows: &mut Vec<Row>) {
     ));
 }
 
-/// One of two exporters dies with the quorum, or does not reach what the other reaches.
+/// One of two exporters is killed together with the quorum, or cannot reach all members.
 pub fn two_exporters(rows: &mut Vec<Row>) {
     let ensemble = Ensemble::start(&[]);
     let members = ensemble.members();

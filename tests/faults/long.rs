@@ -1,4 +1,4 @@
-//! All faults, one after the other: `./scripts/test long faults`.
+//! All faults in sequence: `./scripts/test long faults`.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::bench::{Bench, FACTOR, Script, slow_fsync};
 use crate::common::root;
 use crate::live::Ensemble;
-use crate::{ALONE, Expected, Row, assert_well, lists, members, partition, prove};
+use crate::{ALONE, Expected, Row, assert_well, causes, lists, members, partition, prove};
 
 const KAZOO: &str = "import time, sys\nfrom kazoo.client import KazooClient\n";
 
@@ -64,7 +64,7 @@ fn every_fault_raises_its_alert_and_ends_it() {
         ("groups", members::groups),
         ("partition", partition::partition),
     ];
-    // One part alone, while it is being written; the table wants all.
+    // Runs a single part during development; the table requires all parts.
     let only = std::env::var("ZOOKEEPER_FAULTS_ONLY").ok();
     for (name, part) in parts {
         if only.as_ref().is_none_or(|only| only == name) {
@@ -75,13 +75,14 @@ fn every_fault_raises_its_alert_and_ends_it() {
         return assert_well(&rows);
     }
     write_table(&rows);
+    causes::write_table(&rows);
     assert_well(&rows);
 }
 
 fn members_and_load(rows: &mut Vec<Row>) {
     let folder = tempfile::tempdir().unwrap();
     let delay = folder.path().join("delay");
-    // The members inherit the environment of this process' children; the file that delays is not there yet.
+    // The members inherit the environment of this process; the delay file does not exist yet.
     let preload = [("LD_PRELOAD", slow_fsync(folder.path())), ("SLOW_FSYNC", delay.clone())];
     let ensemble = Ensemble::start_with(&preload, &["--cfg", "maxClientCnxns=60"]);
     let members = ensemble.members();
@@ -106,7 +107,7 @@ fn members_and_load(rows: &mut Vec<Row>) {
             "ZooKeeperQuorumMarginZero",
             "warning",
             None,
-            "0 more than a majority",
+            "exactly a majority of the voters",
         ),
         |_| drop(ensemble.run(&["kill", &id])),
         |_| drop(ensemble.run(&["restart", &id, "--wait"])),
@@ -292,14 +293,14 @@ fn file_descriptors(rows: &mut Vec<Row>) {
     let mut bench = Bench::start(&config, 1);
     let (id, leader) = first(&ensemble, "leader");
     let process = pid(&ensemble, &id);
-    // The soft limit alone: nobody may raise the hard one in a container.
+    // Only the soft limit: the hard limit cannot be raised again in a container.
     let limit = |number: f64| {
         let set = Command::new("prlimit").args(["--pid", &process, &format!("--nofile={number}:")]).status().unwrap();
         assert!(set.success());
     };
     let value = |bench: &Bench, name: &str| bench.query(&format!("{name}{{member=\"{leader}\"}}")).unwrap();
-    // Some hundred clients, so that a few descriptors are left at the limit: without one it could not even be asked. The
-    // server closes those without a session after ten seconds, so new ones come all the time.
+    // About 300 clients, so that a few descriptors are left at the limit; with none left the member could not be
+    // scraped. The server closes connections without a session after ten seconds, so they are replaced continuously.
     let (host, port) = leader.split_once(':').unwrap();
     let crowd = format!(
         "import socket, time\nheld = []\nwhile True:\n  try:\n    held.append(socket.create_connection(('{host}', {port}), timeout=1))\n  except OSError: pass\n  held = held[-300:]\n  time.sleep(0.025)\n"
@@ -326,7 +327,7 @@ fn file_descriptors(rows: &mut Vec<Row>) {
 }
 
 fn leader_and_partition(rows: &mut Vec<Row>) {
-    // Followers bear with a silent leader for a minute, and a member that is cut off serves reads.
+    // Followers tolerate a silent leader for a minute, and a partitioned member serves reads.
     let ensemble = Ensemble::start(&["--cfg", "syncLimit=120", "--jvm", "-Dreadonlymode.enabled=true"]);
     let config = format!("ensembles: [{{name: e, members: [{}]}}]\n", ensemble.members().join(", "));
     let mut bench = Bench::start(&config, 1);
@@ -346,7 +347,7 @@ fn leader_and_partition(rows: &mut Vec<Row>) {
         .filter(|line| line.starts_with("server.") && !line.starts_with(&format!("server.{id}=")))
         .collect();
     assert!(others.iter().any(|line| line.starts_with(&format!("server.{leader}="))));
-    // It looks for the others where they are not.
+    // This member looks for its peers at wrong ports.
     let wrong: Vec<String> = others
         .iter()
         .map(|line| {
@@ -431,7 +432,7 @@ fn impostor_and_drift(rows: &mut Vec<Row>) {
         |_| drop(impostor.run(&["restart", "1", "--wait"])),
         |_| drop(impostor.run(&["kill", "1"])),
     ));
-    // Only one version is to be had as a package, so the replies of a real 3.9.3 follower are played back.
+    // Only one version is available as a package, so the replies of a real 3.9.3 follower are replayed.
     let speaks = Arc::new(AtomicBool::new(false));
     let speaking = Arc::clone(&speaks);
     std::thread::spawn(move || {
@@ -460,12 +461,12 @@ fn impostor_and_drift(rows: &mut Vec<Row>) {
     ));
 }
 
-/// Puts the table into the page of the alerts, with the day.
+/// Writes the table, with its date, to the page of the alerts.
 fn write_table(rows: &[Row]) {
     let day = Command::new("date").arg("+%F").output().unwrap();
     let day = String::from_utf8_lossy(&day.stdout).trim().to_owned();
     let mut table = format!(
-        "Measured {day} with Debian's ZooKeeper 3.8.0, Prometheus and Alertmanager on one machine of 2 cores, all durations in the rules\ndivided by {FACTOR}, scrape and evaluation every second; seconds from the fault to the webhook, and from its end to the notice\nthat it is over. `./scripts/test long faults` measures again; then it lets a quorum and members come and go, restarts the exporter\nmeanwhile, watches two clusters with ensembles of one name, and a quarter of an hour of normal load with a rolling restart,\ndurations as shipped, in which nothing critical may fire.\n\n| fault | alert | severity | fires after s | resolves after s |\n|---|---|---|---|---|\n"
+        "Measured {day} with Debian's ZooKeeper 3.8.0, Prometheus and Alertmanager on one machine of 2 cores, all durations in the rules\ndivided by {FACTOR}, scrape and evaluation every second; seconds from the fault to the webhook, and from its end to the resolved\nnotification. `./scripts/test long faults` repeats the measurement; then it tests a flapping quorum and flapping members, restarts of\nthe exporter, two clusters with ensembles of the same name, and a quarter of an hour of normal load with a rolling restart and the\nshipped durations, in which no critical alert may fire.\n\n| fault | alert | severity | fires after s | resolves after s |\n|---|---|---|---|---|\n"
     );
     for row in rows {
         table.push_str(&format!(

@@ -1,21 +1,26 @@
-//! Faults of real ensembles, made on purpose: the right alert must reach the webhook through real Prometheus and
-//! Alertmanager, with the right labels and text, and end when the fault ends. Every duration in the rules is divided by
-//! `bench::FACTOR`. `long` makes all faults, those of `lists`, `members` and `partition` among them, and writes the table
-//! of `docs/alerts.md`; `flapping` has what comes and goes, `clusters` two ensembles of one name: all by hand with
-//! `scripts/test long faults`. `ramps` holds the early warning, `scripts/test long ramps` and `long steady`. Nothing here is run by a bare `cargo test`.
+//! Faults of real ensembles: each must raise the right alert at the webhook through real Prometheus and Alertmanager,
+//! with the right labels and text, and the alert must resolve when the fault ends. All durations in the rules are
+//! divided by `bench::FACTOR`.
+//!
+//! - `long` runs all faults, also those of `lists`, `members` and `partition`, and writes a table to `docs/alerts.md`.
+//! - `flapping` has intermittent faults, `clusters` two ensembles of the same name.
+//! - `ramps` tests early warning.
+//!
+//! A bare `cargo test` runs none of them: see `scripts/test long faults`, `long ramps` and `long steady`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-#![allow(clippy::format_push_string, clippy::format_collect, reason = "clarity before speed in tests")]
-#![allow(unreachable_pub, reason = "one crate a test binary")]
-#![allow(missing_docs, reason = "tests are read by their names")]
-#![allow(clippy::print_stdout, reason = "the table as it grows")]
+#![allow(clippy::format_push_string, clippy::format_collect, reason = "readability over speed in tests")]
+#![allow(unreachable_pub, reason = "each test binary is its own crate")]
+#![allow(missing_docs, reason = "test names describe the tests")]
+#![allow(clippy::print_stdout, reason = "progress of the table")]
 #![allow(clippy::float_cmp, reason = "flags are 0 or 1")]
-#![allow(clippy::too_many_lines, reason = "one fault after the other")]
-#![allow(clippy::disallowed_methods, reason = "a test without a runtime waits by sleeping")]
+#![allow(clippy::too_many_lines, reason = "a test lists its faults in sequence")]
+#![allow(clippy::disallowed_methods, reason = "these tests have no async runtime and wait by sleeping")]
 
 #[path = "../states/apart.rs"]
-#[allow(dead_code, reason = "shared with the tests of states")]
+#[allow(dead_code, reason = "shared with the state tests")]
 mod apart;
 mod bench;
+mod causes;
 mod clusters;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
@@ -23,7 +28,7 @@ mod common;
 mod flapping;
 mod lists;
 #[path = "../ensemble/live.rs"]
-#[allow(dead_code, reason = "shared with the tests of real ensembles")]
+#[allow(dead_code, reason = "shared with the tests on real ensembles")]
 mod live;
 mod long;
 mod members;
@@ -38,33 +43,35 @@ use std::time::{Duration, Instant};
 
 use bench::Bench;
 
-/// One at a time: each has three JVMs, Prometheus and Alertmanager.
+/// Serialises the tests: each runs three JVMs, Prometheus and Alertmanager.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// What a fault must bring.
+/// The alert expected for a fault.
 struct Expected<'e> {
     fault: &'e str,
     alert: &'e str,
     severity: &'e str,
-    /// The label `member`, where the alert is about one.
+    /// The label `member`, for alerts about a single member.
     member: Option<&'e str>,
-    /// A word that the description must hold.
+    /// Text that the description must contain.
     says: &'e str,
 }
 
-/// A line of the table.
+/// A row of the table.
 struct Row {
     fault: String,
     alert: String,
     severity: String,
     fires: f64,
     resolves: f64,
-    /// What went wrong.
+    /// The cause reported by `why` when the alert fired.
+    named: Option<causes::Named>,
+    /// Why the row failed, if it did.
     problem: Option<String>,
 }
 
-/// Makes the fault, waits for its alert, mends it, waits for the end of the alert. A fault whose alert does not come is
-/// mended all the same, so that the next one finds a whole ensemble.
+/// Injects the fault, waits for its alert, removes the fault and waits until the alert is resolved. The fault is also
+/// removed if its alert does not fire, so that the next one starts with a healthy ensemble.
 fn prove(
     bench: &mut Bench,
     expected: &Expected<'_>,
@@ -80,13 +87,14 @@ fn prove(
                 && expected.member.is_none_or(|member| notice.labels.get("member").is_some_and(|label| label == member))
         }
     };
-    // What fires still from the fault before would bring no notice of its own.
+    // An alert that is still firing from the previous fault would not be notified again.
     let earlier = format!("ALERTS{{alertname=\"{}\",alertstate=\"firing\"}}", expected.alert);
     bench.until("the alert of the fault before has ended", || bench.query(&earlier).is_none());
     std::thread::sleep(Duration::from_secs(2));
     let begun = Instant::now();
     fault(bench);
     let fired = bench.notice(begun, within, is_it("firing"));
+    let named = fired.as_ref().ok().and_then(|notice| causes::named(bench, notice));
     let mended = Instant::now();
     mend(bench);
     let mut row = Row {
@@ -95,6 +103,7 @@ fn prove(
         severity: expected.severity.to_owned(),
         fires: f64::NAN,
         resolves: f64::NAN,
+        named,
         problem: None,
     };
     match fired {
@@ -102,7 +111,7 @@ fn prove(
         Ok(fired) => {
             row.fires = fired.at.duration_since(begun).as_secs_f64();
             row.problem = wrong(&fired, expected);
-            // A fault that takes long may be over, with its alert, before it is mended.
+            // A slow fault and its alert may be over before the fault is removed.
             match bench.notice(fired.at, within, is_it("resolved")) {
                 Ok(resolved) => row.resolves = resolved.at.saturating_duration_since(mended).as_secs_f64(),
                 Err(said) => {
@@ -112,13 +121,14 @@ fn prove(
         }
     }
     println!("| {} | {} | {} | {:.1} | {:.1} |", row.fault, row.alert, row.severity, row.fires, row.resolves);
+    println!("{}", causes::told(&row));
     if let Some(problem) = &row.problem {
         println!("{problem}");
     }
     row
 }
 
-/// What is wrong with the labels or the text of a notice.
+/// Describes the mismatch in labels or text of a notification, if any.
 fn wrong(notice: &bench::Notice, expected: &Expected<'_>) -> Option<String> {
     let about = |what: &str| Some(format!("{}: {what}: {:?} {:?}", expected.fault, notice.labels, notice.annotations));
     let of_target = notice.labels.contains_key("instance") || notice.labels.contains_key("job");
@@ -143,7 +153,7 @@ fn wrong(notice: &bench::Notice, expected: &Expected<'_>) -> Option<String> {
     None
 }
 
-/// Every fault must have gone well.
+/// Panics if any fault failed.
 fn assert_well(rows: &[Row]) {
     let problems: Vec<&str> = rows.iter().filter_map(|row| row.problem.as_deref()).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n\n"));

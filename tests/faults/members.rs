@@ -1,4 +1,4 @@
-//! One member that is slow, away again and again, full, or wrong; and an ensemble of groups.
+//! A single member that is slow, flapping, out of disk space or inconsistent; and an ensemble with groups.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ pub fn one_member(rows: &mut Vec<Row>) {
     let library = slow_fsync(folder.path());
     let delay = |id: &str| folder.path().join(format!("delay-{id}"));
     let ensemble = Ensemble::start(&["--observers", "1", "--cfg", "syncLimit=4"]);
-    // Each member has a disk of its own to be slowed.
+    // Each member has its own file with the fsync delay.
     for id in ["1", "2", "3"] {
         let more = [("LD_PRELOAD", library.clone()), ("SLOW_FSYNC", delay(id))];
         ensemble.run_with(&more, &["restart", id, "--wait"]);
@@ -86,7 +86,7 @@ pub fn one_member(rows: &mut Vec<Row>) {
     assert!(untrue.is_empty(), "one member alone is in trouble: {untrue:?}");
 }
 
-/// A member that can write no more: its files may not grow.
+/// A member that cannot write: its files have reached their size limit.
 pub fn a_full_disk(rows: &mut Vec<Row>) {
     let ensemble = Ensemble::start(&[]);
     let members = ensemble.members();
@@ -111,8 +111,16 @@ pub fn a_full_disk(rows: &mut Vec<Row>) {
     ));
 }
 
-/// Another ensemble with the same transactions and other data: its files under a follower.
+/// A follower with the files of another ensemble: the same transactions, other data. Detected by the member's own
+/// comparison with the leader, and by the exporter's comparison of all members.
 pub fn other_data(rows: &mut Vec<Row>) {
+    rows.push(swapped("", "a follower with other data at the same zxid", "ZooKeeperDigestMismatch", "digest mismatch"));
+    let module = "modules: {default: {digests: {interval: 5s}}}\n";
+    let fault = "a follower with other data at the same zxid, members compared";
+    rows.push(swapped(module, fault, "ZooKeeperDataDiverged", "differs from that of the other members"));
+}
+
+fn swapped(module: &str, fault: &str, alert: &str, says: &str) -> Row {
     let zxid = |ensemble: &Ensemble| {
         let word = ensemble.run(&["word", "follower", "srvr"]);
         word.lines().find_map(|line| line.strip_prefix("Zxid: ").map(str::to_owned)).unwrap()
@@ -121,12 +129,13 @@ pub fn other_data(rows: &mut Vec<Row>) {
         let (_, leader) = first(ensemble, "leader");
         Script::start(&(client(&leader) + &format!("zk.create('/value', b'{value}')\nzk.stop()\n"))).finish();
     };
-    let (ensemble, twin) = (Ensemble::start(&[]), Ensemble::start(&[]));
+    let start = || Ensemble::start(&["--whitelist", "mntr,srvr,conf,cons,wchs,isro,hash"]);
+    let (ensemble, twin) = (start(), start());
     write(&ensemble, "right");
     write(&twin, "wrong");
     assert_eq!(zxid(&ensemble), zxid(&twin), "both have the same transactions");
     let members = ensemble.members();
-    let settings = config(&ensemble);
+    let settings = config(&ensemble) + module;
     let mut bench = Bench::start(&settings, 1);
     let (id, address) = first(&ensemble, "follower");
     let (source, _) = first(&twin, "follower");
@@ -142,15 +151,9 @@ pub fn other_data(rows: &mut Vec<Row>) {
         ensemble.run(&["restart", &id, "--wait"]);
     };
     let mut load = None;
-    rows.push(prove(
+    prove(
         &mut bench,
-        &expected(
-            "a follower with other data at the same zxid",
-            "ZooKeeperDigestMismatch",
-            "critical",
-            Some(&address),
-            "digest mismatch",
-        ),
+        &expected(fault, alert, "critical", Some(&address), says),
         |_| {
             restart_with(Some(twin.folder().join(&source).join("data/version-2")));
             load = Some(Script::load(&members.join(",")));
@@ -165,10 +168,10 @@ pub fn other_data(rows: &mut Vec<Row>) {
             }
             restart_with(None);
         },
-    ));
+    )
 }
 
-/// Three groups of two: without two groups there is no quorum, however many voters are left.
+/// Three groups of two: without two complete groups there is no quorum, regardless of the number of remaining voters.
 pub fn groups(rows: &mut Vec<Row>) {
     let mut arguments = vec!["--members", "6"];
     let lines = ["group.1=1:2", "group.2=3:4", "group.3=5:6"];

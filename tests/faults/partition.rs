@@ -1,4 +1,4 @@
-//! Five voters of which two are cut off from the others, the leader among them; the exporter reaches all. Needs root.
+//! Five voters, two of them (including the leader) partitioned from the others; the exporter reaches all. Needs root.
 
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ pub fn partition(rows: &mut Vec<Row>) {
             None,
             "ZooKeeperQuorumMarginZero",
             "warning",
-            "0 more than a majority",
+            "exactly a majority of the voters",
             "two of five cut off, the leader with them",
         ),
         (

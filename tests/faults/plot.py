@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws one ramp as SVG from what a real Prometheus has recorded: the indicator, P, W, the risk, and what fired when.
+"""Draws one ramp as SVG from the data of a real Prometheus: the indicator, P, W, the risk, and the alerts that fired.
 
 usage: plot.py PROMETHEUS-PORT MEMBER INDICATOR START END NU CRITICAL FILE
 """
@@ -10,7 +10,7 @@ import urllib.parse
 import urllib.request
 
 WIDTH, LEFT, RIGHT, PANEL, GAP = 760, 60, 16, 150, 34
-# START is so many seconds before the ramp.
+# START is this number of seconds before the ramp.
 LEAD_IN = 10
 COLOURS = {"x": "#1f77b4", "P": "#7f7f7f", "W": "#ff7f0e", "risk": "#d62728"}
 
@@ -22,7 +22,7 @@ def ask(port, query, start, end):
 
 
 def runs(fired):
-    """When each alert fired without a break: begin, end, series."""
+    """Intervals during which each alert fired without interruption: begin, end, series."""
     for one in fired:
         begin = last = None
         for moment, _ in one["values"]:

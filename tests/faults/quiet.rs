@@ -1,4 +1,4 @@
-//! A quarter of an hour without a fault: `./scripts/test long faults`.
+//! Fifteen minutes without a fault: `./scripts/test long faults`.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use crate::ALONE;
 use crate::bench::{Bench, Script};
 use crate::live::Ensemble;
 
-/// A quarter of an hour of load and one rolling restart, at the speed of the shipped rules.
+/// Fifteen minutes of load and a rolling restart, with the durations of the shipped rules.
 #[test]
 fn normal_load_with_a_rolling_restart_wakes_nobody() {
     let _alone = ALONE.lock();

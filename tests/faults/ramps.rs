@@ -1,5 +1,6 @@
-//! Early warning on a real ensemble: slow ramps, each of which must warn before it alarms, and steady load, which must not.
-//! `./scripts/test long ramps` writes the table of `docs/validation/early-warning.md`; `./scripts/test long steady`.
+//! Early warning on a real ensemble: slow ramps must warn before they become critical, and steady load must not warn.
+//! `./scripts/test long ramps` writes the table of `docs/validation/early-warning.md`; `./scripts/test long steady`
+//! runs the steady load.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,10 +11,11 @@ use crate::bench::{Bench, Notice, Script, slow_fsync};
 use crate::common::root;
 use crate::live::Ensemble;
 
-/// By which the durations of the rules are divided: the day of a baseline becomes 24 minutes.
+/// Divisor for the durations of the rules: the one-day baseline becomes 24 minutes.
 const FACTOR: u64 = 60;
 
-/// Sessions by the raw protocol, so many a second, kept alive by pings: a client library would need a thread for each.
+/// Opens sessions with the raw protocol at a given rate and keeps them alive with pings: a client library would need a
+/// thread for each.
 const SESSIONS: &str = "
 import socket, struct, sys, time
 host, port, rate, most = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
@@ -49,21 +51,21 @@ begun = time.time()
 def passed(): return time.time() - begun
 ";
 
-/// A ramp as it went: seconds from its begin.
+/// The course of a ramp, in seconds from its start.
 struct Ramp {
     name: &'static str,
     limits: &'static str,
-    /// Every warning about the ramp in the order in which they came.
+    /// All warnings about the ramp, in order of arrival.
     warnings: Vec<(f64, String)>,
     critical: Option<f64>,
     begun: SystemTime,
 }
 
-/// A ramp to be made.
+/// The definition of a ramp.
 struct Plan {
     name: &'static str,
     limits: &'static str,
-    /// The alert whose critical level is the fault.
+    /// The alert whose critical level marks the fault.
     alert: &'static str,
 }
 
@@ -72,11 +74,11 @@ fn python(code: &str, arguments: &[&str]) -> Script {
     Script::start(&format!("import sys\nsys.argv = ['-', {}]\n{code}", listed.join(", ")))
 }
 
-/// Goes up until the alarm; `step` is told the seconds since its begin, half a second apart.
+/// Runs `step` every half second, with the seconds since the start, until the critical alert fires.
 fn climb(bench: &Bench, plan: &Plan, member: &str, mut step: impl FnMut(f64)) -> Ramp {
     let quiet = "count(ALERTS{alertstate=\"firing\",severity!=\"info\"})";
     bench.until("nothing fires before the ramp", || bench.query(quiet).is_none());
-    // Nor may what fired before come again, or a start hold indicators back.
+    // A recent start suppresses the indicators, and alerts that fired before must not fire again.
     bench.until("no member has just started", || bench.query("count(member:zk_restarted:group15m)").is_none());
     let (begun, clock) = (Instant::now(), SystemTime::now());
     let about = |notice: &Notice| {
@@ -137,7 +139,7 @@ impl Ramp {
     }
 }
 
-/// Where a member stands in the list, its address, and host and port of it.
+/// The index of a member in the list, its address, and host and port of the address.
 fn member<'m>(ensemble: &Ensemble, members: &'m [String], role: &str) -> (String, &'m str, &'m str, &'m str) {
     let id = ensemble.run(&["mode", role]).lines().next().unwrap().to_owned();
     let address = &members[id.parse::<usize>().unwrap() - 1];
@@ -215,7 +217,7 @@ fn ramps_warn_before_they_alarm() {
         bench.until("the limit is seen", || {
             bench.query(&format!("zk_max_file_descriptors{{member=\"{follower}\"}}")).is_some_and(|most| most < 700.0)
         });
-        // To 97 %: without a single one left the member answers nobody, and another alarm speaks.
+        // Up to 97 %: with no descriptor left the member would not reply, and another alert would fire.
         let open = bench.query(&format!("zk_open_file_descriptors{{member=\"{follower}\"}}")).unwrap();
         let most = (0.97 * 600.0 - open).round().to_string();
         let mut clients = None;
@@ -249,7 +251,8 @@ fn ramps_warn_before_they_alarm() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// The picture of `docs/early-warning.md`: the ramp of fsync, from ten seconds before it to a little after its alarm.
+/// The chart of `docs/early-warning.md`: the fsync ramp, from ten seconds before its start until shortly after its
+/// alert.
 fn draw(bench: &Bench, member: &str, begun: SystemTime) {
     let seconds = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().to_string();
     let drawn = Command::new("/usr/bin/python3")
@@ -269,7 +272,7 @@ fn write_table(ramps: &[Ramp], page: &Path) {
     let day = String::from_utf8_lossy(&day.stdout).trim().to_owned();
     let lines: Vec<String> = ramps.iter().map(Ramp::line).collect();
     let table = format!(
-        "Measured {day} with Debian's ZooKeeper 3.8.0, Prometheus and Alertmanager on one machine of 2 cores, under a load of 40\nrequests a second, all durations in the rules divided by {FACTOR}, scrape and evaluation every second. Seconds from the start of the ramp\nto the webhook. `./scripts/test long ramps` repeats the measurement and writes this table. The last column is the lead if ramp and\ndurations are slower by the same factor. Connections and file descriptors are one group: in the ramp of the latter, the limit of the\nformer raises the risk first.\n\n| ramp | warning, critical | first warning | after s | risk after s | alarm after s | lead s | with undivided durations, min |\n|---|---|---|---|---|---|---|---|\n{}\n",
+        "Measured {day} with Debian's ZooKeeper 3.8.0, Prometheus and Alertmanager on one machine of 2 cores, under a load of 40\nrequests a second, all durations in the rules divided by {FACTOR}, scrape and evaluation every second. Seconds from the start of the ramp\nto the webhook. `./scripts/test long ramps` repeats the measurement and writes this table. The last column is the lead time with ramp\nand durations slower by the same factor. Connections and file descriptors are one group: in the ramp of the latter, the limit of the\nformer raises the risk first.\n\n| ramp | warning, critical | first warning | after s | risk after s | alarm after s | lead s | with undivided durations, min |\n|---|---|---|---|---|---|---|---|\n{}\n",
         lines.join("\n")
     );
     let text = std::fs::read_to_string(page).unwrap();

@@ -1,4 +1,5 @@
-//! The shipped Alertmanager configuration: routes by amtool, and every text of the rules expanded by a real Prometheus.
+//! The shipped Alertmanager configuration: routes checked by amtool, and all texts of the rules expanded by a real
+//! Prometheus.
 
 use std::process::Command;
 
@@ -36,14 +37,14 @@ fn the_examples_of_receivers_are_valid_once_uncommented() {
     let text = std::fs::read_to_string(root().join(FILE)).unwrap();
     let (before, examples) = text.split_once("# --- receivers to copy from").unwrap();
     let examples = examples.split("# --- silences").next().unwrap();
-    // Lines of an example are indented by three; prose is not.
+    // Examples are indented by three spaces; prose is not.
     let lines: Vec<&str> = examples.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
     let mut whole = before.to_owned();
     for (number, line) in lines.iter().enumerate() {
         if line.ends_with("_configs:") {
             whole.push_str(&format!("  - name: example-{number}\n"));
         }
-        // Debian's Alertmanager is older than this key.
+        // Debian's Alertmanager predates this key.
         whole.push_str(&format!(
             "    {}\n",
             line.replace("routing_key_file: /etc/alertmanager/pagerduty-key", "routing_key: key")

@@ -1,4 +1,4 @@
-//! The handful of faults that every run makes.
+//! The faults that are part of every test run.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ fn config(ensemble: &Ensemble) -> String {
     format!("ensembles: [{{name: e, members: [{}]}}]\n", ensemble.members().join(", "))
 }
 
-/// A follower, the quorum, the exporters; and two exporters that watch the same never alert twice.
+/// A follower, the quorum, the exporters; and two exporters of the same ensemble do not duplicate alerts.
 #[test]
 fn lost_members_lost_quorum_and_lost_exporters_reach_the_webhook_and_end() {
     let _alone = ALONE.lock();
@@ -57,7 +57,7 @@ fn lost_members_lost_quorum_and_lost_exporters_reach_the_webhook_and_end() {
             ensemble.run(&["restart", "down", "--wait"]);
         },
     ));
-    // One of two exporters: a warning, and nobody is blind.
+    // One of two exporters: a warning, and the ensemble is still monitored.
     let lost = Instant::now();
     rows.push(prove(
         &mut bench,
@@ -87,7 +87,7 @@ fn lost_members_lost_quorum_and_lost_exporters_reach_the_webhook_and_end() {
         |bench| (0..2).for_each(|number| bench.start_exporter(number)),
     ));
     assert_well(&rows);
-    // Alertmanager knows an alert by its labels: had both exporters raised one, there would be two of them.
+    // Alertmanager identifies an alert by its labels: two exporters raising the same alert would appear as two.
     let mut alerts: Vec<_> = bench.since(begun).into_iter().map(|notice| notice.labels).collect();
     alerts.sort();
     alerts.dedup();

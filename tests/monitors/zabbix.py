@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The part of tests/monitors/zabbix that speaks to Zabbix' API: import, host, items, problems, each awaited."""
+"""The client of Zabbix' API for tests/monitors/zabbix: import, host, items and problems, each with a wait."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ class Api:
 
 
 def until(seconds, what, look):
-    """Looks until there is something true; prints how long that took."""
+    """Polls until the result is true; prints the elapsed time."""
     begun = time.monotonic()
     while True:
         found, seen = look()
@@ -43,7 +43,7 @@ def until(seconds, what, look):
 
 
 class Host:
-    """The one host of the test."""
+    """The only host of the test."""
 
     def __init__(self, api):
         self.api = api
@@ -57,7 +57,7 @@ class Host:
         return next((item["lastvalue"] for item in self.items() if item["key_"] == key and item["lastclock"] != "0"), None)
 
     def problems(self):
-        """Severity and name of every trigger that is in a problem and is not silenced by another."""
+        """Severity and name of every trigger in problem state that no other trigger suppresses."""
         wanted = {
             "hostids": self.id, "filter": {"value": 1}, "skipDependent": True, "expandDescription": True,
             "output": ["description", "priority"],
@@ -125,7 +125,7 @@ def main():
         priority, name = int(rest[0]), rest[1]
         until(300, f"problem of severity {priority}: {name}", lambda: ((priority, name) in (seen := host.problems()), seen))
     elif command == "silenced":
-        # Longer than each of them would have to hold.
+        # Longer than the longest duration of a trigger.
         for _ in range(90):
             told = [name for _, name in host.problems() if any(name.endswith(part) for part in rest)]
             if told:

@@ -3,7 +3,7 @@
 
 usage: arm64.py EXPORTER QEMU [ARGUMENT...]
 
-Run from the top folder. What it serves is compared with what the fixture says.
+Run from the top folder. The exported metrics are compared with the fixture.
 """
 
 import pathlib

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Unpacks every package of a release with its format's own tools, and holds what is inside to each other and to the sources.
+"""Unpacks every package of a release and compares the contents with each other and with the sources.
 
 usage: formats.py RELEASE WORK
 
-RELEASE is the folder that scripts/release made, WORK an empty one. Run from the top folder.
+RELEASE is the output folder of scripts/release, WORK an empty folder. Run from the top folder.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ def the(pattern):
 
 
 def unpack(format, package, into):
-    """What a package installs, below a folder; None where its tool is missing."""
+    """The files that a package installs, extracted to a folder; None if the tool is missing."""
     into.mkdir(parents=True)
     if format == "deb":
         output("dpkg-deb", "-x", package, into)
@@ -66,13 +66,13 @@ def unpack(format, package, into):
             return None
         output("tar", "--zstd", "-xf", package, "-C", into)
     else:
-        # Three gzip streams, one after the other: signature or control, and data.
+        # Concatenated gzip streams: signature or control, and data.
         output("tar", "-xzf", package, "-C", into, "--ignore-zeros", "--warning=no-unknown-keyword")
     return into
 
 
 def said(format, package, arch):
-    """What the package says of itself, by its own tool."""
+    """The metadata of the package, read with its own tool."""
     machine = ARCHES[arch][0]
     if format == "deb":
         fields = output("dpkg-deb", "-f", package, "Package", "Architecture", "Depends", "Conffiles")
@@ -100,7 +100,7 @@ def said(format, package, arch):
 
 
 def installed(root, arch, binary):
-    """What is inside works: binary, unit, man pages, completions, documents."""
+    """The installed contents work: binary, unit, man pages, completions, documents."""
     program = root / "usr/bin" / NAME
     check(program.read_bytes() == binary and os.access(program, os.X_OK), f"{root}: another binary than the archive has")
     runner = ARCHES[arch][1]
@@ -128,7 +128,7 @@ def installed(root, arch, binary):
 
 
 def links(folder):
-    """Every relative link of every document leads to a file of the package."""
+    """Every relative link of every document refers to a file in the package."""
     found = 0
     for document in folder.rglob("*.md"):
         for link in re.findall(r"\]\(([^)#\s]+)", document.read_text()):
@@ -141,7 +141,7 @@ def links(folder):
 
 def files(root):
     control = {".PKGINFO", ".MTREE", ".INSTALL", ".BUILDINFO"}
-    # Where zsh looks differs; man pages and everything else does not.
+    # The search path of zsh differs; man pages and all other paths are the same.
     return {
         re.sub("zsh/(vendor-completions|site-functions)", "zsh", str(path.relative_to(root)))
         for path in root.rglob("*")
@@ -150,11 +150,11 @@ def files(root):
 
 
 def crates(binary):
-    """The list of crates that cargo-auditable put into a binary; its section begins with a zlib header."""
+    """The list of crates that cargo-auditable added to a binary; its section starts with a zlib header."""
     section = WORK / "section"
     program = WORK / "program"
     program.write_bytes(binary)
-    # llvm's and binutils' objcopy of this machine read the sections of any architecture.
+    # The readelf of this machine reads sections of any architecture.
     listing = output("readelf", "-S", "-W", program)
     row = re.search(r"\.dep-v0\s+\S+\s+\S+\s+(\S+)\s+(\S+)", listing)
     if not check(row, "the binary has no list of its crates"):

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Soaks the exporter: two Prometheus servers, a real ensemble whose members fail every minute, rude clients, reloads.
+"""Soak test: two Prometheus servers, a real ensemble with a fault every minute, misbehaving clients, reloads.
 
 usage: run.py EXPORTER-BINARY [--seconds N] [--every N]
 
-Every minute one fault (killed, paused, restarted, reconfigured) begins and ends; the configuration is reloaded, now and then
-a broken one. At the end a table says what was expected and what was seen; the exit status is 1 if anything is not as expected.
+Every minute one fault (kill, pause, restart, reconfigure) starts and ends, and the configuration is reloaded,
+sometimes with a broken file. A table of expected and actual values is printed at the end; the exit status is 1 on any
+mismatch.
 """
 
 import argparse
@@ -31,12 +32,12 @@ import watch  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 INTERVAL, TIMEOUT = 5, 4
-# More than the first tenth: what an allocator and two connections more account for, and far below a leak of an hour.
+# Allowed growth after the first tenth: covers the allocator and two connections, far below a leak over an hour.
 MORE_MB, MORE_DESCRIPTORS, MORE_THREADS = 3.0, 4, 1
 
 
 def tied():
-    """In the child: dies with its parent."""
+    """Runs in the child process: kills it when its parent dies."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
@@ -94,7 +95,7 @@ class Soak:
         raise RuntimeError(f"nothing is ready at port {port} within 60 s: {self.log()[-2000:]}")
 
     def configure(self, seconds):
-        """Writes a configuration whose timeout is new, so that a reload changes something."""
+        """Writes a configuration with a new timeout, so that a reload changes something."""
         module = {
             "timeout": f"{seconds}s",
             "commands": ["mntr", "srvr", "conf"],
@@ -121,10 +122,10 @@ class Soak:
         self.ready(port)
         return port
 
-    # --- what goes wrong ----------------------------------------------------------------------
+    # --- faults -------------------------------------------------------------------------------
 
     def fault(self, number, hold):
-        """One fault, held for some seconds and healed; gives its name."""
+        """Injects a fault for some seconds and repairs it; returns its name."""
         role = "leader" if number % 2 else "follower"
         kind = ("kill", "pause", "restart", "reconfigure")[number // 2 % 4]
         if kind == "reconfigure":
@@ -136,7 +137,7 @@ class Soak:
             member = self.ensemble("mode", role).split()[0]
             self.ensemble(kind, member)
             time.sleep(hold)
-            # A paused one may have been given up in the meantime, and finds its way back.
+            # A paused member may have been dropped from the quorum meanwhile, and rejoins.
             heal = {"kill": ("restart", member), "pause": ("resume", member)}.get(kind)
             if heal:
                 self.ensemble(*heal)
@@ -152,7 +153,7 @@ class Soak:
                 client.start(timeout=10)
                 client.reconfig(joining=joining, leaving=leaving, new_members=None)
                 return
-            except Exception:  # whatever kazoo throws while a leader is being found
+            except Exception:  # any kazoo error during an election
                 if not left:
                     raise
                 time.sleep(1)
@@ -161,7 +162,7 @@ class Soak:
                 client.close()
 
     def reload(self, number):
-        """Every fifth time with a file that is broken: the previous configuration remains active."""
+        """Every fifth file is broken: the previous configuration must remain active."""
         is_good = number % 5 != 4
         self.configure(3 + number % 2 if is_good else 0)
         self.exporter.send_signal(signal.SIGHUP)
@@ -194,7 +195,7 @@ class Soak:
             waiting.append(watch.page(self.port))
             pages += 1
             time.sleep(1.7)
-            # A page is compared once the observer has seen what came after it.
+            # A page is compared once the observations after it are complete.
             while waiting and time.monotonic() > waiting[0][1] + watch.STILL + watch.PATIENCE + 1:
                 asked, there, series = waiting.pop(0)
                 state = observer.still(asked, there)

@@ -1,7 +1,7 @@
-"""Who watches the exporter during the soak: an independent observer of the members, a sampler of its process, bad clients.
+"""Observers of the soak test: an independent observer of the members, a sampler of the process, misbehaving clients.
 
-The observer knows nothing of the exporter's code: raw words once a second, each member in a thread of its own, and the
-plainest reading of what they say.
+The observer shares no code with the exporter: it sends four-letter commands once a second, with one thread per member,
+and parses the replies in the simplest way.
 """
 
 import http.client
@@ -13,20 +13,20 @@ import struct
 import threading
 import time
 
-# How long before and after a page the observer must have seen the same for its word to count.
+# Seconds before and after a page during which the observed state must be constant for a comparison.
 STILL = 3.0
-# A member that is silent for so long is silent.
+# A member that does not reply within this time is counted as not responding.
 PATIENCE = 2.0
-# The exporter asks for the membership at most once a minute.
+# The exporter queries the membership at most once a minute.
 MEMBERSHIP_KNOWN = 80.0
 
 
-# It answered one word and not the other: nothing is known of it.
+# The member replied to only one of the commands: its state is unknown.
 UNSURE = ("unsure", None, None)
 
 
 def word(member, name):
-    """The answer to a four-letter word; None where there is none."""
+    """The reply to a four-letter command; None if there is none."""
     host, _, port = member.rpartition(":")
     deadline = time.monotonic() + PATIENCE
     try:
@@ -44,7 +44,7 @@ def word(member, name):
 
 
 def look(member):
-    """What one member says of itself: state, followers in sync, voters of its membership."""
+    """The state of a member as it reports it: role, synced followers, voters of its membership."""
     srvr = word(member, "srvr")
     if srvr is None:
         return ("no-answer", None, None)
@@ -62,7 +62,7 @@ def look(member):
 
 
 class Observer:
-    """Looks at every member once a second and remembers the last minutes."""
+    """Queries every member once a second and keeps the last minutes."""
 
     def __init__(self, members):
         self.members = members
@@ -83,7 +83,7 @@ class Observer:
             self.ended.wait(max(0.05, begun + 1 - now))
 
     def still(self, begun, ended):
-        """What all members said from before the page to after it; None if anything changed or was not seen."""
+        """The state of all members around the time of the page; None if it changed or is unknown."""
         state = {}
         for member in self.members:
             during = [said for start, end, said in self.seen[member] if end > begun - STILL and start < ended + STILL]
@@ -97,7 +97,7 @@ class Observer:
 
 
 def expected(state, members):
-    """What a page must say of a state: plain series with their values. Numbers of voters only where one leads."""
+    """The series and values expected on a page for a state. Voter counts are included only with exactly one leader."""
     lines = {}
     for member in members:
         for name in ("leader", "follower", "observer", "standalone", "read-only", "not-serving", "no-answer"):
@@ -108,7 +108,7 @@ def expected(state, members):
 
 
 def numbers(state, leaders, members):
-    """Quorum by the plainest rule there is: the leader and who follows it, against half of the voters."""
+    """Quorum by the simplest rule: the leader and its followers against half of the voters."""
     lines = {'zk_ensemble_leaders{ensemble="soak"}': len(leaders)}
     if len(leaders) != 1:
         return lines
@@ -116,7 +116,7 @@ def numbers(state, leaders, members):
     majority = len(voters) // 2 + 1
     voting = [member for number, member in enumerate(members, 1) if str(number) in voters]
     answering = 1 + sum(state[member][0] == "follower" for member in voting)
-    # Of a majority the word of the leader is enough, also where some of it were not asked in time.
+    # The leader's count is sufficient for a majority, even if some followers were not queried in time.
     synced = min(1 + followers, max(answering, majority))
     lines.update({
         'zk_ensemble_voters{ensemble="soak"}': len(voters),
@@ -128,7 +128,7 @@ def numbers(state, leaders, members):
 
 
 class Process:
-    """Memory, file descriptors and threads of the exporter, sampled."""
+    """Samples memory, file descriptors and threads of the exporter."""
 
     def __init__(self, pid, every=2.0):
         self.pid, self.samples = pid, []
@@ -149,7 +149,7 @@ class Process:
 
 
 class Rude:
-    """Clients that hang up half-way: in the request, before the answer, in the midst of it, with and without a reset."""
+    """Clients that disconnect early: during the request, before or during the response, with and without a reset."""
 
     def __init__(self, port, every=0.5):
         self.port, self.count = port, 0
@@ -173,7 +173,7 @@ class Rude:
 
 
 def page(port):
-    """One page as a dict of series, with the moments at which it was asked for and there."""
+    """A page as a dict of series, with the times of request and response."""
     begun = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", "/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": "4"})

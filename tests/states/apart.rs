@@ -1,4 +1,4 @@
-//! Members in network namespaces of their own, so that the roads between them can be cut and narrowed. Needs root.
+//! Members in network namespaces of their own, so that the links between them can be cut and throttled. Needs root.
 
 use std::process::{Child, Command, Stdio};
 
@@ -14,20 +14,20 @@ const JARS: [&str; 8] = [
     "netty-transport-native-unix-common",
 ];
 
-/// Voters 1 to N, all reachable from here; it ends with the test.
+/// Voters 1 to N, all reachable from the test process, stopped on drop.
 pub struct Apart {
     folder: tempfile::TempDir,
-    /// Tells runs side by side apart: in the names of namespaces and in the third byte of addresses.
+    /// Separates concurrent runs: part of the namespace names and the third byte of addresses.
     net: u32,
     processes: Vec<Child>,
 }
 
 impl Apart {
-    /// A learner that is silent, or behind, for so many ticks of half a second is given up.
+    /// `sync_limit` is the number of 500 ms ticks after which a silent or lagging learner is dropped.
     pub fn start(members: usize, sync_limit: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut apart = Self { folder, net: std::process::id() % 250 + 1, processes: Vec::new() };
-        // The switch has a namespace of its own, out of reach of this machine's firewall.
+        // The switch has its own namespace, unaffected by the firewall of the machine.
         let (net, hub, road) = (apart.net, apart.hub(), apart.road());
         ip(&format!("netns add {hub}"));
         ip(&format!("-n {hub} link add switch type bridge"));
@@ -72,7 +72,7 @@ impl Apart {
         apart
     }
 
-    /// `HOST:PORT` of a member.
+    /// The address of a member as `HOST:PORT`.
     pub fn member(&self, id: usize) -> String {
         format!("{}:2181", self.address(id))
     }
@@ -83,22 +83,22 @@ impl Apart {
         format!("{name}={}", members.join(","))
     }
 
-    /// Nothing passes between two members any more.
+    /// Cuts the link between two members.
     pub fn cut(&self, one: usize, other: usize) {
         for (from, to) in [(one, other), (other, one)] {
             ip(&format!("-n {} route add blackhole {}/32", self.space(from), self.address(to)));
         }
     }
 
-    /// The road between two members is open again.
-    #[allow(dead_code, reason = "the tests of faults mend it")]
+    /// Restores the link between two members.
+    #[allow(dead_code, reason = "used by the fault tests")]
     pub fn mend(&self, one: usize, other: usize) {
         for (from, to) in [(one, other), (other, one)] {
             ip(&format!("-n {} route del blackhole {}/32", self.space(from), self.address(to)));
         }
     }
 
-    /// What the other members send to a member has to share a narrow road; its clients do not.
+    /// Limits the bandwidth from the other members to this one; its clients are not affected.
     pub fn narrow(&self, id: usize, rate: &str) {
         let tc = |arguments: &str| run("tc", &format!("-n {} {arguments}", self.hub()));
         tc(&format!("qdisc add dev port{id} root handle 1: htb default 20"));
@@ -119,7 +119,7 @@ impl Apart {
         format!("zk-{}-{id}", self.net)
     }
 
-    /// From here to the switch.
+    /// The link from this machine to the switch.
     fn road(&self) -> String {
         format!("zk-road{}", self.net)
     }

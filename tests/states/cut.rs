@@ -1,5 +1,5 @@
-//! The states that take roads between members to be cut or narrowed: `scripts/test long verdicts`, as root.
-#![allow(clippy::print_stdout, reason = "the table as it grows")]
+//! States that need cut or throttled links between members: `scripts/test long verdicts`, as root.
+#![allow(clippy::print_stdout, reason = "progress of the table")]
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ fn a_partition_with_the_old_leader_on_the_small_side() {
     let apart = Apart::start(5, 10);
     let exporter = Exporter::start(&["--zookeeper", &apart.flag("prod")]);
     let deadline = Instant::now() + Duration::from_mins(1);
-    // Until all five have answered once, the voters are not known from the servers.
+    // The voters are known from the servers only after all five have replied once.
     while four(&scrape(&exporter, Duration::from_secs(2))) != [5, 2, 1, 1] {
         assert!(Instant::now() < deadline, "the five never met");
     }

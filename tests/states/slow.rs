@@ -1,6 +1,6 @@
-//! The states that take minutes or jars of other releases: `scripts/test long verdicts`. Each prints its lines of a
-//! table of expected against seen.
-#![allow(clippy::print_stdout, reason = "the table as it grows")]
+//! States that take minutes or jars of other releases: `scripts/test long verdicts`. Each test prints rows of a table
+//! with expected and actual values.
+#![allow(clippy::print_stdout, reason = "progress of the table")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::common::exporter::Exporter;
 use crate::live::{Ensemble, scrape};
 use crate::verdicts::{ALL_UP, Numbers, ONE_VOTER_DOWN, WHOLE, consistent, look, number, settled};
 
-/// Voters in sync, margin, quorum, leaders.
+/// Synced voters, quorum margin, quorum, leaders.
 pub type Four = [i64; 4];
 
 pub fn four(page: &Page) -> Four {
@@ -18,7 +18,7 @@ pub fn four(page: &Page) -> Four {
     [numbers.synced, numbers.margin, numbers.has_quorum, numbers.leaders]
 }
 
-/// Takes pages until these numbers are there, and writes a line of the table.
+/// Scrapes until the page has these values, and prints a row of the table.
 pub fn row(exporter: &Exporter, voters: i64, what: &str, expected: Four) -> Page {
     let begun = Instant::now();
     let mut pages = 0;

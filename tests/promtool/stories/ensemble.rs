@@ -1,7 +1,7 @@
 //! A modelled ensemble: who leads, who is in sync, what its clients do. It advances second by second.
 
 use super::figures::Figures;
-use super::server::{Process, Role, SYNC_LIMIT, Server};
+use super::server::{Process, Role, Server};
 
 /// Seconds that an election takes once a majority is there.
 const ELECTION: f64 = 3.0;
@@ -48,7 +48,8 @@ impl Ensemble {
             name: name.to_owned(),
             servers,
             load: Load { reads: 60.0, writes: 30.0, read_ms: 1.0, write_ms: 4.0 },
-            epoch: 0,
+            // A standalone server elects none, and stays in the epoch of its first transactions.
+            epoch: u64::from(voters + observers == 1),
             sequence: 0.0,
             leader: None,
             leads_since: 0.0,
@@ -296,7 +297,7 @@ impl Ensemble {
 fn gone(server: &Server, now: f64) -> bool {
     match server.process {
         Process::Stopped | Process::Loading(_) => true,
-        Process::Suspended(since) => now - since >= SYNC_LIMIT,
+        Process::Suspended(since) => now - since >= server.sync_limit,
         Process::Running => server.role == Role::Looking,
     }
 }

@@ -76,7 +76,8 @@ pub fn faults(story: &Story, fired: &Fired, moments: &[f64]) -> Vec<String> {
         } else if first > expect.by + late {
             out.push(format!("{what} fired after minute {}: {shown}", expect.by));
         }
-        let held = |moment: &&f64| **moment >= first && **moment <= expect.until;
+        // What ends at a minute may be seen ended by the scrape of that moment.
+        let held = |moment: &&f64| **moment >= first && **moment < expect.until;
         let (due, missing) = moments
             .iter()
             .filter(held)

@@ -12,8 +12,9 @@ use zookeeper_exporter::config::Command;
 use zookeeper_exporter::ensemble::Known;
 use zookeeper_exporter::exposition::Format;
 use zookeeper_exporter::scrape::leader_watch::LeaderWatch;
-use zookeeper_exporter::scrape::reading::{Heard, Replies, SeenConf};
-use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, Report, Samples, State};
+use zookeeper_exporter::scrape::reading::{ParsedReply, Replies, SeenConf};
+use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, Report, Samples, State, note_newest};
+use zookeeper_exporter::verdict::judge;
 use zookeeper_exporter::wire::{Failure, Reason};
 
 use super::ensemble::Ensemble;
@@ -172,8 +173,10 @@ impl Exporter {
             known: Known::default(),
         };
         known.quorum_size = report.quorum_size().or(known.quorum_size);
-        watch.note(known, &report, self.begun + Duration::from_secs_f64(now));
+        watch.note(known, &report, &[], self.begun + Duration::from_secs_f64(now));
         report.known = known.clone();
+        note_newest(known, &report.members, &judge(&report).strangers);
+        report.known.newest.clone_from(&known.newest);
         report
     }
 
@@ -184,9 +187,9 @@ impl Exporter {
             match reply {
                 Reply::Bytes(text, delay) if delay < TIMEOUT => (heard(command, text.as_bytes()), delay),
                 Reply::Bytes(..) | Reply::Silent => {
-                    (Heard::failed(Failure::new(Reason::Timeout, "no reply in time")), TIMEOUT)
+                    (ParsedReply::failed(Failure::new(Reason::Timeout, "no reply in time")), TIMEOUT)
                 }
-                Reply::Refused => (Heard::failed(Failure::new(Reason::Connect, "connection refused")), 0.001),
+                Reply::Refused => (ParsedReply::failed(Failure::new(Reason::Connect, "connection refused")), 0.001),
             }
         };
         let (mntr, duration) = ask(Command::Mntr, server.mntr(now, &ensemble.lines(server, now)));
@@ -206,6 +209,6 @@ impl Exporter {
 }
 
 fn refused(address: &str) -> MemberReport {
-    let failed = || Some(Heard::failed(Failure::new(Reason::Connect, "connection refused")));
+    let failed = || Some(ParsedReply::failed(Failure::new(Reason::Connect, "connection refused")));
     Replies { mntr: failed(), srvr: failed(), ..Replies::default() }.report(address.into(), None)
 }

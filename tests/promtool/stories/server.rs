@@ -6,7 +6,7 @@ use super::figures::Figures;
 const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
 
 /// Seconds without a sign of life after which leader and learners part: syncLimit 5, tickTime 2 s.
-pub const SYNC_LIMIT: f64 = 10.0;
+const SYNC_LIMIT: f64 = 10.0;
 
 /// What the process does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,6 +93,8 @@ pub struct Server {
     pub mntr_allowed: bool,
     /// Seconds until it replies.
     pub delay: f64,
+    /// Seconds after which leader and learners give up a silent peer.
+    pub sync_limit: f64,
     /// Seconds from finding a leader until it is in sync.
     pub sync: f64,
     /// Connections of clients.
@@ -123,6 +125,7 @@ impl Server {
             serves_as_leader: true,
             mntr_allowed: true,
             delay: 0.01,
+            sync_limit: SYNC_LIMIT,
             sync: 3.0,
             clients: 0,
             fsync_ms: 5.0,
@@ -137,7 +140,7 @@ impl Server {
     pub fn connected(&self, now: f64) -> bool {
         let alive = match self.process {
             Process::Running => true,
-            Process::Suspended(since) => now - since < SYNC_LIMIT,
+            Process::Suspended(since) => now - since < self.sync_limit,
             Process::Stopped | Process::Loading(_) => false,
         };
         alive && !self.isolated && !self.stuck
@@ -227,8 +230,10 @@ impl Server {
             "clientPort=2181\nsecureClientPort=-1\ndataDir=/var/lib/zookeeper/version-2\ndataDirSize=1000\n\
              dataLogDir=/var/lib/zookeeper/version-2\ndataLogSize=1000\ntickTime=2000\nmaxClientCnxns=60\n\
              minSessionTimeout=4000\nmaxSessionTimeout=40000\nclientPortListenBacklog=-1\nserverId={}\ninitLimit=10\n\
-             syncLimit=5\nelectionAlg=3\nelectionPort=3888\nquorumPort=2888\npeerType={peer_type}\n{membership}",
-            self.id
+             syncLimit={}\nelectionAlg=3\nelectionPort=3888\nquorumPort=2888\npeerType={peer_type}\n{membership}",
+            self.id,
+            // In ticks of two seconds.
+            self.sync_limit / 2.0
         ))
     }
 }

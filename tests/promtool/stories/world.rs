@@ -66,7 +66,7 @@ impl World {
         let server = self.server(id);
         if let Process::Suspended(since) = server.process {
             server.process = Process::Running;
-            if now - since >= super::server::SYNC_LIMIT || leader.is_none() {
+            if now - since >= server.sync_limit || leader.is_none() {
                 server.look(now);
             }
         }

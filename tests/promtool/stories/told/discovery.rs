@@ -12,7 +12,7 @@ pub fn stories() -> Vec<Story> {
         pods("pods-quiet", 5),
         // A headless service that publishes only what is ready: the address leaves the name as the pod dies.
         pods("pod-of-five-gone-from-the-name", 5).at(10.0, |world| world.stop(1)).fires(
-            "VoterNotWatched|MemberDown|VoterMissing",
+            "VoterNotWatched|MemberDown",
             Any,
             10.0,
             18.0,

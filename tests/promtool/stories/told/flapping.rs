@@ -54,25 +54,35 @@ pub fn stories() -> Vec<Story> {
                 "MemberLosesLeader",
             ]),
         crash_loop("exporter-away-40-of-60-seconds")
+            // A scrape a minute meets it up for most of the hour.
+            .intervals(&[15, 30])
             .fires("ExporterDown", Exporter(0), 10.0, 30.0)
             .mostly(0.7)
             .may(&["EnsembleUnwatched"]),
-        // Every fourth scrape is lost, or a little more.
+        // Every fourth scrape is lost, or a little more. One lost at the moment when an alarm would fire begins its two
+        // minutes again.
         losing_scrapes("quorum-lost-and-every-fourth-scrape")
             .at(15.0, lose_quorum)
-            .fires("QuorumLost", Any, 15.0, 21.0)
+            .fires("QuorumLost", Any, 15.0, 25.0)
             .critical()
             .may(BESIDE_A_QUORUM),
         losing_scrapes("member-dead-and-every-fourth-scrape-lost")
             .at(15.0, |world| world.stop(1))
-            .fires("MemberDown", Member(1), 15.0, 21.0)
+            .fires("MemberDown", Member(1), 15.0, 25.0)
             .critical()
             .may(&["QuorumMarginZero"]),
         losing_scrapes("leader-silent-and-every-fourth-scrape-lost")
-            .at(15.0, |world| world.out_of_sight(0, 3))
-            .fires("LeaderSilent", Any, 15.0, 21.0)
+            .given(patient)
+            .at(15.0, |world| world.suspend(3))
+            .fires("LeaderSilent", Any, 15.0, 25.0)
             .critical()
             .may(&["MemberDown", "OutageBudgetBurn", "BudgetBurn", "ScrapeSlow"]),
+        losing_scrapes("member-back-and-every-fourth-scrape-lost")
+            .at(15.0, |world| world.stop(1))
+            .at(25.0, |world| world.start(1, 5.0))
+            .fires("MemberDown", Member(1), 15.0, 25.0)
+            .ends(25.0, 31.0)
+            .may(&["QuorumMarginZero", "MemberNotServing"]),
         losing_scrapes("every-fourth-scrape-lost-and-nothing-else"),
         losing_scrapes("rolling-restart-and-every-fourth-scrape-lost").minutes(60.0).again(
             (15.0, 24.0),
@@ -116,6 +126,11 @@ fn losing_scrapes(name: &'static str) -> Story {
         // It was no new process: what it remembers is there.
         world.exporters[0].target = Target::Up;
     })
+}
+
+/// Followers keep a silent leader for ten minutes and longer.
+pub fn patient(world: &mut World) {
+    world.zk().servers.iter_mut().for_each(|server| server.sync_limit = 3600.0);
 }
 
 fn away(world: &mut World) {

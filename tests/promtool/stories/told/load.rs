@@ -108,8 +108,8 @@ fn data() -> Vec<Story> {
                     story.at(f64::from(minute), move |world| size(world, 400e6 + 80e6 / 60.0 * f64::from(minute)))
                 },
             )
-            .fires("DataGrowth", Any, 60.0, 300.0)
-            .may(&["RunsOut", "UnusualIndicator"]),
+            .fires("DataGrowth", Any, 60.0, 345.0)
+            .may(&["RunsOut", "UnusualIndicator", "EnsembleRisk"]),
         story("large-write-of-days-ago", 3, 0)
             .minutes(150.0)
             .given(|world| world.server(3).figures.set("max_proposal_size", 900_000.0))

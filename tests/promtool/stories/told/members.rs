@@ -6,7 +6,7 @@ use crate::story::{Story, story};
 use crate::world::World;
 
 /// A member that is down for good, or does not serve.
-const LOST: &str = "MemberDown|MemberNotServing|MemberUnstable|MemberFlapping";
+const LOST: &str = "MemberDown|MemberNotServing";
 
 pub fn stories() -> Vec<Story> {
     vec![
@@ -56,24 +56,19 @@ pub fn stories() -> Vec<Story> {
             .at(10.0, |world| world.server(2).stuck = true)
             .again((10.0, 90.0), 75.0, |world| world.stop(2), 30.0, |world| world.start(2, 0.0))
             .fires(LOST, Member(2), 10.0, 22.0)
+            // Between the alarm that it is down and the one that it does not serve.
+            .mostly(0.9)
             .may(&["MemberRestarting", "QuorumMarginZero"]),
         story("silent-90-of-120-seconds", 3, 0)
             .minutes(90.0)
             .again((10.0, 90.0), 120.0, |world| world.suspend(1), 90.0, |world| world.resume(1))
             .fires(LOST, Member(1), 10.0, 24.0)
-            .may(&[
-                "MemberRestarting",
-                "FollowerUnstable",
-                "LearnerUnstable",
-                "FollowerLosesLeader",
-                "QuorumMarginZero",
-                "ScrapeSlow",
-            ]),
+            .may(&["MemberRestarting", "MemberLosesLeader", "QuorumMarginZero", "ScrapeSlow"]),
         story("answers-one-scrape-in-six", 5, 0)
             .minutes(90.0)
             .again((10.0, 90.0), 90.0, |world| world.suspend(1), 75.0, |world| world.resume(1))
             .fires(LOST, Member(1), 10.0, 24.0)
-            .may(&["MemberRestarting", "FollowerUnstable", "LearnerUnstable", "FollowerLosesLeader", "ScrapeSlow"]),
+            .may(&["MemberRestarting", "MemberLosesLeader", "ScrapeSlow"]),
         story("full-disk-flaps", 3, 0)
             .minutes(60.0)
             .at(10.0, |world| world.server(2).stuck = true)
