@@ -21,7 +21,7 @@ def field(value):
 
 class Hook(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    told = {}  # fingerprint -> what was printed last
+    told = {}  # fingerprint -> last printed state
 
     def do_GET(self):
         self.answer(200)
@@ -65,7 +65,7 @@ def main():
     address, _, port = sys.argv[1].rpartition(":") if len(sys.argv) in (2, 3) else ("", "", "")
     if not port.isdecimal():
         sys.exit("usage: alert_log.py [ADDRESS:]PORT [FILE]")
-    # The first process of a container is not ended by a signal that it does not handle.
+    # The first process of a container ignores a signal without a handler.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = Server((address or "127.0.0.1", int(port)), Hook)
     server.output = open(sys.argv[2], "w", encoding="utf-8") if len(sys.argv) == 3 else sys.stdout

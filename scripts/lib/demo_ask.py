@@ -4,6 +4,7 @@
 usage: demo_ask.py port PORT                       a free port of 127.0.0.1, PORT if that is free
        demo_ask.py ready PID PORT PATH SECONDS     wait until process PID listens on PORT and answers PATH
        demo_ask.py up PORT MEMBER,... SECONDS      wait until Prometheus on PORT holds zk_up 1 for every member
+       demo_ask.py page PORT PATH...               the first of these paths that is a page for a browser
        demo_ask.py table PORT MEMBER,...           the members as Prometheus holds them
        demo_ask.py healthy PORT MEMBER,...         does Prometheus still scrape, and is every member up? Says what is not
 """
@@ -17,13 +18,13 @@ import time
 import urllib.parse
 
 ADDRESS = "127.0.0.1"
-# Older samples than this mean that Prometheus, which scrapes every 2 s, has stopped.
+# Older samples mean that Prometheus, which scrapes every 2 s, has stopped.
 FRESH_SECONDS = 10
 
 
 def is_free(port):
     with socket.socket() as probe:
-        # As servers do, so that connections which ended a moment ago do not count. A listener does.
+        # As servers do: recently closed connections do not count, a listener does.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((ADDRESS, port))
@@ -69,7 +70,7 @@ def listens(pid, port):
 
 
 def get(port, path):
-    # Not urllib.request: it would ask a proxy that the environment names.
+    # Not urllib.request, which would use a proxy from the environment.
     connection = http.client.HTTPConnection(ADDRESS, port, timeout=5)
     try:
         connection.request("GET", path)
@@ -126,13 +127,13 @@ def table(port, members):
     version = {labels.get("member"): labels.get("version") for labels, _ in query(port, "zk_member_info")}
     connections = by_member(port, "zk_num_alive_connections")
     znodes = by_member(port, "zk_znodes")
-    latency = by_member(port, "zk_avg_latency_seconds")
+    lag = by_member(port, "zk_zxid_lag")
     zxid = by_member(port, "zk_zxid_epoch * 4294967296 + zk_zxid_sequence")
 
     def shown(values, member, form):
         return form(values[member]) if values.get(member) is not None else "-"
 
-    rows = [["MEMBER", "ROLE", "VERSION", "CONNECTIONS", "ZNODES", "LATENCY", "ZXID"]]
+    rows = [["MEMBER", "ROLE", "VERSION", "CONNECTIONS", "ZNODES", "LAG", "ZXID"]]
     for member in members:
         rows.append([
             member,
@@ -140,7 +141,7 @@ def table(port, members):
             version.get(member) or "-",
             shown(connections, member, "{:.0f}".format),
             shown(znodes, member, "{:.0f}".format),
-            shown(latency, member, lambda seconds: f"{seconds * 1000:.2f} ms"),
+            shown(lag, member, "{:.0f}".format),
             shown(zxid, member, lambda value: f"{int(value):#x}"),
         ])
     widths = [max(map(len, column)) for column in zip(*rows)]
@@ -148,6 +149,21 @@ def table(port, members):
         cells = [cell.ljust(width) if number < 3 else cell.rjust(width) for number, (cell, width) in enumerate(zip(row, widths))]
         print("  ".join(cells).rstrip())
     return True
+
+
+def page(port, paths):
+    for path in paths:
+        try:
+            connection = http.client.HTTPConnection(ADDRESS, port, timeout=5)
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            # Debian's Alertmanager answers with a text that it has no pages.
+            if answer.status == 200 and b"<script" in answer.read():
+                print(path)
+                return True
+        except (OSError, http.client.HTTPException):
+            pass
+    return False
 
 
 def healthy(port, members):
@@ -170,6 +186,8 @@ def main(arguments):
             return ready(int(pid), int(port), path, float(seconds))
         case ["up", port, members, seconds]:
             return up(int(port), members.split(","), float(seconds))
+        case ["page", port, *paths]:
+            return page(int(port), paths)
         case ["table", port, members]:
             return table(int(port), members.split(","))
         case ["healthy", port, members]:

@@ -3,8 +3,8 @@
 
 usage: quick_rules.py FACTOR SHORTEST-RANGE-SECONDS DIRECTORY FILE...
 
-Divides `for:`, `keep_firing_for:`, `interval:`, `offset` and the ranges in [brackets]; thresholds and texts stay as they
-are. A range is not made shorter than SHORTEST-RANGE-SECONDS, since a rate needs samples. Prints one line for each alert:
+Divides `for:`, `keep_firing_for:`, `interval:`, `offset`, the ranges in [brackets] and the age to which ALERTS_FOR_STATE is
+compared; thresholds and texts stay as they are. A range is not made shorter than SHORTEST-RANGE-SECONDS, since a rate needs samples. Prints one line for each alert:
 name, severity and the new `for` in seconds.
 """
 
@@ -16,6 +16,7 @@ UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 
 DURATION = r"(?:\d+(?:ms|[smhdwy]))+"
 KEY = re.compile(rf"^(\s*(?:- )?(?:for|keep_firing_for|interval):\s*)(['\"]?)({DURATION})\2(?=\s|$)", re.M)
 OFFSET = re.compile(rf"(\boffset\s+-?)({DURATION})")
+AGE = re.compile(r"(\bALERTS_FOR_STATE\{[^}]*}\)\s*<\s*)(\d+)")
 RANGE = re.compile(rf"\[({DURATION})(:)?({DURATION})?\]")
 
 
@@ -37,6 +38,7 @@ def shorten(text, factor, shortest):
 
     text = KEY.sub(lambda match: match[1] + written(milliseconds(match[3]) / factor), text)
     text = OFFSET.sub(lambda match: match[1] + written(milliseconds(match[2]) / factor), text)
+    text = AGE.sub(lambda match: match[1] + f"{int(match[2]) / factor:g}", text)
     return RANGE.sub(ranges, text)
 
 

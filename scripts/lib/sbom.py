@@ -26,7 +26,7 @@ def main():
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     root = metadata["resolve"]["root"]
 
-    # A kind of null is what is linked: no build scripts, no tests.
+    # Dependencies with a null kind are linked; build and test dependencies are excluded.
     depends, open_ids = {}, [root]
     while open_ids:
         one = open_ids.pop()
@@ -69,7 +69,7 @@ def main():
             {"ref": reference(packages[id]), "dependsOn": [reference(packages[one]) for one in depends[id]]} for id in [root, *others]
         ],
     }
-    # Of the contents, so that it does not change from run to run.
+    # Derived from the contents, so that it is reproducible.
     document["serialNumber"] = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(document, sort_keys=True)).urn
     print(json.dumps(document, indent=2))
 

@@ -22,7 +22,7 @@ PERSISTENT, EPHEMERAL = 0, 1
 NO_NODE, NODE_EXISTS = -101, -110
 SESSION_SECONDS = 6
 ANSWER_SECONDS = 2
-NODES = 25  # of each client
+NODES = 25  # per client
 OPEN_ACL = struct.pack(">ii", 1, 31)  # one entry, all permissions; its scheme and id follow
 
 
@@ -168,7 +168,7 @@ def main():
         thread.start()
     for thread in threads:
         thread.join()
-    sys.exit("zk_load: every client ended")  # never: a client goes on until the process ends
+    sys.exit("zk_load: every client ended")  # unreachable: clients run until the process ends
 
 
 if __name__ == "__main__":
