@@ -27,7 +27,7 @@ pub fn partition(rows: &mut Vec<Row>) {
             None,
             "ZooKeeperQuorumMarginZero",
             "warning",
-            "exactly a majority of the voters",
+            "more than a majority",
             "two of five cut off, the leader with them",
         ),
         (

@@ -4,7 +4,7 @@ use super::super::build::{LIMIT, series, series_with};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Agg, Expr, Keys, Selector, Span};
-use super::super::trouble::{Held, WINDOW, blind, flapping};
+use super::super::trouble::{GOOD_SHARE, Held, WINDOW, blind, flapping};
 use super::super::watch::HAS_QUORUM;
 
 fn of(name: &'static str) -> Selector {
@@ -20,10 +20,12 @@ fn no_quorum() -> Expr {
     Expr::trouble(of("zk_ensemble_has_quorum"), 0.0, Keys::Ensemble, Some(HAS_QUORUM))
 }
 
-/// Some member followed a leader throughout the window. Only members that are still on a page.
+/// Some member followed a leader throughout the window. Only members that are still on a page, and that replied for most
+/// of the window: a follower that pauses has no samples of the time in which it did not follow.
 fn followed(window: Span) -> Expr {
     let following = || series_with("zk_server_state", "state", "follower|observer");
-    following().min(window).and(following()).of_ensemble().eq(1.0)
+    let replied = series("zk_up").avg(window).gt(GOOD_SHARE);
+    following().min(window).and(following()).and_on(Keys::MemberOfTarget, replied).of_ensemble().eq(1.0)
 }
 
 pub(super) fn conditions() -> Vec<Condition> {
@@ -76,6 +78,13 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_ensemble_has_quorum e 1 for 15m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1",
             "zk_server_state{state=\"follower\"} m2 0",
             "zk_server_state{state=\"follower\"} m3 0",
+        ])
+        .fires(Critical, "e", "paused followers answer only while they follow", &[
+            "zk_ensemble_has_quorum e 1 for 15m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1",
+            "zk_server_state{state=\"follower\"} m2 1 for 15m then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1",
+            "zk_server_state{state=\"follower\"} m3 1 for 15m then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1",
+            "zk_up m2 1 for 15m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1",
+            "zk_up m3 1 for 15m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1",
         ])
         .fires(Critical, "e", "lost before the exporter stopped", &[
             "zk_ensemble_has_quorum e 1 for 18m then 0 for 4m then stale",
