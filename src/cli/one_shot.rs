@@ -17,7 +17,7 @@ use crate::scrape::{Report, Scraper};
 use crate::settings::Settings;
 use crate::verdict::Level;
 
-/// Flags of the commands that look once and print.
+/// Flags of the commands that query the ensembles once.
 #[derive(Debug, clap::Args)]
 pub(super) struct OneShot {
     #[command(flatten)]

@@ -50,7 +50,7 @@ pub struct AlertReplay {
 
 impl AlertReplay {
     /// Evaluates all times up to `until`. `samples` contains the times, in ascending order, at which the expression has
-    /// a sample; `holds` tells whether an active alert is kept at a time without one.
+    /// a sample; `holds` returns whether an active alert is kept at a time without one.
     pub fn advance(
         &mut self,
         times: RuleTimes,

@@ -49,10 +49,10 @@ const REFRESH_SECONDS: u8 = 15;
 /// Maximum number of unhealthy ensembles that are explained on the page of all ensembles.
 const MAX_EXPLAINED: usize = 20;
 
-/// Maximum number of ensembles that are all shown with their members; of more, only those in trouble are.
+/// Maximum number of ensembles that are all shown with their members; of a larger number, only unhealthy ones are.
 const FEW_ENSEMBLES: usize = 3;
 
-/// Maximum number of ensembles in trouble that are shown with their members where there are many.
+/// Maximum number of unhealthy ensembles that are shown with their members if there are many ensembles.
 const MAX_CARDS: usize = 20;
 
 /// Number of transitions on the page of one ensemble.
@@ -132,7 +132,7 @@ fn unknown(app: &App, name: &str) -> Response {
     (StatusCode::NOT_FOUND, HEADERS, page(name, None, &links, &body).into_string()).into_response()
 }
 
-/// Time until which members are queried; shorter than for a scrape, because a person is waiting.
+/// Time until which members are queried; shorter than for a scrape, because a user waits for the page.
 fn ask_by(app: &App, deadline: &Deadline, members: usize) -> Instant {
     app.budgets.pace.ask_by(deadline, members, false).min(Instant::now() + ASK_TIMEOUT)
 }
@@ -188,8 +188,8 @@ impl Links {
     }
 }
 
-/// Renders the page of all ensembles, with the changes since its last visit. The worst come first; where there are many,
-/// each healthy one takes a single row.
+/// Renders the page of all ensembles, with the changes since its last visit. The worst come first; if there are many,
+/// each healthy one has a single row.
 #[must_use]
 pub fn fleet_page(report: &Report, since: Vec<Since>, links: &Links) -> Markup {
     let mut judged = EnsembleStatus::all(report, since);

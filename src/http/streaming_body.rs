@@ -25,7 +25,7 @@ use crate::exposition::Page;
 /// the largest family.
 const PIECE: usize = 64 << 10;
 
-/// Tenths of the predicted bytes that are used; the rate may fall.
+/// Fraction of the predicted bytes that is used, in tenths; the rate may decrease.
 const SAFE_TENTHS: usize = 7;
 
 /// The body of a streamed response.

@@ -1,4 +1,4 @@
-//! What the verdict and the probes know of a condition beyond its text, which is written for every ensemble.
+//! Details of a condition from the verdict and the probes; the text of the condition is the same for every ensemble.
 
 use super::history::EventHistory;
 use super::remedies::FailedQueries;
@@ -9,14 +9,14 @@ use crate::catalogue::Own;
 use crate::scrape::{EnsembleReport, MemberReport, State};
 use crate::verdict::{Verdict, findings};
 
-/// Text and first action for one finding, in place of those of its condition.
+/// Text and first action of one finding, which replace those of its condition.
 #[derive(Debug, Default)]
 pub(super) struct FindingDetail {
-    /// What was seen.
+    /// The observation.
     pub(super) says: Option<String>,
     /// The first actions.
     pub(super) actions: Vec<String>,
-    /// Where to look first.
+    /// The first command.
     pub(super) look: Option<String>,
     /// Facts that contradict it.
     pub(super) doubts: Vec<String>,
@@ -39,7 +39,7 @@ pub(super) fn detail(
             FindingDetail { says: said.map(|finding| finding.text), ..FindingDetail::default() }
         }
         "MemberNotServing" => {
-            // A member that replies, but with nothing that shows its state.
+            // The member replies, but no reply contains its state.
             let is_it = |member: &&MemberReport| *member.name == *label("member") && member.state == State::NoAnswer;
             let failed = FailedQueries::of(ensemble.members.iter().filter(is_it));
             let says = failed.detail().map(|detail| format!("the state of member {} is not visible: {detail}", label("member")));
@@ -59,7 +59,7 @@ pub(super) fn detail(
             let voters = ensemble.members.iter().zip(&verdict.votes);
             let voters = voters.filter(|(_, votes)| **votes || verdict.members_up == 0).map(|(member, _)| member);
             let failed = FailedQueries::of(voters.filter(|member| member.state == State::NoAnswer));
-            // The other two have actions of their own, unless the members are only unseen.
+            // The other two conditions have their own actions, unless the queries fail because of the exporter.
             if found.condition.name != "EnsembleUnreachable" && !failed.own {
                 return FindingDetail::default();
             }
@@ -106,7 +106,7 @@ pub(super) fn detail(
     }
 }
 
-/// What to do about failed queries.
+/// The first actions for failed queries.
 fn failures(found: &Condition, failed: &FailedQueries) -> FindingDetail {
     if failed.remedies.is_empty() {
         return FindingDetail::default();
@@ -135,7 +135,7 @@ fn unreadable(found: &Condition, path: &str, ensemble: &EnsembleReport) -> Findi
     }
 }
 
-/// The first action by the error of a session or of one of its requests; `None` where that of the condition fits.
+/// The first action for an error of a session or of one of its requests; `None` if that of the condition applies.
 fn action_of_error(error: &str) -> Option<String> {
     let action = match error {
         "no_auth" => "Correct the ACL of the path, or the identity in digest_file of the module's session.",

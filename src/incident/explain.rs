@@ -26,9 +26,9 @@ pub struct Sighting {
     pub member: Option<String>,
     /// The observation, with value and limit.
     pub says: String,
-    /// Errors of the exporter's session, where it is about one.
+    /// Errors of the exporter's session, if the condition is about a session.
     pub errors: Vec<String>,
-    /// The first actions, where that of the condition does not fit; empty otherwise.
+    /// First actions that replace that of the condition; empty if it applies.
     pub actions: Vec<String>,
     /// Facts that contradict it, or that could not be observed.
     pub doubts: Vec<String>,
@@ -36,7 +36,7 @@ pub struct Sighting {
     pub first: String,
     /// Start of the condition, if it was recorded.
     pub since: Option<String>,
-    /// Known by its history alone: it may be over.
+    /// Only known from the history: it may be over.
     pub past: bool,
 }
 
@@ -47,13 +47,13 @@ pub struct Scene {
     pub leader: Option<String>,
     /// The number of voters.
     pub voters: usize,
-    /// No voter is missing among the members of the ensemble, so that a standalone one in the list has no vote.
+    /// Whether all voters are among the members of the ensemble, so that a standalone member has no vote.
     pub complete: bool,
     /// Alerts that could not be evaluated.
     pub not_judged: Vec<String>,
 }
 
-/// Errors of a session that no state of a member explains.
+/// Errors of a session that the state of a member does not explain.
 const OWN_ERRORS: [&str; 15] = [
     "auth_failed",
     "bad_alarm",
@@ -72,7 +72,7 @@ const OWN_ERRORS: [&str; 15] = [
     "too_large",
 ];
 
-/// What a standalone member in the list explains only if it is a voter.
+/// Symptoms that a standalone member explains only if it is a voter.
 const NEEDS_A_VOTE: [&str; 3] = ["QuorumMarginZero", "VotersNotSynced", "EnsembleRisk"];
 
 /// The causes, most probable first.
@@ -89,7 +89,7 @@ pub fn explain(seen: &[Sighting], scene: &Scene) -> Vec<Cause> {
         roots.into_values().map(|own| (own.clone(), graph.reached_from(&own))).collect();
     causes.sort_by_key(|(own, reached)| {
         let worst = own.iter().chain(reached).map(|place| seen[*place].severity).max();
-        // What may be over and explains nothing of the present comes last, the newest of it first.
+        // Conditions that may be over and explain no current symptom come last, the newest of them first.
         let is_past = own.iter().chain(reached).all(|place| seen[*place].past);
         let newest = own.iter().filter(|_| is_past).filter_map(|place| seen[*place].since.as_deref()).max();
         let worst_own = own.iter().map(|place| seen[*place].severity).max();
@@ -219,7 +219,7 @@ impl<'s> CauseGraph<'s> {
         }
     }
 
-    /// The first action of a cause; several where it differs by what was seen.
+    /// The first action of a cause; several if the observations need different ones.
     fn first_action(&self, own: &[usize]) -> String {
         let mut actions: Vec<&str> = Vec::new();
         for Sighting { actions: own, condition, .. } in own.iter().map(|place| &self.seen[*place]) {

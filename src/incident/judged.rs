@@ -103,7 +103,7 @@ impl Judged {
     }
 }
 
-/// What was seen, with the details that are known without a history.
+/// The observation, with the details that are known without a history.
 fn said(found: &Condition, ensemble: &EnsembleReport, verdict: &Verdict) -> String {
     detail(found, ensemble, verdict, None).says.unwrap_or_else(|| found.says.clone())
 }

@@ -9,7 +9,7 @@ use crate::wire::{CONNECTION_REFUSED, Reason};
 /// Maximum length of a detail, in characters.
 const MAX_DETAIL: usize = 300;
 
-/// What to do about failed queries, and where to look.
+/// The first action for failed queries, and a command for details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Remedy {
     /// The first action. Names the failure, so that the actions for several failures can follow each other.
@@ -18,8 +18,8 @@ pub(super) struct Remedy {
     look: &'static str,
 }
 
-/// Whether a problem between exporter and member is more likely than one of the member: its settings in the exporter,
-/// its name, or its whitelist.
+/// Whether a problem of the exporter's settings, of the name resolution or of the whitelist is more likely than a fault
+/// of the member.
 const fn is_own(reason: Reason) -> bool {
     matches!(reason, Reason::Dns | Reason::Tls | Reason::Http | Reason::NotAllowed | Reason::Garbage | Reason::TooLarge)
 }
@@ -92,7 +92,7 @@ fn remedy(reason: Reason, detail: &str) -> Option<Remedy> {
 pub(super) struct FailedQueries {
     /// Without duplicates.
     pub(super) remedies: Vec<Remedy>,
-    /// Where to look for the first of them, with the names of its member.
+    /// The command for the first of them, with the address of its member.
     pub(super) look: Option<String>,
     /// Whether all reasons are those of [`is_own`].
     pub(super) own: bool,

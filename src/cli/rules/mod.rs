@@ -67,7 +67,7 @@ enum RulesAction {
     Suggest(Box<suggest::Suggest>),
 }
 
-/// Whom the rules are for.
+/// The system that evaluates the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum System {
     /// A rule file of Prometheus.

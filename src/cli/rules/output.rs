@@ -31,7 +31,7 @@ pub(super) struct ShownBacktest<'s> {
     pub(super) resume: Option<&'s Path>,
 }
 
-/// The rows of one alert, severity and ensemble: of the configuration, and of the one it is compared with.
+/// The rows of one alert, severity and ensemble: of the configuration, and of the one given with `--against`.
 pub(super) type Pair<'s> = [Option<&'s BacktestRow>; 2];
 
 impl<'s> ShownBacktest<'s> {

@@ -19,10 +19,11 @@ const FORM: UrlForm = UrlForm {
 /// Maximum size of a token file.
 const MAX_TOKEN_BYTES: u64 = 64 << 10;
 
-/// Prometheus looks back this far for a sample, and `ALERTS` is read from the previous evaluation.
+/// Maximum interval in seconds: Prometheus looks back this far for a sample, and `ALERTS` of the previous evaluation is
+/// needed.
 const MAX_INTERVAL: u64 = 300;
 
-/// Flags of what reads the history of a server.
+/// Flags of the commands that read the history of a server.
 #[derive(Debug, clap::Args)]
 pub(super) struct HistoryServer {
     /// Base URL of a server with the query API of Prometheus, `http://[USER:PASSWORD@]HOST[:PORT][/PATH]`: Prometheus,

@@ -18,7 +18,7 @@ pub(super) const STATES: Paint = Paint::Words(&[
     (1, "no answer", "dark-red"),
 ]);
 
-/// 1 is good unless an alert fires.
+/// 1 is good, unless a related alert fires.
 pub(super) const YES: Paint =
     Paint::Words(&[(1, "yes", "transparent"), (0, "NO", "red"), (panel::ALARM, "alert fires", "red")]);
 

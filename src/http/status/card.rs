@@ -192,7 +192,7 @@ impl<'r> EnsembleStatus<'r> {
     }
 }
 
-/// Facts shown for a cause; `why` lists all.
+/// Maximum number of facts shown for a cause; `why` lists all.
 const EVIDENCE_SHOWN: usize = 5;
 
 /// The most probable cause with its evidence, and the names of the other causes.
