@@ -22,13 +22,13 @@ use crate::wire::Reason;
 const EXAMPLES: &str = "\
 Examples:
   zookeeper-exporter info
-      who answers on localhost:2181
+      the member on localhost:2181
   zookeeper-exporter info --zookeeper zk-1,zk-2,zk-3
-      the three members of an ensemble, and what is wrong with it
+      the three members of an ensemble, and its findings
   zookeeper-exporter info --config.file ensembles.yml --ensemble prod --output json
       one ensemble of a configuration, for a script
 
-Exit status: 0 if of every ensemble at least one member answered, 1 if not, 2 for a mistake in the flags.";
+Exit status: 0 if at least one member of every ensemble replied, 1 if not, 2 for wrong usage.";
 
 /// Flags of `info`.
 #[derive(Debug, clap::Args)]

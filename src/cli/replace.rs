@@ -52,7 +52,7 @@ fn behind_links(file: &Path) -> Result<PathBuf> {
             Ok(_) if is_planted(&place)? => {
                 return Err(Error::new(
                     ErrorKind::PermissionDenied,
-                    "a symbolic link of another user in a directory that everyone may write to is not followed",
+                    "a symbolic link of another user in a world-writable directory is not followed",
                 ));
             }
             Ok(target) => place = place.parent().unwrap_or(Path::new("")).join(target),

@@ -165,7 +165,7 @@ impl TuningQuestion {
         let part = spread.incidents as f64 / (spread.seen + spread.incidents) as f64;
         if part > MAX_INCIDENTS {
             return nothing(format!(
-                "an alarm fired for {:.0} % of the time: what remains is not the usual state",
+                "a critical alert fired for {:.0} % of the time: the rest is not representative",
                 part * 100.0
             ));
         }

@@ -128,7 +128,7 @@ fn since_last_visit(app: &App, running: &Running, report: &Report, events: usize
 
 fn unknown(app: &App, name: &str) -> Response {
     let links = Links::of(app);
-    let body = html! { p { "There is no ensemble of this name. " a href=(links.at("/")) { "All ensembles" } } };
+    let body = html! { p { "Unknown ensemble. " a href=(links.at("/")) { "All ensembles" } } };
     (StatusCode::NOT_FOUND, HEADERS, page(name, None, &links, &body).into_string()).into_response()
 }
 

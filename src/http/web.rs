@@ -190,8 +190,8 @@ impl WebState {
         let tls = tls.map_err(|message| ConfigError { place: place(), message })?;
         let headers = config.headers.iter().map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
         let headers = headers.collect::<Option<_>>();
-        let headers =
-            headers.ok_or_else(|| ConfigError { place: place(), message: "a header cannot be sent".into() })?;
+        let headers = headers
+            .ok_or_else(|| ConfigError { place: place(), message: "invalid name or value of a header".into() })?;
         let auth = auth(&config, memory, place)?;
         let fingerprint = if first == Fingerprint::of([file]) { fingerprint } else { first };
         let clients = config.tls.as_ref().map_or_else(ClientPolicy::default, ClientPolicy::of);
@@ -213,7 +213,7 @@ impl WebState {
         [
             (before.auth.is_some() && self.auth.is_none(), "the users"),
             (before.tls.is_some() && self.tls.is_none(), "TLS"),
-            (before.clients.required && !self.clients.required, "the demand for client certificates"),
+            (before.clients.required && !self.clients.required, "the requirement of client certificates"),
             (before.clients.verified && !self.clients.verified, "the verification of client certificates"),
             (before.clients.own_ca && !self.clients.own_ca, "client_ca_file"),
             (before.clients.admits_fewer_names(&self.clients), "client_allowed_sans"),
@@ -259,7 +259,7 @@ fn auth(config: &WebConfig, memory: &Arc<Memory>, place: impl Fn() -> Place) -> 
     if auth.is_none() && !config.users.is_empty() {
         return Err(ConfigError {
             place: place(),
-            message: "the kernel gives no random bytes for basic_auth_users".into(),
+            message: "basic_auth_users cannot be verified: the kernel provides no random bytes".into(),
         });
     }
     Ok(auth)
@@ -277,7 +277,9 @@ fn server(tls: &WebTls) -> Result<ServerConfig, String> {
         .collect();
     let builder = ServerConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(&versions);
     let builder = builder.map_err(|error| {
-        format!("tls_server_config asks for what does not go together: {error}; do cipher_suites fit min_version and max_version?")
+        format!(
+            "inconsistent tls_server_config: {error}: expected cipher_suites that min_version and max_version permit"
+        )
     })?;
     let identity = SingleCertAndKey::from(pem::identity(&tls.cert, &tls.key)?);
     let mut config =

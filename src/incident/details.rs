@@ -72,7 +72,7 @@ pub(super) fn detail(
             let member = ensemble.members.iter().find(|member| *member.name == *label("member"));
             let limit = member.and_then(|member| member.conf.as_ref()?.max_client_connections);
             let setting = |limit| match limit {
-                0 => "maxClientCnxns is 0, no limit for an address".to_owned(),
+                0 => "maxClientCnxns is 0: no limit per address".to_owned(),
                 limit => format!("maxClientCnxns is {limit}"),
             };
             let says = limit.map(|limit| format!("{} ({})", found.says.trim_end_matches('.'), setting(limit)));
@@ -89,8 +89,8 @@ pub(super) fn detail(
         }
         "StandaloneInEnsemble" if is_complete(verdict) => FindingDetail {
             actions: vec![
-                "Compare its server lines and data with those of the others before anything is stopped: it may be a server of \
-                 another ensemble, listed by mistake."
+                "Compare its server lines and data with those of the others before you stop it: it may be a server of another \
+                 ensemble that is listed by mistake."
                     .to_owned(),
             ],
             ..FindingDetail::default()
@@ -145,13 +145,13 @@ fn action_of_error(error: &str) -> Option<String> {
         "tls" => "Correct tls of the module: the log of the exporter has the reason.",
         "dns" => "Correct the names of the members, or the resolver of the exporter's host.",
         "not_a_number" | "pointer" => {
-            "Correct what the writer stores, or the path and pointer in znodes of the module."
+            "Correct the value that the writer stores, or path and pointer in znodes of the module."
         }
         "bad_alarm" => "Set the alarm again: zookeeper-exporter alarm set.",
         "too_large" | "limit" => "Reduce the znode, or the paths in znodes of the module.",
-        "quota" => "Raise the quota of the path, or remove what fills it.",
+        "quota" => "Raise the quota of the path, or remove znodes below it.",
         "connect" | "timeout" | "session_expired" | "protocol" | "read_only" | "throttled" => {
-            "Find out why sessions fail: see the state of the members, and whether other clients fail too."
+            "Find out why sessions fail: check the state of the members, and whether other clients fail as well."
         }
         _ => return None,
     };

@@ -270,16 +270,19 @@ impl<'s> CauseGraph<'s> {
                 condition.possible_causes().iter().map(|name| format!("ZooKeeper{name}")).collect();
             let (unjudged, quiet): (Vec<String>, Vec<String>) =
                 named.into_iter().partition(|name| self.scene.not_judged.contains(name));
-            doubts.push("it is a symptom, and no cause of it is seen now".to_owned());
+            doubts.push("it is a symptom, and none of its causes is present".to_owned());
             if !unjudged.is_empty() {
-                doubts.push(format!("not judged over so short a time: {}", unjudged.join(", ")));
+                doubts.push(format!("not judged in this short interval: {}", unjudged.join(", ")));
             }
             if !quiet.is_empty() {
-                doubts.push(format!("looked for, not found: {}", quiet.join(", ")));
+                doubts.push(format!("checked, not present: {}", quiet.join(", ")));
             }
         }
         if condition.name == "StandaloneInEnsemble" && self.scene.complete {
-            doubts.push("no voter is missing without it: the list may name a server of another ensemble".to_owned());
+            doubts.push(
+                "no voter is missing without it: the configured members may include a server of another ensemble"
+                    .to_owned(),
+            );
         }
         for doubt in own.iter().flat_map(|place| &self.seen[*place].doubts) {
             if !doubts.contains(doubt) {
@@ -287,7 +290,7 @@ impl<'s> CauseGraph<'s> {
             }
         }
         if condition.name == "EnsembleUnreachable" && doubts.is_empty() {
-            doubts.push("seen from this host alone: query the members from a host of the clients too".to_owned());
+            doubts.push("observed from this host alone: query the members from a client host as well".to_owned());
         }
         doubts
     }
@@ -375,7 +378,7 @@ mod tests {
         let causes = explain(&all, &scene);
         assert!(!causes[0].sure, "{causes:?}");
         assert!(
-            causes[0].doubts[1].contains("not judged over so short a time: ZooKeeperFrequentElections"),
+            causes[0].doubts[1].contains("not judged in this short interval: ZooKeeperFrequentElections"),
             "{causes:?}"
         );
         assert!(causes[0].doubts[2].contains("ZooKeeperSlowFsync"), "{causes:?}");

@@ -298,7 +298,7 @@ impl EventEvidence<'_> {
         }
         if lost > limit {
             let says = format!(
-                "the ensemble was without a quorum for {} of the last 15 minutes, as far as scrapes saw it (limit {})",
+                "the ensemble was without a quorum for {} of the last 15 minutes, as observed by the scrapes (limit {})",
                 Unit::Seconds.words(lost.round()),
                 Unit::Seconds.words(limit)
             );

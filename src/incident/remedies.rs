@@ -55,7 +55,7 @@ fn remedy(reason: Reason, detail: &str) -> Option<Remedy> {
         ),
         Reason::Empty | Reason::Reset => (
             "The member closes connections: maxClientCnxns is reached for the exporter's address, or maxCnxns by all clients. \
-             Close what leaks, or raise the limit. A TLS port may demand a client certificate: cert_file and key_file.",
+             Close leaked connections, or raise the limit. A TLS port may demand a client certificate: cert_file and key_file.",
             "First count the connections by address, on <host>: ss -tnH state established sport = :<port> | awk '{print $4}' | \
              sed 's/:[0-9]*$//' | sort | uniq -c | sort -rn | head",
         ),
@@ -147,7 +147,7 @@ impl FailedQueries {
         let reasons = self.reasons.join(", ");
         self.own.then(|| {
             format!(
-                "the queries fail with the reason {reasons}: the exporter's own configuration, or its way to the members, is \
+                "the queries fail with the reason {reasons}: the exporter's configuration, or its network path to the members, is \
                  more likely than an outage"
             )
         })

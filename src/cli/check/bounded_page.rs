@@ -59,7 +59,7 @@ impl BoundedPage {
     fn hold(&mut self, piece: &[u8]) -> Result<(), String> {
         if self.rest.len() + piece.len() > MAX_LINE_BYTES {
             return Err(format!(
-                "its page has a line of more than {} KiB: is it the page of an exporter?",
+                "a line of more than {} KiB: expected the metrics page of a zookeeper-exporter",
                 MAX_LINE_BYTES >> 10
             ));
         }
@@ -79,7 +79,7 @@ impl BoundedPage {
 }
 
 fn too_large(bound: &str) -> String {
-    format!("its page has more than {bound}: ask for one ensemble, e.g. --from http://HOST:PORT/probe?ensemble=NAME")
+    format!("the page has more than {bound}: select one ensemble, e.g. --from http://HOST:PORT/probe?ensemble=NAME")
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::history::client::QueryApi;
 use crate::history::grid::{Grid, Moment};
 
 const FORM: UrlForm = UrlForm {
-    how: "write http://HOST:9090 or https://HOST/prometheus, with USER:PASSWORD@ before HOST",
+    how: "expected http://HOST:9090 or https://HOST/prometheus, with USER:PASSWORD@ before HOST",
     default_path: "/",
 };
 
@@ -51,11 +51,11 @@ pub(super) struct HistoryServer {
     #[arg(long = "prometheus.header", value_name = "HEADER", value_parser = header)]
     header: Vec<(String, String)>,
 
-    /// How far to look back, for example 12h or 30d.
+    /// Time range before the end, e.g. 12h or 30d.
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = back)]
     since: Duration,
 
-    /// End of the range, `2026-11-30T06:00:00Z` [default: now].
+    /// End of the time range, e.g. `2026-11-30T06:00:00Z` [default: now].
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Moment>,
 
@@ -106,7 +106,7 @@ impl HistoryServer {
         let since = i64::try_from(self.since.as_secs()).unwrap_or(i64::MAX);
         let grid = Grid::new(until.saturating_sub(since), until, self.interval);
         if grid.is_empty() || grid.start < 0 {
-            return Err(UsageError("--since: no moment in this time; write at least twice the --interval".to_owned()));
+            return Err(UsageError("--since too short: expected at least twice the --interval".to_owned()));
         }
         Ok(grid)
     }
