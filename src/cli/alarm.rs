@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::one_shot::look_sockets;
+use super::one_shot::one_shot_sockets;
 use super::stdout::{print, tell};
 use super::{UsageError, targets};
 use crate::config::{self, Address, Discovery, EnsembleConfig, Limits, Module, znode};
@@ -116,7 +116,7 @@ struct Clear {
 const MAX_PATH: usize = 256;
 
 /// Timeout for finding the members that do not belong to the ensemble.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+const MEMBERSHIP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Timeout for closing the session.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -271,7 +271,7 @@ impl Target {
                 .ok_or_else(|| UsageError("the configuration file has no ensemble".to_owned())),
         }?;
         settings.keep_ensembles(std::slice::from_ref(&ensemble.name)).map_err(UsageError)?;
-        let limits = Limits { sockets: look_sockets(None)?, ..Limits::default() };
+        let limits = Limits { sockets: one_shot_sockets(None)?, ..Limits::default() };
         Ok(AlarmSubject { ensemble, scraper: Arc::new(Scraper::new(&settings.config, limits)) })
     }
 
@@ -293,7 +293,7 @@ impl AlarmSubject {
         let params = SessionParams::new(members, &ensemble.module, Arc::new(wire::Client::new(&ensemble.module)));
         if ensemble.members.len() > 1 || ensemble.discovery != Discovery::Static {
             let left = deadline.saturating_duration_since(Instant::now());
-            let report = scraper.scrape(Instant::now() + LOOK_TIMEOUT.min(left / 2)).await;
+            let report = scraper.scrape(Instant::now() + MEMBERSHIP_TIMEOUT.min(left / 2)).await;
             for report in report.ensembles {
                 params.avoided.replace(strangers(&report)?);
             }

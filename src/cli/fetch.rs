@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn advice_fits_what_is_wrong_with_a_certificate() {
+    fn advice_fits_the_certificate_error() {
         let address: Address = "zk-1:9141".parse().expect("an address");
         for (fact, advice) in [
             ("(CN=a, issued by CN=ca) is not signed by a CA in x.pem", "set --from.ca-file to its CA"),

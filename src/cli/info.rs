@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::one_shot::{OneShot, Output, exit_code, run, two_looks};
+use super::one_shot::{OneShot, Output, exit_code, run, two_scrapes};
 use super::screen::Screen;
 use super::stdout::{print, print_styled};
 use super::table::{Table, clean};
@@ -45,7 +45,7 @@ pub(super) struct Info {
 impl Info {
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
         let (scraper, settings) = self.look.scraper_and_settings()?;
-        let judged = run(two_looks(&scraper, &settings.thresholds, self.interval))?;
+        let judged = run(two_scrapes(&scraper, &settings.thresholds, self.interval))?;
         let runbooks = settings.config.alerts.runbook_base();
         let written = match self.look.output {
             Output::Json => print(&json(&judged, runbooks)),

@@ -166,8 +166,8 @@ fn usage(message: &str) -> ExitCode {
     let json = line.windows(2).any(wants_json) || line.iter().any(|argument| argument == "--output=json");
     // `check` needs a plugin result instead: exit code 2 would mean critical, and scripts expect JSON.
     if line.get(1).is_some_and(|command| command == "check") {
-        let told = crate::alert::plugin::PluginOutput::unknown(one_line(message));
-        let _ = print(&if json { told.json() } else { told.nagios(0) });
+        let result = crate::alert::plugin::PluginOutput::unknown(one_line(message));
+        let _ = print(&if json { result.json() } else { result.nagios(0) });
         return ExitCode::from(UNKNOWN);
     }
     if json {

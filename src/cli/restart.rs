@@ -91,7 +91,7 @@ impl MayRestart {
     /// Checks until the member may be restarted, or until the time is over.
     async fn answer(&self, scraper: &Arc<Scraper>) -> Result<(Report, (usize, usize)), UsageError> {
         let end = Instant::now() + self.wait;
-        let mut said = Vec::new();
+        let mut reported = Vec::new();
         loop {
             let report = ask(scraper).await;
             let place = self.find(&report)?;
@@ -100,9 +100,9 @@ impl MayRestart {
             if reasons.is_empty() || left.is_zero() {
                 return Ok((report, place));
             }
-            if reasons != said {
+            if reasons != reported {
                 tell(format_args!("waiting: {}", text::printable(&reasons.join("; "))));
-                said = reasons;
+                reported = reasons;
             }
             sleep(WAIT_INTERVAL.min(left)).await;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::exporter::{ExporterApi, ExporterArgs};
 use super::fetch::encoded;
-use super::one_shot::{OneShot, Output, Style, exit_code, run, two_looks};
+use super::one_shot::{OneShot, Output, Style, exit_code, run, two_scrapes};
 use super::stdout::{Written, print, print_styled, tell};
 use super::{UsageError, duration};
 use crate::incident::{Cause, Evidence, Explanation, Symptom, why};
@@ -55,7 +55,7 @@ impl WhyCommand {
         }
         self.look.only(self.name.take());
         let (scraper, settings) = self.look.scraper_and_settings()?;
-        let judged = run(two_looks(&scraper, &settings.thresholds, self.interval))?;
+        let judged = run(two_scrapes(&scraper, &settings.thresholds, self.interval))?;
         let runbooks = settings.config.alerts.runbook_base();
         let explain = |ensemble| why(&judged, ensemble, &settings.thresholds, None).linked(runbooks);
         let explained: Vec<Explanation> = judged.report.ensembles.iter().map(|ensemble| explain(ensemble)).collect();
@@ -84,7 +84,7 @@ impl WhyCommand {
             }
             Output::Text => {
                 let style = Style::of_stdout();
-                let texts: Vec<String> = explained.iter().map(|one| told(one, style)).collect();
+                let texts: Vec<String> = explained.iter().map(|one| described(one, style)).collect();
                 print_styled(&texts.join("\n"))
             }
         }
@@ -92,7 +92,7 @@ impl WhyCommand {
 }
 
 /// Formats the explanation of one ensemble.
-fn told(explained: &Explanation, style: Style) -> String {
+fn described(explained: &Explanation, style: Style) -> String {
     let mut out = String::new();
     let line = |out: &mut String, line: String| {
         out.push_str(&line);

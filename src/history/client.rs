@@ -252,10 +252,10 @@ impl QueryApi {
     }
 
     fn failed(&self, status: StatusCode, body: &[u8]) -> RequestOutcome {
-        let said = Matrix::error(body).map(|text| line(&text, MAX_ERROR_TEXT));
-        let told = |what: String| said.clone().map_or(what.clone(), |said| format!("{what}: {said}"));
+        let message = Matrix::error(body).map(|text| line(&text, MAX_ERROR_TEXT));
+        let described = |what: String| message.clone().map_or(what.clone(), |message| format!("{what}: {message}"));
         let too_much = ["too many", "exceed", "limit", "timed out", "timeout", "canceled", "too large"];
-        let limited = said.as_deref().is_some_and(|said| too_much.iter().any(|word| said.contains(word)));
+        let limited = message.as_deref().is_some_and(|message| too_much.iter().any(|word| message.contains(word)));
         let number = format!("HTTP {}", status.as_u16());
         match status.as_u16() {
             401 | 403 => RequestOutcome::Failed(QueryError::Unreachable(format!(
@@ -268,15 +268,15 @@ impl QueryApi {
             300..=399 => RequestOutcome::Failed(QueryError::Unreachable(format!(
                 "{number}: the server redirects: expected the URL that it redirects to"
             ))),
-            429 | 502 => RequestOutcome::Busy(told(number)),
-            413 | 504 => RequestOutcome::Failed(QueryError::TooMuch(told(number))),
-            _ if limited => RequestOutcome::Failed(QueryError::TooMuch(told(number))),
-            503 => RequestOutcome::Busy(told(number)),
-            400 if said.as_deref().is_some_and(|said| said.contains("unknown function")) => {
+            429 | 502 => RequestOutcome::Busy(described(number)),
+            413 | 504 => RequestOutcome::Failed(QueryError::TooMuch(described(number))),
+            _ if limited => RequestOutcome::Failed(QueryError::TooMuch(described(number))),
+            503 => RequestOutcome::Busy(described(number)),
+            400 if message.as_deref().is_some_and(|message| message.contains("unknown function")) => {
                 let what = "the server is too old: expected Prometheus 2.42 or later".to_owned();
-                RequestOutcome::Failed(QueryError::Refused(told(what)))
+                RequestOutcome::Failed(QueryError::Refused(described(what)))
             }
-            _ => RequestOutcome::Failed(QueryError::Refused(told(number))),
+            _ => RequestOutcome::Failed(QueryError::Refused(described(number))),
         }
     }
 }

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_outlive_a_run_and_a_cut_line() {
+    fn results_survive_an_interrupted_run_and_a_cut_line() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("journal");
         let grid = Grid::new(0, 600, 60);

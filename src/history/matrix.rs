@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_become_series() {
+    fn responses_are_parsed_into_series() {
         let grid = Grid::new(60, 180, 60);
         let body = br#"{"status":"success","isPartial":true,"data":{"resultType":"matrix","result":[
             {"metric":{"__name__":"x","a":"b\"c"},"values":[[60,"0.5"],[120.001,"NaN"],[180,"+Inf"],[240,"1"]]}]}}"#;
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_an_error_in_one_line() {
+    fn other_responses_are_one_line_errors() {
         let grid = Grid::new(0, 60, 60);
         let failed = br#"{"status":"error","errorType":"execution","error":"query timed out"}"#;
         assert_eq!(Matrix::read(failed, &grid), Err("query timed out".to_owned()));

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_stands_on_top_with_the_way_to_its_runbook() {
+    fn findings_come_first_with_a_link_to_their_runbook() {
         let report = report("prod", "zk-1:2181");
         let page = fleet_page(&report, judged(&report), &Links::default()).into_string();
         assert!(page.contains("<title>1 of 1 ensembles in trouble"), "{page}");
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn the_member_with_a_fault_is_first_and_the_latency_is_that_since_the_last_visit() {
+    fn the_faulty_member_is_first_and_latency_covers_the_time_since_the_last_visit() {
         let report = report("prod", "zk-1:2181");
         let mut judged = judged(&report);
         judged[0].rates = vec![Rates { latency: Some(0.0042), ..Rates::default() }, Rates::default()];
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_from_the_wire_is_markup() {
+    fn text_from_members_is_escaped() {
         let hostile = "<script>alert('1')</script>\"><img src=x onerror=y>&amp;";
         let report = report("prod", hostile);
         for page in [

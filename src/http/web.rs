@@ -60,7 +60,7 @@ struct ClientPolicy {
 }
 
 /// Interval of the check for changed files.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Web {
     /// Loads the file and all files that it refers to.
@@ -125,10 +125,10 @@ impl Web {
         }
         let (mut seen, mut logged) = (Fingerprint::default(), None);
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
             let web = Arc::clone(&self);
-            let looked = spawn_blocking(move || web.look(&seen)).await;
-            let changed = match looked {
+            let checked = spawn_blocking(move || web.check(&seen)).await;
+            let changed = match checked {
                 Ok((fingerprint, changed)) => {
                     seen = fingerprint;
                     changed
@@ -159,7 +159,7 @@ impl Web {
     }
 
     /// The current fingerprint, and the new state if the files have changed and were the same in the previous check.
-    fn look(&self, before: &Fingerprint) -> (Fingerprint, Option<Result<WebState, ConfigError>>) {
+    fn check(&self, before: &Fingerprint) -> (Fingerprint, Option<Result<WebState, ConfigError>>) {
         let current = self.current();
         let now = current.fingerprint.now();
         if now == current.fingerprint || now != *before {
@@ -294,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weaker_demands_for_client_certificates_remove_protection() {
+    fn weaker_client_certificate_requirements_remove_protection() {
         let strict = ClientPolicy { required: true, verified: true, own_ca: true, allowed_sans: vec!["a".to_owned()] };
         let weaker = [
             ClientPolicy { required: false, ..strict.clone() },
@@ -307,7 +307,7 @@ mod tests {
         assert!(removed.clone().all(|what| what.is_some()), "{:?}", removed.collect::<Vec<_>>());
         let limited = WebState {
             rate_limiter: Some(Arc::new(RateLimiter::new(crate::config::rate_limit::RateLimit {
-                interval: LOOK_EVERY,
+                interval: CHECK_INTERVAL,
                 burst: 1,
             }))),
             ..state(strict.clone())
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_read_once_it_is_the_same_for_two_looks() {
+    fn a_change_is_loaded_after_two_identical_checks() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("web.yml");
         let write = |header: &str| {
@@ -328,15 +328,15 @@ mod tests {
         };
         write("no-store");
         let web = Web::load(Some(file.clone())).expect("valid");
-        let (unchanged, state) = web.look(&Fingerprint::default());
+        let (unchanged, state) = web.check(&Fingerprint::default());
         assert!(state.is_none());
         write("no-cache");
-        let (first, state) = web.look(&unchanged);
+        let (first, state) = web.check(&unchanged);
         assert!(state.is_none(), "it may be half written");
         write("no-cache, no-store");
-        let (second, state) = web.look(&first);
+        let (second, state) = web.check(&first);
         assert!(state.is_none(), "it was still being written");
-        let (_, state) = web.look(&second);
+        let (_, state) = web.check(&second);
         let state = state.expect("a change").expect("valid");
         assert_eq!(state.headers[0].1, "no-cache, no-store");
     }

@@ -35,8 +35,8 @@ pub(super) fn detail(
     match found.condition.name {
         "ZxidRegressed" | "ConfigMismatch" => {
             let alert = found.condition.alert();
-            let said = findings(ensemble, verdict).into_iter().find(|other| other.alert() == Some(&alert));
-            FindingDetail { says: said.map(|finding| finding.text), ..FindingDetail::default() }
+            let verdict_finding = findings(ensemble, verdict).into_iter().find(|other| other.alert() == Some(&alert));
+            FindingDetail { says: verdict_finding.map(|finding| finding.text), ..FindingDetail::default() }
         }
         "MemberNotServing" => {
             // The member replies, but no reply contains its state.
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_writer_of_a_znode_is_only_suspected_where_the_znode_was_reached() {
+    fn the_writer_of_a_znode_is_named_only_if_the_znode_was_reached() {
         assert_eq!(action_of_error("no_node"), None);
         for error in ["no_auth", "tls", "timeout", "connect", "auth_failed"] {
             assert!(action_of_error(error).is_some_and(|action| !action.contains("writer")), "{error}");

@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_leader_is_the_member_that_is_down() {
+    fn a_silent_leader_explains_the_member_that_is_down() {
         let all = [
             seen("LeaderSilent", Severity::Critical, ""),
             seen("QuorumLost", Severity::Critical, ""),
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symptom_alone_is_named_without_certainty() {
+    fn a_symptom_without_a_cause_is_reported_as_not_sure() {
         let all = [seen("OutstandingRequests", Severity::Critical, "zk-1")];
         let scene = Scene { not_judged: vec!["ZooKeeperFrequentElections".to_owned()], ..three("zk-1") };
         let causes = explain(&all, &scene);
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_over_comes_after_what_holds_unless_it_explains_it() {
+    fn past_conditions_come_last_unless_they_explain_a_current_one() {
         let past = |name, since: &str| Sighting {
             past: true,
             since: Some(since.to_owned()),
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_exporter_alone_cannot_reach_is_no_certain_outage() {
+    fn an_outage_seen_by_the_exporter_alone_is_not_sure() {
         let unreachable = seen("EnsembleUnreachable", Severity::Critical, "");
         let down = seen("MemberDown", Severity::Critical, "zk-1");
         let causes = explain(&[unreachable.clone(), down.clone()], &three("zk-1"));

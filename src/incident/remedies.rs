@@ -205,8 +205,8 @@ mod tests {
             assert!(actions.last().is_some_and(|text| text.contains(action)), "{reason}: {actions:?}");
             assert_eq!((found.own, actions.len()), (own, if own { 1 } else { 2 }), "{reason}: {actions:?}");
             assert_eq!((found.detail(), found.doubt().is_some()), (Some(detail), own));
-            let told = format!("zk-1.example.com:2281: {}: {detail}", reason.text());
-            assert_eq!(found.details_by_member(), Some(told));
+            let expected = format!("zk-1.example.com:2281: {}: {detail}", reason.text());
+            assert_eq!(found.details_by_member(), Some(expected));
             let look = found.look.unwrap_or_default();
             assert!(look.starts_with("First ") && !look.contains(['<', '>']) || look.contains("</dev/null"), "{look}");
             if own {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn several_reasons_have_an_action_each() {
+    fn each_of_several_reasons_has_an_action() {
         let refused = format!("10.0.0.2:2181: {CONNECTION_REFUSED}");
         let (name, down) = (failed("zk-1:2181", Reason::Dns, ""), failed("[::1]:2181", Reason::Connect, &refused));
         let found = FailedQueries::of([&name, &down, &down].into_iter());

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_of_any_length_make_the_same_page() {
+    fn pieces_of_any_length_give_the_same_page() {
         let text = "# HELP a b\na 1\nb{x=\"é\"} 2\nnonsense\nc 3";
         for length in 1..text.len() {
             let mut page = BoundedPage::default();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_a_bound_is_not_read() {
+    fn input_beyond_a_limit_is_rejected() {
         let mut page = BoundedPage::default();
         let lines = "a 1\n".repeat(1000);
         let pushed = (0..).find_map(|number| page.push(lines.as_bytes()).err().map(|why| (number, why)));

@@ -153,16 +153,16 @@ impl Check {
         // Failures are part of the output; monitoring systems ignore stderr.
         start_log(LogLevel::Error, LogFormat::Text);
         // A configuration error is printed as a result, in the requested format.
-        let told = self.judged().unwrap_or_else(|error| PluginOutput::unknown(error.to_string()));
-        let told = told.with_figures(self.perfdata != Perfdata::None, self.perfdata == Perfdata::All);
+        let result = self.judged().unwrap_or_else(|error| PluginOutput::unknown(error.to_string()));
+        let result = result.with_figures(self.perfdata != Perfdata::None, self.perfdata == Perfdata::All);
         let text = match self.output {
-            Output::Nagios => told.nagios(self.verbose),
-            Output::Json => told.json(),
-            Output::Prometheus => told.prometheus(),
+            Output::Nagios => result.nagios(self.verbose),
+            Output::Json => result.json(),
+            Output::Prometheus => result.prometheus(),
         };
         // A closed pipe is not an error: some callers only read the exit code.
         let lost = print(&text) == Written::Failed;
-        ExitCode::from(if lost { UNKNOWN } else { told.status.code() })
+        ExitCode::from(if lost { UNKNOWN } else { result.status.code() })
     }
 
     fn judged(&self) -> Result<PluginOutput, UsageError> {
@@ -183,8 +183,8 @@ impl Check {
         let runbooks = runbooks.as_deref().unwrap_or(RUNBOOKS);
         let source = self.source(settings)?;
         one_shot::run(async {
-            match timeout(self.timeout, self.told(&source, &thresholds, runbooks)).await {
-                Ok(told) => told,
+            match timeout(self.timeout, self.checked(&source, &thresholds, runbooks)).await {
+                Ok(result) => result,
                 Err(_) => PluginOutput::unknown(format!("no answer within {} (--timeout)", seconds(self.timeout))),
             }
         })
@@ -228,7 +228,7 @@ impl Check {
         }
     }
 
-    async fn told(&self, source: &Source, thresholds: &Thresholds, runbooks: &str) -> PluginOutput {
+    async fn checked(&self, source: &Source, thresholds: &Thresholds, runbooks: &str) -> PluginOutput {
         let time = source.discover(self.timeout.saturating_sub(RESERVE)).await;
         let each = if self.interval.is_zero() { time } else { time.saturating_sub(self.interval) / 2 };
         let begun = Instant::now();
@@ -273,7 +273,7 @@ impl Check {
 }
 
 fn limits() -> Result<Limits, UsageError> {
-    Ok(Limits { sockets: one_shot::look_sockets(None)?, ..Limits::default() })
+    Ok(Limits { sockets: one_shot::one_shot_sockets(None)?, ..Limits::default() })
 }
 
 impl Source {
@@ -327,13 +327,13 @@ fn setting(text: &str) -> Result<AlertSetting, String> {
         "off" => Some(false),
         _ => None,
     };
-    let said = switch.map_or_else(|| LevelSetting::Limit(value.to_owned()), LevelSetting::Switch);
-    let said = Some(Located { value: said, place: place.clone() });
+    let given = switch.map_or_else(|| LevelSetting::Limit(value.to_owned()), LevelSetting::Switch);
+    let given = Some(Located { value: given, place: place.clone() });
     let name = Located { value: name.to_owned(), place };
     let nothing = AlertSetting { name, warning: None, critical: None, hold: None, whole: None };
     match level {
-        Some("warning") => Ok(AlertSetting { warning: said, ..nothing }),
-        Some("critical") => Ok(AlertSetting { critical: said, ..nothing }),
+        Some("warning") => Ok(AlertSetting { warning: given, ..nothing }),
+        Some("critical") => Ok(AlertSetting { critical: given, ..nothing }),
         None if switch.is_some() => Ok(AlertSetting { whole: switch, ..nothing }),
         _ => Err(HOW.to_owned()),
     }

@@ -203,7 +203,7 @@ fn unseen(shown: &ShownBacktest<'_>) -> Vec<String> {
             } else {
                 format!("{}: data for {} of {}", row.condition.alert(), span(row.seen), span(watched))
             };
-            if !found.iter().any(|(name, said)| (name, said) == (ensemble, &what)) {
+            if !found.iter().any(|(name, known)| (name, known) == (ensemble, &what)) {
                 found.push((ensemble.clone(), what));
             }
         }
