@@ -158,6 +158,7 @@ fn debug_shows_requests_and_replies() {
         &format!("{dead} mntr\n"),
         "  result         ok, ",
         "  | Zookeeper version: 3.9.3-x",
+        "  | ...\n",
         "  result         connect, 0 bytes: ",
         "  result         empty, 0 bytes",
         "state follower, up true",
