@@ -27,7 +27,7 @@ Examples:
   zookeeper-exporter alarm set /cpu_usage 90 --warning 80 --zookeeper zk-1,zk-2,zk-3
       a warning above 80 as well
   zookeeper-exporter alarm set '/app/*/load' 5 --config.file ensembles.yml --ensemble prod
-      one threshold for all znodes that match the glob, with the digest and the ACL of the configuration
+      one threshold for all znodes that match the glob, with digest and ACL of the configuration
   zookeeper-exporter alarm list --output json
   zookeeper-exporter alarm clear /cpu_usage";
 
