@@ -13,7 +13,7 @@ use crate::config::{ServerUrl, UrlForm};
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 const FORM: UrlForm = UrlForm {
-    how: "expected http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before HOST",
+    how: "expected http://HOST:PORT or https://HOST:PORT; user and password precede the host",
     default_path: "/metrics",
 };
 
