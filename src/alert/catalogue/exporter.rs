@@ -211,7 +211,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .warning(None, five, "An exporter cannot query all members of a ZooKeeper ensemble.")
         .source("any one: the state of a member that was not queried is unknown, and no alert about it can fire")
         .says(
-            "the exporter's own limits (<limits> ) have kept it from querying up to <value> members of ensemble <ensemble> for over <for>. Their state is unknown; this does not mean that they are down.",
+            "the exporter's own limits (reached:<limits>) have kept it from querying up to <value> members of ensemble <ensemble> for over <for>. Their state is unknown; this does not mean that they are down.",
             "First check which limit: topk(5, zk_exporter_limited_members) in Prometheus - sockets or files: raise LimitNOFILE of the exporter's service (or --limit.sockets); ports: widen net.ipv4.ip_local_port_range; memory: free kernel memory on its host; threads: check whether the name server answers, then raise TasksMax; deadline: raise scrape_timeout or the module's timeout; cpu: give the exporter more CPU; address: a discovered name resolves to loopback or link-local, add the member to the configuration; internal: report its log.",
         )
         .means(
