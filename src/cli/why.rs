@@ -83,7 +83,7 @@ impl WhyCommand {
             }
             Output::Text => {
                 let style = Style::of_stdout();
-                let texts: Vec<String> = explained.iter().map(|one| told(one, style)).collect();
+                let texts: Vec<String> = explained.iter().map(|one| told(&one.clone().printable(), style)).collect();
                 print_styled(&texts.join("\n"))
             }
         }
