@@ -74,7 +74,7 @@ fn refuse_planted(file: &Path) -> Result<()> {
         if !is_usable && is_shared && this.uid() != geteuid().as_raw() && this.uid() != folder.uid() {
             return Err(Error::new(
                 ErrorKind::PermissionDenied,
-                "a file or symbolic link of another user in a directory that everyone may write to is not used",
+                "a file or symbolic link of another user in a world-writable directory is not used",
             ));
         }
     }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_replaced_leaves_the_old_one_and_nothing_else() {
+    fn a_failed_replacement_keeps_the_previous_file_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rules.yml");
         replace(&file, "old").unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn mode_and_links_stay() {
+    fn mode_and_links_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let (elsewhere, link) = (folder.path().join("a/rules.yml"), folder.path().join("link"));
         fs::create_dir(folder.path().join("a")).unwrap();
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn many_writers_at_once_leave_one_whole_file() {
+    fn concurrent_writers_leave_one_complete_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rules.yml");
         let texts: Vec<String> = (0..8).map(|writer| writer.to_string().repeat(100_000)).collect();
