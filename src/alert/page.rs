@@ -116,11 +116,20 @@ fn sample(line: &str) -> Option<(&str, Sample)> {
     let mut labels = Labels::new();
     if let Some(inner) = rest.strip_prefix('{') {
         let (found, behind) = page_labels(inner)?;
+        if !found.iter().all(|(name, _)| is_name(name) && !name.contains(':')) {
+            return None;
+        }
         labels.extend(found.into_iter().map(|(name, value)| (cut(name).to_owned(), cut(&value).to_owned())));
         rest = behind;
     }
     let value = rest.split_whitespace().next()?.parse().ok()?;
-    (!name.is_empty()).then_some((name, Sample { labels, value }))
+    is_name(name).then_some((name, Sample { labels, value }))
+}
+
+/// Whether a text is a name of a metric or label; `check` writes labels into the textfile of `node_exporter`.
+fn is_name(text: &str) -> bool {
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':';
+    !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(of_name)
 }
 
 #[cfg(test)]

@@ -146,8 +146,12 @@ async fn run(config: CanaryConfig, params: SessionParams, recorder: Recorder, mu
         };
         // Without a member to use there is no round.
         let Some((round, stalled)) = round else { continue };
-        if stalled && round.failure.is_some_and(|(_, error)| error.may_be_a_stall()) {
-            tracing::debug!(failure = ?round.failure, "canary round not counted: the exporter was stalled");
+        if (stalled || session.is_limited()) && round.failure.is_some_and(|(_, error)| error.may_be_a_stall()) {
+            tracing::debug!(
+                failure = ?round.failure,
+                detail = round.detail.as_deref(),
+                "canary round not counted: the exporter was stalled or at its limits"
+            );
             continue;
         }
         if session.avoids(round.peer.as_ref()) {

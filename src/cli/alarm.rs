@@ -355,14 +355,7 @@ fn table(alarms: &[Listed]) -> String {
         let alarm = listed.alarm.unwrap_or(Alarm { warning: None, critical: None });
         let kind = if listed.ephemeral { "ephemeral" } else { "persistent" };
         let (warning, critical) = (shown(alarm.warning), shown(alarm.critical));
-        [
-            text::line(&listed.path, MAX_PATH),
-            warning,
-            critical,
-            shown(listed.value),
-            state(listed).to_owned(),
-            kind.to_owned(),
-        ]
+        [shown_path(&listed.path), warning, critical, shown(listed.value), state(listed).to_owned(), kind.to_owned()]
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..6).map(width).collect();
@@ -372,6 +365,12 @@ fn table(alarms: &[Listed]) -> String {
         format!("{}\n", cells.join("  ").trim_end())
     };
     rows.iter().map(line).collect()
+}
+
+/// A path in the table, in quotes if it has white space: any client may create a name that looks like further columns.
+fn shown_path(path: &str) -> String {
+    let line = text::line(path, MAX_PATH);
+    if line.contains(char::is_whitespace) { format!("\"{line}\"") } else { line }
 }
 
 /// `ok`, `warning` or `critical`; `unknown` without a value or an alarm.
@@ -420,6 +419,8 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert!(lines[1].chars().count() < MAX_PATH + 60 && lines[1].contains("x…  -  "), "{}", lines[1]);
         assert!(lines[2].starts_with("/a\u{fffd}\u{fffd}b\u{fffd}c ") && lines[2].contains("critical"), "{}", lines[2]);
+        let forged = super::table(&[listed("/load  80  90  10  ok  persistent".into())]);
+        assert!(forged.contains("\n\"/load  80  90  10  ok  persistent\"  -  "), "{forged}");
         let json = json(&all);
         assert!(json.len() < 2000 && !json.trim_end().chars().any(text::is_unprintable), "{json}");
         let read: Vec<serde_json::Value> = serde_json::from_str(&json).expect("JSON");

@@ -48,13 +48,8 @@ pub(super) fn replace(file: &Path, text: &str) -> Result<()> {
 fn behind_links(file: &Path) -> Result<PathBuf> {
     let mut place = file.to_owned();
     for _ in 0..MAX_LINKS {
+        refuse_planted(&place)?;
         match fs::read_link(&place) {
-            Ok(_) if is_planted(&place)? => {
-                return Err(Error::new(
-                    ErrorKind::PermissionDenied,
-                    "a symbolic link of another user in a world-writable directory is not followed",
-                ));
-            }
             Ok(target) => place = place.parent().unwrap_or(Path::new("")).join(target),
             // Not a link, or the file does not exist.
             Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => return Ok(place),
@@ -64,14 +59,26 @@ fn behind_links(file: &Path) -> Result<PathBuf> {
     Err(Error::other("too many symbolic links"))
 }
 
-/// Whether a link must not be followed: in a sticky, world-writable directory, if it belongs to neither this user nor
-/// the owner of the directory. The kernel applies the same rule with `fs.protected_symlinks`, but not to links that are
-/// resolved here.
-fn is_planted(link: &Path) -> Result<bool> {
-    let folder = link.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let (folder, link) = (fs::metadata(folder)?, fs::symlink_metadata(link)?);
-    let is_shared = folder.mode() & 0o1002 == 0o1002;
-    Ok(is_shared && link.uid() != geteuid().as_raw() && link.uid() != folder.uid())
+/// Refuses a path if another user may have prepared it: a link or the file itself, in a sticky, world-writable directory,
+/// that belongs to neither this user nor the owner of the directory.
+///
+/// The kernel applies the same rule with `fs.protected_symlinks` and `fs.protected_regular`, but not to links that are
+/// resolved here, to links in the middle of a path, or to a file that is replaced and keeps its owner.
+fn refuse_planted(file: &Path) -> Result<()> {
+    for path in file.ancestors().filter(|path| !path.as_os_str().is_empty()) {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let (Ok(folder), Ok(this)) = (fs::metadata(folder), fs::symlink_metadata(path)) else { continue };
+        // A directory of another user is used like any other: its files are that user's.
+        let is_usable = path != file && !this.is_symlink();
+        let is_shared = folder.mode() & 0o1002 == 0o1002;
+        if !is_usable && is_shared && this.uid() != geteuid().as_raw() && this.uid() != folder.uid() {
+            return Err(Error::new(
+                ErrorKind::PermissionDenied,
+                "a file or symbolic link of another user in a world-writable directory is not used",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Creates a file with an unpredictable name. The umask determines the mode of a file that did not exist before.
@@ -169,6 +176,17 @@ mod tests {
             std::os::unix::fs::lchown(&link, Some(65_534), None).unwrap();
             assert_eq!(replace(&link, "planted").unwrap_err().kind(), ErrorKind::PermissionDenied);
             assert_eq!(names(&shared), ["rules.yml"]);
+            // A link in the middle of the path, and a file that would keep its owner.
+            symlink("..", shared.join("middle")).unwrap();
+            fs::write(shared.join("theirs.yml"), "theirs").unwrap();
+            for planted in ["middle", "theirs.yml"] {
+                std::os::unix::fs::lchown(shared.join(planted), Some(65_534), None).unwrap();
+            }
+            for place in ["middle/victim", "middle/new", "theirs.yml"] {
+                let refused = replace(&shared.join(place), "planted").unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::PermissionDenied, "{place}");
+            }
+            assert_eq!(names(&shared), ["middle", "rules.yml", "theirs.yml"]);
             fs::set_permissions(&shared, Permissions::from_mode(0o755)).unwrap();
             replace(&link, "in a directory of one's own").unwrap();
         }

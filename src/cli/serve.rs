@@ -21,6 +21,7 @@ use crate::http::{self, App, Current, Running, ScrapeLimit, ServerLimits, Servic
 use crate::incident::FlightRecorder;
 use crate::log::{LogFormat, LogLevel, start_log};
 use crate::scrape::Scraper;
+use crate::scrape::samples::MAX_SERIES;
 use crate::settings::Settings;
 use crate::telemetry::Telemetry;
 use crate::verdict::judge;
@@ -81,7 +82,7 @@ pub(super) struct Serve {
 
     /// Maximum number of series of one member.
     #[arg(long = "limit.series-per-member", env = "ZOOKEEPER_EXPORTER_LIMIT_SERIES_PER_MEMBER", value_name = "N",
-          default_value_t = Limits::default().series_per_member, value_parser = at_least_one)]
+          default_value_t = Limits::default().series_per_member, value_parser = series_number)]
     series_per_member: usize,
 
     /// Maximum number of connections to members, a quarter of them for /probe
@@ -322,6 +323,11 @@ fn threads(members: usize) -> usize {
     const WORTH_A_SECOND: usize = 64;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     if members > WORTH_A_SECOND { cores.min(2) } else { 1 }
+}
+
+fn series_number(text: &str) -> Result<usize, String> {
+    let number = at_least_one(text)?;
+    if number > MAX_SERIES { Err(format!("write a number from 1 to {MAX_SERIES}")) } else { Ok(number) }
 }
 
 fn reload_interval(text: &str) -> Result<Duration, String> {

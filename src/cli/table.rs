@@ -175,9 +175,10 @@ fn line(cells: &[String], shown: &[usize], widths: &[usize], right: &[bool], pai
     shown.iter().enumerate().map(padded).collect()
 }
 
-/// Replaces unprintable characters, and truncates to the width of a cell.
+/// Replaces unprintable characters, truncates to the width of a cell, and shortens white space, so that a text cannot
+/// look like further columns.
 pub(super) fn clean(text: &str) -> String {
-    text::line(text, MAX_CELL)
+    text::line(text, MAX_CELL).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -199,6 +200,7 @@ mod tests {
     fn text_from_members_cannot_control_the_terminal() {
         assert_eq!(clean("3.8.0\u{1b}[2J\n\u{9b}x"), "3.8.0\u{fffd}[2J\u{fffd}\u{fffd}x");
         assert_eq!(clean(&"v".repeat(100)).chars().count(), MAX_CELL + 1);
+        assert_eq!(clean("3.9.3   leader  ok \u{3000} "), "3.9.3 leader ok", "columns have two spaces between them");
     }
 
     #[test]

@@ -54,9 +54,16 @@ pub fn canonical(host: &str) -> Option<String> {
     is_host(name).then(|| name.to_ascii_lowercase())
 }
 
+/// A host without the interface of a link-local address (`fe80::1%eth0`), which differs between hosts.
+#[must_use]
+pub fn without_interface(host: &str) -> &str {
+    host.split_once('%').map_or(host, |(host, _)| host)
+}
+
 /// Whether two canonical hosts are the same: equal, or one is the other with a search domain appended.
 #[must_use]
 pub fn is_same_host(one: &str, other: &str) -> bool {
+    let (one, other) = (without_interface(one), without_interface(other));
     let begins = |short: &str, long: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('.'));
     one == other || (begins(one, other) || begins(other, one)) && !is_number(one) && !is_number(other)
 }
@@ -64,7 +71,7 @@ pub fn is_same_host(one: &str, other: &str) -> bool {
 /// Whether a host is an IP address.
 #[must_use]
 pub fn is_number(host: &str) -> bool {
-    host.parse::<IpAddr>().is_ok()
+    without_interface(host).parse::<IpAddr>().is_ok()
 }
 
 /// Whether a host is the wildcard address, which a server reports when it listens on all addresses.

@@ -6,7 +6,8 @@ use std::fmt;
 /// The groups of a membership.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hierarchy {
-    /// Server id and weight of each voter, by group; groups without weight are ignored, as by `ZooKeeper`.
+    /// Server id and weight of each voter, by group, in the order of the ids; groups without weight are ignored, as by
+    /// `ZooKeeper`.
     groups: Vec<Vec<(String, u64)>>,
     /// Whether every voter is in exactly one group, and every weight is a number.
     sound: bool,
@@ -47,12 +48,19 @@ impl Hierarchy {
             for id in ids.split(':') {
                 // Only voters acknowledge; another server in a group counts only if it has a configured weight.
                 let Some(weight) = weight_of.get(id) else { continue };
-                sound &= grouped.insert(id);
-                found.entry(group).or_default().push((id.to_owned(), *weight));
+                if grouped.insert(id) {
+                    found.entry(group).or_default().push((id.to_owned(), *weight));
+                } else {
+                    sound = false;
+                }
             }
         }
         sound &= voters.iter().all(|id| grouped.contains(id));
-        let groups = found.into_values().filter(|members| total(members) > 0).collect();
+        // Each server writes groups and ids in the order of its own configuration, and numbers its groups itself.
+        let by_id = |(id, _): &(String, u64)| (id.parse::<u64>().unwrap_or(u64::MAX), id.clone());
+        let mut groups: Vec<_> = found.into_values().filter(|members| total(members) > 0).collect();
+        groups.iter_mut().for_each(|members| members.sort_by_cached_key(by_id));
+        groups.sort_by_cached_key(|members| members.first().map(by_id));
         Self { groups, sound }
     }
 
@@ -154,6 +162,20 @@ mod tests {
         ] {
             assert_eq!(Hierarchy::new(&groups, &weights, &voters).margin(&voters), None, "{groups:?} {weights:?}");
         }
+    }
+
+    #[test]
+    fn order_and_numbers_of_groups_say_nothing_and_repeated_ids_are_bounded() {
+        let voters: BTreeSet<&str> = ["1", "2", "10"].into();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let (groups, weights) = ([pair("1", "1:2"), pair("2", "10")], [pair("2", "3")]);
+        let made = Hierarchy::new(&groups, &weights, &voters);
+        for other in [[pair("2", "2:1"), pair("1", "10")], [pair("7", "10"), pair("1", "2:1")]] {
+            assert_eq!(Hierarchy::new(&other, &weights, &voters), made, "{other:?}");
+        }
+        assert_eq!(made.to_string(), "1:2*3 10");
+        let repeated = Hierarchy::new(&[pair("1", &"1:".repeat(100_000))], &[], &voters);
+        assert_eq!((repeated.groups[0].len(), repeated.margin(&voters)), (1, None));
     }
 
     proptest! {

@@ -1,8 +1,11 @@
 //! The JSON result of `why`: causes with the symptoms that they explain, most probable cause first.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::runbook;
+use crate::text;
 
 /// The problems of one ensemble and their causes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,6 +37,49 @@ impl Explanation {
     pub fn linked(mut self, base: Option<&str>) -> Self {
         for cause in &mut self.causes {
             cause.runbook = runbook::url(&format!("docs/runbooks/{}.md", cause.alert), base);
+        }
+        self
+    }
+}
+
+impl Explanation {
+    /// The same with printable texts only: a document of another exporter may contain anything.
+    #[must_use]
+    pub fn printable(mut self) -> Self {
+        let Self { ensemble, time, state, summary, causes, notes, not_judged, history_since, .. } = &mut self;
+        let mut texts = vec![ensemble, time, state, summary];
+        texts.extend(not_judged.iter_mut().chain(history_since));
+        for cause in causes {
+            let Cause {
+                alert,
+                severity,
+                members,
+                summary,
+                doubts,
+                evidence,
+                explains,
+                first_action,
+                look,
+                runbook,
+                ..
+            } = cause;
+            texts.extend([alert, severity, summary, first_action, look, runbook]);
+            texts.extend(members.iter_mut().chain(doubts));
+            for Evidence { member, text, since } in evidence {
+                texts.extend(std::iter::once(text).chain(member).chain(since));
+            }
+            for Symptom { alert, severity, member, text, since, .. } in explains {
+                texts.extend([alert, severity, text]);
+                texts.extend(member.iter_mut().chain(since));
+            }
+        }
+        for Note { severity, text, guide } in notes {
+            texts.extend([severity, text, guide]);
+        }
+        for text in texts {
+            if let Cow::Owned(printable) = text::printable(text) {
+                *text = printable;
+            }
         }
         self
     }
@@ -107,4 +153,49 @@ pub struct Note {
     pub text: String,
     /// The document that explains the finding.
     pub guide: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_another_exporter_paints_the_terminal() {
+        let paint = "a\u{1b}[2J\u{9b}\u{202e}\n".to_owned();
+        let some = || Some(paint.clone());
+        let cause = Cause {
+            alert: paint.clone(),
+            severity: paint.clone(),
+            members: vec![paint.clone()],
+            summary: paint.clone(),
+            sure: true,
+            doubts: vec![paint.clone()],
+            evidence: vec![Evidence { member: some(), text: paint.clone(), since: some() }],
+            explains: vec![Symptom {
+                alert: paint.clone(),
+                severity: paint.clone(),
+                member: some(),
+                text: paint.clone(),
+                since: some(),
+                always: true,
+            }],
+            first_action: paint.clone(),
+            look: paint.clone(),
+            runbook: paint.clone(),
+        };
+        let explanation = Explanation {
+            ensemble: paint.clone(),
+            time: paint.clone(),
+            state: paint.clone(),
+            summary: paint.clone(),
+            causes: vec![cause],
+            notes: vec![Note { severity: paint.clone(), text: paint.clone(), guide: paint.clone() }],
+            judged_over_seconds: 1.0,
+            not_judged: vec![paint.clone()],
+            history_since: some(),
+        };
+        let json = serde_json::to_string(&explanation.printable()).expect("JSON");
+        assert!(!json.contains('\\') && !json.chars().any(text::is_unprintable), "{json}");
+        assert_eq!(json.matches("a\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}").count(), 25);
+    }
 }

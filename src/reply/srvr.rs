@@ -87,11 +87,14 @@ impl<'a> Srvr<'a> {
     }
 }
 
-/// `0x1000004cf`, or decimal as `RaftKeeper` and older Keepers write it.
+/// `0x1000004cf`, or decimal as `RaftKeeper` and older Keepers write it. From 2^63 up it is a negative number, which no
+/// transaction has.
 fn zxid(text: &str) -> Option<u64> {
     let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |hex| (hex, 16));
-    // The standard library accepts a plus sign.
-    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u64::from_str_radix(digits, radix).ok()).flatten()
+    // The standard library accepts a sign.
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let zxid = is_plain.then(|| i64::from_str_radix(digits, radix).ok()).flatten()?;
+    u64::try_from(zxid).ok()
 }
 
 type Triple<'a> = (&'a str, &'a str, &'a str);
@@ -159,7 +162,20 @@ Proposal sizes last/min/max: 36/36/889
             (srvr.version, srvr.sent, srvr.zxid),
             (Some("RaftKeeper v2.0.5"), Some("60406965"), Some(4_960_740_637))
         );
-        for text in ["", "0x", "0x-1", "-1", "+1", "0x+1", "0X5", "99999999999999999999", "a1"] {
+        for text in [
+            "",
+            "0x",
+            "0x-1",
+            "-1",
+            "+1",
+            "0x+1",
+            "0X5",
+            "99999999999999999999",
+            "a1",
+            "0xffffffffffffffff",
+            "0x8000000000000000",
+            "18446744073709551615",
+        ] {
             assert_eq!(zxid(text), None, "{text}");
         }
     }

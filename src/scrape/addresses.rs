@@ -45,19 +45,11 @@ impl Attempt {
         }
         let since = [self.exchange.unanswered_since, next.exchange.unanswered_since].into_iter().flatten().min();
         let Self { exchange, waited, sent, .. } = self;
-        let exchange = if says(&exchange) > says(&next.exchange) { exchange } else { next.exchange };
+        let weight = |exchange: &Exchange| exchange.failure.as_ref().map(Failure::weight);
+        let exchange = if weight(&exchange) > weight(&next.exchange) { exchange } else { next.exchange };
         // The member could have replied since the first address was tried.
         let unanswered_since = exchange.unanswered_since.and(since);
         Self { exchange: Exchange { unanswered_since, ..exchange }, address: None, waited, sent }
-    }
-}
-
-/// Precedence of a failure: an address that was not tried because of a limit might have replied.
-fn says(exchange: &Exchange) -> u8 {
-    match exchange.failure.as_ref().map(|failure| failure.reason) {
-        Some(Reason::Limit) => 2,
-        Some(Reason::Connect) => 0,
-        _ => 1,
     }
 }
 

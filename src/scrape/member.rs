@@ -148,6 +148,9 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Query, terms: ScrapeCont
             memory.note_unreadable(who, conf);
         }
         memory.remember_conf(terms.begun, asked.head_start, conf);
+        if heard.is_refused() {
+            memory.forget_conf();
+        }
         told = conf.is_some();
     }
     if let Some(source) = replies.replacement().filter(|_| replies.mntr.as_ref().is_some_and(ParsedReply::is_refused)) {

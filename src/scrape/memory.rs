@@ -164,6 +164,22 @@ impl Memory {
         }
     }
 
+    /// Forgets what may have changed since the member refuses `conf`, as after a start of the exporter: its membership
+    /// and settings, not its identity.
+    pub(super) fn forget_conf(&self) {
+        let mut inner = self.lock();
+        let known = inner.conf.as_ref().filter(|conf| conf.membership.is_some() || !conf.settings.is_empty());
+        let identity = known.map(|conf| SeenConf {
+            server_id: conf.server_id.clone(),
+            peer_type: conf.peer_type,
+            max_client_connections: conf.max_client_connections,
+            ..SeenConf::default()
+        });
+        if let Some(identity) = identity {
+            inner.conf = Some(Arc::new(identity));
+        }
+    }
+
     /// The last content of `conf`.
     pub(super) fn conf(&self) -> Option<Arc<SeenConf>> {
         self.lock().conf.clone()

@@ -60,6 +60,9 @@ const MAX_CONF_BYTES: usize = 256 << 10;
 /// Longer `mntr` lines are omitted from the page with raw names: key and value have at most one text's length each.
 const MAX_RAW_LINE_BYTES: usize = 2 * text::MAX_TEXT_BYTES;
 
+/// Bytes of raw text per permitted series; a usual line has some forty.
+const RAW_BYTES: usize = 128;
+
 /// Advice for a refused command.
 pub(super) const WHITELIST: &str = "add it to the line 4lw.commands.whitelist of its zoo.cfg and restart it, for example \
     4lw.commands.whitelist=mntr,srvr,conf,cons,wchs,isro";
@@ -270,12 +273,18 @@ fn is_empty(failure: Option<&Failure>) -> bool {
     failure.is_some_and(|failure| failure.reason == Reason::Empty)
 }
 
-/// The `mntr` lines to keep: at most as many as series, none longer than a key and a value.
+/// The `mntr` lines to keep: at most as many as series, none longer than a key and a value, and all of them within the
+/// bytes for that number of series.
 fn raw(text: &str, cap: usize, samples: &mut Samples) -> String {
-    let fits = |line: &&str| line.len() <= MAX_RAW_LINE_BYTES;
-    let long = text.split_inclusive('\n').filter(|line| !fits(line)).count();
-    samples.note_dropped(Dropped::Cap, long as u64);
-    text.split_inclusive('\n').filter(fits).take(cap).collect()
+    let mut room = cap.saturating_mul(RAW_BYTES);
+    let fits = |line: &&str| {
+        let left = room.checked_sub(line.len()).filter(|_| line.len() <= MAX_RAW_LINE_BYTES);
+        room = left.unwrap_or(room);
+        left.is_some()
+    };
+    let kept: Vec<&str> = text.split_inclusive('\n').filter(fits).collect();
+    samples.note_dropped(Dropped::Cap, (text.split_inclusive('\n').count() - kept.len()) as u64);
+    kept.into_iter().take(cap).collect()
 }
 
 /// The replies of one member; `None` for commands that were not sent.

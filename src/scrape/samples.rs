@@ -65,6 +65,13 @@ const MAX_LINE: usize = 0x7fff;
 /// Set if the value is a float.
 const FLOAT: u64 = 1;
 
+/// Maximum number of series of one member: the line number in the sort key has 15 bits.
+pub const MAX_SERIES: usize = MAX_LINE;
+
+/// Bytes of label text per permitted series. Label values are shared by series and usually have some ten bytes; a member
+/// with the longest ones for each series would take megabytes.
+const LABEL_BYTES: usize = 64;
+
 impl Cell {
     fn new(family: FamilyId, label: u32, part: Part, line: usize, value: Number) -> Self {
         let (bits, float) = match value {
@@ -232,15 +239,18 @@ pub struct Collector {
     by_label: FxHashMap<Box<str>, u32>,
     dropped: BTreeMap<Dropped, u64>,
     cap: usize,
+    /// Bytes left for new label values.
+    label_bytes: usize,
 }
 
 impl Collector {
-    /// An empty collector with a limit of `cap` samples.
+    /// An empty collector with a limit of `cap` samples, and in proportion of the bytes of their labels.
     #[must_use]
     pub fn new(cap: usize) -> Self {
-        // The line number in the sort key has 15 bits.
-        let cap = cap.min(MAX_LINE);
-        Self { cells: Vec::with_capacity(640.min(cap)), by_label: FxHashMap::default(), dropped: BTreeMap::new(), cap }
+        let label_bytes = cap.saturating_mul(LABEL_BYTES);
+        let cap = cap.min(MAX_SERIES);
+        let cells = Vec::with_capacity(640.min(cap));
+        Self { cells, by_label: FxHashMap::default(), dropped: BTreeMap::new(), cap, label_bytes }
     }
 
     /// Counts dropped values.
@@ -282,18 +292,23 @@ impl Collector {
             self.drop(Dropped::Cap, 1);
             return;
         }
-        let label = label.map_or(0, |label| self.label_number(label));
+        let Some(label) = label.map_or(Some(0), |label| self.label_number(label)) else {
+            self.drop(Dropped::Cap, 1);
+            return;
+        };
         self.cells.push(Cell::new(family, label, part, self.cells.len(), value));
     }
 
-    fn label_number(&mut self, label: &str) -> u32 {
+    /// The number of a label; `None` if there is no room for a new one.
+    fn label_number(&mut self, label: &str) -> Option<u32> {
         if let Some(number) = self.by_label.get(label) {
-            return *number;
+            return Some(*number);
         }
+        self.label_bytes = self.label_bytes.checked_sub(label.len())?;
         // At most one label set per cell, and the limit of cells is far below 2^24.
         let number = u32::try_from(self.by_label.len() + 1).unwrap_or(u32::MAX);
         self.by_label.insert(label.into(), number);
-        number
+        Some(number)
     }
 
     /// Sorts by family, label text and part, independent of the order in the reply; of duplicates, the first is kept.

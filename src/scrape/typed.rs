@@ -175,9 +175,12 @@ fn label<'t>(text: Option<&'t str>, name: &str) -> &'t str {
     found.map_or("", |(_, value)| value)
 }
 
-/// Whether a value is text, not an unreadable number: `zookeeper`, `true`, `v2.0.5`.
+/// Whether a value is text, not an unreadable number: `zookeeper`, `v2.0.5`, `/data`, `10.0.0.1:2181`. An unreadable
+/// number begins with a digit and has only digits, signs, separators and an exponent: `0,39`.
 fn is_word(value: &str) -> bool {
-    value.starts_with(char::is_alphabetic)
+    let of_number =
+        |c: char| c.is_numeric() || matches!(c, '+' | '-' | '.' | ',' | '\'' | '_' | ' ' | '\u{a0}' | 'e' | 'E');
+    value.starts_with(char::is_alphabetic) || value.chars().any(|c| !of_number(c))
 }
 
 fn is_sentinel(sentinel: Sentinel, number: Number) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -62,6 +62,8 @@ pub(super) struct Members {
     attempts: AtomicUsize,
     /// The failures of the last attempt to connect, for the log.
     failure: Mutex<String>,
+    /// Whether a limit of the exporter prevented a connection in the last search.
+    limited: AtomicBool,
     /// The member of the last connection, until that is lost.
     peer: Mutex<Option<SessionPeer>>,
     /// Hash of the secret that the last connection was opened with; 0 without one.
@@ -72,8 +74,13 @@ pub(super) struct Members {
 impl Members {
     pub(super) fn new(params: SessionParams, first: usize) -> Self {
         let (attempts, hasher) = (AtomicUsize::new(first), RandomState::new());
-        let (failure, peer) = (Mutex::default(), Mutex::default());
-        Self { params, attempts, failure, peer, secret: AtomicU64::default(), hasher }
+        let (failure, limited, peer) = (Mutex::default(), AtomicBool::default(), Mutex::default());
+        Self { params, attempts, failure, limited, peer, secret: AtomicU64::default(), hasher }
+    }
+
+    /// Whether a limit of the exporter prevented a connection in the last search: its failure is no evidence.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limited.load(Ordering::Relaxed)
     }
 
     /// The member of the last connection, until that is lost.
@@ -129,6 +136,7 @@ impl Members {
             SessionError::DigestFile
         })?;
         let (mut last, mut failures) = (SessionError::Connect, Vec::new());
+        self.limited.store(false, Ordering::Relaxed);
         let mut tried = 0;
         while tried < members {
             let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
@@ -145,6 +153,7 @@ impl Members {
                 .unwrap_or_else(|_| Err((SessionError::Timeout, self.unopened("no session in time"))))
             {
                 Ok(done) => {
+                    self.limited.store(false, Ordering::Relaxed);
                     self.note(String::new());
                     self.note_peer(Some(done.0.peer.clone()));
                     self.secret.store(self.hash(secret.as_deref()), Ordering::Relaxed);
@@ -186,6 +195,7 @@ impl Members {
         deadline: Instant,
     ) -> Result<(Connection, SessionIdentity), (SessionError, String)> {
         let Self { params: SessionParams { wire, config, .. }, .. } = self;
+        let failed = |failure| self.failed(failure);
         let mut addresses = wire::resolve(member, deadline).await.map_err(failed)?;
         // Those of a name with several members.
         addresses.retain(|address| !avoided.contains(&Address::from(*address)));
@@ -216,6 +226,18 @@ impl Members {
         }
     }
 
+    /// The error of a connection that failed, and its detail.
+    pub(super) fn failed(&self, failure: Failure) -> (SessionError, String) {
+        self.limited.fetch_or(failure.limit.is_some(), Ordering::Relaxed);
+        let error = match failure.reason {
+            Reason::Dns => SessionError::Dns,
+            Reason::Tls => SessionError::Tls,
+            Reason::Timeout => SessionError::Timeout,
+            _ => SessionError::Connect,
+        };
+        (error, failure.detail.into_owned())
+    }
+
     /// Possible causes if a member does not open a session: ZooKeeper closes the connection without an error, or does
     /// not reply.
     fn unopened(&self, what: &str) -> String {
@@ -226,16 +248,6 @@ impl Members {
         };
         format!("{what}; is the member read-only, without a quorum or paused, is maxClientCnxns reached, {more}")
     }
-}
-
-fn failed(failure: Failure) -> (SessionError, String) {
-    let error = match failure.reason {
-        Reason::Dns => SessionError::Dns,
-        Reason::Tls => SessionError::Tls,
-        Reason::Timeout => SessionError::Timeout,
-        _ => SessionError::Connect,
-    };
-    (error, failure.detail.into_owned())
 }
 
 impl Connection {

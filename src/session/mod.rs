@@ -195,6 +195,13 @@ impl Session {
         if failure.is_empty() { error.advice().unwrap_or(error.text()).to_owned() } else { failure }
     }
 
+    /// Whether the last search for a member failed because of a limit of the exporter, so that it shows nothing about the
+    /// ensemble.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.members.is_limited()
+    }
+
     /// Completes when the connection has been lost for too long; never without a session.
     pub async fn lost(&self) {
         let Some(open) = &self.open else { return std::future::pending().await };

@@ -420,3 +420,18 @@ async fn a_session_leaves_a_member_that_is_to_be_avoided() {
     assert_eq!(session.client(soon()).await.err(), Some(SessionError::Connect));
     assert!(session.avoids(None) && session.describe(SessionError::Connect).contains("another ensemble"));
 }
+
+#[tokio::test]
+async fn a_search_that_failed_for_a_limit_of_the_exporter_is_known() {
+    let server = ScriptedServer::start().await;
+    let mut session = session(&[&server], 1000);
+    assert!(!session.is_limited());
+    let limited = wire::Failure::limited(wire::Limit::Files, "no descriptor");
+    assert_eq!(session.members.failed(limited).0, SessionError::Connect);
+    session.members.failed(wire::Failure::new(wire::Reason::Connect, "refused"));
+    assert!(session.is_limited(), "a member that was not tried may have accepted");
+    // The next search replaces the result.
+    drop(server);
+    let error = session.client(Instant::now() + Duration::from_secs(1)).await.expect_err("no server");
+    assert_eq!((error, session.is_limited()), (SessionError::Connect, false));
+}

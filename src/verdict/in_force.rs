@@ -7,6 +7,9 @@ use crate::config::{Address, is_number, is_same_host, is_wildcard};
 use crate::ensemble::{Membership, Server};
 use crate::scrape::MemberReport;
 
+/// Maximum number of hosts of a server; a server has at most eight, which its peers may write differently.
+const MAX_HOSTS: usize = 32;
+
 /// The current membership. For a server that configures itself as `0.0.0.0`, it includes the hosts known to other
 /// members with the same version.
 pub(super) struct InForce<'r> {
@@ -27,7 +30,11 @@ impl<'r> InForce<'r> {
         let mut hosts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for server in std::iter::once(membership).chain(others).flat_map(|membership| &membership.servers) {
             let known = hosts.entry(&server.id).or_default();
-            known.extend(server.addresses.iter().map(|(host, _)| host.as_str()).filter(|host| !is_wildcard(host)));
+            for (host, _) in server.addresses.iter().filter(|(host, _)| !is_wildcard(host)) {
+                if known.len() < MAX_HOSTS && !known.contains(&host.as_str()) {
+                    known.push(host);
+                }
+            }
         }
         Self { membership, hosts }
     }

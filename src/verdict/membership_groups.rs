@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::in_force::InForce;
 use super::same_server::is_same_server;
-use crate::config::{is_number, is_wildcard};
+use crate::config::{is_loopback, is_number, is_wildcard, without_interface};
 use crate::ensemble::{Membership, Server};
 use crate::scrape::{EnsembleReport, MemberReport, State};
 
@@ -48,7 +48,7 @@ impl<'r> Groups<'r> {
         let group: Vec<Option<usize>> = stated.iter().map(|stated| stated.map(|number| groups[number])).collect();
         let (judged, tied) = biggest(&group);
         let membership = newest(members, &different, &stated, &groups, judged);
-        let same_as = same_servers(report, &group);
+        let same_as = same_servers(report, &group, &stated);
         let standalone = {
             let mut servers = (0..members.len()).filter(|place| same_as[*place].is_none());
             let first = servers.next();
@@ -188,10 +188,11 @@ pub(super) fn is_same(one: &Membership, other: &Membership) -> bool {
 
 /// Assigns an ensemble number to each membership; memberships that share a server belong to one ensemble.
 fn groups(different: &[&Membership]) -> Vec<usize> {
+    let hosts: Vec<KnownHosts<'_>> = different.iter().map(|membership| KnownHosts::of(membership)).collect();
     let mut group: Vec<usize> = (0..different.len()).collect();
     for later in 1..different.len() {
         for earlier in 0..later {
-            if share_a_server(different[earlier], different[later]) {
+            if share_a_server(&hosts[earlier], &hosts[later]) {
                 let (from, to) = (group[later], group[earlier]);
                 group.iter_mut().filter(|number| **number == from).for_each(|number| *number = to);
             }
@@ -204,16 +205,14 @@ fn groups(different: &[&Membership]) -> Vec<usize> {
 ///
 /// Each server may write hosts differently: short or full names, IP addresses, and `0.0.0.0` for itself. Names cannot
 /// be compared with IP addresses or `0.0.0.0`. If both have comparable hosts for the same ids, at least one must match.
-fn share_a_server(one: &Membership, other: &Membership) -> bool {
-    let (ours, theirs) = (KnownHosts::of(one), KnownHosts::of(other));
-    if ours.meets(&theirs) {
+fn share_a_server(ours: &KnownHosts<'_>, theirs: &KnownHosts<'_>) -> bool {
+    if ours.meets(theirs) {
         return true;
     }
-    let common_ids = one.servers.iter().any(|server| theirs.ids.contains(server.id.as_str()));
     let comparable = |one: &Kinds, other: &Kinds| one.names && other.names || one.numbers && other.numbers;
-    if !common_ids {
+    if ours.ids.is_disjoint(&theirs.ids) {
         // Within one ensemble, memberships of one version have the same servers.
-        return one.version != other.version && !comparable(&ours.all, &theirs.all);
+        return ours.version != theirs.version && !comparable(&ours.all, &theirs.all);
     }
     !ours.of_id.iter().any(|(id, kinds)| theirs.of_id.get(id).is_some_and(|other| comparable(kinds, other)))
 }
@@ -221,6 +220,7 @@ fn share_a_server(one: &Membership, other: &Membership) -> bool {
 /// The hosts of a membership's servers.
 #[derive(Default)]
 struct KnownHosts<'m> {
+    version: u64,
     ids: BTreeSet<&'m str>,
     whole: BTreeSet<(&'m str, u16)>,
     /// Prefixes of host names, up to each dot.
@@ -238,10 +238,18 @@ struct Kinds {
 
 impl<'m> KnownHosts<'m> {
     fn of(membership: &'m Membership) -> Self {
-        let mut found = Self::default();
+        let mut found = Self { version: membership.version, ..Self::default() };
+        // A server may write its own line with a loopback address. Only an ensemble on one host has no other ones.
+        let mut addresses = membership.servers.iter().flat_map(|server| &server.addresses);
+        let is_local = addresses.all(|(host, _)| is_wildcard(host) || is_loopback(host));
+        let says_where = |host: &str| !is_wildcard(host) && (is_local || !is_loopback(host));
         for server in &membership.servers {
             found.ids.insert(&server.id);
-            for (host, port) in server.addresses.iter().filter(|(host, _)| !is_wildcard(host)) {
+            for (host, port) in server.addresses.iter().filter(|(host, _)| says_where(host)) {
+                if found.whole.len() + found.short.len() > MAX_HOSTS {
+                    continue;
+                }
+                let host = without_interface(host);
                 found.whole.insert((host, *port));
                 let numeric = is_number(host);
                 for kinds in [&mut found.all, found.of_id.entry(&server.id).or_default()] {
@@ -266,6 +274,9 @@ impl<'m> KnownHosts<'m> {
 
 /// Maximum number of prefixes of a host name that are compared.
 const MAX_DOTS: usize = 16;
+
+/// Maximum number of hosts and prefixes of a membership that are compared; real ensembles have at most some hundred.
+const MAX_HOSTS: usize = 4096;
 
 /// The ensemble with most members, or the first listed of equals; and whether there is a tie.
 fn biggest(group: &[Option<usize>]) -> (usize, bool) {
@@ -307,7 +318,7 @@ fn newest<'r>(
 
 /// For each member, the member that is the same server and is counted instead: preferably one that serves, then one
 /// that replies, then the first.
-fn same_servers(report: &EnsembleReport, group: &[Option<usize>]) -> Vec<Option<usize>> {
+fn same_servers(report: &EnsembleReport, group: &[Option<usize>], stated: &[Option<usize>]) -> Vec<Option<usize>> {
     let members = &report.members;
     let mut order: Vec<usize> = (0..members.len()).collect();
     let rank = |member: &MemberReport| (!member.state.serves(), !member.up);
@@ -316,7 +327,9 @@ fn same_servers(report: &EnsembleReport, group: &[Option<usize>]) -> Vec<Option<
     let mut counted: Vec<usize> = Vec::with_capacity(members.len());
     for place in order {
         let same = |other: &usize| {
-            group[*other] == group[place] && is_same_server(&report.known, &members[*other], &members[place])
+            let same_membership = stated[place].is_some() && stated[*other] == stated[place];
+            group[*other] == group[place]
+                && is_same_server(&report.known, &members[*other], &members[place], same_membership)
         };
         match counted.iter().copied().find(same) {
             Some(other) => same_as[place] = Some(other),

@@ -38,14 +38,20 @@ impl FindingList<'_> {
             let named: Vec<usize> = shared.members.iter().copied().take(MAX_SHOWN).collect();
             let more = shared.members.len() - named.len();
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let (level, are, so) = if shared.is_stated {
+                (Level::Warning, "are on one host", "One failure takes all of them.")
+            } else {
+                let so = "If it is one host, not a proxy or a port mapping, one failure takes all of them.";
+                (Level::Notice, "answer at one address", so)
+            };
             let text = format!(
-                "{} of {} are on one host, {}: {}{more}. One failure takes all of them.",
+                "{} of {} {are}, {}: {}{more}. {so}",
                 shared.members.len(),
                 plural_voters(self.verdict.quorum.voters),
                 shared.host,
                 self.names(&named),
             );
-            self.add(Level::Warning, HOSTS, text);
+            self.add(level, HOSTS, text);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Voters, quorum and margin: how many failures the ensemble survives.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::leaders::{DEFAULT_SYNC_TIMEOUT, LeaderState, Leading, followers, is_unknown, sync_timeout};
 use super::membership_groups::Groups;
@@ -129,10 +130,11 @@ pub(super) fn count(report: &EnsembleReport, groups: &Groups<'_>, leading: &Lead
         // Some members are one server twice, or have no vote: one that is not in sync may be such a member.
         quorum.serving = quorum.serving.min(synced);
     }
-    quorum.undecided = is_undecided(report, leading, quorum);
-    let only_standalone = alone > 0 && members.iter().filter(|member| member.up).count() == alone;
+    // A foreign member may have other settings.
     let counted = (0..members.len()).filter(|place| groups.is_counted(*place));
     let longest = sync_timeout(counted.map(|place| &members[place])).unwrap_or(DEFAULT_SYNC_TIMEOUT);
+    quorum.undecided = is_undecided(report, leading, quorum, longest);
+    let only_standalone = alone > 0 && members.iter().filter(|member| member.up).count() == alone;
     quorum.unsupported = quorum.undecided && report.known.short.is_some_and(|short| short > longest);
     quorum.margin = match hierarchy {
         _ if quorum.undecided => None,
@@ -164,11 +166,10 @@ fn voters(report: &EnsembleReport, groups: &Groups<'_>, listed: u64) -> (u64, Vo
 
 /// Whether a leader reports fewer than a majority and remains in broadcast. Without an oracle (`oraclePath`) it steps
 /// down within two ticks of the loss; if it has led for longer, the two cases cannot be distinguished.
-fn is_undecided(report: &EnsembleReport, leading: &Leading, quorum: Quorum) -> bool {
+fn is_undecided(report: &EnsembleReport, leading: &Leading, quorum: Quorum, longest: Duration) -> bool {
     let Some(leader) = leading.leader.map(|place| &report.members[place]) else { return false };
     let broadcasts = leader.peer_state.as_deref().is_some_and(|state| state.contains("broadcast"));
-    let longest = sync_timeout(report.members.iter()).unwrap_or(DEFAULT_SYNC_TIMEOUT).as_secs_f64();
-    let leads_long = leader.figure("leader_uptime").is_some_and(|uptime| uptime.as_f64() > longest);
+    let leads_long = leader.figure("leader_uptime").is_some_and(|uptime| uptime.as_f64() > longest.as_secs_f64());
     let short = quorum.counted.is_some_and(|counted| counted < quorum.voters / 2 + 1);
     broadcasts && leads_long && short && !quorum.hierarchical
 }

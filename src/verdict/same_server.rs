@@ -6,21 +6,16 @@
 //! servers with the same metrics. Without a membership (before 3.5, Keeper), two ensembles use the same ids, so the
 //! metrics must agree as well.
 
-use super::membership_groups::is_same;
-use crate::ensemble::{Known, Membership};
+use crate::ensemble::Known;
 use crate::scrape::{MemberReport, State, figures_agree};
 
-pub(super) fn is_same_server(known: &Known, one: &MemberReport, other: &MemberReport) -> bool {
-    fn membership(member: &MemberReport) -> Option<&Membership> {
-        member.conf.as_ref().and_then(|conf| conf.membership.as_ref())
-    }
+/// `same_membership`: both state the same membership.
+pub(super) fn is_same_server(known: &Known, one: &MemberReport, other: &MemberReport, same_membership: bool) -> bool {
     match (one.server_id(), other.server_id()) {
-        (Some(id), Some(other_id)) if id == other_id => match (membership(one), membership(other)) {
-            (Some(first), Some(second)) if is_same(first, second) => {
-                figures_agree(one, other).unwrap_or_else(|| !known.were_apart(&one.name, &other.name))
-            }
-            _ => figures_agree(one, other) == Some(true),
-        },
+        (Some(id), Some(other_id)) if id == other_id => {
+            let as_before = || same_membership && !known.were_apart(&one.name, &other.name);
+            figures_agree(one, other).unwrap_or_else(as_before)
+        }
         (None, None) => {
             matches!(one.state, State::Leader | State::Standalone) && figures_agree(one, other) == Some(true)
         }

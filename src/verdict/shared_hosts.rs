@@ -19,6 +19,9 @@ pub struct SharedHost {
     pub host: String,
     /// The indices of the members.
     pub members: Vec<usize>,
+    /// Whether the membership has this host for all of them. A shared IP address may also be that of a proxy or of a port
+    /// mapping.
+    pub is_stated: bool,
 }
 
 pub(super) fn find(report: &EnsembleReport, groups: &Groups<'_>) -> Vec<SharedHost> {
@@ -28,27 +31,31 @@ pub(super) fn find(report: &EnsembleReport, groups: &Groups<'_>) -> Vec<SharedHo
         .flat_map(|membership| &membership.servers)
         .map(|server| (server.id.as_str(), server))
         .collect();
-    let mut by_host: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut by_host: BTreeMap<String, (Vec<usize>, bool)> = BTreeMap::new();
     for place in (0..report.members.len()).filter(|place| groups.votes[*place]) {
         let server = groups.ids[place].and_then(|id| servers.get(id).copied());
         for host in hosts(&report.members[place], server) {
-            by_host.entry(host).or_default().push(place);
+            let is_stated = server.is_some_and(|server| server.addresses.iter().any(|(stated, _)| *stated == host));
+            let (members, all_stated) = by_host.entry(host).or_insert((Vec::new(), true));
+            members.push(place);
+            *all_stated &= is_stated;
         }
     }
     let port = |place: usize| report.members[place].name.rsplit_once(':').map_or("", |(_, port)| port);
     // One address and port is one server, even if it is not known which one.
     let server = |place: usize| groups.ids[place].unwrap_or_else(|| port(place));
-    let mut found: BTreeMap<Vec<usize>, String> = BTreeMap::new();
-    for (host, members) in by_host {
+    let mut found: BTreeMap<Vec<usize>, (String, bool)> = BTreeMap::new();
+    for (host, (members, is_stated)) in by_host {
         if members.iter().map(|place| server(*place)).collect::<BTreeSet<_>>().len() < 2 {
             continue;
         }
-        let known = found.entry(members).or_insert_with(|| host.clone());
+        let (known, known_stated) = found.entry(members).or_insert_with(|| (host.clone(), false));
+        *known_stated |= is_stated;
         if is_number(known) {
             *known = host;
         }
     }
-    found.into_iter().map(|(members, host)| SharedHost { host, members }).collect()
+    found.into_iter().map(|(members, (host, is_stated))| SharedHost { host, members, is_stated }).collect()
 }
 
 /// The hosts that a voter is on, each once.

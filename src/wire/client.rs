@@ -13,6 +13,7 @@ use std::task::{Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 
+use super::reply_budget::ReplyShare;
 use super::tls::Tls;
 use super::{Exchange, Failure, Reason, TimedStream, connect, handshake, http, lookup};
 use crate::config::{Command, HttpUrl, Module, TlsConfig};
@@ -272,6 +273,7 @@ async fn converse(
     };
     // A member may reply and close the connection before the whole command was sent.
     let sent = sent.await;
+    let mut share = ReplyShare::new();
     loop {
         let read = read_some(&mut stream, bytes).await;
         match read {
@@ -283,7 +285,7 @@ async fn converse(
                     format!("the reply has more than {cap} bytes (--limit.reply-bytes)"),
                 ));
             }
-            Ok(_) => {}
+            Ok(_) => share.grow_to(bytes.capacity())?,
             // Closed without a TLS close_notify; the parser decides whether the reply is complete.
             Err(error) if tls.is_some() && error.kind() == io::ErrorKind::UnexpectedEof => return sent.map_err(broken),
             Err(error) => return Err(broken(error)),

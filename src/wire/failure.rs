@@ -75,7 +75,7 @@ pub enum Limit {
     Files,
     /// No free local port.
     Ports,
-    /// No kernel memory for a socket.
+    /// No kernel memory for a socket, or no room for large replies.
     Memory,
     /// No thread for a DNS lookup.
     Threads,
@@ -85,13 +85,15 @@ pub enum Limit {
     Cpu,
     /// Every address of a discovered name is one that the exporter refuses to connect to.
     Address,
+    /// The exporter's host forbids the connection: firewall, sandbox, or an address family that it does not have.
+    Forbidden,
     /// A bug of the exporter.
     Internal,
 }
 
 impl Limit {
     /// All limits.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Sockets,
         Self::Files,
         Self::Ports,
@@ -100,6 +102,7 @@ impl Limit {
         Self::Deadline,
         Self::Cpu,
         Self::Address,
+        Self::Forbidden,
         Self::Internal,
     ];
 
@@ -115,6 +118,7 @@ impl Limit {
             Self::Deadline => "deadline",
             Self::Cpu => "cpu",
             Self::Address => "address",
+            Self::Forbidden => "forbidden",
             Self::Internal => "internal",
         }
     }
@@ -128,6 +132,8 @@ impl Limit {
             Errno::MFILE | Errno::NFILE => Some(Self::Files),
             Errno::NOBUFS | Errno::NOMEM => Some(Self::Memory),
             Errno::AGAIN => Some(Self::Ports),
+            // The network reports a refusal by a firewall on the way as an unreachable host.
+            Errno::PERM | Errno::ACCESS | Errno::AFNOSUPPORT => Some(Self::Forbidden),
             _ => None,
         }
     }
@@ -151,6 +157,18 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Its weight among the failures of a member with several addresses: an address that was not tried might have replied,
+    /// unless the host cannot use it at all.
+    #[must_use]
+    pub fn weight(&self) -> u8 {
+        match (self.reason, self.limit) {
+            (_, Some(Limit::Forbidden)) => 0,
+            (Reason::Connect, _) => 1,
+            (Reason::Limit, _) => 3,
+            _ => 2,
+        }
+    }
+
     /// Creates a failure. Server text in the detail is truncated and made printable.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {

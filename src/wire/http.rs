@@ -9,6 +9,7 @@ use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::reply_budget::ReplyShare;
 use super::{Failure, Reason};
 use crate::config::{Command, HttpUrl};
 
@@ -73,6 +74,7 @@ where
         let mut response = sender.send_request(request).await.map_err(broken)?;
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut answer = Answer { status: response.status(), location, failure: None };
+        let mut share = ReplyShare::new();
         while let Some(frame) = response.body_mut().frame().await {
             match frame {
                 Ok(frame) => bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
@@ -85,6 +87,10 @@ where
                 bytes.truncate(cap);
                 let detail = format!("the reply of the {server} has more than {cap} bytes (--limit.reply-bytes)");
                 answer.failure = Some(Failure::new(Reason::TooLarge, detail));
+                break;
+            }
+            if let Err(failure) = share.grow_to(bytes.capacity()) {
+                answer.failure = Some(failure);
                 break;
             }
         }

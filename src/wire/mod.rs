@@ -10,6 +10,7 @@ mod handshake;
 mod http;
 mod names;
 mod peer;
+mod reply_budget;
 mod resolver;
 mod timed;
 mod tls;
@@ -110,7 +111,8 @@ async fn lookup_up_to(
 /// If the exporter lacked the resources to try an address that might have worked, the failure is a limit.
 async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Exchange> {
     let begun = Instant::now();
-    let mut last = Exchange::failed(Failure::new(Reason::Connect, "no address to connect to"));
+    let mut last: Option<Exchange> = None;
+    let weight = |exchange: &Exchange| exchange.failure.as_ref().map(Failure::weight);
     for (tried, address) in addresses.iter().enumerate() {
         let left = deadline.saturating_duration_since(Instant::now());
         let shares = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
@@ -125,11 +127,11 @@ async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStrea
                 ))
             },
         };
-        if last.failure.as_ref().is_none_or(|failure| failure.limit.is_none()) {
-            last = failed;
+        if last.as_ref().is_none_or(|last| weight(&failed) >= weight(last)) {
+            last = Some(failed);
         }
     }
-    Err(last)
+    Err(last.unwrap_or_else(|| Exchange::failed(Failure::new(Reason::Connect, "no address to connect to"))))
 }
 
 /// The failure for a connect error: refused by the member, reset by it, or a limit of the exporter.
@@ -148,6 +150,10 @@ fn not_connected(address: SocketAddr, error: &io::Error) -> Failure {
     let advice = match limit {
         None => return Failure::new(Reason::Connect, format!("{address}: {error}")),
         Some(Limit::Files) => "raise the limit of open files (ulimit -n, LimitNOFILE) or lower --limit.sockets",
+        Some(Limit::Forbidden) => {
+            "this host forbids it: see its firewall, the sandbox of the service (seccomp, IPAddressDeny, \
+             RestrictAddressFamilies), and whether it has IPv6"
+        }
         Some(Limit::Ports) => "no local port is free: widen net.ipv4.ip_local_port_range or scrape less often",
         Some(_) => "the kernel has no memory for a socket",
     };
@@ -178,6 +184,12 @@ mod tests {
             assert_eq!(not_connected(address, &errno.into()).reason, Reason::Reset);
         }
         assert_eq!(not_connected(address, &Errno::CONNREFUSED.into()).reason, Reason::Connect);
+        // Without permission or without the address family nothing is known, unless another address failed.
+        for errno in [Errno::PERM, Errno::ACCESS, Errno::AFNOSUPPORT] {
+            let forbidden = not_connected(address, &errno.into());
+            assert_eq!((forbidden.reason, forbidden.limit), (Reason::Limit, Some(Limit::Forbidden)));
+            assert!(forbidden.weight() < not_connected(address, &Errno::CONNREFUSED.into()).weight());
+        }
 
         // As ZooKeeper does above maxClientCnxns.
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -141,6 +141,14 @@ impl NameCache {
         let mut names = self.lock();
         if names.len() >= MAX_NAMES && !names.contains_key(host) {
             names.retain(|_, known| known.is_needed());
+            // All are recent: the one with the oldest addresses is evicted.
+            let is_idle = |known: &CachedName| !known.lookup.as_ref().is_some_and(is_under_way);
+            let idle = names.iter().filter(|(_, known)| is_idle(known));
+            let oldest = idle.min_by_key(|(_, known)| known.earlier.as_ref().map(|(at, _)| *at));
+            let oldest = oldest.map(|(name, _)| Arc::clone(name)).filter(|_| names.len() >= MAX_NAMES);
+            if let Some(oldest) = oldest {
+                names.remove(&oldest);
+            }
         }
         let name: Arc<str> = host.into();
         let known = names.entry(Arc::clone(&name)).or_default();
@@ -251,6 +259,20 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(names.lookups.available_permits(), LOOKUPS - LOOKUPS / SUSPECT_SHARE);
         drop(hang_again);
+    }
+
+    #[tokio::test]
+    async fn the_number_of_names_is_bounded_although_all_are_recent() {
+        let names = names(|_| Ok(vec![ADDRESS]));
+        let at = Instant::now();
+        for number in 0..MAX_NAMES {
+            names.lock().entry(format!("known{number}").into()).or_default().earlier = Some((at, [ADDRESS].into()));
+        }
+        for host in ["one", "other"] {
+            assert_eq!(*names.lookup(host, Fallback::Earlier, soon(2000)).await.expect("found"), [ADDRESS]);
+        }
+        let known = names.lock();
+        assert_eq!((known.len(), known.contains_key("one") && known.contains_key("other")), (MAX_NAMES, true));
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
 use super::verifier::Verifier;
-use super::{Failure, Reason};
+use super::{Failure, Limit, Reason};
 use crate::config::fingerprint::Fingerprint;
 use crate::config::{TlsConfig, TlsVersion, pem};
 
@@ -58,9 +58,7 @@ impl Tls {
     /// The active configuration.
     pub(super) async fn current(&self, deadline: Instant) -> Result<Arc<ClientConfig>, Failure> {
         // The holder of the lock waits for a limited time, on the first load until its own deadline.
-        let Ok(mut state) = timeout_at(deadline, self.state.lock()).await else {
-            return Err(Failure::new(Reason::Tls, "the TLS files could not be read in time"));
-        };
+        let Ok(mut state) = timeout_at(deadline, self.state.lock()).await else { return Err(unread()) };
         let now = Instant::now();
         if state.checked.is_none_or(|checked| now.duration_since(checked) >= CHECK_INTERVAL) {
             let until = if state.made.is_some() { deadline.min(now + CHECK_TIMEOUT) } else { deadline };
@@ -79,7 +77,7 @@ impl Tls {
         match &state.made {
             Some(Ok(config)) => Ok(Arc::clone(config)),
             Some(Err(message)) => Err(Failure::new(Reason::Tls, message.to_string())),
-            None => Err(Failure::new(Reason::Tls, "the TLS files could not be read in time")),
+            None => Err(unread()),
         }
     }
 
@@ -90,6 +88,11 @@ impl Tls {
             Failure::new(Reason::Tls, format!("invalid certificate name `{host}`: set server_name in tls:"))
         })
     }
+}
+
+/// The files of the exporter are late: nothing is known of the member.
+fn unread() -> Failure {
+    Failure::limited(Limit::Deadline, "the TLS files of the module could not be read in time: is their disk slow?")
 }
 
 impl TlsState {

@@ -106,8 +106,9 @@ async fn read(
             continue;
         }
         findings.failures.iter().for_each(|(_, error)| session.discard_after(*error));
-        if stalled && findings.failures.iter().any(|(_, error)| error.may_be_a_stall()) {
-            tracing::debug!("znodes not counted: the exporter was stalled");
+        let is_excused = stalled || session.is_limited();
+        if is_excused && findings.failures.iter().any(|(_, error)| error.may_be_a_stall()) {
+            tracing::debug!(detail = detail.as_deref(), "znodes not counted: the exporter was stalled or at its limits");
             continue;
         }
         log(&ensemble, &findings.failures, &mut logged, detail.as_deref());

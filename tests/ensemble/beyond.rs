@@ -293,8 +293,11 @@ fn znodes_alarms_and_every_kind_of_bad_data() {
     client(&members, &["set", "/app/b/load", "no json"]);
     client(&members, &["set", "/app/c/other", "1"]);
     client(&members, &["set", "/alarm/text", "loud"]);
+    client(&members, &["set", "/brokers/ids", "null"]);
+    client(&members, &["set", "/brokers/ids/1", "{\"host\": \"kafka-1\"}"]);
+    client(&members, &["set", "/brokers/locked", "7", "other:user"]);
     let module = format!(
-        "session: {{digest_file: {}}}\nznodes: {{interval: 1s, paths: [/good, /text, /large, /secret, /none, {{path: /app/*/load, pointer: /queue/length}}]}}",
+        "session: {{digest_file: {}}}\nznodes: {{interval: 1s, paths: [/good, /text, /large, /secret, /none, {{path: /app/*/load, pointer: /queue/length}}, {{path: /brokers/*, value: false}}]}}",
         digest.display()
     );
     let configured = Configured::new(&members, &module);
@@ -315,6 +318,12 @@ fn znodes_alarms_and_every_kind_of_bad_data() {
     assert_eq!(why(&page, "/good"), [] as [&str; 0]);
     assert_eq!(page.value("zk_znode_value", &[("path", "/app/a/load"), ("pointer", "/queue/length")]), Some(3.0));
     assert_eq!(page.value("zk_znode_children", &[("path", "/large")]), Some(0.0));
+    // With `value: false` neither the data nor permission to read it matters.
+    for (path, children) in [("/brokers/ids", 1.0), ("/brokers/locked", 0.0)] {
+        assert_eq!(page.value("zk_znode_children", &[("path", path)]), Some(children), "{path}");
+        assert!(page.value("zk_znode_last_change_timestamp_seconds", &[("path", path)]) > Some(1.6e9), "{path}");
+        assert_eq!((why(&page, path), value(&page, path)), (vec![], None), "{path}");
+    }
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
     let changed = page.value("zk_znode_last_change_timestamp_seconds", &[("path", "/good")]).unwrap();
     assert!((now - changed).abs() < 120.0, "{changed} of {now}");

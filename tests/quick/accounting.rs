@@ -133,3 +133,37 @@ fn omitted_lines_are_counted() {
     assert_eq!(dropped, [("impossible", 1), ("not_finite", 1), ("not_a_number", 1), ("not_a_line", 3)]);
     assert_eq!(samples.cells().len(), 1, "the last line may be cut, and the others are no samples");
 }
+
+/// A text is not a number that could not be read; an unreadable number is counted.
+#[test]
+fn texts_in_place_of_numbers_are_not_dropped_values() {
+    for text in
+        ["zookeeper", "/var/lib/zk", "10.0.0.1:2181", "v2.0.5", "0x1a", "[1, 2]", "2024-01-01T00:00:00Z", "\u{6c49}"]
+    {
+        let line = format!("zk_some_text\t{text}\n");
+        let (samples, _) = typed(mntr::entries(&line), 1, 10_000);
+        assert!(samples.dropped().is_empty() && samples.cells().is_empty(), "{text}: {:?}", samples.dropped());
+    }
+    for text in ["0,39", "1.2.3", "1 234", "12-", "\u{661}\u{662}"] {
+        let line = format!("zk_some_number\t{text}\n");
+        let (samples, _) = typed(mntr::entries(&line), 1, 10_000);
+        assert_eq!(samples.dropped().len(), 1, "{text}");
+    }
+}
+
+/// Labels have room in proportion to the number of series, and the longest ones are not all kept.
+#[test]
+fn the_bytes_of_labels_are_bounded() {
+    let lines = |length: usize| -> String {
+        let line = |number: usize| format!("zk_max_{number:0length$}_write_per_namespace\t1\n");
+        (0..9000).map(line).collect()
+    };
+    for (length, whole) in [(30, true), (1000, false)] {
+        let text = lines(length);
+        let (samples, _) = typed(mntr::entries(&text), 9000, 10_000);
+        assert!(samples.label_bytes() <= 640_000, "{}", samples.label_bytes());
+        assert_eq!((samples.dropped().is_empty(), samples.cells().len() == 9000), (whole, whole), "{length}");
+        let kept = samples.cells().len() as u64 + samples.dropped().values().sum::<u64>();
+        assert_eq!(kept, 9000, "each value is shown or counted");
+    }
+}

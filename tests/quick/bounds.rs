@@ -202,6 +202,26 @@ fn check_bounds_size_and_time_of_a_hostile_page() {
         assert!(said.starts_with("ZOOKEEPER UNKNOWN - --from: ") && !said.contains("ret"), "{line:?}: {said}");
         assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{line:?}: {:?}", begun.elapsed());
     }
+    // A page within the limits whose evaluation takes long: all members are down, and each is a finding.
+    let mut page = String::from("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+    for number in 0..190_000 {
+        page.push_str(&format!(
+            "zk_up{{ensemble=\"a\",member=\"{number}\"}} 0\nzk_serving{{ensemble=\"a\",member=\"{number}\"}} 0\n"
+        ));
+    }
+    let down = Listener::start(move |mut stream| {
+        let _ = stream.read(&mut [0; 2048]);
+        let _ = stream.write_all(page.as_bytes());
+    });
+    let begun = std::time::Instant::now();
+    let output = run(&["check", "--from", &format!("http://{}/metrics", down.address), "--interval", "0s", "-t", "6"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.code() == Some(3) && said.starts_with("ZOOKEEPER UNKNOWN - ") && said.contains(" within "),
+        "{}",
+        &said[..300.min(said.len())]
+    );
+    assert!(begun.elapsed() < std::time::Duration::from_secs(8), "{:?}", begun.elapsed());
     let gzip = Listener::start(|mut stream| {
         let _ = stream.read(&mut [0; 2048]);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n\x1f\x8b");

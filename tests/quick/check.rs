@@ -46,6 +46,18 @@ fn a_page_without_members_is_unknown() {
         (DEV, "prod", None, "--ensemble: unknown ensemble `prod`: expected one of dev"),
         (DEV, "prod", Some("zk-1:2181"), "--ensemble: unknown ensemble `prod`: expected one of dev"),
         (DEV, "dev", Some("zk-2:2181"), "--member: unknown member `zk-2:2181`: expected one of zk-1:2181"),
+        (&*DEV.replace("} 1", "} NaN"), "dev", None, "zk_up of zk-1:2181 is NaN, neither 0 nor 1"),
+        (&*DEV.replace("} 1", "} 0.5"), "dev", Some("zk-1:2181"), "zk_up of zk-1:2181 is 0.5, neither 0 nor 1"),
+        (&*DEV.replace("} 1", "} +Inf"), "dev", None, "zk_up of zk-1:2181 is inf, neither 0 nor 1"),
+        (
+            "zk_scrape_failure{ensemble=\"dev\",member=\"zk-1:2181\",command=\"mntr\",reason=\"limit\"} 1\n\
+             zk_exporter_limited_members{ensemble=\"dev\",limit=\"deadline\"} 1\n",
+            "dev",
+            Some("zk-1:2181"),
+            "not asked because of the exporter's own limits (deadline)",
+        ),
+        // A label with this name would make a textfile for node_exporter invalid.
+        (&*DEV.replace("member", "a b"), "dev", None, "there is no zk_up"),
     ] {
         let told = judged(&read(text), None, Of { ensembles: &[ensemble.to_owned()], member });
         assert_eq!(told.status, Status::Unknown, "{text}");

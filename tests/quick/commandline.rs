@@ -55,6 +55,8 @@ fn invalid_flags_are_reported() {
         (&["alarm", "list", "--timeout", "500000000y"], &["--timeout", "too long: expected at most 1w"]),
         (&["--limit.sockets", "0"], &["--limit.sockets", "at least 1"]),
         (&["--limit.reply-bytes", "lots"], &["--limit.reply-bytes", "at least 1"]),
+        (&["--limit.series-per-member", "0"], &["--limit.series-per-member", "at least 1"]),
+        (&["--limit.series-per-member", "32768"], &["--limit.series-per-member", "from 1 to 32767"]),
         (&["--zookeeper"], &["--zookeeper"]),
         (&["--zookeeper", ""], &["--zookeeper", "has no members", "zk-1:2181"]),
         (&["--zookeeper", "prod="], &["--zookeeper", "`prod` has no members"]),

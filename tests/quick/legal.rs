@@ -22,7 +22,7 @@ use crate::common::replies::heard;
 use crate::common::{member, named_page, page, read_page, root};
 
 /// The members of a folder, named `zk-1:2181` etc., with text in their replies replaced.
-fn members(name: &str, changes: &[(&str, &str)]) -> Vec<MemberReport> {
+pub fn members(name: &str, changes: &[(&str, &str)]) -> Vec<MemberReport> {
     let folder = root().join("tests/legal").join(name);
     let count = std::fs::read_dir(&folder).unwrap().count();
     let read = |id: usize, file: &str| {
@@ -43,7 +43,7 @@ fn report(members: Vec<MemberReport>, known: Known) -> EnsembleReport {
     EnsembleReport { name: "prod".into(), members, known, samples: Samples::default() }
 }
 
-fn judged(members: Vec<MemberReport>) -> (Verdict, Vec<Finding>) {
+pub fn judged(members: Vec<MemberReport>) -> (Verdict, Vec<Finding>) {
     known(members, Known::default())
 }
 
@@ -378,7 +378,7 @@ fn different_spellings_of_a_host_are_equal() {
 }
 
 /// Members that report these memberships (`1=a 2=b`), each as the server of its position; the last one leads.
-fn stating(memberships: &[&str]) -> Vec<MemberReport> {
+pub fn stating(memberships: &[&str]) -> Vec<MemberReport> {
     let base = members("one-server-two-names", &[]);
     let last = memberships.len() - 1;
     let state = |(place, servers): (usize, &&str)| {

@@ -42,6 +42,7 @@ mod limits;
 mod links;
 mod lint;
 mod looks;
+mod memberships;
 mod mixin;
 mod monitor;
 mod native;

@@ -8,7 +8,7 @@ use crate::alert::condition::{Severity, Unit};
 use crate::alert::evaluate::{Scrapes, evaluate};
 use crate::alert::expr::{Cmp, Expr, Keys};
 use crate::alert::judge::Finding;
-use crate::alert::page::{Labels, Page};
+use crate::alert::page::{Labels, Page, Sample};
 use crate::alert::thresholds::{InForce, Thresholds};
 
 /// Subject of a check.
@@ -31,6 +31,18 @@ impl Of<'_> {
 
 /// Maximum number of member names in a message; a page may have hundreds.
 const NAMES_SHOWN: usize = 8;
+
+/// The message for members without a state, because the exporter could not query them.
+fn not_asked(page: &Page, of: Of<'_>) -> Option<String> {
+    let is_limit = |labels: &Labels| labels.get("reason").is_some_and(|reason| reason == "limit");
+    let mut limited = page.samples("zk_scrape_failure").iter().filter(|sample| is_limit(&sample.labels));
+    limited.find(|sample| of.includes(&sample.labels))?;
+    let of = Of { member: None, ..of };
+    let limits = page.samples("zk_exporter_limited_members").iter().filter(|sample| of.includes(&sample.labels));
+    let limits: BTreeSet<&str> = limits.filter_map(|sample| sample.labels.get("limit")).map(String::as_str).collect();
+    let limits = limits.iter().take(NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
+    Some(format!("not asked because of the exporter's own limits ({limits}): nothing is known of the state"))
+}
 
 /// Error message for a member or ensemble that the page does not contain.
 fn absent(members: &[&Labels], of: Of<'_>) -> String {
@@ -67,7 +79,17 @@ pub fn whole(
     let present = |labels: &&Labels| of.includes(labels);
     let members: Vec<&Labels> = scrapes.now.samples("zk_up").iter().map(|sample| &sample.labels).collect();
     if !members.iter().any(present) {
-        return PluginOutput::unknown(absent(&members, of));
+        return PluginOutput::unknown(not_asked(scrapes.now, of).unwrap_or_else(|| absent(&members, of)));
+    }
+    // Neither up nor down: conditions would take it for up.
+    let is_flag = |value: f64| [0.0, 1.0].contains(&value);
+    let unclear = |sample: &&Sample| of.includes(&sample.labels) && !is_flag(sample.value);
+    if let Some(sample) = scrapes.now.samples("zk_up").iter().find(unclear) {
+        let member = sample.labels.get("member").map_or("", String::as_str);
+        return PluginOutput::unknown(format!(
+            "zk_up of {member} is {}, neither 0 nor 1; is it the page of a zookeeper-exporter?",
+            sample.value
+        ));
     }
     let mut judgement = thresholds.judge(scrapes);
     for finding in &mut judgement.findings {

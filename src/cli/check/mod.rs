@@ -4,6 +4,8 @@ mod bounded_page;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, sleep_until, timeout};
@@ -149,14 +151,13 @@ struct CheckedScrape {
 const RESERVE: Duration = Duration::from_millis(500);
 
 impl Check {
-    pub(super) fn run(&self) -> ExitCode {
+    pub(super) fn run(self: Box<Self>) -> ExitCode {
         // Failures are part of the output; monitoring systems ignore stderr.
         start_log(LogLevel::Error, LogFormat::Text);
-        // A configuration error is printed as a result, in the requested format.
-        let result = self.judged().unwrap_or_else(|error| PluginOutput::unknown(error.to_string()));
-        let result = result.with_figures(self.perfdata != Perfdata::None, self.perfdata == Perfdata::All);
-        let text = match self.output {
-            Output::Nagios => result.nagios(self.verbose),
+        let check = Arc::<Self>::from(self);
+        let result = in_time(&check).with_figures(check.perfdata != Perfdata::None, check.perfdata == Perfdata::All);
+        let text = match check.output {
+            Output::Nagios => result.nagios(check.verbose),
             Output::Json => result.json(),
             Output::Prometheus => result.prometheus(),
         };
@@ -185,7 +186,7 @@ impl Check {
         one_shot::run(async {
             match timeout(self.timeout, self.checked(&source, &thresholds, runbooks)).await {
                 Ok(result) => result,
-                Err(_) => PluginOutput::unknown(format!("no answer within {} (--timeout)", seconds(self.timeout))),
+                Err(_) => late(self.timeout),
             }
         })
     }
@@ -270,6 +271,30 @@ impl Check {
             }
         }
     }
+}
+
+/// The result, at the latest when the timeout has passed. The check runs on a separate thread, because the evaluation of
+/// a page cannot be interrupted, and takes long for a page with more series than an exporter has.
+fn in_time(check: &Arc<Check>) -> PluginOutput {
+    let (sender, receiver) = channel();
+    let worker = Arc::clone(check);
+    let work = move || {
+        // A configuration error is printed as a result, in the requested format.
+        let result = worker.judged().unwrap_or_else(|error| PluginOutput::unknown(error.to_string()));
+        // A dropped receiver is not an error.
+        let _ = sender.send(result);
+    };
+    if let Err(error) = thread::Builder::new().name("check".to_owned()).spawn(work) {
+        return PluginOutput::unknown(format!("cannot start a thread: {error}; raise the limit of processes (ulimit -u)"));
+    }
+    receiver.recv_timeout(check.timeout).unwrap_or_else(|error| match error {
+        RecvTimeoutError::Timeout => late(check.timeout),
+        RecvTimeoutError::Disconnected => PluginOutput::unknown("the check panicked; see standard error".to_owned()),
+    })
+}
+
+fn late(timeout: Duration) -> PluginOutput {
+    PluginOutput::unknown(format!("no answer within {} (--timeout)", seconds(timeout)))
 }
 
 fn limits() -> Result<Limits, UsageError> {
