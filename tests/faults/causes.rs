@@ -40,6 +40,7 @@ const TRUE_CAUSES: &[(&str, &[&str])] = &[
     ("a follower paused for 3 s, seven times (SIGSTOP), syncLimit 2 s", &["MemberLosesLeader"]),
     ("a follower cannot write its log (as with a full disk)", &["UnrecoverableErrors"]),
     ("a follower with other data at the same zxid", &["DigestMismatch"]),
+    ("a follower with other data at the same zxid, members compared", &["DigestMismatch", "DataDiverged"]),
     ("two of three groups of voters killed", &["MemberDown"]),
     ("two of five cut off, the leader with them", &["MemberReadOnly"]),
     ("two of five cut off: a member of the small side", &["MemberReadOnly"]),
@@ -71,7 +72,8 @@ pub fn named(bench: &Bench, notice: &Notice) -> Option<Named> {
     // Servers that were killed by earlier faults may keep counting digest mismatches, a true second fault until they are
     // rebuilt.
     let is_second = |one: &serde_json::Value| {
-        one["alert"] == "ZooKeeperDigestMismatch" && notice.labels["alertname"] != "ZooKeeperDigestMismatch"
+        one["alert"] == "ZooKeeperDigestMismatch"
+            && !["ZooKeeperDigestMismatch", "ZooKeeperDataDiverged"].contains(&&*notice.labels["alertname"])
     };
     let causes: Vec<_> = said[0]["causes"].as_array()?.iter().filter(|one| !is_second(one)).collect();
     let first = causes.first();
