@@ -57,7 +57,8 @@ fn lost_members() {
     demo.await_alert(RESOLVED, "critical", "ZooKeeperMemberNotServing", SOON);
 
     demo.signal("INT");
-    assert_eq!(demo.wait().code(), Some(0), "Ctrl-C ends a demo well");
+    let status = demo.wait();
+    assert_eq!(status.code(), Some(0), "Ctrl-C ends a demo well: {status}");
     demo.assert_nothing_left();
 }
 

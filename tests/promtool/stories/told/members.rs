@@ -121,6 +121,6 @@ fn replaced_by_a_roll_out() -> Story {
             world.exporters.push(new);
         })
         .fires("MemberDown", Member(4), 5.0, 10.0)
-        .ends(15.0, 17.5)
+        .ends(15.0, 20.0)
         .may(&["ConfigMismatch", "QuorumMarginZero"])
 }
