@@ -3,8 +3,8 @@
 //! The command lists the connections of the port that it was sent to, the AdminServer those of both client ports.
 //! Memory is proportional to the size of the reply: a recognised connection has at least 20 bytes.
 
+use core::net::IpAddr;
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use serde::Deserialize;
 
