@@ -3,9 +3,10 @@
 
 usage: quick_rules.py FACTOR SHORTEST-RANGE-SECONDS DIRECTORY FILE...
 
-Divides `for:`, `keep_firing_for:`, `interval:`, `offset`, the ranges in [brackets] and the age to which ALERTS_FOR_STATE is
-compared; thresholds and texts stay as they are. A range is not made shorter than SHORTEST-RANGE-SECONDS, since a rate needs samples. Prints one line for each alert:
-name, severity and the new `for` in seconds.
+Divides `for:`, `keep_firing_for:`, `interval:`, `offset`, the ranges in [brackets], the age to which ALERTS_FOR_STATE is
+compared, and the durations in annotations ("for over 2 minutes" becomes "for over 12 s"); thresholds are kept. A range is not
+made shorter than SHORTEST-RANGE-SECONDS, since a rate needs samples. Prints one line for each alert: name, severity and the new
+`for` in seconds.
 """
 
 import os
@@ -17,6 +18,8 @@ DURATION = r"(?:\d+(?:ms|[smhdwy]))+"
 KEY = re.compile(rf"^(\s*(?:- )?(?:for|keep_firing_for|interval):\s*)(['\"]?)({DURATION})\2(?=\s|$)", re.M)
 OFFSET = re.compile(rf"(\boffset\s+-?)({DURATION})")
 AGE = re.compile(r"(\bALERTS_FOR_STATE\{[^}]*}\)\s*<\s*)(\d+)")
+# In annotations; a folded line may break between the number and the unit.
+WORDS = re.compile(r"\b(\d+|an)(\s+)(second|minute|hour|day)s?\b|\b(?<=last )hour\b")
 RANGE = re.compile(rf"\[({DURATION})(:)?({DURATION})?\]")
 
 
@@ -29,6 +32,12 @@ def written(value):
     return f"{value // 1000}s" if value % 1000 == 0 else f"{value}ms"
 
 
+def spoken(value):
+    """A duration in text: `90 s`, `6 min`."""
+    seconds = value / 1000
+    return f"{seconds / 60:g} min" if seconds >= 120 and seconds % 60 == 0 else f"{seconds:g} s"
+
+
 def shorten(text, factor, shortest):
     def ranges(match):
         length, colon, step = match.groups()
@@ -36,6 +45,12 @@ def shorten(text, factor, shortest):
             return f"[{written(max(milliseconds(length) / factor, min(shortest, milliseconds(length))))}]"
         return f"[{written(milliseconds(length) / factor)}:{written(max(500, milliseconds(step) / factor)) if step else ''}]"
 
+    def words(match):
+        number, space, unit = match[1] or "an", match[2] or " ", match[3] or "hour"
+        value = milliseconds(f"{1 if number == 'an' else number}{unit[0]}") / factor
+        return spoken(value).replace(" ", space)
+
+    text = WORDS.sub(words, text)
     text = KEY.sub(lambda match: match[1] + written(milliseconds(match[3]) / factor), text)
     text = OFFSET.sub(lambda match: match[1] + written(milliseconds(match[2]) / factor), text)
     text = AGE.sub(lambda match: match[1] + f"{int(match[2]) / factor:g}", text)

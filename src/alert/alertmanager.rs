@@ -4,6 +4,9 @@ use super::inhibit::{Targets, inhibitions};
 use super::rules::Deployment;
 use super::yaml::quoted;
 
+/// Labels that are equal on the warning and the critical alert of one fault: of one znode, one certificate.
+pub const SAME_ALERT: [&str; 5] = ["alertname", "ensemble", "member", "path", "subject"];
+
 /// A complete, valid configuration with placeholder receivers.
 #[must_use]
 pub fn configuration(deployment: &Deployment) -> String {
@@ -26,7 +29,7 @@ pub fn configuration(deployment: &Deployment) -> String {
     );
     out.push_str(&format!(
         "  - source_matchers: [severity = critical]\n    target_matchers: [severity = warning]\n    equal: {}\n",
-        labels(&["alertname", "ensemble", "member"]),
+        labels(&SAME_ALERT),
     ));
     for rule in inhibitions() {
         let target = match rule.targets {

@@ -284,8 +284,8 @@ impl Expr {
         match self {
             Self::Window(Fold::Last, ..) => Span(0),
             Self::Window(_, _, window) | Self::Predict(_, window, _) | Self::Past(_, window) => *window,
-            // A comparison with the week before suppresses; without that history nothing is missing.
-            Self::WindowAgo(_, _, _, ago) if *ago > Span::hours(48) => Span(0),
+            // A comparison with the week or the day before suppresses; without that history nothing is missing.
+            Self::WindowAgo(_, _, _, ago) if *ago > Span::hours(12) => Span(0),
             Self::WindowAgo(_, _, window, ago) => Span(window.0 + ago.0),
             Self::Trouble(_) => WINDOW,
             Self::Series(selector) if watch::is_recorded(selector.name) => WINDOW,

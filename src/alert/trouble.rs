@@ -3,7 +3,7 @@
 //! [`Trouble`] is a flag (0 or 1) of a member or an ensemble with a bad value. It is active in two cases:
 //!
 //! - **now**: every trusted exporter reports the bad value. With the `for` of a rule, this is an uninterrupted period.
-//! - **flapping**: the flag was good for at most 60 % of the last 10 minutes, and changed three times or more in the
+//! - **flapping**: the flag was good for less than 60 % of the last 10 minutes, and changed three times or more in the
 //!   last 20 minutes. It remains active between two bad periods, so that `for` continues to run. A single outage of any
 //!   length changes a flag twice; it ends as soon as the flag is good.
 //!
@@ -33,7 +33,7 @@ use super::watch::{UNSEEN, WATCH, is_recorded};
 pub const MEMORY: Span = Span::minutes(5);
 /// The window over which the share of good samples is computed.
 pub const WINDOW: Span = Span::minutes(10);
-/// Flapping: maximum share of good samples in the window.
+/// Flapping: the share of good samples in the window is below this. Two lost scrapes of five are not enough.
 pub const GOOD_SHARE: f64 = 0.6;
 /// Flapping: minimum number of changes. Fewer changes are a single outage, which the current value shows.
 pub const CHANGES: f64 = 3.0;
@@ -120,7 +120,7 @@ impl Trouble {
         let flag = || Expr::Series(self.flag.clone());
         let share = self.believed(flag().avg(WINDOW).and(flag())).by(Agg::Max, self.keys);
         let changes = self.believed(flag().changes(CHANGES_WINDOW).and(flag())).by(Agg::Max, self.keys);
-        share.le(GOOD_SHARE).and(changes.ge(CHANGES))
+        share.lt(GOOD_SHARE).and(changes.ge(CHANGES))
     }
 }
 
@@ -208,7 +208,7 @@ impl Newest {
 
 /// A flag that was good for too small a share of the window and changes repeatedly.
 pub(super) fn flapping(flag: impl Fn() -> Expr) -> Expr {
-    flag().avg(WINDOW).le(GOOD_SHARE).and(flag().changes(CHANGES_WINDOW).ge(CHANGES)).and(flag())
+    flag().avg(WINDOW).lt(GOOD_SHARE).and(flag().changes(CHANGES_WINDOW).ge(CHANGES)).and(flag())
 }
 
 /// The state of members as reported by exporters, except those that miss a member which another exporter reaches.
@@ -219,7 +219,16 @@ pub(super) fn watched() -> Expr {
 /// Exporters that miss a member which another exporter reaches, and see no other member in trouble. What such an
 /// exporter reports about the ensemble (margin, quorum) is due to what it misses.
 pub(super) fn blind() -> Expr {
-    let in_trouble = series("zk_serving").eq(0.0).unless_on(Keys::MemberOfTarget, series(UNSEEN).eq(1.0));
+    blind_without(series("zk_serving"))
+}
+
+/// The same for a value over a window: a member is in trouble if it did not serve throughout the window.
+pub(super) fn blind_for(window: Span) -> Expr {
+    blind_without(series("zk_serving").max(window))
+}
+
+fn blind_without(serving: Expr) -> Expr {
+    let in_trouble = serving.eq(0.0).unless_on(Keys::MemberOfTarget, series(UNSEEN).eq(1.0));
     series(UNSEEN).eq(1.0).unless_on(Keys::EnsembleOfTarget, in_trouble)
 }
 

@@ -52,14 +52,18 @@ fn step(whole: Span) -> Span {
     match whole.0 {
         ..=2700 => Span(15),
         2701..=14_400 => Span(60),
-        _ => Span(240),
+        14_401..=172_800 => Span(240),
+        // The phases of cases about days are multiples of 20 minutes.
+        _ => Span(1200),
     }
 }
 
 /// Evaluation time of a case: after every window and `for` have elapsed.
 fn moment(condition: &Condition, severity: Severity) -> Span {
     let hold = condition.level_of(severity).map_or(Span(0), |level| level.hold);
-    Span(condition.expr.looks_back().0 + hold.0 + 300)
+    let whole = condition.expr.looks_back().0 + hold.0 + 300;
+    // An alert is visible for 5 minutes after an evaluation.
+    Span(if step(Span(whole)).0 > 300 { whole.next_multiple_of(step(Span(whole)).0) } else { whole })
 }
 
 /// The length of a case that sets it: every phase of one of its series has a duration. It is evaluated at its end.

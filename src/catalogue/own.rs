@@ -202,6 +202,9 @@ own! {
     /// Quorum margin after the loss of the worst zone.
     EnsembleZoneMargin: Gauge "zk_ensemble_zone_margin" [] in Ensemble,
         "Quorum margin that is left after the loss of any one zone, whichever is worst: at 0 or above the ensemble survives it, below 0 it stops. Groups and weights are respected. Absent where the quorum is not known or a voter has no known zone (keys zone and zone_pattern)";
+    /// Quorum margin after the loss of the worst zone, in the best placement.
+    EnsembleZoneMarginAttainable: Gauge "zk_ensemble_zone_margin_attainable" [] in Ensemble,
+        "Value that zk_ensemble_zone_margin would have with all voters in sync and spread evenly over the zones of all members, observers included; below 0 no placement of these voters in these zones survives the loss of any one zone. Absent where a voter has no known zone, and where groups and weights decide";
     /// Voters of each zone.
     ZoneVoters: Gauge "zk_zone_voters" ["zone"] in Ensemble,
         "Voters in the zone, whether they answer or not (keys zone and zone_pattern); of more than 32 zones only those with most voters";

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::one_shot::look_sockets;
+use super::one_shot::one_shot_sockets;
 use super::stdout::{print, tell};
 use super::{UsageError, targets};
 use crate::config::{self, Address, Discovery, EnsembleConfig, Limits, Module, znode};
@@ -27,7 +27,7 @@ Examples:
   zookeeper-exporter alarm set /cpu_usage 90 --warning 80 --zookeeper zk-1,zk-2,zk-3
       a warning above 80 as well
   zookeeper-exporter alarm set '/app/*/load' 5 --config.file ensembles.yml --ensemble prod
-      one threshold for all that the glob finds, with the digest and the ACL of the configuration
+      one threshold for all znodes that match the glob, with digest and ACL of the configuration
   zookeeper-exporter alarm list --output json
   zookeeper-exporter alarm clear /cpu_usage";
 
@@ -52,16 +52,16 @@ enum AlarmAction {
 
 #[derive(Debug, clap::Args)]
 struct Target {
-    /// An ensemble as [NAME=]HOST:PORT[,HOST:PORT...]; where there are more, --ensemble chooses. Default:
+    /// An ensemble as [NAME=]HOST:PORT[,HOST:PORT...]; if there are several, select one with --ensemble. Default:
     /// localhost:2181.
     #[arg(long, env = "ZOOKEEPER_EXPORTER_ZOOKEEPER", value_name = "[NAME=]MEMBERS", conflicts_with = "config_file")]
     zookeeper: Vec<String>,
 
-    /// The YAML file of the exporter: TLS, digest, ACL and the root of the alarms come from there.
+    /// Configuration file of the exporter, with TLS, digest, ACL and the root of the alarms.
     #[arg(long = "config.file", env = "ZOOKEEPER_EXPORTER_CONFIG_FILE", value_name = "FILE")]
     config_file: Option<PathBuf>,
 
-    /// The ensemble to work on; needed where there are several.
+    /// The ensemble; required if there are several.
     #[arg(long, value_name = "NAME")]
     ensemble: Option<String>,
 
@@ -78,10 +78,10 @@ struct Set {
     /// The critical threshold; optional with --warning.
     #[arg(value_name = "CRITICAL", allow_negative_numbers = true, required_unless_present = "warning", value_parser = number)]
     critical: Option<f64>,
-    /// The threshold of the early warning.
+    /// The warning threshold.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = number)]
     warning: Option<f64>,
-    /// Remove the alarm when this command ends, which then runs until it is interrupted.
+    /// Run until interrupted, and remove the alarm then.
     #[arg(long)]
     ephemeral: bool,
     #[command(flatten)]
@@ -116,7 +116,7 @@ struct Clear {
 const MAX_PATH: usize = 256;
 
 /// Timeout for finding the members that do not belong to the ensemble.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+const MEMBERSHIP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Timeout for closing the session.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -151,7 +151,7 @@ impl Set {
             && warning >= critical
         {
             return Err(UsageError(format!(
-                "--warning {warning} is not below the critical threshold {critical}; write a smaller one"
+                "invalid --warning {warning}: expected less than the critical threshold {critical}"
             )));
         }
         let (root, deadline) = (subject.root(), self.target.deadline());
@@ -171,11 +171,11 @@ impl Set {
         let zones = ensemble.module.probes.znodes.iter().flat_map(|znodes| &znodes.paths);
         if self.target.config_file.is_some() && !zones.into_iter().any(|zone| zone.path() == path || zone.covers(&path))
         {
-            tell(format_args!("note: {path} is not among the znodes of the module; add it under znodes: paths:"));
+            tell(format_args!("note: {path} is not monitored: add it to znodes.paths of the module"));
         }
-        let written = print(&format!("{root}{path} is set: {}\n", alarm.data()));
+        let written = print(&format!("{root}{path} set: {}\n", alarm.data()));
         if self.ephemeral {
-            tell("the alarm stays until this command is interrupted");
+            tell("the alarm is removed when this command is interrupted");
             wait(&mut session).await?;
         }
         session.close(CLOSE_TIMEOUT).await;
@@ -192,7 +192,7 @@ async fn wait(session: &mut Session) -> Result<(), UsageError> {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        () = session.ended() => tell("the session ended, and the alarm with it"),
+        () = session.ended() => tell("the session has ended, which removes the alarm"),
     }
     Ok(())
 }
@@ -230,9 +230,9 @@ impl Clear {
             Err(error) => Err(error),
         };
         let code = match done {
-            Ok(()) => print(&format!("{root}{path} is cleared\n")).code(ExitCode::SUCCESS),
+            Ok(()) => print(&format!("{root}{path} cleared\n")).code(ExitCode::SUCCESS),
             Err(SessionError::NoNode) => {
-                tell(format_args!("there is no alarm {root}{path}; see zookeeper-exporter alarm list"));
+                tell(format_args!("no alarm {root}{path}: list all with zookeeper-exporter alarm list"));
                 ExitCode::FAILURE
             }
             Err(error) => failed(&format!("cannot clear the alarm {root}{path}"), &session, error),
@@ -258,19 +258,20 @@ impl Target {
         let config = &settings.config;
         let names = || config.ensembles.iter().map(|ensemble| &*ensemble.name).collect::<Vec<_>>().join(", ");
         let ensemble = match &self.ensemble {
-            Some(name) => config
-                .ensembles
-                .iter()
-                .find(|ensemble| ensemble.name == *name)
-                .cloned()
-                .ok_or_else(|| UsageError(format!("--ensemble: there is no `{name}`; write one of {}", names()))),
+            Some(name) => config.ensembles.iter().find(|ensemble| ensemble.name == *name).cloned().ok_or_else(|| {
+                UsageError(format!("--ensemble: unknown ensemble `{name}`: expected one of {}", names()))
+            }),
             None if config.ensembles.len() > 1 => {
-                Err(UsageError(format!("there are several ensembles; choose one with --ensemble: {}", names())))
+                Err(UsageError(format!("several ensembles: expected --ensemble with one of {}", names())))
             }
-            None => config.ensembles.first().cloned().ok_or_else(|| UsageError("the file has no ensemble".to_owned())),
+            None => config
+                .ensembles
+                .first()
+                .cloned()
+                .ok_or_else(|| UsageError("the configuration file has no ensemble".to_owned())),
         }?;
         settings.keep_ensembles(std::slice::from_ref(&ensemble.name)).map_err(UsageError)?;
-        let limits = Limits { sockets: look_sockets(None)?, ..Limits::default() };
+        let limits = Limits { sockets: one_shot_sockets(None)?, ..Limits::default() };
         Ok(AlarmSubject { ensemble, scraper: Arc::new(Scraper::new(&settings.config, limits)) })
     }
 
@@ -292,7 +293,7 @@ impl AlarmSubject {
         let params = SessionParams::new(members, &ensemble.module, Arc::new(wire::Client::new(&ensemble.module)));
         if ensemble.members.len() > 1 || ensemble.discovery != Discovery::Static {
             let left = deadline.saturating_duration_since(Instant::now());
-            let report = scraper.scrape(Instant::now() + LOOK_TIMEOUT.min(left / 2)).await;
+            let report = scraper.scrape(Instant::now() + MEMBERSHIP_TIMEOUT.min(left / 2)).await;
             for report in report.ensembles {
                 params.avoided.replace(strangers(&report)?);
             }
@@ -309,13 +310,13 @@ fn strangers(report: &EnsembleReport) -> Option<BTreeSet<Address>> {
     if verdict.mixed {
         let others = verdict.foreign.iter().map(name).collect::<Vec<_>>().join(", ");
         tell(format_args!(
-            "the members belong to more than one ensemble, {others} to another one than the first: name those of one"
+            "the members belong to more than one ensemble: expected members of one; {others}: not in the ensemble of the first"
         ));
         return None;
     }
     for place in &verdict.strangers {
         let what = if verdict.foreign.contains(place) { "belongs to another ensemble" } else { "is standalone" };
-        tell(format_args!("note: {} {what}, and is not used", name(place)));
+        tell(format_args!("note: {} {what} and is not used", name(place)));
     }
     Some(verdict.strangers.iter().filter_map(|place| name(place).parse().ok()).collect())
 }
@@ -325,10 +326,10 @@ fn watched(path: &str, root: &str) -> Result<String, UsageError> {
     let path = znode::ZnodePath::new(path, None).map(|path| path.path().to_owned()).map_err(UsageError)?;
     match path.strip_prefix(root) {
         Some("") => {
-            Err(UsageError(format!("{path} is where the alarms stand; name the znode to watch, for example /load")))
+            Err(UsageError(format!("{path} is the root of the alarms: expected the monitored znode, e.g. /load")))
         }
         Some(znode) if znode.starts_with('/') => {
-            Err(UsageError(format!("{path} is an alarm itself; name the znode that it watches: {znode}")))
+            Err(UsageError(format!("{path} is an alarm: expected the monitored znode, {znode}")))
         }
         _ => Ok(path),
     }
@@ -337,8 +338,10 @@ fn watched(path: &str, root: &str) -> Result<String, UsageError> {
 /// Reports an error with a hint; the exit code is 1.
 fn failed(what: &str, session: &Session, error: SessionError) -> ExitCode {
     let advice = match error {
-        SessionError::NodeExists => "it is there already; clear it first, or set it without --ephemeral".to_owned(),
-        SessionError::Timeout if session.is_connected() => "no reply in time; is the ensemble overloaded?".to_owned(),
+        SessionError::NodeExists => "it exists: clear it first, or set it without --ephemeral".to_owned(),
+        SessionError::Timeout if session.is_connected() => {
+            "no reply in time: the ensemble may be overloaded".to_owned()
+        }
         error => session.describe(error),
     };
     tell(format_args!("{what}: {advice}"));
@@ -400,10 +403,7 @@ fn json(alarms: &[Listed]) -> String {
 }
 
 fn number(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|number: &f64| number.is_finite())
-        .ok_or_else(|| "write a number, for example 90".to_owned())
+    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "expected a number, e.g. 90".to_owned())
 }
 
 #[cfg(test)]

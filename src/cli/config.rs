@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::UsageError;
 use super::stdout::{Written, print};
 use super::targets::ensembles;
-use crate::config::{Config, Module};
+use crate::config::{Config, DEFAULT_MODULE, Module};
 use crate::http::Web;
 use crate::settings::Settings;
 
@@ -65,5 +66,12 @@ impl Configuration {
 
 fn summary(config: &Config) -> String {
     let members: usize = config.ensembles.iter().map(|ensemble| ensemble.members.len()).sum();
-    format!(": ensembles {}, members {members}, modules {}", config.ensembles.len(), config.modules.len())
+    // Without the default module, unless the file changes it.
+    let is_configured =
+        |(name, module): &(&String, &Arc<Module>)| *name != DEFAULT_MODULE || ***module != Module::default();
+    let modules = match config.modules.iter().filter(is_configured).count() {
+        0 => String::new(),
+        modules => format!(", modules {modules}"),
+    };
+    format!(": ensembles {}, members {members}{modules}", config.ensembles.len())
 }

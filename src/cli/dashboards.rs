@@ -11,9 +11,9 @@ use crate::dashboard;
 const EXAMPLES: &str = "\
 Examples:
   zookeeper-exporter dashboards --out dashboards
-      write them into ./dashboards, to be imported or provisioned
+      write them into ./dashboards, for import or provisioning
   zookeeper-exporter dashboards --out /var/lib/grafana/dashboards/zookeeper
-      write them where Grafana's provisioning reads them";
+      write them into the directory that Grafana's provisioning reads";
 
 /// Write the Grafana dashboards.
 #[derive(Debug, clap::Args)]

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_get_what_the_reserve_leaves() {
+    fn members_get_the_open_files_beyond_the_reserve() {
         let lookups = wire::max_lookups();
         let of = |files, wanted| sockets(files, wanted, 600);
         assert_eq!(of(20_000, None), Sockets { max: 20_000 - 600 - 64 - lookups, short: false });

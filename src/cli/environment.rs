@@ -23,15 +23,15 @@ pub(super) fn matches(command: &Command, line: &[OsString]) -> Result<ArgMatches
         .map(|bits| (0..WITH_VARIABLE.len()).filter(|at| bits & (1 << at) != 0).map(|at| WITH_VARIABLE[at]).collect())
         .collect();
     choices.sort_by_key(Vec::len);
-    let heard = choices.iter().find_map(|unheard| without(command.clone(), unheard).try_get_matches_from(line).ok());
-    heard.filter(chooses).ok_or(error)
+    let parsed = choices.iter().find_map(|ignored| without(command.clone(), ignored).try_get_matches_from(line).ok());
+    parsed.filter(chooses).ok_or(error)
 }
 
 /// The command, ignoring these variables.
-fn without(command: Command, unheard: &[&str]) -> Command {
+fn without(command: Command, ignored: &[&str]) -> Command {
     command
-        .mut_args(|arg| if unheard.contains(&arg.get_id().as_str()) { arg.env(None::<&'static str>) } else { arg })
-        .mut_subcommands(|command| without(command, unheard))
+        .mut_args(|arg| if ignored.contains(&arg.get_id().as_str()) { arg.env(None::<&'static str>) } else { arg })
+        .mut_subcommands(|command| without(command, ignored))
 }
 
 /// Whether the command line itself has one of the conflicting flags, which then has priority over the variables.

@@ -16,13 +16,13 @@ use crate::text;
 const EXAMPLES: &str = "\
 Examples:
   zookeeper-exporter events prod --since 1h
-      what happened to one ensemble within the last hour, by the exporter on this host
+      transitions of one ensemble in the last hour, from the exporter on this host
   zookeeper-exporter events --url http://exporter:9141 --follow
-      every ensemble, and what happens from now on, until interrupted
+      all ensembles, and new transitions until interrupted
   zookeeper-exporter events prod --output json
       one JSON object per line
 
-Exit status: 0 if the exporter answered, 1 if not, 2 for wrong usage.";
+Exit status: 0 if the exporter responded, 1 if not, 2 for wrong usage.";
 
 /// Poll interval of `--follow`.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(2);
@@ -38,15 +38,15 @@ pub(super) struct Events {
     #[command(flatten)]
     exporter: ExporterArgs,
 
-    /// From this moment on: a duration such as 1h, a UTC time, or seconds since 1970.
+    /// Only transitions since this time: a duration such as 1h, a UTC time, or seconds since 1970.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
 
-    /// Go on with what happens from now on, until interrupted.
+    /// Continue with new transitions until interrupted.
     #[arg(short, long)]
     follow: bool,
 
-    /// How the result is written.
+    /// Output format.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     output: Output,
 }

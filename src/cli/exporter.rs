@@ -13,7 +13,7 @@ use crate::config::{ServerUrl, UrlForm};
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 const FORM: UrlForm = UrlForm {
-    how: "write http://HOST:PORT or https://HOST:PORT; a user and a password precede the host",
+    how: "expected http://HOST:PORT or https://HOST:PORT; user and password precede the host",
     default_path: "/metrics",
 };
 
@@ -55,7 +55,6 @@ impl ExporterApi {
     /// Fetches and decodes a document.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, String> {
         let text = self.0.document(path, TIMEOUT).await?;
-        serde_json::from_str(&text)
-            .map_err(|error| format!("--url: the answer is not what this version expects: {error}"))
+        serde_json::from_str(&text).map_err(|error| format!("--url: the response does not fit this version: {error}"))
     }
 }

@@ -25,7 +25,7 @@ use crate::wire::{self, Client, Failure, Reason, TimedStream};
 const MAX_BUFFER_BYTES: usize = 64 << 10;
 
 const FORM: UrlForm = UrlForm {
-    how: "write http://HOST:PORT/metrics or https://USER:PASSWORD@HOST:PORT/metrics",
+    how: "expected http://HOST:PORT/metrics or https://USER:PASSWORD@HOST:PORT/metrics",
     default_path: "/metrics",
 };
 
@@ -79,7 +79,7 @@ impl Fetch {
         let mut bytes = Vec::new();
         let push = |piece: &[u8]| {
             if bytes.len() + piece.len() > MAX_DOCUMENT_BYTES {
-                return Err(format!("its answer is longer than {MAX_DOCUMENT_BYTES} bytes"));
+                return Err(format!("response too long: expected at most {MAX_DOCUMENT_BYTES} bytes"));
             }
             bytes.extend_from_slice(piece);
             Ok(())
@@ -88,7 +88,7 @@ impl Fetch {
             Ok(read) => read.map_err(|why| why.replace("--from", "--url")),
             Err(_) => Err(format!("no answer within {} s", time.as_secs_f64())),
         };
-        read.and_then(|()| String::from_utf8(bytes).map_err(|_| "its answer is not UTF-8".to_owned()))
+        read.and_then(|()| String::from_utf8(bytes).map_err(|_| "the response is not UTF-8".to_owned()))
             .map_err(|why| format!("--url: {address}: {why}"))
     }
 
@@ -113,7 +113,7 @@ impl Fetch {
             if error.is_parse() && !self.url.secure {
                 return "not an HTTP response: expected https:// in --from if the page has TLS".to_owned();
             }
-            format!("no answer in HTTP: {error}")
+            format!("no HTTP response: {error}")
         };
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER_BYTES)
@@ -137,24 +137,24 @@ impl Fetch {
             match response.status() {
                 StatusCode::OK => {}
                 StatusCode::UNAUTHORIZED => {
-                    return Err("it wants a user and a password; write http://USER:PASSWORD@HOST:PORT".to_owned());
+                    return Err("user and password required: expected http://USER:PASSWORD@HOST:PORT".to_owned());
                 }
                 status if quotes => {
                     let why = first_line(response.into_body()).await;
-                    return Err(format!("it answered {status}: {why}"));
+                    return Err(format!("response {status}: {why}"));
                 }
-                status => return Err(format!("it answered {status}; is this the path of its page?")),
+                status => return Err(format!("response {status}: expected the path of the metrics page")),
             }
             if response.headers().contains_key(CONTENT_ENCODING) {
-                return Err("it answered in a content encoding that was not asked for".to_owned());
+                return Err("unexpected content encoding of the response".to_owned());
             }
             let mut body = response.into_body();
             while let Some(frame) = body.frame().await {
                 // The timer starves if the server sends faster than the body is parsed.
                 if is_late() {
-                    return Err(format!("its page did not end within {} s", time.as_secs_f64()));
+                    return Err(format!("the page was not complete within {} s", time.as_secs_f64()));
                 }
-                let frame = frame.map_err(|error| format!("its page was cut: {error}"))?;
+                let frame = frame.map_err(|error| format!("the page was cut: {error}"))?;
                 if let Some(piece) = frame.data_ref() {
                     push(piece)?;
                 }
@@ -180,7 +180,10 @@ async fn first_line(mut body: Incoming) -> String {
     }
     let text = String::from_utf8_lossy(&bytes);
     let line = text.lines().next().filter(|line| !line.is_empty() && !line.starts_with('<'));
-    line.map_or_else(|| "is this an exporter of this version?".to_owned(), |line| text::line(line, MAX_REFUSAL))
+    line.map_or_else(
+        || "check that this is an exporter of the same version".to_owned(),
+        |line| text::line(line, MAX_REFUSAL),
+    )
 }
 
 /// Percent-encodes a query value; letters and digits are kept.
@@ -215,7 +218,7 @@ fn message(address: &Address, failure: &Failure) -> String {
             "it is self-signed: set --from.ca-file to the certificate itself"
         }
         () if fact.contains("is not signed by a CA") => "set --from.ca-file to its CA",
-        () if fact.contains("is not valid yet") => "is a clock wrong?",
+        () if fact.contains("is not valid yet") => "check the clocks",
         () if fact.contains("is not valid for servers") => "use one whose extendedKeyUsage has serverAuth",
         () if fact.contains("expired") => "renew it",
         () if fact.contains("certificate") => "use another one for the exporter",
@@ -236,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn advice_fits_what_is_wrong_with_a_certificate() {
+    fn advice_fits_the_certificate_error() {
         let address: Address = "zk-1:9141".parse().expect("an address");
         for (fact, advice) in [
             ("(CN=a, issued by CN=ca) is not signed by a CA in x.pem", "set --from.ca-file to its CA"),
@@ -244,13 +247,13 @@ mod tests {
             ("(CN=a) was rejected: Other(OtherError(CaUsedAsEndEntity))", "basicConstraints=CA:FALSE"),
             ("(CN=a) is a CA certificate that is not in x.pem", "basicConstraints=CA:FALSE"),
             ("(CN=a) expired on 2025-01-01T00:00:00Z", "; renew it"),
-            ("(CN=a) is not valid yet", "; is a clock wrong?"),
+            ("(CN=a) is not valid yet", "; check the clocks"),
             ("(CN=a) is not valid for servers", "whose extendedKeyUsage has serverAuth"),
             ("(CN=a) is not for `b` but for c", "use a name that it has in --from"),
             ("(CN=a) is not for `b`: it has no subjectAltName (the CN is not used)", "use one with a subjectAltName"),
             ("(CN=a) was rejected: Revoked", "; use another one for the exporter"),
         ] {
-            let failure = Failure::new(Reason::Tls, format!("the certificate of the member {fact}; as a module says"));
+            let failure = Failure::new(Reason::Tls, format!("the certificate of the member {fact}; as in a module"));
             let message = message(&address, &failure);
             assert!(message.starts_with(&format!("the certificate of the exporter {fact}; ")), "{message}");
             assert!(message.ends_with(advice), "{message}");

@@ -52,7 +52,7 @@ impl Healthy {
             }
         }
         tell(format_args!(
-            "not healthy: {why}; is the exporter running with --web.listen-address {}?",
+            "not healthy: {why}: expected an exporter with --web.listen-address {}",
             self.listen_address
         ));
         Ok(ExitCode::FAILURE)
@@ -99,7 +99,7 @@ impl Read for Bounded {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         self.stream.set_read_timeout(Some(time_left(self.deadline)?))?;
         let read = self.stream.read(buffer).map_err(in_words)?;
-        self.bytes_left = self.bytes_left.checked_sub(read).ok_or_else(|| Error::other("its answer does not end"))?;
+        self.bytes_left = self.bytes_left.checked_sub(read).ok_or_else(|| Error::other("response too long"))?;
         Ok(read)
     }
 }
@@ -149,7 +149,7 @@ fn judge(head: &[u8]) -> Result<()> {
     if line.starts_with("HTTP/1.1 200") || refuses {
         Ok(())
     } else {
-        Err(Error::other(format!("answered `{}`", line.escape_debug())))
+        Err(Error::other(format!("unexpected response `{}`", line.escape_debug())))
     }
 }
 

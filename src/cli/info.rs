@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::one_shot::{OneShot, Output, exit_code, run, two_looks};
+use super::one_shot::{OneShot, Output, exit_code, run, two_scrapes};
 use super::screen::Screen;
 use super::stdout::{print, print_styled};
 use super::table::{Table, clean};
@@ -22,13 +22,13 @@ use crate::wire::Reason;
 const EXAMPLES: &str = "\
 Examples:
   zookeeper-exporter info
-      who answers on localhost:2181
+      the member on localhost:2181
   zookeeper-exporter info --zookeeper zk-1,zk-2,zk-3
-      the three members of an ensemble, and what is wrong with it
+      the three members of an ensemble, and its findings
   zookeeper-exporter info --config.file ensembles.yml --ensemble prod --output json
       one ensemble of a configuration, for a script
 
-Exit status: 0 if of every ensemble at least one member answered, 1 if not, 2 for a mistake in the flags.";
+Exit status: 0 if at least one member of every ensemble replied, 1 if not, 2 for wrong usage.";
 
 /// Flags of `info`.
 #[derive(Debug, clap::Args)]
@@ -45,7 +45,7 @@ pub(super) struct Info {
 impl Info {
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
         let (scraper, settings) = self.look.scraper_and_settings()?;
-        let judged = run(two_looks(&scraper, &settings.thresholds, self.interval))?;
+        let judged = run(two_scrapes(&scraper, &settings.thresholds, self.interval))?;
         let runbooks = settings.config.alerts.runbook_base();
         let written = match self.look.output {
             Output::Json => print(&json(&judged, runbooks)),

@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str) -> Result<String, String> {
     let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
     match port {
         Some(Ok(_)) => Ok(text.to_owned()),
-        _ => Err("write ADDRESS:PORT or :PORT, for example :9141 or 127.0.0.1:9141".to_owned()),
+        _ => Err("expected ADDRESS:PORT or :PORT, e.g. :9141 or 127.0.0.1:9141".to_owned()),
     }
 }
 
@@ -33,11 +33,11 @@ pub(super) async fn bind(text: &str) -> Result<TcpListener, String> {
     bound.map_err(|error| {
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                "the address is in use; stop what listens there, or choose another port".to_owned()
+                "the address is in use: stop the process that listens there, or choose another port".to_owned()
             }
-            io::ErrorKind::PermissionDenied => "no permission; choose a port above 1023".to_owned(),
+            io::ErrorKind::PermissionDenied => "permission denied: choose a port above 1023".to_owned(),
             io::ErrorKind::AddrNotAvailable => {
-                "this host does not have that address; write one it has, or :PORT for all".to_owned()
+                "this host does not have that address: expected one of its addresses, or :PORT for all".to_owned()
             }
             _ => error.to_string(),
         };

@@ -40,30 +40,30 @@ use stdout::{Written, one_line, print, tell};
 const EXAMPLES: &str = "\
 Examples:
   zookeeper-exporter
-      watch localhost:2181, serve http://localhost:9141/metrics
+      monitor localhost:2181, serve http://localhost:9141/metrics
   zookeeper-exporter --zookeeper prod=zk-1:2181,zk-2:2181,zk-3:2181
-      watch the three members of the ensemble `prod`
+      monitor the three members of the ensemble `prod`
   zookeeper-exporter --zookeeper prod=zk-1,zk-2,zk-3,zk-4:2181:observer --zookeeper dev=zk-dev
-      watch two ensembles; zk-4 is an observer and does not vote
+      monitor two ensembles; zk-4 is an observer without a vote
   zookeeper-exporter --config.file ensembles.yml --web.listen-address 127.0.0.1:9141
       ensembles from a file
   zookeeper-exporter config check ensembles.yml
-      exit 0 if the file can be used, else 2 and the mistake with its line
+      exit 0 if the file is valid, else 2 and the error with its position
   zookeeper-exporter info --zookeeper prod=zk-1:2181,zk-2:2181,zk-3:2181
-      who is who and what is wrong, in a table, without a running exporter
+      roles, state and findings of the members as a table, without a running exporter
   zookeeper-exporter why --zookeeper prod=zk-1:2181,zk-2:2181,zk-3:2181
-      the most probable cause of what is wrong, what it explains, and the first action
+      the most probable cause of a problem, the symptoms it explains, and the first action
   zookeeper-exporter stat --watch --config.file ensembles.yml
-      what each member does, every 2 s
+      request, latency and connection rates of every member, every 2 s
   zookeeper-exporter top --watch --config.file ensembles.yml
       which clients hold connections and send requests, every 2 s
   zookeeper-exporter check --zookeeper prod=zk-1:2181,zk-2:2181,zk-3:2181
       the same conditions as the alert rules, for Nagios and Icinga
   zookeeper-exporter healthy
-      exit 0 if the exporter on this host answers, else 1
+      exit 0 if the exporter on this host responds, else 1
 
 Every flag can be set in the environment: --web.listen-address is ZOOKEEPER_EXPORTER_WEB_LISTEN_ADDRESS. \
-A flag wins over the environment, the environment over the file, the file over a default.";
+Precedence: flag, environment, configuration file, default.";
 
 /// Prometheus exporter for Apache ZooKeeper ensembles.
 ///
@@ -173,8 +173,8 @@ fn usage(message: &str) -> ExitCode {
     let json = line.windows(2).any(wants_json) || line.iter().any(|argument| argument == "--output=json");
     // `check` needs a plugin result instead: exit code 2 would mean critical, and scripts expect JSON.
     if line.get(1).is_some_and(|command| command == "check") {
-        let told = crate::alert::plugin::PluginOutput::unknown(one_line(message));
-        let _ = print(&if json { told.json() } else { told.nagios(0) });
+        let result = crate::alert::plugin::PluginOutput::unknown(one_line(message));
+        let _ = print(&if json { result.json() } else { result.nagios(0) });
         return ExitCode::from(UNKNOWN);
     }
     if json {
@@ -215,7 +215,7 @@ fn summary(error: &clap::Error) -> String {
     };
     match (suggestion, values) {
         (Some(suggestion), _) => format!("{first}; did you mean {suggestion}?"),
-        (None, Some(values)) => format!("{first}; write one of {values}"),
+        (None, Some(values)) => format!("{first}: expected one of {values}"),
         (None, None) => format!("{first}; see {} --help", named_command()),
     }
 }
@@ -237,7 +237,7 @@ fn missing_command(help: &str) -> Option<String> {
     let name = usage.strip_suffix(" <COMMAND>")?.rsplit(' ').next()?;
     let command = Cli::command();
     let names: Vec<&str> = command.find_subcommand(name)?.get_subcommands().map(clap::Command::get_name).collect();
-    Some(format!("{name} needs a command behind it; write one of {}", names.join(", ")))
+    Some(format!("{name} requires a sub-command: expected one of {}", names.join(", ")))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -245,11 +245,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn positive_duration(text: &str) -> Result<Duration, String> {
-    duration(text).and_then(|time| {
-        if time.is_zero() { Err("0 leaves no time to answer; write for example 5s".into()) } else { Ok(time) }
-    })
+    duration(text).and_then(|time| if time.is_zero() { Err("expected more than 0, e.g. 5s".into()) } else { Ok(time) })
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "write a whole number of at least 1".to_owned())
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "expected a whole number of at least 1".to_owned())
 }

@@ -17,7 +17,7 @@ use crate::scrape::{Report, Scraper};
 use crate::settings::Settings;
 use crate::verdict::Level;
 
-/// Flags of the commands that look once and print.
+/// Flags of the commands that query the ensembles once.
 #[derive(Debug, clap::Args)]
 pub(super) struct OneShot {
     #[command(flatten)]
@@ -76,13 +76,13 @@ impl OneShot {
         settings.keep_ensembles(&self.ensemble).map_err(|why| UsageError(format!("--ensemble: {why}")))?;
         settings.keep_all_metrics();
         adjust(&mut settings);
-        let limits = Limits { sockets: look_sockets(self.sockets)?, ..Limits::default() };
+        let limits = Limits { sockets: one_shot_sockets(self.sockets)?, ..Limits::default() };
         Ok((Arc::new(Scraper::new(&settings.config, limits)), settings))
     }
 }
 
 /// The maximum number of connections to members.
-pub(super) fn look_sockets(wanted: Option<usize>) -> Result<usize, UsageError> {
+pub(super) fn one_shot_sockets(wanted: Option<usize>) -> Result<usize, UsageError> {
     Ok(descriptors::sockets(descriptors::raise_limit()?, wanted, 0).max)
 }
 
@@ -107,7 +107,7 @@ pub(super) async fn ask(scraper: &Arc<Scraper>) -> Report {
 }
 
 /// Scrapes twice, with an interval in between; only once if the interval is zero or no member replies.
-pub(super) async fn two_looks(scraper: &Arc<Scraper>, thresholds: &Thresholds, interval: Duration) -> Judged {
+pub(super) async fn two_scrapes(scraper: &Arc<Scraper>, thresholds: &Thresholds, interval: Duration) -> Judged {
     let begun = Instant::now();
     let first = Arc::new(ask(scraper).await);
     let answers = first.ensembles.iter().any(|ensemble| ensemble.members.iter().any(|member| member.up));

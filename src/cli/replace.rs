@@ -52,7 +52,7 @@ fn behind_links(file: &Path) -> Result<PathBuf> {
             Ok(_) if is_planted(&place)? => {
                 return Err(Error::new(
                     ErrorKind::PermissionDenied,
-                    "a symbolic link of another user in a directory that everyone may write to is not followed",
+                    "a symbolic link of another user in a world-writable directory is not followed",
                 ));
             }
             Ok(target) => place = place.parent().unwrap_or(Path::new("")).join(target),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_replaced_leaves_the_old_one_and_nothing_else() {
+    fn a_failed_replacement_keeps_the_previous_file_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rules.yml");
         replace(&file, "old").unwrap();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn mode_and_links_stay() {
+    fn mode_and_links_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let (elsewhere, link) = (folder.path().join("a/rules.yml"), folder.path().join("link"));
         fs::create_dir(folder.path().join("a")).unwrap();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn many_writers_at_once_leave_one_whole_file() {
+    fn concurrent_writers_leave_one_complete_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rules.yml");
         let texts: Vec<String> = (0..8).map(|writer| writer.to_string().repeat(100_000)).collect();

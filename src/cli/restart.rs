@@ -21,7 +21,7 @@ Examples:
   zookeeper-exporter may-restart zk-2:2181 --zookeeper zk-1,zk-2,zk-3
       whether zk-2 may be restarted now; if not, every reason
   zookeeper-exporter may-restart zk-2 --zookeeper zk-1,zk-2,zk-3 --wait 10m && systemctl restart zk
-      restart once the ensemble can spare it
+      restart as soon as the ensemble keeps its quorum without it
 
 A member may be restarted if the quorum margin allows its loss, all other voters are in sync and have had their role for \
 --settle, and no election or snapshot transfer is in progress. The leader goes last.
@@ -31,11 +31,11 @@ Exit status: 0 if it may be restarted, 1 if not, 2 for wrong usage.";
 const PLAN_EXAMPLES: &str = "\
 Examples:
   zookeeper-exporter plan --zookeeper zk-1,zk-2,zk-3
-      the four columns of a table: ensemble, member, state, vote
+      ensemble, member, state and vote as a table
   zookeeper-exporter plan --config.file ensembles.yml --ensemble prod --names
       members in order, one per line, for a script
 
-Exit status: 0 if at least one member of every ensemble answered, 1 if not, 2 for wrong usage.";
+Exit status: 0 if at least one member of every ensemble replied, 1 if not, 2 for wrong usage.";
 
 /// Suffix of the name of a member that was given without a port.
 const DEFAULT_PORT: &str = ":2181";
@@ -91,7 +91,7 @@ impl MayRestart {
     /// Checks until the member may be restarted, or until the time is over.
     async fn answer(&self, scraper: &Arc<Scraper>) -> Result<(Report, (usize, usize)), UsageError> {
         let end = Instant::now() + self.wait;
-        let mut said = Vec::new();
+        let mut reported = Vec::new();
         loop {
             let report = ask(scraper).await;
             let place = self.find(&report)?;
@@ -100,9 +100,9 @@ impl MayRestart {
             if reasons.is_empty() || left.is_zero() {
                 return Ok((report, place));
             }
-            if reasons != said {
+            if reasons != reported {
                 tell(format_args!("waiting: {}", text::printable(&reasons.join("; "))));
-                said = reasons;
+                reported = reasons;
             }
             sleep(WAIT_INTERVAL.min(left)).await;
         }

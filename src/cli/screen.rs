@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_stay_whole() {
+    fn words_are_not_broken() {
         assert_eq!(wrapped("aa bb cc dd", 10, 4), ["aa bb", "cc dd"]);
         assert_eq!(wrapped("a longer-than-the-line b", 10, 2), ["a", "longer-than-the-line", "b"]);
         assert_eq!(wrapped("", 10, 2), [""]);

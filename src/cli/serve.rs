@@ -119,7 +119,7 @@ impl Serve {
         let origin = self.targets.origin();
         let watched = origin.file().map(Watched::new);
         if self.auto_reload.is_some() && watched.is_none() {
-            return Err(UsageError("--config.auto-reload-interval: expected --config.file beside it".to_owned()));
+            return Err(UsageError("--config.auto-reload-interval requires --config.file".to_owned()));
         }
         let paths = self.web.paths.paths()?;
         let settings = origin.load()?;
@@ -342,6 +342,6 @@ fn telemetry_path(text: &str) -> Result<String, String> {
     if plain {
         Ok(text.to_owned())
     } else {
-        Err("write a path such as /metrics, not / and not that of another endpoint".to_owned())
+        Err("expected a path such as /metrics that is not / and not used by another endpoint".to_owned())
     }
 }

@@ -184,7 +184,7 @@ impl Simulated<'_> {
                 format!("{leader} is lost, the others elect a new one")
             }
             Some(leader) if self.leader_lost => format!("{leader} is lost"),
-            Some(leader) => format!("{leader} is left"),
+            Some(leader) => format!("{leader} remains"),
             None => "unknown".to_owned(),
         };
         let mut out = format!("{} without {}\n", self.ensemble, text::printable(&lost));

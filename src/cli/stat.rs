@@ -22,16 +22,16 @@ use crate::verdict::{Mark, Rates, judge};
 const EXAMPLES: &str = "\
 Examples:
   zookeeper-exporter stat --zookeeper zk-1,zk-2,zk-3
-      what each member did in the last second
+      rates of every member in the last second
   zookeeper-exporter stat --watch --interval 5s --config.file ensembles.yml
       the same every 5 s until interrupted
   zookeeper-exporter stat --output json --zookeeper zk-1
-      one object a look, for a script
+      one JSON object per interval, for a script
 
-Columns: REQ/S are packets received a second, pings and this command's own questions included; LATENCY and FSYNC are means \
-of what ended between the two looks, from ZooKeeper 3.6 on; - means that there was nothing, or that the member restarted.
+Columns: REQ/S is the number of packets received per second, including pings and the requests of this command. LATENCY and \
+FSYNC are means over the interval (ZooKeeper 3.6 or later). - means no data in the interval, or a restart of the member.
 
-Exit status: 0 if of every ensemble at least one member answered, 1 if not, 2 for a mistake in the flags.";
+Exit status: 0 if at least one member of every ensemble replied, 1 if not, 2 for wrong usage.";
 
 /// Flags of `stat`.
 #[derive(Debug, clap::Args)]

@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_and_numbers_stand_right() {
+    fn columns_are_aligned_and_numbers_are_right_aligned() {
         let mut table = Table::new(&["MEMBER", "LAG", "ZXID"]);
         table.row(vec!["zk-1:2181".into(), "7".into(), "0x1".into()]);
         table.row(vec!["é:1".into(), String::new(), "0x100000001".into()]);
@@ -203,13 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn what_members_say_cannot_paint_the_terminal() {
+    fn text_from_members_cannot_control_the_terminal() {
         assert_eq!(clean("3.8.0\u{1b}[2J\n\u{9b}x"), "3.8.0\u{fffd}[2J\u{fffd}\u{fffd}x");
         assert_eq!(clean(&"v".repeat(100)).chars().count(), MAX_CELL + 1);
     }
 
     #[test]
-    fn the_common_end_of_names_is_found() {
+    fn the_common_suffix_of_names_is_found() {
         for (names, expected) in [
             (&["zk-0.zk.svc:2181", "zk-1.zk.svc:2181"][..], ".zk.svc:2181"),
             (&["zk-0.a.svc:2181", "zk-1.b.svc:2181"], ".svc:2181"),

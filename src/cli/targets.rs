@@ -101,7 +101,7 @@ mod tests {
     use super::ensembles;
 
     #[test]
-    fn white_space_separates_ensembles_and_not_members() {
+    fn white_space_separates_ensembles_but_not_members() {
         for (values, expected) in [
             (&["prod=zk-1,zk-2 dev=zk-3"][..], &["prod=zk-1,zk-2", "dev=zk-3"][..]),
             (&["prod=zk-1, zk-2 ,zk-3"], &["prod=zk-1,zk-2,zk-3"]),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::exporter::{ExporterApi, ExporterArgs};
 use super::fetch::encoded;
-use super::one_shot::{OneShot, Output, Style, exit_code, run, two_looks};
+use super::one_shot::{OneShot, Output, Style, exit_code, run, two_scrapes};
 use super::stdout::{Written, print, print_styled, tell};
 use super::{UsageError, duration};
 use crate::incident::{Cause, Evidence, Explanation, Symptom, why};
@@ -16,17 +16,18 @@ use crate::verdict::Level;
 const EXAMPLES: &str = "\
 Examples:
   zookeeper-exporter why --zookeeper zk-1,zk-2,zk-3
-      two looks at the members of one ensemble
+      two scrapes of the members of one ensemble
   zookeeper-exporter why prod --config.file ensembles.yml
       one ensemble of a configuration
   zookeeper-exporter why prod --url http://exporter:9141
-      a running exporter, which knows what happened before and since when
+      a running exporter, with its recorded history
   zookeeper-exporter why prod --config.file ensembles.yml --output json
       for a script
 
-Everything is judged as it is now, not for how long it has been so; alerts that look back for minutes are named as not judged.
+The current state is judged, independent of the duration that an alert requires; alerts that need minutes of history are listed \
+as not judged.
 
-Exit status: 0 if at least one member of every ensemble, or the exporter, answered, 1 if not, 2 for a mistake in the flags.";
+Exit status: 0 if at least one member of every ensemble, or the exporter, replied, 1 if not, 2 for wrong usage.";
 
 /// Flags of `why`.
 #[derive(Debug, clap::Args)]
@@ -42,7 +43,7 @@ pub(super) struct WhyCommand {
     #[command(flatten)]
     exporter: ExporterArgs,
 
-    /// Time between two looks, over which disks and latency are judged; 0s for one look without them.
+    /// Time between two scrapes, over which disks and latency are judged; 0s for one scrape without them.
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
     interval: Duration,
 }
@@ -54,7 +55,7 @@ impl WhyCommand {
         }
         self.look.only(self.name.take());
         let (scraper, settings) = self.look.scraper_and_settings()?;
-        let judged = run(two_looks(&scraper, &settings.thresholds, self.interval))?;
+        let judged = run(two_scrapes(&scraper, &settings.thresholds, self.interval))?;
         let runbooks = settings.config.alerts.runbook_base();
         let explain = |ensemble| why(&judged, ensemble, &settings.thresholds, None).linked(runbooks);
         let explained: Vec<Explanation> = judged.report.ensembles.iter().map(|ensemble| explain(ensemble)).collect();
@@ -68,7 +69,7 @@ impl WhyCommand {
         match exporter.get::<Explanation>(&format!("/api/v1/why{query}")).await {
             Ok(explained) => self.written(&[explained]).code(ExitCode::SUCCESS),
             Err(why) => {
-                tell(format_args!("{why}; without --url the members are queried"));
+                tell(format_args!("{why}; without --url the members are queried directly"));
                 ExitCode::FAILURE
             }
         }
@@ -83,7 +84,7 @@ impl WhyCommand {
             }
             Output::Text => {
                 let style = Style::of_stdout();
-                let texts: Vec<String> = explained.iter().map(|one| told(one, style)).collect();
+                let texts: Vec<String> = explained.iter().map(|one| described(one, style)).collect();
                 print_styled(&texts.join("\n"))
             }
         }
@@ -91,7 +92,7 @@ impl WhyCommand {
 }
 
 /// Formats the explanation of one ensemble.
-fn told(explained: &Explanation, style: Style) -> String {
+fn described(explained: &Explanation, style: Style) -> String {
     let mut out = String::new();
     let line = |out: &mut String, line: String| {
         out.push_str(&line);
@@ -105,13 +106,13 @@ fn told(explained: &Explanation, style: Style) -> String {
         line(&mut out, format!("\n{}", style.strong(heading)));
         cause(&mut out, first, style);
         if !others.is_empty() {
-            line(&mut out, format!("\n{}", style.strong("Not explained by it")));
+            line(&mut out, format!("\n{}", style.strong("Other causes")));
             for other in others {
                 cause(&mut out, other, style);
             }
         }
     } else {
-        line(&mut out, "Nothing is wrong now in what can be judged.".to_owned());
+        line(&mut out, "No problem found.".to_owned());
     }
     if !explained.notes.is_empty() {
         line(&mut out, format!("\n{}", style.strong("Further findings")));
@@ -121,13 +122,13 @@ fn told(explained: &Explanation, style: Style) -> String {
         }
     }
     let over = explained.judged_over_seconds;
-    let extent = if over > 0.0 { format!("judged over {over:.1} s") } else { "judged by one look".to_owned() };
+    let extent = if over > 0.0 { format!("judged over {over:.1} s") } else { "judged by one scrape".to_owned() };
     if let Some(since) = &explained.history_since {
         line(&mut out, format!("\nhistory since {}", clean(since)));
     }
     line(
         &mut out,
-        format!("\n{extent} at {}; {} alerts need a longer time", explained.time, explained.not_judged.len()),
+        format!("\n{extent} at {}; {} alerts need a longer interval", explained.time, explained.not_judged.len()),
     );
     out
 }

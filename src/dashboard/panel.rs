@@ -176,7 +176,7 @@ pub struct Panel {
 pub(super) const ALARM: i32 = -999_999;
 
 /// The default text for a panel without data.
-pub(super) const NOTHING: &str = "No data: is the exporter scraped, and do the variables above match anything?";
+pub(super) const NOTHING: &str = "No data: check that the exporter is scraped, and that the variables match.";
 
 impl Panel {
     fn new(title: &'static str, look: PanelKind, unit: Unit, size: (u32, u32)) -> Self {

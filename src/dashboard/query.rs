@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn selectors_are_written_out() {
+    fn selectors_are_expanded() {
         let member = r#"{job=~"$job",cluster=~"$cluster",ensemble=~"$ensemble",member=~"$member"}"#;
         assert_eq!(written("zk_up{M}"), format!("zk_up{member}"));
         assert_eq!(

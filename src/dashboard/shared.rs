@@ -100,7 +100,7 @@ pub(super) fn annotations() -> List<Annotation> {
             "Elections",
             "blue",
             "{{member}} leads {{ensemble}}",
-            "A new leader: writes were impossible during the election.",
+            "A new leader; writes were impossible during the election.",
             "ensemble",
             "((max by (ensemble, member) (zk_ensemble_leader_info{E}) \
                unless max by (ensemble, member) (zk_ensemble_leader_info{E} offset 1m)) \
@@ -112,8 +112,8 @@ pub(super) fn annotations() -> List<Annotation> {
         mark(
             "Restarts",
             "purple",
-            "{{member}} is back",
-            "The process was restarted, or the member could not be reached for a while.",
+            "{{member}} restarted",
+            "The process was restarted, or the member was unreachable before.",
             "ensemble,member",
             "(max by (ensemble, member) (resets(zk_received_bytes_total{M}[2m])) > 0 \
               and max by (ensemble, member) (resets(zk_uptime_seconds{M}[2m])) > 0) \
@@ -143,7 +143,7 @@ pub(super) fn links() -> Vec<DashboardLink> {
         include_vars: true,
         target_blank: false,
         icon: "external link".into(),
-        tooltip: "The other ZooKeeper dashboards, with the same time and variables".into(),
+        tooltip: "The other ZooKeeper dashboards, with the same time range and variables".into(),
         url: String::new(),
     }]
 }

@@ -89,6 +89,7 @@ pub(super) fn visit(own: Own, report: &EnsembleReport, verdict: &Verdict, sink: 
         Own::EnsembleDataComparedZxid => plain(verdict.data.zxid.map(number)),
         Own::EnsembleQuorumUnsupported => plain(Some(Number::Int(i64::from(quorum.unsupported)))),
         Own::EnsembleZoneMargin => plain(verdict.zones.margin.map(Number::Int)),
+        Own::EnsembleZoneMarginAttainable => plain(verdict.zones.attainable.map(Number::Int)),
         Own::ZoneVoters => {
             verdict.zones.voters.iter().for_each(|(zone, voters)| sink(&[("zone", zone)], number(*voters)));
         }

@@ -175,7 +175,7 @@ impl QueryApi {
             let fact = fact.strip_prefix(&format!("{address}: ")).unwrap_or(fact);
             match failure.reason {
                 wire::Reason::Tls => {
-                    format!("{fact}; see --prometheus.ca-file, or write http:// if the server has no TLS")
+                    format!("{fact}: set --prometheus.ca-file, or use http:// if the server has no TLS")
                 }
                 _ => fact.to_owned(),
             }
@@ -184,7 +184,7 @@ impl QueryApi {
         let stream = self.client.connect(address.host(), &addresses, deadline).await;
         let stream = stream.map_err(|failure| words(&failure))?;
         let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| format!("no HTTP: {error}"))?;
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| format!("not an HTTP server: {error}"))?;
         tokio::spawn(async move {
             // An error is also returned by the request on this connection.
             let _ = connection.await;
@@ -216,7 +216,7 @@ impl QueryApi {
         let response = match sender.send_request(request).await {
             Ok(response) => response,
             Err(error) if error.is_parse() && !self.url.secure => {
-                let why = "its answer is no HTTP: write https:// if the server has TLS".to_owned();
+                let why = "not an HTTP response: use https:// if the server has TLS".to_owned();
                 return RequestOutcome::Failed(QueryError::Unreachable(why));
             }
             Err(error) => return RequestOutcome::Closed(format!("no answer: {error}")),
@@ -228,7 +228,7 @@ impl QueryApi {
         };
         connection.sender = Some(sender);
         if encoded {
-            let why = "it answered in a content encoding that was not asked for".to_owned();
+            let why = "unexpected content encoding of the response".to_owned();
             return RequestOutcome::Failed(QueryError::Unreachable(why));
         }
         if status == StatusCode::OK { RequestOutcome::Body(body) } else { self.failed(status, &body) }
@@ -252,31 +252,31 @@ impl QueryApi {
     }
 
     fn failed(&self, status: StatusCode, body: &[u8]) -> RequestOutcome {
-        let said = Matrix::error(body).map(|text| line(&text, MAX_ERROR_TEXT));
-        let told = |what: String| said.clone().map_or(what.clone(), |said| format!("{what}: {said}"));
+        let message = Matrix::error(body).map(|text| line(&text, MAX_ERROR_TEXT));
+        let described = |what: String| message.clone().map_or(what.clone(), |message| format!("{what}: {message}"));
         let too_much = ["too many", "exceed", "limit", "timed out", "timeout", "canceled", "too large"];
-        let limited = said.as_deref().is_some_and(|said| too_much.iter().any(|word| said.contains(word)));
+        let limited = message.as_deref().is_some_and(|message| too_much.iter().any(|word| message.contains(word)));
         let number = format!("HTTP {}", status.as_u16());
         match status.as_u16() {
             401 | 403 => RequestOutcome::Failed(QueryError::Unreachable(format!(
-                "{number}: the server refuses these credentials; put user and password into the URL, or use --prometheus.bearer-token-file"
+                "{number}: the server refuses these credentials: expected user and password in the URL, or --prometheus.bearer-token-file"
             ))),
             404 | 405 => RequestOutcome::Failed(QueryError::Unreachable(format!(
-                "{number}: no query API at {}; write the base URL of the server, for example http://HOST:9090 or http://HOST/prometheus",
+                "{number}: no query API at {}: expected the base URL of the server, e.g. http://HOST:9090 or http://HOST/prometheus",
                 self.path
             ))),
             300..=399 => RequestOutcome::Failed(QueryError::Unreachable(format!(
-                "{number}: the server redirects; write the URL that it redirects to"
+                "{number}: the server redirects: expected the URL that it redirects to"
             ))),
-            429 | 502 => RequestOutcome::Busy(told(number)),
-            413 | 504 => RequestOutcome::Failed(QueryError::TooMuch(told(number))),
-            _ if limited => RequestOutcome::Failed(QueryError::TooMuch(told(number))),
-            503 => RequestOutcome::Busy(told(number)),
-            400 if said.as_deref().is_some_and(|said| said.contains("unknown function")) => {
-                let what = "the server is too old: Prometheus 2.42 or later is expected".to_owned();
-                RequestOutcome::Failed(QueryError::Refused(told(what)))
+            429 | 502 => RequestOutcome::Busy(described(number)),
+            413 | 504 => RequestOutcome::Failed(QueryError::TooMuch(described(number))),
+            _ if limited => RequestOutcome::Failed(QueryError::TooMuch(described(number))),
+            503 => RequestOutcome::Busy(described(number)),
+            400 if message.as_deref().is_some_and(|message| message.contains("unknown function")) => {
+                let what = "the server is too old: expected Prometheus 2.42 or later".to_owned();
+                RequestOutcome::Failed(QueryError::Refused(described(what)))
             }
-            _ => RequestOutcome::Failed(QueryError::Refused(told(number))),
+            _ => RequestOutcome::Failed(QueryError::Refused(described(number))),
         }
     }
 }
@@ -294,10 +294,10 @@ async fn read(response: Response<Incoming>, deadline: Instant) -> Result<Vec<u8>
     let mut body = response.into_body();
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| RequestOutcome::Closed(format!("its answer was cut: {error}")))?;
+        let frame = frame.map_err(|error| RequestOutcome::Closed(format!("the response was cut: {error}")))?;
         if let Some(piece) = frame.data_ref() {
             if bytes.len() + piece.len() > MAX_ANSWER_BYTES {
-                let why = format!("the answer has more than {} MiB", MAX_ANSWER_BYTES >> 20);
+                let why = format!("response of more than {} MiB", MAX_ANSWER_BYTES >> 20);
                 return Err(RequestOutcome::Failed(QueryError::TooMuch(why)));
             }
             bytes.extend_from_slice(piece);
@@ -305,7 +305,7 @@ async fn read(response: Response<Incoming>, deadline: Instant) -> Result<Vec<u8>
         // The timer starves if the server sends faster than the body is read.
         if Instant::now() >= deadline {
             return Err(RequestOutcome::Failed(QueryError::Late(
-                "its answer did not end in time (--timeout)".to_owned(),
+                "the response was not complete in time (--timeout)".to_owned(),
             )));
         }
     }

@@ -44,7 +44,7 @@ pub async fn indicator_values(
         for series in matrices.into_iter().flat_map(|matrix| matrix.series) {
             if !found.contains_key(&series.labels) && (found.len() + 1) * grid.len() > 4 * MAX_VALUES {
                 return Err(QueryError::Refused(
-                    "more series than fit into memory: name fewer with --ensemble".to_owned(),
+                    "more series than fit into memory: select fewer with --ensemble".to_owned(),
                 ));
             }
             let values = found.entry(series.labels).or_insert_with(|| vec![f64::NAN; grid.len()]);

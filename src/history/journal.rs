@@ -53,10 +53,10 @@ impl Journal {
             let text = bounded_read::text(path, MAX_JOURNAL_BYTES).map_err(|error| at(error.to_string()))?;
             let mut lines = text.lines();
             let first = lines.next().and_then(|line| serde_json::from_str::<JournalHead>(line).ok());
-            let first = first.ok_or_else(|| at("is no journal of a backtest: name a new file".to_owned()))?;
+            let first = first.ok_or_else(|| at("not a journal of a backtest: expected a new file".to_owned()))?;
             if (&first.journal_of, first.step) != (&head.journal_of, head.step) {
                 return Err(at(format!(
-                    "is the journal of {} at an interval of {} s: name a new file",
+                    "journal of {} at an interval of {} s: expected a new file",
                     first.journal_of, first.step
                 )));
             }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_outlive_a_run_and_a_cut_line() {
+    fn results_survive_an_interrupted_run_and_a_cut_line() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("journal");
         let grid = Grid::new(0, 600, 60);

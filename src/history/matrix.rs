@@ -60,7 +60,7 @@ struct JsonSample(f64);
 impl<'de> Deserialize<'de> for JsonSample {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map(JsonSample).map_err(|_| serde::de::Error::custom("a sample is no number"))
+        text.parse().map(JsonSample).map_err(|_| serde::de::Error::custom("a sample is not a number"))
     }
 }
 
@@ -70,13 +70,13 @@ impl Matrix {
     /// # Errors
     /// The error reported by the server, or the reason why the response is invalid.
     pub fn read(body: &[u8], grid: &Grid) -> Result<Self, String> {
-        let answer: RawAnswer<'_> =
-            serde_json::from_slice(body).map_err(|error| format!("its answer is not that of a query API: {error}"))?;
+        let answer: RawAnswer<'_> = serde_json::from_slice(body)
+            .map_err(|error| format!("the response is not that of a query API: {error}"))?;
         if answer.status != "success" {
-            return Err(answer.error.map_or_else(|| "an error without a text".to_owned(), Cow::into_owned));
+            return Err(answer.error.map_or_else(|| "an error without a message".to_owned(), Cow::into_owned));
         }
         let Some(data) = answer.data.filter(|data| data.kind == "matrix") else {
-            return Err("its answer has no matrix".to_owned());
+            return Err("the response has no matrix".to_owned());
         };
         let series = data.result.into_iter().map(|series| {
             let mut points: Vec<(i64, f64)> = series
@@ -93,7 +93,7 @@ impl Matrix {
         });
         let mut warnings = answer.warnings;
         if answer.is_partial {
-            warnings.push("the answer is partial: some storage nodes did not answer".to_owned());
+            warnings.push("partial response: some storage nodes did not respond".to_owned());
         }
         Ok(Self { series: series.collect(), warnings })
     }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_become_series() {
+    fn responses_are_parsed_into_series() {
         let grid = Grid::new(60, 180, 60);
         let body = br#"{"status":"success","isPartial":true,"data":{"resultType":"matrix","result":[
             {"metric":{"__name__":"x","a":"b\"c"},"values":[[60,"0.5"],[120.001,"NaN"],[180,"+Inf"],[240,"1"]]}]}}"#;
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_an_error_in_one_line() {
+    fn other_responses_are_one_line_errors() {
         let grid = Grid::new(0, 60, 60);
         let failed = br#"{"status":"error","errorType":"execution","error":"query timed out"}"#;
         assert_eq!(Matrix::read(failed, &grid), Err("query timed out".to_owned()));

@@ -50,7 +50,7 @@ pub struct AlertReplay {
 
 impl AlertReplay {
     /// Evaluates all times up to `until`. `samples` contains the times, in ascending order, at which the expression has
-    /// a sample; `holds` tells whether an active alert is kept at a time without one.
+    /// a sample; `holds` returns whether an active alert is kept at a time without one.
     pub fn advance(
         &mut self,
         times: RuleTimes,
@@ -191,7 +191,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_the_evaluator_moment_by_moment(
+        fn equals_the_reference_evaluator(
             spells in prop::collection::vec((any::<bool>(), any::<bool>(), 1..12_usize), 1..12),
             hold in 0..9_i64,
             keep in 0..5_i64,
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_missing_sample_ends_what_is_pending() {
+    fn a_single_missing_sample_resets_a_pending_alert() {
         let times = RuleTimes { hold: 120, keep_firing: 0, step: 60 };
         let fired = |samples: &[i64]| {
             let (mut replay, mut out) = (AlertReplay::default(), Vec::new());

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_in_a_row_are_one_span() {
+    fn consecutive_times_are_one_span() {
         let mut presence = Presence::default();
         for moment in [60, 120, 120, 180, 300, 360] {
             presence.add(moment, 60);
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn hours_without_a_family_are_cut_out() {
+    fn hours_without_a_family_are_excluded() {
         let mut presence = Presence::default();
         (0..=180).for_each(|minute| presence.add(minute * 60, 60));
         let cut = presence.within_hours(60, |hour| hour != 7200);

@@ -165,7 +165,7 @@ impl TuningQuestion {
         let part = spread.incidents as f64 / (spread.seen + spread.incidents) as f64;
         if part > MAX_INCIDENTS {
             return nothing(format!(
-                "an alarm fired for {:.0} % of the time: what remains is not the usual state",
+                "a critical alert fired for {:.0} % of the time: the rest is not representative",
                 part * 100.0
             ));
         }
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_every_harmless_limit_gets_none() {
+    fn no_limit_is_suggested_beyond_the_harmless_range() {
         let question = question(2.0, 20);
         let series = daily(&question, 0.02, |_| 0.28);
         let answer = question.answer(&series, &vec![false; question.grid.len()]);
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn incidents_are_left_out() {
+    fn incidents_are_excluded() {
         let question = question(0.0, 10);
         let series = daily(&question, 0.02, |day| if day == 5 { 0.4 } else { 0.03 });
         let noon = 5 * 86_400 + 43_200;
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_or_broken_history_decides_nothing() {
+    fn a_short_or_incident_ridden_history_gives_no_suggestion() {
         let short = question(2.0, 6);
         let answer = short.answer(&daily(&short, 0.02, |_| 0.08), &vec![false; short.grid.len()]);
         assert!(answer.proposed.is_none() && answer.why.contains("too short"), "{}", answer.why);

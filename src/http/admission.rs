@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn small_reports_are_many_and_large_ones_three() {
+    async fn many_small_or_three_large_reports_are_admitted() {
         let admission = admission();
         let mut held = Vec::new();
         for _ in 0..200 {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pages_that_take_long_to_write_are_few() {
+    async fn slow_responses_are_limited_by_their_write_time() {
         let admission = admission();
         // A slow machine: two seconds per page, with little memory each.
         for _ in 0..50 {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_waits_is_seen_and_gets_the_share_that_becomes_free() {
+    async fn a_waiting_request_is_counted_and_gets_the_released_share() {
         let admission = admission();
         let mut held: Vec<Permit> = Vec::new();
         for _ in 0..CONCURRENT {

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_password_of_the_decoy_does_not_let_an_unknown_user_in() {
+    async fn an_unknown_user_is_refused_with_the_password_of_another_user() {
         let auth = auth();
         assert_eq!(outcome(&auth, &basic("mallory", "se:cret")).await, AuthOutcome::Unauthorized);
         assert_eq!(outcome(&auth, &basic("prometheus", "se:cret")).await, AuthOutcome::Authorized);
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reload_forgets_no_right_password_and_a_changed_hash_does() {
+    async fn a_reload_keeps_verified_passwords_unless_their_hash_changed() {
         let (memory, first) = (Memory::new(), config("se:cret"));
         let auth = Auth::new(&first, &memory).expect("there is a user");
         assert_eq!(outcome(&auth, &basic("prometheus", "se:cret")).await, AuthOutcome::Authorized);
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_waits_for_a_turn_beyond_its_deadline() {
+    async fn verification_waits_at_most_until_the_deadline() {
         let auth = auth();
         let _busy = all_turns(&auth.memory).await;
         let begun = Instant::now();
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn cached_outcomes_are_bounded() {
         let mut recent = Recent::default();
         for number in 0..3 * MAX_REMEMBERED {
             let mut digest = [0; 32];

@@ -33,7 +33,7 @@ pub(super) fn verifier(tls: &WebTls) -> Result<Arc<dyn ClientCertVerifier>, Stri
         return Ok(WebPkiClientVerifier::no_client_auth());
     }
     let roots = match &tls.client_ca {
-        None if tls.client_auth.verifies() => Some((pem::system_roots(), "the system's store of CAs".to_owned())),
+        None if tls.client_auth.verifies() => Some((pem::system_roots(), "the CA store of the system".to_owned())),
         None => None,
         Some(ca) => Some((ca.roots()?, ca.to_string())),
     };
@@ -52,7 +52,7 @@ struct NotAllowed;
 
 impl fmt::Display for NotAllowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("none of the certificate's alternative names is in client_allowed_sans")
+        f.write_str("no subject alternative name of the certificate is in client_allowed_sans")
     }
 }
 

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_clear_of_prometheus_deadline() {
+    fn responses_are_due_before_the_scrape_timeout() {
         let offset = Duration::from_millis(500);
         for (header, seconds) in [
             (Some("10"), 9.5),

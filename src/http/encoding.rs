@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn compresses_only_where_it_is_wanted() {
+    fn compresses_only_if_the_client_accepts_gzip() {
         for (accept, wanted) in [
             ("", false),
             ("gzip", true),
@@ -126,7 +126,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_else_means_gzip(accept in "[a-fh-y ;=.0-9]{0,40}") {
+        fn other_codings_do_not_imply_gzip(accept in "[a-fh-y ;=.0-9]{0,40}") {
             prop_assert!(!wants(&accept));
         }
     }

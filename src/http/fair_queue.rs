@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_new_request_of_a_flooding_address_is_soon_next_and_the_oldest_proceeds() {
+    async fn newest_and_oldest_request_of_a_flooding_address_alternate() {
         let mut requests = vec![("flood", client(1)); 60];
         requests[0].0 = "oldest";
         requests.push(("newest", client(1)));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_that_stop_waiting_do_not_keep_a_turn() {
+    async fn cancelled_requests_do_not_keep_a_permit() {
         let queue = FairQueue::new(1);
         let first = queue.turn(None).await;
         let given_up: Vec<_> = (0..50)

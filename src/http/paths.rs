@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_path_is_refused() {
+    fn invalid_paths_are_refused() {
         for url in ["example.com/zk", "ftp://h/", "https://", "https:///zk", "https://h/zk?x=1", "https://h/{name}"] {
             assert!(WebPaths::new(Some(url), None).is_err(), "{url}");
         }

@@ -123,18 +123,16 @@ impl ProbeParams {
                     params.debug = match value.as_str() {
                         "true" | "1" => true,
                         "false" | "0" => false,
-                        _ => return Err(bad(format!("debug={value:?} is neither true nor false"))),
+                        _ => return Err(bad(format!("invalid debug={value:?}: expected true or false"))),
                     };
                     continue;
                 }
                 _ => {
-                    return Err(bad(format!(
-                        "there is no parameter {name:?}; write some of target, ensemble, module, debug"
-                    )));
+                    return Err(bad(format!("unknown parameter {name:?}: expected target, ensemble, module or debug")));
                 }
             };
             if value.is_empty() {
-                return Err(bad(format!("the parameter {name} is empty; write a value or leave it out")));
+                return Err(bad(format!("empty parameter {name}: expected a value")));
             }
             if place.replace(value).is_some() {
                 let several = if name == "target" { ": separate several members by commas" } else { "" };
@@ -172,7 +170,7 @@ async fn ask(
     let module = module.or(configured.map(|ensemble| &*ensemble.module_name)).unwrap_or(DEFAULT_MODULE);
     if !config.modules.contains_key(module) {
         let known = config.modules.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        return Err(bad(format!("there is no module {module:?}; write one of {known}")));
+        return Err(bad(format!("unknown module {module:?}: expected one of {known}")));
     }
     let (ensemble, places) = match (&params.target, configured) {
         (None, Some(ensemble)) => {
@@ -187,11 +185,11 @@ async fn ask(
         }
         (None, None) => {
             let Some(name) = named else {
-                let how = "write /probe?ensemble=NAME for a configured ensemble or /probe?target=HOST:PORT";
-                return Err(bad(format!("neither target nor ensemble is given; {how}")));
+                let how = "expected /probe?ensemble=NAME for a configured ensemble, or /probe?target=HOST:PORT";
+                return Err(bad(format!("missing parameter: {how}")));
             };
             let known = config.ensembles.iter().map(|ensemble| &*ensemble.name).take(20).collect::<Vec<_>>().join(", ");
-            return Err(bad(format!("there is no ensemble {name:?}; configured are {known}")));
+            return Err(bad(format!("unknown ensemble {name:?}: expected one of {known}")));
         }
         (Some(targets), _) => {
             let name = named.unwrap_or(DEFAULT_ENSEMBLE);
@@ -206,7 +204,9 @@ async fn ask(
             let most = scraper.limits().members_per_ensemble;
             if members.len() > most {
                 let count = members.len();
-                return Err(bad(format!("{count} targets, the most is {most} (--limit.members-per-ensemble)")));
+                return Err(bad(format!(
+                    "too many targets: {count}, expected at most {most} (--limit.members-per-ensemble)"
+                )));
             }
             let places = allowed(running, &members, deadline).await?;
             let members = members.into_iter().map(|(member, _)| member).collect();
@@ -217,7 +217,7 @@ async fn ask(
         }
     };
     let probe = Probe { ensemble, module: module.to_owned(), places };
-    scraper.probe(probe, deadline, debug).await.ok_or_else(|| bad(format!("there is no module {module:?}")))
+    scraper.probe(probe, deadline, debug).await.ok_or_else(|| bad(format!("unknown module {module:?}")))
 }
 
 /// The allowed addresses of the targets: known members keep their own restrictions, others are pinned to the addresses
@@ -256,7 +256,7 @@ async fn allowed(running: &Running, members: &[(Member, bool)], deadline: Instan
 
 fn forbidden(member: &Member) -> Refusal {
     let line = format!(
-        "{0} is no configured member and not allowed; to allow it, add to the configuration file: probe: {{allow: [\"{0}\"]}} (for a name that leads to loopback or link-local addresses: their network)",
+        "{0} is neither a configured member nor allowed: to allow it, add to the configuration file: probe: {{allow: [\"{0}\"]}} (for a name with loopback or link-local addresses: their network)",
         member.name
     );
     (StatusCode::FORBIDDEN, line)
@@ -271,8 +271,9 @@ fn explain(transcript: &Transcript, report: &Report, begun: Instant) -> String {
         let known = |known: bool, value: bool| if known { value.to_string() } else { "unknown".to_owned() };
         let up = known(!member.is_unknown(), member.up);
         let complete = known(member.completeness().is_some(), member.complete);
-        let took =
-            member.duration.map_or_else(|| "not all asked".to_owned(), |time| format!("{:.4}s", time.as_secs_f64()));
+        let took = member
+            .duration
+            .map_or_else(|| "not all commands sent".to_owned(), |time| format!("{:.4}s", time.as_secs_f64()));
         let series = member.samples.cells().len();
         // Writing to a string cannot fail.
         let _ = writeln!(

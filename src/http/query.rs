@@ -9,7 +9,7 @@ const MAX_BYTES: usize = 16 << 10;
 /// Malformed encoding or an overlong query, in one line.
 pub(super) fn parameters(query: &str) -> Result<Vec<(String, String)>, String> {
     if query.len() > MAX_BYTES {
-        return Err(format!("the query has {} bytes, the most is {MAX_BYTES}", query.len()));
+        return Err(format!("query too long: {} bytes, expected at most {MAX_BYTES}", query.len()));
     }
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs
@@ -21,7 +21,7 @@ pub(super) fn parameters(query: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 fn decoded(text: &str) -> Result<String, String> {
-    let bad = || "the query is not well encoded; write %XX for a byte, UTF-8 for letters".to_owned();
+    let bad = || "malformed query: expected UTF-8 with percent escapes (%XX)".to_owned();
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn decodes_strictly() {
-        let pairs = parameters("target=zk-1%3A2181%2Czk-2&debug&a+b=c%20d&").expect("well encoded");
+        let pairs = parameters("target=zk-1%3A2181%2Czk-2&debug&a+b=c%20d&").expect("a valid query");
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(pairs, [("target", "zk-1:2181,zk-2"), ("debug", ""), ("a b", "c d")]);
         for bad in ["a=%", "a=%2", "a=%zz", "a=%ff", "a=%+1"] {

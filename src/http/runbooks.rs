@@ -25,7 +25,9 @@ fn document(app: &App, name: &str) -> Response {
     let links = Links::of(app);
     let (status, title, body) = match runbook::text(name) {
         Some(text) => (StatusCode::OK, name.trim_end_matches(".md"), runbook::html(text)),
-        None => (StatusCode::NOT_FOUND, "no such runbook", html! { p { "This version has no runbook of this name." } }),
+        None => {
+            (StatusCode::NOT_FOUND, "unknown runbook", html! { p { "This version has no runbook with this name." } })
+        }
     };
     let body = html! {
         section.document { (body) }

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_longest_idle_connection_makes_room_and_busy_ones_stay() {
+    async fn the_longest_idle_connection_is_evicted_and_busy_ones_are_kept() {
         let slots = ConnectionSlots::new(2);
         let (first, _) = slots.take(None);
         let (second, _) = slots.take(None);

@@ -49,10 +49,10 @@ const REFRESH_SECONDS: u8 = 15;
 /// Maximum number of unhealthy ensembles that are explained on the page of all ensembles.
 const MAX_EXPLAINED: usize = 20;
 
-/// Maximum number of ensembles that are all shown with their members; of more, only those in trouble are.
+/// Maximum number of ensembles that are all shown with their members; of a larger number, only unhealthy ones are.
 const FEW_ENSEMBLES: usize = 3;
 
-/// Maximum number of ensembles in trouble that are shown with their members where there are many.
+/// Maximum number of unhealthy ensembles that are shown with their members if there are many ensembles.
 const MAX_CARDS: usize = 20;
 
 /// Number of transitions on the page of one ensemble.
@@ -128,11 +128,11 @@ fn since_last_visit(app: &App, running: &Running, report: &Report, events: usize
 
 fn unknown(app: &App, name: &str) -> Response {
     let links = Links::of(app);
-    let body = html! { p { "There is no ensemble of this name. " a href=(links.at("/")) { "All ensembles" } } };
+    let body = html! { p { "Unknown ensemble. " a href=(links.at("/")) { "All ensembles" } } };
     (StatusCode::NOT_FOUND, HEADERS, page(name, None, &links, &body).into_string()).into_response()
 }
 
-/// Time until which members are queried; shorter than for a scrape, because a person is waiting.
+/// Time until which members are queried; shorter than for a scrape, because a user waits for the page.
 fn ask_by(app: &App, deadline: &Deadline, members: usize) -> Instant {
     app.budgets.pace.ask_by(deadline, members, false).min(Instant::now() + ASK_TIMEOUT)
 }
@@ -188,8 +188,8 @@ impl Links {
     }
 }
 
-/// Renders the page of all ensembles, with the changes since its last visit. The worst come first; where there are many,
-/// each healthy one takes a single row.
+/// Renders the page of all ensembles, with the changes since its last visit. The worst come first; if there are many,
+/// each healthy one has a single row.
 #[must_use]
 pub fn fleet_page(report: &Report, since: Vec<Since>, links: &Links) -> Markup {
     let mut judged = EnsembleStatus::all(report, since);
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_stands_on_top_with_the_way_to_its_runbook() {
+    fn findings_come_first_with_a_link_to_their_runbook() {
         let report = report("prod", "zk-1:2181");
         let page = fleet_page(&report, judged(&report), &Links::default()).into_string();
         assert!(page.contains("<title>1 of 1 ensembles in trouble"), "{page}");
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn the_member_with_a_fault_is_first_and_the_latency_is_that_since_the_last_visit() {
+    fn the_faulty_member_is_first_and_latency_covers_the_time_since_the_last_visit() {
         let report = report("prod", "zk-1:2181");
         let mut judged = judged(&report);
         judged[0].rates = vec![Rates { latency: Some(0.0042), ..Rates::default() }, Rates::default()];
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_from_the_wire_is_markup() {
+    fn text_from_members_is_escaped() {
         let hostile = "<script>alert('1')</script>\"><img src=x onerror=y>&amp;";
         let report = report("prod", hostile);
         for page in [

@@ -25,7 +25,7 @@ use crate::exposition::Page;
 /// the largest family.
 const PIECE: usize = 64 << 10;
 
-/// Tenths of the predicted bytes that are used; the rate may fall.
+/// Fraction of the predicted bytes that is used, in tenths; the rate may decrease.
 const SAFE_TENTHS: usize = 7;
 
 /// The body of a streamed response.
@@ -265,13 +265,13 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_late_leaves_members_out_and_says_so() {
+    fn a_late_page_omits_members_and_reports_their_number() {
         let report = fleet(20);
         for names in [Names::Catalogue, Names::Mntr] {
             for format in [Format::Classic, Format::OpenMetrics] {
                 let text = text(flow_by(0, &report, names, format, false));
                 let count = |begin: &str| text.lines().filter(|line| line.starts_with(begin)).count();
-                assert_eq!(count("zk_up{"), 60, "what the exporter says itself is whole");
+                assert_eq!(count("zk_up{"), 60, "the own metrics of the exporter are complete");
                 assert_eq!(count("zk_ensemble_members_omitted{ensemble=\"e7\"} 3"), 1, "{text}");
                 assert_eq!(count("zk_ensemble_members_omitted{"), 20);
                 assert_eq!(count("zk_znodes{") + count("zk_znode_count{"), 0);
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_left_out_one_by_one_from_the_end() {
+    fn members_are_omitted_one_by_one_from_the_end() {
         let report = fleet(20);
         let mut page = Page::new(Arc::clone(&report), None, Names::Catalogue, Format::Classic);
         let mut out = Vec::new();
@@ -295,9 +295,10 @@ mod tests {
         let out = String::from_utf8(out).unwrap();
         let have = |name: &str| out.contains(&format!("zk_znodes{{ensemble=\"{name}\""));
         assert!(have("e1") && !have("e19"));
-        let said = out.lines().filter_map(|line| line.strip_prefix("zk_ensemble_members_omitted{")?.split_once("} "));
-        let said: usize = said.map(|(_, count)| count.parse::<usize>().unwrap()).sum();
-        assert_eq!(said, omitted);
+        let reported =
+            out.lines().filter_map(|line| line.strip_prefix("zk_ensemble_members_omitted{")?.split_once("} "));
+        let reported: usize = reported.map(|(_, count)| count.parse::<usize>().unwrap()).sum();
+        assert_eq!(reported, omitted);
     }
 
     #[test]
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_under_way_holds_little_of_its_text() {
+    fn a_streamed_page_buffers_little_of_its_text() {
         let report = fleet(40);
         let mut whole = Vec::new();
         render(&report, None, Names::Catalogue, Format::Classic, &mut whole).unwrap();

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_visit_is_compared_with_the_last_one_unless_it_is_too_near_or_too_far() {
+    fn a_visit_is_compared_with_the_last_one_within_the_interval_bounds() {
         let (visits, one, begun) = (Visits::default(), report("prod", 2), Instant::now());
         let over =
             |after: u64| visits.before(&one, begun + Duration::from_secs(after)).map(|(_, passed)| passed.as_secs());

@@ -60,7 +60,7 @@ struct ClientPolicy {
 }
 
 /// Interval of the check for changed files.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Web {
     /// Loads the file and all files that it refers to.
@@ -125,10 +125,10 @@ impl Web {
         }
         let (mut seen, mut logged) = (Fingerprint::default(), None);
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
             let web = Arc::clone(&self);
-            let looked = spawn_blocking(move || web.look(&seen)).await;
-            let changed = match looked {
+            let checked = spawn_blocking(move || web.check(&seen)).await;
+            let changed = match checked {
                 Ok((fingerprint, changed)) => {
                     seen = fingerprint;
                     changed
@@ -159,7 +159,7 @@ impl Web {
     }
 
     /// The current fingerprint, and the new state if the files have changed and were the same in the previous check.
-    fn look(&self, before: &Fingerprint) -> (Fingerprint, Option<Result<WebState, ConfigError>>) {
+    fn check(&self, before: &Fingerprint) -> (Fingerprint, Option<Result<WebState, ConfigError>>) {
         let current = self.current();
         let now = current.fingerprint.now();
         if now == current.fingerprint || now != *before {
@@ -190,8 +190,8 @@ impl WebState {
         let tls = tls.map_err(|message| ConfigError { place: place(), message })?;
         let headers = config.headers.iter().map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
         let headers = headers.collect::<Option<_>>();
-        let headers =
-            headers.ok_or_else(|| ConfigError { place: place(), message: "a header cannot be sent".into() })?;
+        let headers = headers
+            .ok_or_else(|| ConfigError { place: place(), message: "invalid name or value of a header".into() })?;
         let auth = auth(&config, memory, place)?;
         let fingerprint = if first == Fingerprint::of([file]) { fingerprint } else { first };
         let clients = config.tls.as_ref().map_or_else(ClientPolicy::default, ClientPolicy::of);
@@ -213,7 +213,7 @@ impl WebState {
         [
             (before.auth.is_some() && self.auth.is_none(), "the users"),
             (before.tls.is_some() && self.tls.is_none(), "TLS"),
-            (before.clients.required && !self.clients.required, "the demand for client certificates"),
+            (before.clients.required && !self.clients.required, "the requirement of client certificates"),
             (before.clients.verified && !self.clients.verified, "the verification of client certificates"),
             (before.clients.own_ca && !self.clients.own_ca, "client_ca_file"),
             (before.clients.admits_fewer_names(&self.clients), "client_allowed_sans"),
@@ -259,7 +259,7 @@ fn auth(config: &WebConfig, memory: &Arc<Memory>, place: impl Fn() -> Place) -> 
     if auth.is_none() && !config.users.is_empty() {
         return Err(ConfigError {
             place: place(),
-            message: "the kernel gives no random bytes for basic_auth_users".into(),
+            message: "basic_auth_users cannot be verified: the kernel provides no random bytes".into(),
         });
     }
     Ok(auth)
@@ -277,7 +277,9 @@ fn server(tls: &WebTls) -> Result<ServerConfig, String> {
         .collect();
     let builder = ServerConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(&versions);
     let builder = builder.map_err(|error| {
-        format!("tls_server_config asks for what does not go together: {error}; do cipher_suites fit min_version and max_version?")
+        format!(
+            "inconsistent tls_server_config: {error}: expected cipher_suites that min_version and max_version permit"
+        )
     })?;
     let identity = SingleCertAndKey::from(pem::identity(&tls.cert, &tls.key)?);
     let mut config =
@@ -292,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weaker_demands_for_client_certificates_remove_protection() {
+    fn weaker_client_certificate_requirements_remove_protection() {
         let strict = ClientPolicy { required: true, verified: true, own_ca: true, allowed_sans: vec!["a".to_owned()] };
         let weaker = [
             ClientPolicy { required: false, ..strict.clone() },
@@ -305,7 +307,7 @@ mod tests {
         assert!(removed.clone().all(|what| what.is_some()), "{:?}", removed.collect::<Vec<_>>());
         let limited = WebState {
             rate_limiter: Some(Arc::new(RateLimiter::new(crate::config::rate_limit::RateLimit {
-                interval: LOOK_EVERY,
+                interval: CHECK_INTERVAL,
                 burst: 1,
             }))),
             ..state(strict.clone())
@@ -317,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_read_once_it_is_the_same_for_two_looks() {
+    fn a_change_is_loaded_after_two_identical_checks() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("web.yml");
         let write = |header: &str| {
@@ -326,15 +328,15 @@ mod tests {
         };
         write("no-store");
         let web = Web::load(Some(file.clone())).expect("valid");
-        let (unchanged, state) = web.look(&Fingerprint::default());
+        let (unchanged, state) = web.check(&Fingerprint::default());
         assert!(state.is_none());
         write("no-cache");
-        let (first, state) = web.look(&unchanged);
+        let (first, state) = web.check(&unchanged);
         assert!(state.is_none(), "it may be half written");
         write("no-cache, no-store");
-        let (second, state) = web.look(&first);
+        let (second, state) = web.check(&first);
         assert!(state.is_none(), "it was still being written");
-        let (_, state) = web.look(&second);
+        let (_, state) = web.check(&second);
         let state = state.expect("a change").expect("valid");
         assert_eq!(state.headers[0].1, "no-cache, no-store");
     }

@@ -1,4 +1,4 @@
-//! The time to write a response, estimated from previous ones: a scrape reserves it before querying the members.
+//! Estimates the time to write a response from previous ones; a scrape reserves it before querying the members.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The canaries of one ensemble: which of them fail, and at what.
+//! The canaries of one ensemble: which of them fail, and in which operations.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::transition::{Transition, TransitionKind};
 use crate::catalogue::{FamilyId, Own};
 use crate::scrape::{Cell, EnsembleReport};
 
-/// By the member that a canary talks to; empty for the one that may talk to any. Bounded by the members.
+/// Keyed by the member that a canary connects to; empty for the canary of the ensemble. Bounded by the members.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Canaries(BTreeMap<Box<str>, LastCanary>);
 
@@ -18,23 +18,23 @@ struct LastCanary {
     failure: Option<CanaryFailure>,
 }
 
-/// How a canary failed last.
+/// The last failure of a canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CanaryFailure {
     /// Operations and errors: `create: no_auth`.
     pub(super) text: Box<str>,
-    /// Their errors.
+    /// The errors alone.
     pub(super) errors: Vec<Box<str>>,
 }
 
 impl Canaries {
-    /// Takes a report; adds a change for each canary that began to fail or to succeed.
+    /// Compares a report with the last one; adds a change for each canary that began to fail or to succeed.
     pub(super) fn take(&mut self, report: &EnsembleReport, changes: &mut Vec<Transition>) {
         let mut before = std::mem::take(&mut self.0);
         for (member, up) in cells(report, Own::CanaryUp).map(|(labels, value)| (labels[0], value > 0)) {
             let last = before.remove(member);
             let failures = failures(report, member);
-            // A canary that was started again counts from zero.
+            // A restarted canary counts from zero.
             let again = last.as_ref().is_some_and(|last| {
                 last.failures.iter().any(|(key, before)| failures.get(key).is_none_or(|now| now < before))
             });
@@ -45,7 +45,7 @@ impl Canaries {
             grown.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
             let texts: Vec<String> =
                 grown.iter().map(|((operation, error), _)| format!("{operation}: {error}")).collect();
-            // Without a round since the last report, the failure is the one before.
+            // Without a round since the last report, the previous failure is kept.
             let failure = match grown.first() {
                 _ if up => None,
                 Some(_) => {
@@ -62,7 +62,7 @@ impl Canaries {
             }
             self.0.insert(member.into(), LastCanary { up, failures, failure });
         }
-        // One without a result now, e.g. before its first round after a reload, keeps its last state.
+        // A canary without a result, e.g. before its first round after a reload, keeps its last state.
         let is_listed = |name: &str| name.is_empty() || report.members.iter().any(|member| *member.name == *name);
         before.retain(|name, _| is_listed(name));
         self.0.append(&mut before);
@@ -79,7 +79,7 @@ fn failures(report: &EnsembleReport, member: &str) -> BTreeMap<(Box<str>, Box<st
     of_member.map(|(labels, count)| ((labels[1].into(), labels[2].into()), count)).collect()
 }
 
-/// The samples of a family: label values, of which there are as many as the family has labels, and the value.
+/// The samples of a family: the values of all its labels, and the value.
 fn cells(report: &EnsembleReport, own: Own) -> impl Iterator<Item = (Vec<&str>, u64)> {
     let (family, labels) = (FamilyId::from(own), if own == Own::CanaryUp { 1 } else { 3 });
     let of_cell = move |cell: &Cell| {

@@ -189,9 +189,9 @@ impl LastMember {
             add(TransitionKind::Restart, "", "", "its port refused connections before");
         } else if counter_fell && (began_again || uptime.is_none()) {
             let evidence = if began_again {
-                "its counters and its uptime began again"
+                "its counters and its uptime were reset"
             } else {
-                "its counters began again, by a restart or by srst: its uptime is not known"
+                "its counters were reset by a restart or by srst: its uptime is unknown"
             };
             add(TransitionKind::Restart, "", "", evidence);
         }

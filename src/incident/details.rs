@@ -1,4 +1,4 @@
-//! What the verdict and the probes know of a condition beyond its text, which is written for every ensemble.
+//! Details of a condition from the verdict and the probes; the text of the condition is the same for every ensemble.
 
 use super::history::EventHistory;
 use super::remedies::FailedQueries;
@@ -9,14 +9,14 @@ use crate::catalogue::Own;
 use crate::scrape::{EnsembleReport, MemberReport, State};
 use crate::verdict::{Verdict, findings};
 
-/// Text and first action for one finding, in place of those of its condition.
+/// Text and first action of one finding, which replace those of its condition.
 #[derive(Debug, Default)]
 pub(super) struct FindingDetail {
-    /// What was seen.
+    /// The observation.
     pub(super) says: Option<String>,
     /// The first actions.
     pub(super) actions: Vec<String>,
-    /// Where to look first.
+    /// The first command.
     pub(super) look: Option<String>,
     /// Facts that contradict it.
     pub(super) doubts: Vec<String>,
@@ -35,11 +35,11 @@ pub(super) fn detail(
     match found.condition.name {
         "ZxidRegressed" | "ConfigMismatch" => {
             let alert = found.condition.alert();
-            let said = findings(ensemble, verdict).into_iter().find(|other| other.alert() == Some(&alert));
-            FindingDetail { says: said.map(|finding| finding.text), ..FindingDetail::default() }
+            let verdict_finding = findings(ensemble, verdict).into_iter().find(|other| other.alert() == Some(&alert));
+            FindingDetail { says: verdict_finding.map(|finding| finding.text), ..FindingDetail::default() }
         }
         "MemberNotServing" => {
-            // A member that replies, but with nothing that shows its state.
+            // The member replies, but no reply contains its state.
             let is_it = |member: &&MemberReport| *member.name == *label("member") && member.state == State::NoAnswer;
             let failed = FailedQueries::of(ensemble.members.iter().filter(is_it));
             let says = failed.detail().map(|detail| format!("the state of member {} is not visible: {detail}", label("member")));
@@ -59,7 +59,7 @@ pub(super) fn detail(
             let voters = ensemble.members.iter().zip(&verdict.votes);
             let voters = voters.filter(|(_, votes)| **votes || verdict.members_up == 0).map(|(member, _)| member);
             let failed = FailedQueries::of(voters.filter(|member| member.state == State::NoAnswer));
-            // The other two have actions of their own, unless the members are only unseen.
+            // The other two conditions have their own actions, unless the queries fail because of the exporter.
             if found.condition.name != "EnsembleUnreachable" && !failed.own {
                 return FindingDetail::default();
             }
@@ -72,7 +72,7 @@ pub(super) fn detail(
             let member = ensemble.members.iter().find(|member| *member.name == *label("member"));
             let limit = member.and_then(|member| member.conf.as_ref()?.max_client_connections);
             let setting = |limit| match limit {
-                0 => "maxClientCnxns is 0, no limit for an address".to_owned(),
+                0 => "maxClientCnxns is 0: no limit per address".to_owned(),
                 limit => format!("maxClientCnxns is {limit}"),
             };
             let says = limit.map(|limit| format!("{} ({})", found.says.trim_end_matches('.'), setting(limit)));
@@ -89,8 +89,8 @@ pub(super) fn detail(
         }
         "StandaloneInEnsemble" if is_complete(verdict) => FindingDetail {
             actions: vec![
-                "Compare its server lines and data with those of the others before anything is stopped: it may be a server of \
-                 another ensemble, listed by mistake."
+                "Compare its server lines and data with those of the others before you stop it: it may be a server of another \
+                 ensemble that is listed by mistake."
                     .to_owned(),
             ],
             ..FindingDetail::default()
@@ -106,7 +106,7 @@ pub(super) fn detail(
     }
 }
 
-/// What to do about failed queries.
+/// The first actions for failed queries.
 fn failures(found: &Condition, failed: &FailedQueries) -> FindingDetail {
     if failed.remedies.is_empty() {
         return FindingDetail::default();
@@ -135,7 +135,7 @@ fn unreadable(found: &Condition, path: &str, ensemble: &EnsembleReport) -> Findi
     }
 }
 
-/// The first action by the error of a session or of one of its requests; `None` where that of the condition fits.
+/// The first action for an error of a session or of one of its requests; `None` if that of the condition applies.
 fn action_of_error(error: &str) -> Option<String> {
     let action = match error {
         "no_auth" => "Correct the ACL of the path, or the identity in digest_file of the module's session.",
@@ -145,13 +145,13 @@ fn action_of_error(error: &str) -> Option<String> {
         "tls" => "Correct tls of the module: the log of the exporter has the reason.",
         "dns" => "Correct the names of the members, or the resolver of the exporter's host.",
         "not_a_number" | "pointer" => {
-            "Correct what the writer stores, or the path and pointer in znodes of the module."
+            "Correct the value that the writer stores, or path and pointer in znodes of the module."
         }
         "bad_alarm" => "Set the alarm again: zookeeper-exporter alarm set.",
         "too_large" | "limit" => "Reduce the znode, or the paths in znodes of the module.",
-        "quota" => "Raise the quota of the path, or remove what fills it.",
+        "quota" => "Raise the quota of the path, or remove znodes below it.",
         "connect" | "timeout" | "session_expired" | "protocol" | "read_only" | "throttled" => {
-            "Find out why sessions fail: see the state of the members, and whether other clients fail too."
+            "Find out why sessions fail: check the state of the members, and whether other clients fail as well."
         }
         _ => return None,
     };
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_writer_of_a_znode_is_only_suspected_where_the_znode_was_reached() {
+    fn the_writer_of_a_znode_is_named_only_if_the_znode_was_reached() {
         assert_eq!(action_of_error("no_node"), None);
         for error in ["no_auth", "tls", "timeout", "connect", "auth_failed"] {
             assert!(action_of_error(error).is_some_and(|action| !action.contains("writer")), "{error}");

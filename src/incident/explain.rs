@@ -26,9 +26,9 @@ pub struct Sighting {
     pub member: Option<String>,
     /// The observation, with value and limit.
     pub says: String,
-    /// Errors of the exporter's session, where it is about one.
+    /// Errors of the exporter's session, if the condition is about a session.
     pub errors: Vec<String>,
-    /// The first actions, where that of the condition does not fit; empty otherwise.
+    /// First actions that replace that of the condition; empty if it applies.
     pub actions: Vec<String>,
     /// Facts that contradict it, or that could not be observed.
     pub doubts: Vec<String>,
@@ -36,7 +36,7 @@ pub struct Sighting {
     pub first: String,
     /// Start of the condition, if it was recorded.
     pub since: Option<String>,
-    /// Known by its history alone: it may be over.
+    /// Only known from the history: it may be over.
     pub past: bool,
 }
 
@@ -47,13 +47,13 @@ pub struct Scene {
     pub leader: Option<String>,
     /// The number of voters.
     pub voters: usize,
-    /// No voter is missing among the members of the ensemble, so that a standalone one in the list has no vote.
+    /// Whether all voters are among the members of the ensemble, so that a standalone member has no vote.
     pub complete: bool,
     /// Alerts that could not be evaluated.
     pub not_judged: Vec<String>,
 }
 
-/// Errors of a session that no state of a member explains.
+/// Errors of a session that the state of a member does not explain.
 const OWN_ERRORS: [&str; 15] = [
     "auth_failed",
     "bad_alarm",
@@ -72,7 +72,7 @@ const OWN_ERRORS: [&str; 15] = [
     "too_large",
 ];
 
-/// What a standalone member in the list explains only if it is a voter.
+/// Symptoms that a standalone member explains only if it is a voter.
 const NEEDS_A_VOTE: [&str; 3] = ["QuorumMarginZero", "VotersNotSynced", "EnsembleRisk"];
 
 /// The causes, most probable first.
@@ -89,7 +89,7 @@ pub fn explain(seen: &[Sighting], scene: &Scene) -> Vec<Cause> {
         roots.into_values().map(|own| (own.clone(), graph.reached_from(&own))).collect();
     causes.sort_by_key(|(own, reached)| {
         let worst = own.iter().chain(reached).map(|place| seen[*place].severity).max();
-        // What may be over and explains nothing of the present comes last, the newest of it first.
+        // Conditions that may be over and explain no current symptom come last, the newest of them first.
         let is_past = own.iter().chain(reached).all(|place| seen[*place].past);
         let newest = own.iter().filter(|_| is_past).filter_map(|place| seen[*place].since.as_deref()).max();
         let worst_own = own.iter().map(|place| seen[*place].severity).max();
@@ -219,7 +219,7 @@ impl<'s> CauseGraph<'s> {
         }
     }
 
-    /// The first action of a cause; several where it differs by what was seen.
+    /// The first action of a cause; several if the observations need different ones.
     fn first_action(&self, own: &[usize]) -> String {
         let mut actions: Vec<&str> = Vec::new();
         for Sighting { actions: own, condition, .. } in own.iter().map(|place| &self.seen[*place]) {
@@ -270,16 +270,19 @@ impl<'s> CauseGraph<'s> {
                 condition.possible_causes().iter().map(|name| format!("ZooKeeper{name}")).collect();
             let (unjudged, quiet): (Vec<String>, Vec<String>) =
                 named.into_iter().partition(|name| self.scene.not_judged.contains(name));
-            doubts.push("it is a symptom, and no cause of it is seen now".to_owned());
+            doubts.push("it is a symptom, and none of its causes is present".to_owned());
             if !unjudged.is_empty() {
-                doubts.push(format!("not judged over so short a time: {}", unjudged.join(", ")));
+                doubts.push(format!("not judged in this short interval: {}", unjudged.join(", ")));
             }
             if !quiet.is_empty() {
-                doubts.push(format!("looked for, not found: {}", quiet.join(", ")));
+                doubts.push(format!("checked, not present: {}", quiet.join(", ")));
             }
         }
         if condition.name == "StandaloneInEnsemble" && self.scene.complete {
-            doubts.push("no voter is missing without it: the list may name a server of another ensemble".to_owned());
+            doubts.push(
+                "no voter is missing without it: the configured members may include a server of another ensemble"
+                    .to_owned(),
+            );
         }
         for doubt in own.iter().flat_map(|place| &self.seen[*place].doubts) {
             if !doubts.contains(doubt) {
@@ -287,7 +290,7 @@ impl<'s> CauseGraph<'s> {
             }
         }
         if condition.name == "EnsembleUnreachable" && doubts.is_empty() {
-            doubts.push("seen from this host alone: query the members from a host of the clients too".to_owned());
+            doubts.push("observed from this host alone: query the members from a client host as well".to_owned());
         }
         doubts
     }
@@ -356,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_leader_is_the_member_that_is_down() {
+    fn a_silent_leader_explains_the_member_that_is_down() {
         let all = [
             seen("LeaderSilent", Severity::Critical, ""),
             seen("QuorumLost", Severity::Critical, ""),
@@ -369,20 +372,20 @@ mod tests {
     }
 
     #[test]
-    fn a_symptom_alone_is_named_without_certainty() {
+    fn a_symptom_without_a_cause_is_reported_as_not_sure() {
         let all = [seen("OutstandingRequests", Severity::Critical, "zk-1")];
         let scene = Scene { not_judged: vec!["ZooKeeperFrequentElections".to_owned()], ..three("zk-1") };
         let causes = explain(&all, &scene);
         assert!(!causes[0].sure, "{causes:?}");
         assert!(
-            causes[0].doubts[1].contains("not judged over so short a time: ZooKeeperFrequentElections"),
+            causes[0].doubts[1].contains("not judged in this short interval: ZooKeeperFrequentElections"),
             "{causes:?}"
         );
         assert!(causes[0].doubts[2].contains("ZooKeeperSlowFsync"), "{causes:?}");
     }
 
     #[test]
-    fn what_may_be_over_comes_after_what_holds_unless_it_explains_it() {
+    fn past_conditions_come_last_unless_they_explain_a_current_one() {
         let past = |name, since: &str| Sighting {
             past: true,
             since: Some(since.to_owned()),
@@ -399,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_exporter_alone_cannot_reach_is_no_certain_outage() {
+    fn an_outage_seen_by_the_exporter_alone_is_not_sure() {
         let unreachable = seen("EnsembleUnreachable", Severity::Critical, "");
         let down = seen("MemberDown", Severity::Critical, "zk-1");
         let causes = explain(&[unreachable.clone(), down.clone()], &three("zk-1"));

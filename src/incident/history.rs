@@ -18,13 +18,14 @@ const QUARTER: f64 = 900.0;
 const HALF_HOUR: f64 = 1800.0;
 const HOUR: f64 = 3600.0;
 
-/// A mean that was measured longer ago does not describe the present.
+/// Maximum age of a mean in seconds; an older one does not describe the present.
 const FRESH_MEAN: f64 = 120.0;
 
-/// A member comes and goes if it was lost this often within the window, ...
+/// A member is flapping if it was lost this often within the window, ...
 const MIN_LOSSES: usize = 2;
 const CHANGES_WINDOW: f64 = 1200.0;
-/// ... for this share of the time since then, over at least this many seconds. As in the alerts (`alert::trouble`).
+/// ... and for this fraction of the time since then, which has at least this many seconds. Equal to the alerts
+/// (`alert::trouble`).
 const MIN_LOST_SHARE: f64 = 0.4;
 const MIN_OBSERVED: f64 = 60.0;
 
@@ -36,7 +37,7 @@ pub struct EventHistory {
     levels: Vec<(String, &'static str, Severity)>,
     /// Means of members: member, condition, time of the measurement, severity.
     means: Vec<(String, &'static str, f64, Option<Severity>)>,
-    /// The last failure of each canary that fails, by its member; empty for the one of the ensemble.
+    /// The last failure of each canary that fails, by its member; the key is empty for the canary of the ensemble.
     canaries: Vec<(String, CanaryFailure)>,
     since: f64,
 }
@@ -79,7 +80,7 @@ impl EventHistory {
     }
 
     /// The severity that a mean reached between the last scrapes, which cover more time than two scrapes of `why`: a few
-    /// slow requests within seconds are no condition. `None` if it was not measured lately.
+    /// slow requests within seconds are not a condition. `None` if it was not measured recently.
     #[expect(clippy::option_option, reason = "whether a mean is known, and the limit that it exceeds")]
     pub(super) fn mean_level(&self, condition: &str, member: Option<&str>, now: f64) -> Option<Option<Severity>> {
         let is_it = |(of, name, time, _): &&(String, &str, f64, Option<Severity>)| {
@@ -88,7 +89,7 @@ impl EventHistory {
         self.means.iter().find(is_it).map(|(.., level)| *level)
     }
 
-    /// How the canary of a member failed last, or that of the ensemble if `member` is empty.
+    /// The last failure of the canary of a member, or of the ensemble if `member` is empty.
     pub(super) fn canary_failure(&self, member: &str) -> Option<&CanaryFailure> {
         self.canaries.iter().find(|(of, _)| of == member).map(|(_, failure)| failure)
     }
@@ -124,7 +125,7 @@ impl EventHistory {
         };
         let mut newest_first = self.transitions.iter().rev().filter(fits);
         let last = if kind == TransitionKind::Threshold { began(newest_first) } else { newest_first.next() };
-        // A condition that holds although its last change was its end began after the last report.
+        // If the last change of a condition that holds is its end, it began after the last report.
         let holds = |last: &&Transition| match kind {
             TransitionKind::Mismatch => &*last.after == "different",
             TransitionKind::Canary => &*last.after == "failing",
@@ -242,7 +243,7 @@ impl EventEvidence<'_> {
         }
     }
 
-    /// Members that come and go, of which the current state may show nothing.
+    /// Flapping members, whose current state may be normal.
     fn intermittent(&mut self) {
         let mut states: BTreeMap<String, Vec<&Transition>> = BTreeMap::new();
         for change in self.history.within(CHANGES_WINDOW, self.now).filter(|one| one.kind == TransitionKind::State) {
@@ -258,12 +259,12 @@ impl EventEvidence<'_> {
         let observes = |change: &&Transition| {
             [&change.before, &change.after].iter().any(|state| ***state == *State::Observer.text())
         };
-        // Observers have an alert of their own, and a member that was removed is not missed.
+        // Observers have an alert of their own, and a removed member is not missing.
         states.retain(|member, changes| !changes.iter().any(observes) && !left(member));
         for (member, changes) in states {
             let silent = |state: &str| state == State::NoAnswer.text();
             let absence = |is_away: &dyn Fn(&str) -> bool| Absence::of(&changes, is_away, self.now);
-            // What is missing for long enough counts, the worse of the two first.
+            // An absence counts if it is long enough; the worse kind is checked first.
             let (name, what, absence) = match (absence(&silent), absence(&is_lost)) {
                 (Some(absence), _) => ("MemberDown", "stop replying", absence),
                 (None, Some(absence)) => ("MemberNotServing", "stop serving", absence),
@@ -297,7 +298,7 @@ impl EventEvidence<'_> {
         }
         if lost > limit {
             let says = format!(
-                "the ensemble was without a quorum for {} of the last 15 minutes, as far as scrapes saw it (limit {})",
+                "the ensemble was without a quorum for {} of the last 15 minutes, as observed by the scrapes (limit {})",
                 Unit::Seconds.words(lost.round()),
                 Unit::Seconds.words(limit)
             );
@@ -362,7 +363,7 @@ impl Absence {
     }
 }
 
-/// Whether a state, as recorded, serves no clients.
+/// Whether a member in this recorded state serves no clients.
 fn is_lost(state: &str) -> bool {
     [State::NoAnswer, State::NotServing].iter().any(|lost| lost.text() == state)
 }
@@ -374,8 +375,8 @@ fn reaches(times: &[f64], limit: f64) -> bool {
     number >= limit
 }
 
-/// The crossing by which a threshold that is crossed now began to be, of its crossings with the newest first. A change of
-/// the level is no beginning.
+/// The crossing since which a threshold is exceeded; the crossings are ordered newest first. A change from one level to
+/// the other is not a beginning.
 fn began<'t>(newest_first: impl Iterator<Item = &'t Transition>) -> Option<&'t Transition> {
     newest_first.take_while(|crossing| &*crossing.after != "ok").find(|crossing| &*crossing.before == "ok")
 }

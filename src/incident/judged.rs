@@ -81,7 +81,7 @@ impl Judged {
             .conditions_of(&ensemble.name)
             .map(|found| Finding {
                 level: level(found.severity),
-                text: sentence(&said(found, ensemble, verdict)),
+                text: sentence(&observation(found, ensemble, verdict)),
                 guide: format!("docs/runbooks/{}.md", found.condition.alert()).into(),
                 member: found.labels.get("member").filter(|member| !member.is_empty()).map(|name| name.as_str().into()),
             })
@@ -103,8 +103,8 @@ impl Judged {
     }
 }
 
-/// What was seen, with the details that are known without a history.
-fn said(found: &Condition, ensemble: &EnsembleReport, verdict: &Verdict) -> String {
+/// The observation, with the details that are known without a history.
+fn observation(found: &Condition, ensemble: &EnsembleReport, verdict: &Verdict) -> String {
     detail(found, ensemble, verdict, None).says.unwrap_or_else(|| found.says.clone())
 }
 

@@ -9,7 +9,7 @@ use crate::wire::{CONNECTION_REFUSED, Reason};
 /// Maximum length of a detail, in characters.
 const MAX_DETAIL: usize = 300;
 
-/// What to do about failed queries, and where to look.
+/// The first action for failed queries, and a command for details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Remedy {
     /// The first action. Names the failure, so that the actions for several failures can follow each other.
@@ -18,8 +18,8 @@ pub(super) struct Remedy {
     look: &'static str,
 }
 
-/// Whether a problem between exporter and member is more likely than one of the member: its settings in the exporter,
-/// its name, or its whitelist.
+/// Whether a problem of the exporter's settings, of the name resolution or of the whitelist is more likely than a fault
+/// of the member.
 const fn is_own(reason: Reason) -> bool {
     matches!(reason, Reason::Dns | Reason::Tls | Reason::Http | Reason::NotAllowed | Reason::Garbage | Reason::TooLarge)
 }
@@ -55,7 +55,7 @@ fn remedy(reason: Reason, detail: &str) -> Option<Remedy> {
         ),
         Reason::Empty | Reason::Reset => (
             "The member closes connections: maxClientCnxns is reached for the exporter's address, or maxCnxns by all clients. \
-             Close what leaks, or raise the limit. A TLS port may demand a client certificate: cert_file and key_file.",
+             Close leaked connections, or raise the limit. A TLS port may demand a client certificate: cert_file and key_file.",
             "First count the connections by address, on <host>: ss -tnH state established sport = :<port> | awk '{print $4}' | \
              sed 's/:[0-9]*$//' | sort | uniq -c | sort -rn | head",
         ),
@@ -92,7 +92,7 @@ fn remedy(reason: Reason, detail: &str) -> Option<Remedy> {
 pub(super) struct FailedQueries {
     /// Without duplicates.
     pub(super) remedies: Vec<Remedy>,
-    /// Where to look for the first of them, with the names of its member.
+    /// The command for the first of them, with the address of its member.
     pub(super) look: Option<String>,
     /// Whether all reasons are those of [`is_own`].
     pub(super) own: bool,
@@ -147,7 +147,7 @@ impl FailedQueries {
         let reasons = self.reasons.join(", ");
         self.own.then(|| {
             format!(
-                "the queries fail with the reason {reasons}: the exporter's own configuration, or its way to the members, is \
+                "the queries fail with the reason {reasons}: the exporter's configuration, or its network path to the members, is \
                  more likely than an outage"
             )
         })
@@ -205,8 +205,8 @@ mod tests {
             assert!(actions.last().is_some_and(|text| text.contains(action)), "{reason}: {actions:?}");
             assert_eq!((found.own, actions.len()), (own, if own { 1 } else { 2 }), "{reason}: {actions:?}");
             assert_eq!((found.detail(), found.doubt().is_some()), (Some(detail), own));
-            let told = format!("zk-1.example.com:2281: {}: {detail}", reason.text());
-            assert_eq!(found.details_by_member(), Some(told));
+            let expected = format!("zk-1.example.com:2281: {}: {detail}", reason.text());
+            assert_eq!(found.details_by_member(), Some(expected));
             let look = found.look.unwrap_or_default();
             assert!(look.starts_with("First ") && !look.contains(['<', '>']) || look.contains("</dev/null"), "{look}");
             if own {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn several_reasons_have_an_action_each() {
+    fn each_of_several_reasons_has_an_action() {
         let refused = format!("10.0.0.2:2181: {CONNECTION_REFUSED}");
         let (name, down) = (failed("zk-1:2181", Reason::Dns, ""), failed("[::1]:2181", Reason::Connect, &refused));
         let found = FailedQueries::of([&name, &down, &down].into_iter());

@@ -22,7 +22,7 @@ pub enum TransitionKind {
     Version,
     /// The settings of a member.
     Configuration,
-    /// Whether members differ in what should be equal.
+    /// Whether members differ in versions or settings that should be equal.
     Mismatch,
     /// The version of the membership.
     Membership,
@@ -91,7 +91,7 @@ pub struct Transition {
     pub member: Option<Arc<str>>,
     /// The path of the znode, for a change of one.
     pub path: Option<Arc<str>>,
-    /// The condition that begins or ends to hold, without `ZooKeeper`.
+    /// The condition that begins or ends, without `ZooKeeper`.
     pub condition: Option<&'static str>,
     /// The old value.
     pub before: Box<str>,

@@ -101,7 +101,7 @@ fn leader(ensemble: &EnsembleReport, verdict: &Verdict) -> Option<String> {
     match (verdict.leader_state, silent.next(), silent.next()) {
         (LeaderState::Silent, Some(only), None) => Some(name(only)),
         (LeaderState::Silent, ..) => ensemble.known.leader.as_ref().map(|last| last.member.to_string()),
-        // While the others begin to look for a new leader, the last one counts if it is silent.
+        // While the others start an election, the last leader counts if it does not reply.
         (LeaderState::Hidden | LeaderState::None, ..) => {
             let last = ensemble.known.leader.as_ref()?;
             let is_silent = |member: &&MemberReport| member.name == last.member && member.state == State::NoAnswer;
@@ -111,7 +111,7 @@ fn leader(ensemble: &EnsembleReport, verdict: &Verdict) -> Option<String> {
     }
 }
 
-/// Whether as many members are voters as there are voters, so that a standalone member is none.
+/// Whether all voters are among the members, so that a standalone member is not a voter.
 pub(super) fn is_complete(verdict: &Verdict) -> bool {
     let listed = verdict.votes.iter().filter(|votes| **votes).count() as u64;
     verdict.quorum.voters > 0 && listed >= verdict.quorum.voters

@@ -11,7 +11,7 @@ use crate::scrape::{Cell, EnsembleReport};
 /// The state of a znode that can be read.
 pub(super) const READABLE: &str = "readable";
 
-/// By path; bounded by the samples of a report.
+/// Keyed by path; bounded by the samples of a report.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Znodes(BTreeMap<Arc<str>, LastZnode>);
 
@@ -19,15 +19,15 @@ pub(super) struct Znodes(BTreeMap<Arc<str>, LastZnode>);
 struct LastZnode {
     /// Whether its value was compared with its thresholds before.
     is_judged: bool,
-    /// The highest threshold that it was above then.
+    /// The highest threshold that the value exceeded then.
     level: Option<Severity>,
     /// Why it could not be read; `None` if it could.
     failure: Option<Box<str>>,
 }
 
 impl Znodes {
-    /// Takes a report; adds a change for each threshold that was crossed, and for each znode that can no longer be read
-    /// or can be read again. The first result of a znode is the baseline.
+    /// Compares a report with the last one; adds a change for each threshold that was crossed, and for each znode that
+    /// can no longer be read or can be read again. The first result of a znode is the baseline.
     pub(super) fn take(&mut self, report: &EnsembleReport, changes: &mut Vec<Transition>) {
         let mut seen: BTreeMap<&str, (Option<f64>, Option<&str>)> = BTreeMap::new();
         for (path, _, value) in cells(report, Own::ZnodeValue) {

@@ -65,11 +65,13 @@ impl Question {
         begun: Instant,
     ) -> Self {
         let head = &exchange.bytes[..exchange.bytes.len().min(HEAD_BYTES)];
-        let head: Vec<String> = String::from_utf8_lossy(head)
-            .lines()
-            .take(HEAD_LINES)
-            .map(|line| line.escape_debug().to_string())
-            .collect();
+        let text = String::from_utf8_lossy(head);
+        let mut lines = text.lines();
+        let mut head: Vec<String> =
+            lines.by_ref().take(HEAD_LINES).map(|line| line.escape_debug().to_string()).collect();
+        if lines.next().is_some() || exchange.bytes.len() > HEAD_BYTES {
+            head.push("...".to_owned());
+        }
         Self {
             member: Arc::clone(member),
             command,
@@ -91,7 +93,7 @@ impl fmt::Display for Transcript {
             let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
             writeln!(f, "{member} {command}")?;
             writeln!(f, "  connected to   {}", addresses.join(", "))?;
-            writeln!(f, "  asked at       {:.3}s", begun.duration_since(self.begun).as_secs_f64())?;
+            writeln!(f, "  sent at        {:.3}s", begun.duration_since(self.begun).as_secs_f64())?;
             let connect = connect.map_or("-".to_owned(), |time| format!("{:.4}s", time.as_secs_f64()));
             writeln!(f, "  connect, total {connect}, {:.4}s", took.as_secs_f64())?;
             match failure {

@@ -11,14 +11,18 @@ impl FindingList<'_> {
         self.hosts();
     }
 
-    /// The loss of a zone stops the ensemble although nothing is wrong now. While a voter is missing, the margin of the
-    /// ensemble is the finding.
+    /// The loss of a zone stops the ensemble although nothing is wrong now, and another placement would survive it. While
+    /// a voter is missing, the margin of the ensemble is the finding.
     fn zones(&mut self) {
         let (quorum, zones) = (self.verdict.quorum, &self.verdict.zones);
         let Some(worst) = zones.worst.as_ref().filter(|_| zones.margin.is_some_and(|margin| margin < 0)) else {
             return;
         };
-        if quorum.voters < 2 || quorum.has_quorum() != Some(true) || quorum.synced != Some(quorum.voters) {
+        if quorum.voters < 2
+            || zones.is_unattainable()
+            || quorum.has_quorum() != Some(true)
+            || quorum.synced != Some(quorum.voters)
+        {
             return;
         }
         let of_worst = zones.voters.iter().find(|(zone, _)| zone == worst);

@@ -1,6 +1,6 @@
 //! Zones: how many voters each has, and whether the ensemble survives the loss of any of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::loss::Losses;
@@ -17,6 +17,17 @@ pub struct ZoneVerdict {
     pub margin: Option<i64>,
     /// The worst zone, if the margin is known.
     pub worst: Option<Arc<str>>,
+    /// The margin after the loss of the worst zone if all voters were in sync and spread evenly over the zones of all
+    /// members; `None` if unknown, or if groups and weights decide.
+    pub attainable: Option<i64>,
+}
+
+impl ZoneVerdict {
+    /// Whether no placement of the voters in these zones survives the loss of any one zone.
+    #[must_use]
+    pub fn is_unattainable(&self) -> bool {
+        self.attainable.is_some_and(|margin| margin < 0)
+    }
 }
 
 pub(super) fn judge(losses: &Losses<'_>) -> ZoneVerdict {
@@ -41,5 +52,16 @@ pub(super) fn judge(losses: &Losses<'_>) -> ZoneVerdict {
         voters.truncate(MAX_ZONES);
         voters.sort();
     }
-    ZoneVerdict { voters, margin: worst.map(|(margin, _)| margin), worst: worst.map(|(_, zone)| Arc::clone(zone)) }
+    let used: BTreeSet<&Arc<str>> =
+        (0..report.members.len()).filter(|place| groups.is_counted(*place)).filter_map(zone).collect();
+    let attainable = quorum.majority().filter(|_| all_known && !used.is_empty()).and_then(|majority| {
+        let left = quorum.voters - quorum.voters.div_ceil(used.len() as u64);
+        Some(i64::try_from(left).ok()? - i64::try_from(majority).ok()?)
+    });
+    ZoneVerdict {
+        attainable,
+        voters,
+        margin: worst.map(|(margin, _)| margin),
+        worst: worst.map(|(_, zone)| Arc::clone(zone)),
+    }
 }

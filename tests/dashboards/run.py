@@ -24,21 +24,21 @@ import stage as stages  # noqa: E402
 
 # Queries without a result in this test, and why: dashboard, title of the panel, refIds.
 EMPTY = {
-    ("zookeeper-exporter", "Values left out", "A"): "nothing was left out",
-    ("zookeeper-exporter", "Certificates end in", "A"): "no member is asked over TLS here",
-    ("zookeeper-early-warning", "Unusual for the last day", "A"): "needs six hours of history",
+    ("zookeeper-exporter", "Dropped samples", "A"): "no sample was dropped",
+    ("zookeeper-exporter", "Certificates expire in", "A"): "no member is queried over TLS here",
+    ("zookeeper-early-warning", "Unusual compared with the last day", "A"): "needs six hours of history",
     ("zookeeper-capacity", "Znodes", "B"): "needs a day of history",
     ("zookeeper-capacity", "Data size", "B"): "needs a day of history",
     ("zookeeper-capacity", "Watches", "B"): "needs a day of history",
     ("zookeeper-capacity", "Connections", "B"): "needs a day of history",
-    ("zookeeper-client", "How often which time", "A"): "native histograms are off in this Prometheus",
-    ("zookeeper-exporter", "How often which time to ask", "A"): "native histograms are off in this Prometheus",
-    ("zookeeper-exporter", "How often which time to connect", "A"): "native histograms are off in this Prometheus",
+    ("zookeeper-client", "Distribution of durations", "A"): "native histograms are off in this Prometheus",
+    ("zookeeper-exporter", "Distribution of scrape durations", "A"): "native histograms are off in this Prometheus",
+    ("zookeeper-exporter", "Distribution of connect durations", "A"): "native histograms are off in this Prometheus",
 }
 
 # Queries whose result may be empty or not, and why.
 EITHER = {
-    ("zookeeper-early-warning", "Alerts about to fire", "A"): "at the moment that is looked at, all may fire already",
+    ("zookeeper-early-warning", "Pending alerts", "A"): "at the time of the query, all may already fire",
     ("zookeeper-client", "Failed rounds", "A"): "an election may end between two rounds of the canary",
 }
 

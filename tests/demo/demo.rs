@@ -62,7 +62,7 @@ impl Demo {
             ports: Vec::new(),
         };
         // Includes the first build of the release binary.
-        demo.read_until("Alerts as they come", Duration::from_mins(10));
+        demo.read_until("Alerts as they fire", Duration::from_mins(10));
         for line in &demo.said {
             if let Some(address) = line.split("http://127.0.0.1:").nth(1) {
                 let port = address.split(['/', ' ']).next().unwrap().parse().unwrap();

@@ -107,7 +107,7 @@ fn members_and_load(rows: &mut Vec<Row>) {
             "ZooKeeperQuorumMarginZero",
             "warning",
             None,
-            "exactly a majority of the voters",
+            "have exceeded a majority by only 0",
         ),
         |_| drop(ensemble.run(&["kill", &id])),
         |_| drop(ensemble.run(&["restart", &id, "--wait"])),

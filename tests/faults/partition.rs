@@ -27,7 +27,7 @@ pub fn partition(rows: &mut Vec<Row>) {
             None,
             "ZooKeeperQuorumMarginZero",
             "warning",
-            "exactly a majority of the voters",
+            "have exceeded a majority by only 0",
             "two of five cut off, the leader with them",
         ),
         (

@@ -242,12 +242,15 @@ struct Mutants {
     broken: BTreeMap<String, String>,
 }
 
+/// `ALERTS=MemberDown,QuorumLost` for the rules of these conditions only.
 #[test]
 fn every_way_to_break_a_rule_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let file = everything();
     let mut all = Vec::new();
-    for condition in conditions() {
+    let only = std::env::var("ALERTS").ok();
+    let is_wanted = |name: &str| only.as_ref().is_none_or(|only| only.split(',').any(|wanted| wanted == name));
+    for condition in conditions().iter().filter(|condition| is_wanted(condition.name)) {
         let expr = match &condition.expr {
             // Depends on ensemble names and is omitted without them.
             Expr::Sets(Set::Or, _, left, right) if matches!(**right, Expr::AbsentEnsembles(_)) => (**left).clone(),
@@ -278,7 +281,7 @@ fn every_way_to_break_a_rule_is_noticed() {
         .map(|(name, expr)| format!("{name}: {expr}"))
         .collect();
     assert!(unnoticed.is_empty(), "{} of {} unnoticed:\n{}", unnoticed.len(), broken.len(), unnoticed.join("\n\n"));
-    assert!(broken.len() > 200, "{}", broken.len());
+    assert!(broken.len() > 200 || only.is_some(), "{}", broken.len());
 }
 
 #[test]

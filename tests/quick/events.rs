@@ -366,7 +366,7 @@ fn the_api_pages_through_events_across_a_reload() {
     assert_eq!(unknown.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("unknown ensemble"), "{unknown:?}");
     let shown = request(&exporter, "GET", "/ensemble/prod").1;
-    assert!(shown.contains("What happened") && shown.contains("no-answer -&gt; standalone"), "{shown}");
+    assert!(shown.contains("Recent transitions") && shown.contains("no-answer -&gt; standalone"), "{shown}");
 }
 
 #[test]

@@ -227,7 +227,7 @@ fn commands_report_unqueried_members_as_unknown() {
     let members = [Listener::silent(), Listener::silent()];
     let exporter = Exporter::start(&["--zookeeper", &ensemble("prod", &members), "--limit.sockets", "2"]);
     let page = exporter.get("/ensemble/prod", &[]);
-    assert!(page.text().contains("not asked: exporter limit"), "{}", page.text());
+    assert!(page.text().contains("not queried: exporter limit"), "{}", page.text());
     let info = |arguments: &[&str]| {
         let mut all = vec!["info", "--limit.sockets", "2", "--zookeeper"];
         let targets = ensemble("prod", &members);

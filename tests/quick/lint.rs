@@ -49,8 +49,8 @@ const UNITS: &[&str] = &["short", "s", "dtdurations", "bytes", "Bps", "percentun
 /// Rates over a fixed window: dashboard, panel, and why.
 const OWN_WINDOW: &[(&str, &str, &str)] = &[
     ("zookeeper-member", "Snapshots", "snapshots are hours apart"),
-    ("zookeeper-capacity", "Writing a snapshot", "snapshots are hours apart"),
-    ("zookeeper-client", "Slowest hundredth of an hour, by operation", "a few rounds have no hundredth"),
+    ("zookeeper-capacity", "Snapshot duration", "snapshots are hours apart"),
+    ("zookeeper-client", "99th percentile over 1 h, by operation", "a few rounds have no percentile"),
 ];
 
 /// Series of Prometheus and `node_exporter`.

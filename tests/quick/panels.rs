@@ -92,7 +92,7 @@ fn disk_exhaustion_is_that_of_the_first_full_file_system() {
         (data.as_str(), "2600000000-20000000x60"),
     ];
     // 1.4 GB are left after an hour, decreasing by 20 MB per minute.
-    let expr = format!("{} / 60", paren(&query("zookeeper-ensembles", "What runs out next", 1)));
+    let expr = format!("{} / 60", paren(&query("zookeeper-ensembles", "Next exhausted resources", 1)));
     let labels = "{ensemble=\"prod\",member=\"zk-1:2181\",resource=\"disk\"}";
     assert_gives(&format!("round({expr})"), &series, &[(labels, "70")]);
 }
@@ -152,8 +152,8 @@ fn the_risk_is_not_green_beside_an_alarm_or_behind_an_election() {
 
 /// Alerts that use the same series as a green panel but have another subject.
 const OTHER_SUBJECTS: &[(&str, &str)] = &[
-    ("One failure from stopping", "EnsembleEvenSize"),
-    ("One failure from stopping", "VotersNotSynced"),
+    ("Quorum margin 0", "EnsembleEvenSize"),
+    ("Quorum margin 0", "VotersNotSynced"),
     ("Members with incomplete mntr", "MemberDown"),
     ("Elections in 24 h", "MemberLosesLeader"),
 ];

@@ -119,29 +119,29 @@ fn invalid_parameters_are_reported_in_one_line() {
     let own = member();
     let (exporter, _file) = exporter(&format!("ensembles: [{{name: one, members: [\"{}\"]}}]\n", own.address));
     for (query, part) in [
-        ("", "neither target nor ensemble"),
-        ("?", "neither target nor ensemble"),
-        ("?ensemble=two", "no ensemble \"two\"; configured are one"),
-        ("?ensemble=", "ensemble is empty"),
+        ("", "missing parameter: expected /probe?ensemble=NAME"),
+        ("?", "missing parameter"),
+        ("?ensemble=two", "unknown ensemble \"two\": expected one of one"),
+        ("?ensemble=", "empty parameter ensemble"),
         ("?ensemble=one&ensemble=one", "duplicate parameter ensemble\n"),
         ("?target=zk-1&target=zk-2", "duplicate parameter target: separate several members by commas"),
-        ("?ensemble=one&module=secure", "no module \"secure\"; write one of default"),
-        ("?ensemble=one&modul=secure", "no parameter \"modul\""),
-        ("?ensemble=one&debug=perhaps", "neither true nor false"),
+        ("?ensemble=one&module=secure", "unknown module \"secure\": expected one of default"),
+        ("?ensemble=one&modul=secure", "unknown parameter \"modul\": expected target, ensemble, module or debug"),
+        ("?ensemble=one&debug=perhaps", "invalid debug=\"perhaps\": expected true or false"),
         ("?target=zk-1:port", "invalid port"),
         ("?target=zk-1,zk-1:2181", "duplicate member"),
         ("?target=,", "empty member address"),
         ("?target=http://zk-1:2181", "unexpected path"),
         ("?target=zk-1&ensemble=my%20prod", "ensemble: invalid ensemble name `my prod`"),
         ("?target=zk%0A1", "invalid host"),
-        ("?target=%", "not well encoded"),
+        ("?target=%", "malformed query"),
     ] {
         let (status, told) = refused(&exporter, &format!("/probe{query}"));
         assert_eq!(status, 400, "{query}");
         assert!(told.contains(part), "{query}: {told}");
     }
     let many: Vec<_> = (1..=256).map(|n| format!("h{n}")).collect();
-    assert!(refused(&exporter, &format!("/probe?target={}", many.join(","))).1.contains("the most is 255"));
+    assert!(refused(&exporter, &format!("/probe?target={}", many.join(","))).1.contains("expected at most 255"));
     assert_eq!(crate::reload::request(&exporter, "POST", "/probe?ensemble=one").0, 405);
 }
 
@@ -158,6 +158,7 @@ fn debug_shows_requests_and_replies() {
         &format!("{dead} mntr\n"),
         "  result         ok, ",
         "  | Zookeeper version: 3.9.3-x",
+        "  | ...\n",
         "  result         connect, 0 bytes: ",
         "  result         empty, 0 bytes",
         "state follower, up true",

@@ -226,7 +226,11 @@ fn config_check_accepts_valid_and_rejects_invalid_files() {
     let path = file.path().to_str().unwrap();
     let output = run(&["config", "check", path]);
     assert!(output.status.success());
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{path}: ok: ensembles 1, members 2, modules 1\n"));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{path}: ok: ensembles 1, members 2\n"));
+    let written = "ensembles: [{name: prod, members: [zk-1], module: slow}]\nmodules: {slow: {timeout: 8s}}\n";
+    std::fs::write(file.path(), written).unwrap();
+    let output = run(&["config", "check", path]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{path}: ok: ensembles 1, members 1, modules 1\n"));
     std::fs::write(file.path(), "ensembles: [{name: prod, member: [zk-1, zk-2]}]\n").unwrap();
     let output = run(&["config", "check", path]);
     assert_eq!(output.status.code(), Some(2));

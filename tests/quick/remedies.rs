@@ -56,7 +56,7 @@ fn the_first_action_follows_the_reason_of_the_failure() {
             continue;
         }
         assert!(!cause.sure, "{name}: {cause:?}");
-        let own = cause.doubts.iter().any(|doubt| doubt.contains("the exporter's own configuration"));
+        let own = cause.doubts.iter().any(|doubt| doubt.contains("the exporter's configuration"));
         assert_eq!(own, !suspected, "{name}: {cause:?}");
         if !suspected {
             let text = format!("{} {}", cause.first_action, cause.look);

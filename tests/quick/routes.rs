@@ -4,10 +4,10 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use zookeeper_exporter::alert::alertmanager::configuration;
+use zookeeper_exporter::alert::alertmanager::{SAME_ALERT, configuration};
 use zookeeper_exporter::alert::expr::Keys;
 use zookeeper_exporter::alert::inhibit::inhibitions;
-use zookeeper_exporter::alert::{Deployment, conditions};
+use zookeeper_exporter::alert::{Deployment, Severity, conditions};
 
 use crate::common::root;
 
@@ -38,13 +38,26 @@ fn every_inhibition_compares_all_kept_labels() {
         let rules = file["inhibit_rules"].as_array().unwrap();
         for (number, rule) in rules.iter().enumerate() {
             let own: &[&str] = match number.checked_sub(1) {
-                None => &["alertname", "ensemble", "member"],
+                None => &SAME_ALERT,
                 Some(number) => inhibitions().nth(number).unwrap().equal,
             };
             let wanted: Vec<&str> = keep.iter().chain(own).copied().collect();
             assert_eq!(rule["equal"], json!(wanted));
         }
         assert_eq!(file["route"]["group_by"].as_array().unwrap().len(), keep.len() + 2);
+    }
+}
+
+/// A critical alert about one znode or certificate must not hide the warning about another.
+#[test]
+fn a_critical_alert_silences_only_the_warning_with_its_own_labels() {
+    let has_both = |condition: &&zookeeper_exporter::alert::Condition| {
+        [Severity::Warning, Severity::Critical].iter().all(|severity| condition.level_of(*severity).is_some())
+    };
+    for condition in conditions().iter().filter(has_both) {
+        for label in condition.keys().names() {
+            assert!(SAME_ALERT.contains(label), "{}: {label}", condition.name);
+        }
     }
 }
 

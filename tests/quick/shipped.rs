@@ -263,3 +263,21 @@ fn rules_and_runbooks_use_existing_metrics() {
         assert!(unknown.is_empty(), "{name} speaks of {unknown:?}");
     }
 }
+
+/// The rules of the demo fire after a tenth of the time, and their texts contain that time.
+#[test]
+fn texts_of_shortened_rules_have_the_shortened_durations() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new("/usr/bin/python3")
+        .arg(root().join("scripts/lib/quick_rules.py"))
+        .args(["10", "6"])
+        .arg(folder.path())
+        .arg(root().join("alert-rules/zookeeper.yml"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = std::fs::read_to_string(folder.path().join("zookeeper.yml")).unwrap();
+    assert!(text.contains("has not served clients for over 12 s, or") && text.contains("the last 6 min"), "{text}");
+    let whole = |line: &&str| line.contains(" minutes") || line.contains(" an hour") || line.contains("last hour");
+    assert_eq!(text.lines().find(whole), None);
+}

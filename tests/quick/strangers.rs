@@ -100,7 +100,7 @@ fn an_alarm_is_set_in_the_ensemble_only() {
     for times in 1..=4 {
         let output = run(&["alarm", "set", "/load", "5", "--zookeeper", &members]);
         let (said, code) = (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code());
-        let note = format!("note: {} is standalone, and is not used", stranger.address);
+        let note = format!("note: {} is standalone and is not used", stranger.address);
         assert!(said.contains(&note) && code == Some(0), "{said}");
         assert_eq!((sessions.load(Ordering::Relaxed), used.load(Ordering::Relaxed)), (0, times));
     }

@@ -119,14 +119,45 @@ fn zones_have_a_bounded_number_of_samples() {
 
 #[test]
 fn a_badly_placed_zone_is_a_finding_only_while_all_voters_are_in_sync() {
-    let bad = || in_zones(plain(5, ""), "b b b a a");
+    let bad = || in_zones(plain(5, ""), "b b b a c");
     let zone_finding = |report: &EnsembleReport| said(report, "ZoneLossStopsQuorum");
     let expected = "The loss of zone b stops the ensemble: 3 of 5 voters are there.";
     assert_eq!(zone_finding(&bad()), [(Level::Warning, expected.to_owned())]);
     assert_eq!(zone_finding(&silent(bad(), 5)), []);
     assert_eq!(zone_finding(&in_zones(plain(5, ""), "a a b b c")), []);
+    // No placement in two zones survives the loss of each.
+    assert_eq!(zone_finding(&in_zones(plain(5, ""), "b b b a a")), []);
     // Its loss is the loss of the ensemble.
     assert_eq!(zone_finding(&in_zones(plain(1, ""), "a")), []);
+}
+
+#[test]
+fn the_attainable_margin_is_that_of_voters_spread_evenly() {
+    let groups = "group.1=1:2:3\ngroup.2=4:5:6\ngroup.3=7:8:9\n";
+    for (count, lines, zones, attainable) in [
+        (1, "", "a", Some(-1)),
+        (2, "", "a b", Some(-1)),
+        (3, "", "a a a", Some(-2)),
+        (3, "", "a a b", Some(-1)),
+        (3, "", "a b c", Some(0)),
+        (4, "", "a a b c", Some(-1)),
+        (4, "", "a b c d", Some(0)),
+        (5, "", "a a a b c", Some(0)),
+        (7, "", "a a a a b c d", Some(1)),
+        (5, "", "a a a b -", None),
+        (9, groups, "a a a b b b c c c", None),
+    ] {
+        let found = judge(&in_zones(plain(count, lines), zones)).zones;
+        assert_eq!(found.attainable, attainable, "{zones} {lines} {found:?}");
+        // A placement is at most as good as the best one.
+        assert!(found.attainable.is_none_or(|best| found.margin <= Some(best)), "{zones} {found:?}");
+    }
+    // An observer is in a third zone, where a voter could be.
+    let mut with_observer = Made::all_up("3.8.0").report();
+    let zones = ["a", "a", "b", "c"].into_iter().zip(1..);
+    with_observer.known.zones = zones.map(|(zone, id)| (format!("zk-{id}:2181").into(), zone.into())).collect();
+    let zones = judge(&with_observer).zones;
+    assert_eq!((zones.margin, zones.attainable), (Some(-1), Some(0)), "{zones:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::super::build::{LIMIT, series};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Agg, Expr, Keys, Selector, Span};
-use super::super::trouble::{CHANGES, CHANGES_WINDOW};
+use super::super::trouble::{CHANGES, CHANGES_WINDOW, flapping};
 use super::super::watch::{OBSERVER, SERVING};
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
@@ -35,8 +35,10 @@ pub(super) fn conditions() -> Vec<Condition> {
     let members = || Expr::newest("zk_ensemble_members", Agg::Max, Keys::Ensemble);
     let answered = series("zk_up").max(Span::minutes(2)).or(series("zk_up")).of_member().eq(1.0);
     // Also a member that answers intermittently, serving or not; a dead member never answers.
-    let comes_and_goes = series("zk_up").changes(CHANGES_WINDOW).and(series("zk_up")).of_member().ge(CHANGES);
-    let answered = answered.or(comes_and_goes);
+    let comes_and_goes = || series("zk_up").changes(CHANGES_WINDOW).and(series("zk_up")).of_member().ge(CHANGES);
+    let answered = answered.or(comes_and_goes());
+    // A leader that serves no clients is no fault; one that answers intermittently is, whether it serves or not.
+    let leader_comes_and_goes = flapping(|| series(SERVING)).by(Agg::Max, Keys::Member).and(comes_and_goes());
     vec![
         condition(
             "MemberDown",
@@ -164,6 +166,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             not_serving()
                 .and(answered)
                 .unless_on(Keys::Member, series("zk_ensemble_leader_info"))
+                .or(leader_comes_and_goes)
                 .unless_on(Keys::Member, observer())
                 .or_held_until_good("ZooKeeperMemberNotServing", Keys::Member, "zk_serving"),
         )
@@ -171,8 +174,8 @@ pub(super) fn conditions() -> Vec<Condition> {
         .keeps(Span::minutes(3), "a member that restarts repeatedly alternates between down and not serving, and remains one page")
         .source("an election takes seconds; within 2 minutes a restarted member loads and syncs. Also 4 of 10 minutes in total, so that a crash loop counts")
         .says(
-            "<who> has not served clients for over <for>, or serves intermittently: it finds no leader, cannot sync with the leader, or starts and dies repeatedly.",
-            "First check whether only this member is affected: <info> - if the others serve, read the end of its log and check that its host reaches their ports 2888 and 3888, then restart this member only: it does not count towards the margin now; if none serves, treat it as ZooKeeperQuorumLost.",
+            "<who> has not served clients for over <for>, or serves intermittently, as seen by the exporter: it finds no leader, cannot sync with the leader, starts and dies repeatedly, or its replies are lost.",
+            "First check whether only this member is affected: <info> - if the others serve, read the end of its log and check that its host reaches their ports 2888 and 3888, then restart this member only if it does not serve now: it does not count towards the margin then; if it serves, check the network between it and the exporter; if none serves, treat it as ZooKeeperQuorumLost.",
         )
         .means(
             "The member is not part of a quorum, or only briefly: it is looking for a leader, loading, unable to sync, or restarting repeatedly.",
@@ -193,6 +196,24 @@ pub(super) fn conditions() -> Vec<Condition> {
         .fires(Critical, "m2", "it answers and serves in one scrape of six", &[
             "zk_serving m2 1 for 13m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1",
             "zk_up m2 1 for 13m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1",
+        ])
+        .fires(Critical, "m1", "the leader answers in one scrape of six", &[
+            "zk_serving m1 1 for 13m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1",
+            "zk_up m1 1 for 13m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1",
+            "zk_ensemble_leader_info m1 1",
+        ])
+        .quiet(Critical, "a leader that serves no clients leads again and again", &[
+            "zk_serving m1 1 for 13m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1",
+            "zk_ensemble_leader_info m1 1",
+        ])
+        .quiet(Critical, "a leader that serves no clients, some of whose replies are lost", &[
+            "zk_serving m1 0",
+            "zk_up m1 1 for 13m then 0 for 15s then 1 for 1m then 0 for 15s then 1 for 1m then 0 for 15s then 1 for 1m then 0 for 15s then 1 for 1m then 1",
+            "zk_ensemble_leader_info m1 1",
+        ])
+        .quiet(Critical, "it came and went, and refuses every command since", &[
+            "zk_serving m2 1 for 13m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then stale",
+            "zk_up m2 1 for 13m then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 0 for 75s then 1 for 15s then 1",
         ])
         .fires(Critical, "m2", "it did not serve before the exporter stopped", &[
             "zk_serving m2 1 for 18m then 0 for 4m then stale",

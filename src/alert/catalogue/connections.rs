@@ -17,15 +17,17 @@ pub(super) fn conditions() -> Vec<Condition> {
     let hour = Span::hours(1);
     let clients = || series("zk_num_alive_connections").max(Span::minutes(2)).of_member();
     // Only members that answer now: clients of the other members cannot be counted.
-    let clients_before = |window| {
-        let low = series("zk_num_alive_connections").low(window).ago(Span::minutes(15)).of_member();
+    let clients_ago = |window, ago| {
+        let low = series("zk_num_alive_connections").low(window).ago(ago).of_member();
         low.and(series("zk_num_alive_connections").of_member()).by(Agg::Sum, Keys::Ensemble)
     };
+    let clients_before = |window| clients_ago(window, Span::minutes(15));
     let ephemerals = || series("zk_ephemerals").of_ensemble();
-    let ephemerals_before = |window| series("zk_ephemerals").low(window).ago(ten).of_ensemble();
-    // A batch that ends returns to what was there before it. What is below that as well, or ends sessions in numbers, is
-    // no end of a batch.
-    let day = Span::hours(6);
+    let ephemerals_ago = |window, ago| series("zk_ephemerals").low(window).ago(ago).of_ensemble();
+    let ephemerals_before = |window| ephemerals_ago(window, ten);
+    // A batch that ends returns to what was there before it: hours ago, or the day before if it ran for a working day.
+    // What is below both, or ends sessions in numbers, is no end of a batch.
+    let (hours, day_before) = (Span::hours(6), Span::hours(18));
     // Versions before 3.6 and other products do not count them.
     let counted = || series("zk_stale_sessions_expired_total").last(Span::minutes(5)).of_ensemble();
     let many_expired = || series("zk_stale_sessions_expired_total").increase(Span::minutes(15)).of_ensemble().gt(10.0);
@@ -131,14 +133,17 @@ pub(super) fn conditions() -> Vec<Condition> {
             "ConnectionsCollapsed",
             Unit::Ratio,
             (clients().by(Agg::Sum, Keys::Ensemble) / clients_before(hour)).lt(LIMIT).and(clients_before(hour).gt(20.0)).and(
-                (clients().by(Agg::Sum, Keys::Ensemble) / clients_before(day))
+                (clients().by(Agg::Sum, Keys::Ensemble) / clients_before(hours))
                     .lt(LIMIT)
+                    .unless(
+                        (clients().by(Agg::Sum, Keys::Ensemble) / clients_ago(hours, day_before)).ge(LIMIT),
+                    )
                     .or(many_expired())
                     .or(clients().by(Agg::Sum, Keys::Ensemble).unless(counted())),
             ),
         )
         .warning(0.5, Span::minutes(2), "Most clients of a ZooKeeper ensemble have disconnected.")
-        .source("judgement, like Prometheus' own advice on the absence of traffic: half of more than 20 clients. Compared with the tenth percentile of an hour that ended 15 minutes ago, of the members that answer, so that neither a short reconnect storm nor a member that does not answer counts as a collapse; and with that of 6 hours, unless more than 10 sessions expired, so that the end of a batch of hours does not count")
+        .source("judgement, like Prometheus' own advice on the absence of traffic: half of more than 20 clients. Compared with the tenth percentile of an hour that ended 15 minutes ago, of the members that answer, so that neither a short reconnect storm nor a member that does not answer counts as a collapse; and with those of 6 hours and of the evening or morning before, unless more than 10 sessions expired, so that neither the end of a batch nor that of a working day counts")
         .says(
             "only <value> of the connections that ensemble <ensemble> had for most of an hour remain (limit <limit>).",
             "First check how many each member has: <stat> - then whether new connections succeed: connect from a client host with zkCli.sh -server MEMBER",
@@ -172,6 +177,18 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_num_alive_connections m3 30 for 240m then 100 for 134m then 30",
             "zk_stale_sessions_expired_total m1 7",
         ])
+        .quiet(Warning, "a working day has ended", &[
+            "zk_num_alive_connections m1 30 for 480m then 100 for 600m then 30 for 12m",
+            "zk_num_alive_connections m2 30 for 480m then 100 for 600m then 30 for 12m",
+            "zk_num_alive_connections m3 30 for 480m then 100 for 600m then 30 for 12m",
+            "zk_stale_sessions_expired_total m1 7",
+        ])
+        .fires(Warning, "e", "from 300 to 90, and the day before there were as many", &[
+            "zk_num_alive_connections m1 100 for 1500m then 30 for 12m",
+            "zk_num_alive_connections m2 100 for 1500m then 30 for 12m",
+            "zk_num_alive_connections m3 100 for 1500m then 30 for 12m",
+            "zk_stale_sessions_expired_total m1 7",
+        ])
         .quiet(Warning, "a reconnect storm", &[
             "zk_num_alive_connections m1 100 for 340m then 900 for 5m then 100",
             "zk_num_alive_connections m2 100 for 340m then 900 for 5m then 100",
@@ -198,11 +215,15 @@ pub(super) fn conditions() -> Vec<Condition> {
                 .lt(LIMIT)
                 .and(ephemerals_before(hour).gt(20.0))
                 .and(
-                    (ephemerals() / ephemerals_before(day)).lt(LIMIT).or(many_expired()).or(ephemerals().unless(counted())),
+                    (ephemerals() / ephemerals_before(hours))
+                        .lt(LIMIT)
+                        .unless((ephemerals() / ephemerals_ago(hours, day_before)).ge(LIMIT))
+                        .or(many_expired())
+                        .or(ephemerals().unless(counted())),
                 ),
         )
         .warning(0.5, Span(0), "Most ephemeral nodes of a ZooKeeper ensemble have been removed.")
-        .source("judgement: a mass loss of ephemeral nodes is a mass loss of sessions; half of more than 20, compared with the tenth percentile of an hour that ended 10 minutes ago, so that the end of a batch of locks does not count; and with that of 6 hours, unless more than 10 sessions expired")
+        .source("judgement: a mass loss of ephemeral nodes is a mass loss of sessions; half of more than 20, compared with the tenth percentile of an hour that ended 10 minutes ago, so that the end of a batch of locks does not count; and with those of 6 hours and of the evening or morning before, unless more than 10 sessions expired")
         .says(
             "only <value> of the ephemeral nodes that ensemble <ensemble> had for most of an hour remain (limit <limit>): services registered with the others are no longer found.",
             "First check whose sessions ended: grep -E 'Expiring session|Closed socket' zookeeper.log | tail -50 on the leader's host",
@@ -219,6 +240,14 @@ pub(super) fn conditions() -> Vec<Condition> {
         ])
         .quiet(Warning, "a batch of two hours has ended", &[
             "zk_ephemerals m1 20 for 240m then 200 for 133m then 20",
+            "zk_stale_sessions_expired_total m1 7",
+        ])
+        .quiet(Warning, "a working day has ended", &[
+            "zk_ephemerals m1 20 for 480m then 200 for 600m then 20 for 8m",
+            "zk_stale_sessions_expired_total m1 7",
+        ])
+        .fires(Warning, "e", "from 200 to 20, and the day before there were as many", &[
+            "zk_ephemerals m1 200 for 1500m then 20 for 8m",
             "zk_stale_sessions_expired_total m1 7",
         ])
         .quiet(Warning, "a batch of locks", &["zk_ephemerals m1 30 for 355m then 400 for 5m then 30"])

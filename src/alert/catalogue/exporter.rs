@@ -7,6 +7,9 @@ use super::super::expr::{Agg, Expr, Keys, Selector, Span};
 use super::super::trouble::{CHANGES, CHANGES_WINDOW, WINDOW, flapping, watched};
 use super::super::watch::{UNSEEN, WATCH};
 
+/// An exporter that answers a smaller share of the scrapes of 20 minutes does not monitor its ensembles.
+const MOSTLY_AWAY: f64 = 0.5;
+
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
     Condition::new(name, Group::Exporter, unit, expr)
 }
@@ -21,8 +24,10 @@ pub(super) fn conditions() -> Vec<Condition> {
         .gt(0.0)
         .and(not_asked().avg(CHANGES_WINDOW).by(Agg::Min, Keys::Ensemble).ge(0.6))
         .and(not_asked().changes(CHANGES_WINDOW).by(Agg::Min, Keys::Ensemble).ge(CHANGES));
-    // An exporter that comes and goes monitors too little.
-    let monitored = watched().unless_on(Keys::Target, flapping(|| series("up")));
+    // An exporter that is away most of the time monitors too little; one that loses every fourth scrape does not.
+    let up = || series("up");
+    let mostly_away = up().avg(CHANGES_WINDOW).lt(MOSTLY_AWAY).and(up().changes(CHANGES_WINDOW).ge(CHANGES)).and(up());
+    let monitored = watched().unless_on(Keys::Target, mostly_away);
     vec![
         Condition::new(
             "EnsembleUnwatched",
@@ -37,7 +42,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .critical(None, Span::minutes(3), "No exporter monitors a ZooKeeper ensemble any more.")
         .source("3 minutes are several scrapes and longer than the restart of an exporter; kube-prometheus waits as long")
         .says(
-            "Prometheus has had no figures of ensemble <ensemble> for over <for>: the exporter that monitored it is gone, is not scraped, or reaches no member that another exporter reached. No new alert of this ensemble can fire, and none that fires can resolve.",
+            "Prometheus has had no figures of ensemble <ensemble> for over <for>, or for more than half of 20 minutes: the exporter that monitored it is gone, is not scraped, or reaches no member that another exporter reached. No new alert of this ensemble can fire, and none that fires can resolve.",
             "First check Prometheus' targets page for the exporter; then on its host: systemctl status zookeeper-exporter; journalctl -u zookeeper-exporter -n 50",
         )
         .means(
@@ -77,10 +82,19 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_up m3@2 1 for 12m then stale",
         ])
         .fires(Critical, "e", "the only exporter is there for a third of the time", &[
-            "up x 1 for 13m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1",
+            "up x 1 for 5m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1",
+        ])
+        .quiet(Critical, "the only exporter loses four scrapes of ten", &[
+            "up x 1 for 5m then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 1",
+        ])
+        .quiet(Critical, "the only exporter is back after thirteen minutes", &[
+            "up x 1 for 11m then 0 for 13m then 1",
+            "zk_up m1 1 for 11m then stale for 13m then 1",
+            "zk_up m2 1 for 11m then stale for 13m then 1",
+            "zk_up m3 1 for 11m then stale for 13m then 1",
         ])
         .quiet(Critical, "one of two exporters comes and goes", &[
-            "up x 1 for 13m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1",
+            "up x 1 for 5m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1",
             "up x@2 1",
             "zk_up m1@2 1",
         ])
@@ -211,7 +225,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .warning(None, five, "An exporter cannot query all members of a ZooKeeper ensemble.")
         .source("any one: the state of a member that was not queried is unknown, and no alert about it can fire")
         .says(
-            "the exporter's own limits (<limits> ) have kept it from querying up to <value> members of ensemble <ensemble> for over <for>. Their state is unknown; this does not mean that they are down.",
+            "the exporter's own limits (reached:<limits>) have kept it from querying up to <value> members of ensemble <ensemble> for over <for>. Their state is unknown; this does not mean that they are down.",
             "First check which limit: topk(5, zk_exporter_limited_members) in Prometheus - sockets or files: raise LimitNOFILE of the exporter's service (or --limit.sockets); ports: widen net.ipv4.ip_local_port_range; memory: free kernel memory on its host; threads: check whether the name server answers, then raise TasksMax; deadline: raise scrape_timeout or the module's timeout; cpu: give the exporter more CPU; address: a discovered name resolves to loopback or link-local, add the member to the configuration; internal: report its log.",
         )
         .means(

@@ -24,10 +24,11 @@ pub(super) fn conditions() -> Vec<Condition> {
         series_with("zk_server_state", "state", "leader").changes(window).of_member().by(Agg::Max, Keys::Ensemble)
     };
     // Members that ran all the time: what a restarted member was without is its own.
-    let unavailable = || {
-        let resets = series("zk_received_bytes_total").resets(quarter).of_member();
-        series("zk_unavailable_time_seconds_sum").increase(quarter).of_member().unless(resets.gt(0.0))
-    };
+    let restarts = |window| series("zk_received_bytes_total").resets(window).of_member();
+    let unavailable =
+        || series("zk_unavailable_time_seconds_sum").increase(quarter).of_member().unless(restarts(quarter).gt(0.0));
+    // A restarted member begins with an election of its own.
+    let own_elections = || series("zk_election_time_seconds_count").increase(half).of_member();
     let quorum = || series(HAS_QUORUM).avg(quarter).of_ensemble();
     vec![
         condition(
@@ -84,14 +85,13 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "MemberLosesLeader",
             Unit::Count,
-            series("zk_election_time_seconds_count")
-                .increase(half)
-                .of_member()
+            own_elections()
                 .ge(LIMIT)
+                .unless((own_elections() - restarts(half)).lt(LIMIT))
                 .unless(elections(half).ge(3.0)),
         )
         .warning(4.0, Span(0), "A ZooKeeper member loses its leader repeatedly.")
-        .source("judgement: four elections of one member within 30 minutes while the ensemble had at most two new leaders: at least twice it lost a leader that all others kept. A rolling restart causes at most three elections of a member")
+        .source("judgement: four elections of one member within 30 minutes, not counting one for each of its restarts, while the ensemble had at most two new leaders: at least twice it lost a leader that all others kept. Two rolling restarts, each with one new leader, cause as many, half of them by its own restarts")
         .says(
             "<who> has looked for a leader <value> times within 30 minutes (limit <limit>), while the ensemble changed its leader at most twice: it loses the leader and rejoins. Each time its clients move and the quorum margin is one smaller.",
             "First check its current state: <info> - then why it lost the leader: grep -E 'Exception when following|LOOKING|Detected pause' zookeeper.log | tail -20 on <host>; ping -c 50 -i 0.2 LEADER",
@@ -104,7 +104,16 @@ pub(super) fn conditions() -> Vec<Condition> {
             "Do not rely on this member: no maintenance on another one until it is stable.",
             "Fix its network to the leader (ports 2888 and 3888), its pauses or its disk.",
         )
-        .fires(Warning, "m2", "every five minutes", &["zk_election_time_seconds_count m2 +0.2/m", "zk_zxid_epoch m 3"])
+        .fires(Warning, "m2", "every five minutes", &[
+            "zk_election_time_seconds_count m2 +0.2/m",
+            "zk_received_bytes_total m2 +600/m",
+            "zk_zxid_epoch m 3",
+        ])
+        .quiet(Warning, "two rolling restarts, the leader last in each", &[
+            "zk_election_time_seconds_count m2 7 for 12m then 1 for 4m then 2 for 6m then 1 for 4m then 2",
+            "zk_received_bytes_total m2 +600/m for 12m then 10 for 10m then 5",
+            "zk_zxid_epoch m 3 for 16m then 4 for 10m then 5",
+        ])
         .quiet(Warning, "twice", &[
             "zk_election_time_seconds_count m2 1 for 12m then 2 for 5m then 3",
             "zk_zxid_epoch m 3",

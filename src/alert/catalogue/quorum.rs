@@ -4,7 +4,7 @@ use super::super::build::{LIMIT, series, series_with};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Agg, Expr, Keys, Selector, Span};
-use super::super::trouble::{Held, WINDOW, blind, flapping};
+use super::super::trouble::{GOOD_SHARE, Held, WINDOW, blind_for, flapping};
 use super::super::watch::HAS_QUORUM;
 
 fn of(name: &'static str) -> Selector {
@@ -20,10 +20,12 @@ fn no_quorum() -> Expr {
     Expr::trouble(of("zk_ensemble_has_quorum"), 0.0, Keys::Ensemble, Some(HAS_QUORUM))
 }
 
-/// Some member followed a leader throughout the window. Only members that are still on a page.
+/// Some member followed a leader throughout the window. Only members that are still on a page, and that replied for most
+/// of the window: a follower that pauses has no samples of the time in which it did not follow.
 fn followed(window: Span) -> Expr {
     let following = || series_with("zk_server_state", "state", "follower|observer");
-    following().min(window).and(following()).of_ensemble().eq(1.0)
+    let replied = series("zk_up").avg(window).gt(GOOD_SHARE);
+    following().min(window).and(following()).and_on(Keys::MemberOfTarget, replied).of_ensemble().eq(1.0)
 }
 
 pub(super) fn conditions() -> Vec<Condition> {
@@ -33,11 +35,14 @@ pub(super) fn conditions() -> Vec<Condition> {
     let answered = up().max(Span::minutes(2)).or(up()).of_ensemble().gt(0.0);
     let answered = answered.or(flapping(|| series(HAS_QUORUM)).by(Agg::Max, Keys::Ensemble));
     // 150 s contain at least one scrape at an interval of 2 minutes, whatever the offset.
-    // Without the view of an exporter that misses members and sees nothing else in trouble.
+    let recent = Span(150);
+    // Without the view of an exporter that misses members and saw nothing else in trouble for as long.
     let best = |name| {
-        let seen = series(name).max(Span(150)).and(series(name));
-        seen.unless_on(Keys::EnsembleOfTarget, blind()).of_ensemble()
+        let seen = series(name).max(recent).and(series(name));
+        seen.unless_on(Keys::EnsembleOfTarget, blind_for(recent)).of_ensemble()
     };
+    // An exporter that was replaced during a restart of a voter saw the margin before it.
+    let margin_before = || series("zk_ensemble_quorum_margin").max(recent).of_ensemble();
     let held_margin = Held {
         alert: "ZooKeeperQuorumMarginZero",
         keys: Keys::Ensemble,
@@ -76,6 +81,13 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_ensemble_has_quorum e 1 for 15m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1",
             "zk_server_state{state=\"follower\"} m2 0",
             "zk_server_state{state=\"follower\"} m3 0",
+        ])
+        .fires(Critical, "e", "paused followers answer only while they follow", &[
+            "zk_ensemble_has_quorum e 1 for 15m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1",
+            "zk_server_state{state=\"follower\"} m2 1 for 15m then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1",
+            "zk_server_state{state=\"follower\"} m3 1 for 15m then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1 for 15s then stale for 45s then 1",
+            "zk_up m2 1 for 15m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1",
+            "zk_up m3 1 for 15m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1",
         ])
         .fires(Critical, "e", "lost before the exporter stopped", &[
             "zk_ensemble_has_quorum e 1 for 18m then 0 for 4m then stale",
@@ -296,13 +308,14 @@ pub(super) fn conditions() -> Vec<Condition> {
                 .le(LIMIT)
                 .and(best("zk_ensemble_has_quorum").eq(1.0))
                 .and(voters().gt(1.0))
+                .unless(margin_before().gt(LIMIT))
                 .or(Expr::Held(held_margin) - 1.0.into()),
         )
-        .warning(0.0, Span::minutes(1), "One more failure stops a ZooKeeper ensemble.")
+        .warning(0.0, Span::minutes(1), "A ZooKeeper ensemble is close to losing its quorum.")
         .keeps(Span::minutes(5), "a voter that joins and leaves again does not restore the margin")
         .source("margin = voters in sync - majority; 0 means that the next loss stops all writes. The maximum of 150 s must be 0, so that a rolling restart does not fire it and an election does not resolve it")
         .says(
-            "the voters in sync of ensemble <ensemble>, as seen by the exporter, have been only <value> more than a majority for over <for>: <next_loss>. Not serving:<down>.",
+            "as seen by the exporter, the voters in sync of ensemble <ensemble> have exceeded a majority by only <value> for over <for>: <next_loss>. Not serving:<down>.",
             "First stop all maintenance on this ensemble and check which voter is missing: <info> - then bring it back.",
         )
         .means(
@@ -363,6 +376,32 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_ensemble_quorum_margin e@2 1 for 690s then stale",
             "zk_ensemble_has_quorum e@2 1 for 690s then stale",
             "up x@2 1 for 690s then stale",
+        ])
+        .quiet(Warning, "an exporter that does not reach one member is left alone, and another one restarts", &[
+            "zk_up m2 0",
+            "zk_serving m2 0",
+            "zk_up m3 1 for 855s then 0 for 90s then 1",
+            "zk_serving m3 1 for 855s then 0 for 90s then 1",
+            "zk_ensemble_members_up e 2",
+            "zk_ensemble_quorum_margin e 0",
+            "zk_up m1@2 1 for 690s then stale",
+            "zk_up m2@2 1 for 690s then stale",
+            "zk_up m3@2 1 for 690s then stale",
+            "zk_ensemble_quorum_margin e@2 1 for 690s then stale",
+            "zk_ensemble_has_quorum e@2 1 for 690s then stale",
+            "up x@2 1 for 690s then stale",
+        ])
+        .quiet(Warning, "the exporter is replaced while a voter restarts", &[
+            "zk_ensemble_quorum_margin e 1 for 840s then stale",
+            "zk_ensemble_has_quorum e 1 for 840s then stale",
+            "zk_up m1 1 for 840s then stale",
+            "zk_up m2 1 for 840s then stale",
+            "zk_up m3 1 for 840s then stale",
+            "up x 1 for 840s then stale",
+            "zk_ensemble_quorum_margin e@2 absent for 870s then 0",
+            "zk_ensemble_has_quorum e@2 absent for 870s then 1",
+            "zk_up m1@2 absent for 870s then 1",
+            "up x@2 absent for 870s then 1",
         ])
         .quiet(Warning, "a rolling restart", &["zk_ensemble_quorum_margin e 1 for 690s then 0 for 90s then 1"])
         .quiet(Warning, "a standalone server has no margin", &[

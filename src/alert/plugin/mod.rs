@@ -197,8 +197,9 @@ impl PluginOutput {
             .iter()
             .map(|figure| {
                 let range = |range: Option<Range>| range.map(|range| range.to_string());
+                let (name, subject) = figure.label.split_once(' ').unwrap_or((&figure.label, ""));
                 serde_json::json!({
-                    "label": figure.label, "value": figure.value, "unit": figure.unit,
+                    "label": figure.label, "name": name, "subject": subject, "value": figure.value, "unit": figure.unit,
                     "warning": range(figure.warning), "critical": range(figure.critical),
                 })
             })

@@ -157,7 +157,7 @@ impl Writer<'_> {
         let key = self.items.number(self.rule, trouble.keys, Agg::Max, &trouble.flag);
         let item = format!("/{TEMPLATE}/{key}");
         Ok(format!(
-            "(({spell}) or (avg({item},{WINDOW})<={GOOD_SHARE} and changecount({item},{CHANGES_WINDOW})>={CHANGES}))"
+            "(({spell}) or (avg({item},{WINDOW})<{GOOD_SHARE} and changecount({item},{CHANGES_WINDOW})>={CHANGES}))"
         ))
     }
 

@@ -103,6 +103,8 @@ pub(super) fn of_trusted(expr: &Expr) -> Expr {
     match expr {
         Expr::By(agg, keys, inner) => Expr::By(*agg, *keys, Box::new(of_trusted(inner))),
         Expr::Sets(Set::Unless, _, leaf, other) if is_recorded(other) => (**leaf).clone(),
+        // An item of the ensemble has no values of single members.
+        Expr::Sets(Set::And, Some(Keys::MemberOfTarget), leaf, _) => (**leaf).clone(),
         other => other.clone(),
     }
 }

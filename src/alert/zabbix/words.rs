@@ -34,7 +34,7 @@ impl Words<'_> {
     pub(super) fn event(&self) -> String {
         // Omitted, since the problem links to the member's own triggers and items.
         let says = [
-            "(<limits> )",
+            "(reached:<limits>)",
             "(reason: <reasons>seen by the exporter)",
             "(reason: <reasons>seen by the exporter",
             " Members:<states>",

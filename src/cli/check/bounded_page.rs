@@ -59,7 +59,7 @@ impl BoundedPage {
     fn hold(&mut self, piece: &[u8]) -> Result<(), String> {
         if self.rest.len() + piece.len() > MAX_LINE_BYTES {
             return Err(format!(
-                "its page has a line of more than {} KiB: is it the page of an exporter?",
+                "a line of more than {} KiB: expected the metrics page of a zookeeper-exporter",
                 MAX_LINE_BYTES >> 10
             ));
         }
@@ -79,7 +79,7 @@ impl BoundedPage {
 }
 
 fn too_large(bound: &str) -> String {
-    format!("its page has more than {bound}: ask for one ensemble, e.g. --from http://HOST:PORT/probe?ensemble=NAME")
+    format!("the page has more than {bound}: select one ensemble, e.g. --from http://HOST:PORT/probe?ensemble=NAME")
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_of_any_length_make_the_same_page() {
+    fn pieces_of_any_length_give_the_same_page() {
         let text = "# HELP a b\na 1\nb{x=\"é\"} 2\nnonsense\nc 3";
         for length in 1..text.len() {
             let mut page = BoundedPage::default();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_a_bound_is_not_read() {
+    fn input_beyond_a_limit_is_rejected() {
         let mut page = BoundedPage::default();
         let lines = "a 1\n".repeat(1000);
         let pushed = (0..).find_map(|number| page.push(lines.as_bytes()).err().map(|why| (number, why)));

@@ -28,14 +28,14 @@ Examples:
   zookeeper-exporter check --zookeeper prod=zk-1:2181,zk-2:2181,zk-3:2181
       every condition of the alert catalogue, for the whole ensemble; the worst state wins
   zookeeper-exporter check --from http://localhost:9141/metrics --ensemble prod --member zk-2:2181
-      ask a running exporter instead of the members; only what concerns one member
+      the page of a running exporter instead of the members; only findings about one member
   zookeeper-exporter check --config.file ensembles.yml --threshold SlowFsync.critical=1s
       thresholds of the configuration, one of them changed
   zookeeper-exporter check -H zk-1 -p 2181 --metric outstanding_requests -w 10 -c 250
       one metric of one member against ranges: 10, 10:, ~:10, 10:20, @10:20
 
 Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown or wrong usage. A condition that must hold for some time in Prometheus \
-is judged as it is now: let the monitoring system ask again before it notifies (max_check_attempts).";
+is judged immediately: let the monitoring system check again before it notifies (max_check_attempts).";
 
 /// Flags of the plugin; the short ones are those of the Monitoring Plugins guidelines.
 #[derive(Debug, clap::Args)]
@@ -106,7 +106,7 @@ pub(super) struct Check {
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
 
-    /// Performance data: of ensembles and members, of ensembles only, or none.
+    /// Performance data: of ensembles and members (all), of ensembles only, or none.
     #[arg(long, value_name = "OF", default_value = "all")]
     perfdata: Perfdata,
 
@@ -153,22 +153,22 @@ impl Check {
         // Failures are part of the output; monitoring systems ignore stderr.
         start_log(LogLevel::Error, LogFormat::Text);
         // A configuration error is printed as a result, in the requested format.
-        let told = self.judged().unwrap_or_else(|error| PluginOutput::unknown(error.to_string()));
-        let told = told.with_figures(self.perfdata != Perfdata::None, self.perfdata == Perfdata::All);
+        let result = self.judged().unwrap_or_else(|error| PluginOutput::unknown(error.to_string()));
+        let result = result.with_figures(self.perfdata != Perfdata::None, self.perfdata == Perfdata::All);
         let text = match self.output {
-            Output::Nagios => told.nagios(self.verbose),
-            Output::Json => told.json(),
-            Output::Prometheus => told.prometheus(),
+            Output::Nagios => result.nagios(self.verbose),
+            Output::Json => result.json(),
+            Output::Prometheus => result.prometheus(),
         };
         // A closed pipe is not an error: some callers only read the exit code.
         let lost = print(&text) == Written::Failed;
-        ExitCode::from(if lost { UNKNOWN } else { told.status.code() })
+        ExitCode::from(if lost { UNKNOWN } else { result.status.code() })
     }
 
     fn judged(&self) -> Result<PluginOutput, UsageError> {
         if self.interval + RESERVE >= self.timeout {
             return Err(UsageError(format!(
-                "--timeout {} leaves no time beside --interval {}; write a longer timeout or a shorter interval",
+                "--timeout {} too short for --interval {}: expected a longer timeout or a shorter interval",
                 seconds(self.timeout),
                 seconds(self.interval)
             )));
@@ -183,8 +183,8 @@ impl Check {
         let runbooks = runbooks.as_deref().unwrap_or(RUNBOOKS);
         let source = self.source(settings)?;
         one_shot::run(async {
-            match timeout(self.timeout, self.told(&source, &thresholds, runbooks)).await {
-                Ok(told) => told,
+            match timeout(self.timeout, self.checked(&source, &thresholds, runbooks)).await {
+                Ok(result) => result,
                 Err(_) => PluginOutput::unknown(format!("no answer within {} (--timeout)", seconds(self.timeout))),
             }
         })
@@ -202,7 +202,7 @@ impl Check {
                     Ok(_) => host.clone(),
                     Err(_) => {
                         return Err(UsageError(format!(
-                            "--hostname: `{host}` is no host; write a name or an address, for example zk-1, and the port with -p"
+                            "--hostname: invalid host `{host}`: expected a name or an address, e.g. zk-1, and the port in -p"
                         )));
                     }
                 };
@@ -228,7 +228,7 @@ impl Check {
         }
     }
 
-    async fn told(&self, source: &Source, thresholds: &Thresholds, runbooks: &str) -> PluginOutput {
+    async fn checked(&self, source: &Source, thresholds: &Thresholds, runbooks: &str) -> PluginOutput {
         let time = source.discover(self.timeout.saturating_sub(RESERVE)).await;
         let each = if self.interval.is_zero() { time } else { time.saturating_sub(self.interval) / 2 };
         let begun = Instant::now();
@@ -273,7 +273,7 @@ impl Check {
 }
 
 fn limits() -> Result<Limits, UsageError> {
-    Ok(Limits { sockets: one_shot::look_sockets(None)?, ..Limits::default() })
+    Ok(Limits { sockets: one_shot::one_shot_sockets(None)?, ..Limits::default() })
 }
 
 impl Source {
@@ -308,17 +308,17 @@ fn seconds(time: Duration) -> String {
 /// A number of seconds, as in the Monitoring Plugins guidelines, or a duration.
 fn parse_timeout(text: &str) -> Result<Duration, String> {
     let time = text.parse::<u64>().map_or_else(|_| duration(text), |seconds| duration(&format!("{seconds}s")))?;
-    if time > RESERVE { Ok(time) } else { Err("write at least 1 second, for example 10 or 10s".to_owned()) }
+    if time > RESERVE { Ok(time) } else { Err("expected at least 1 second, e.g. 10 or 10s".to_owned()) }
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, for example quantile=0.99")?;
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, e.g. quantile=0.99")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Parses `SlowFsync.critical=1s` or `SlowFsync=off`.
 fn setting(text: &str) -> Result<AlertSetting, String> {
-    const HOW: &str = "write NAME.warning=LIMIT, NAME.critical=LIMIT or NAME=off, for example SlowFsync.critical=1s";
+    const HOW: &str = "expected NAME.warning=LIMIT, NAME.critical=LIMIT or NAME=off, e.g. SlowFsync.critical=1s";
     let place = Place::Flag("--threshold");
     let (name, value) = text.split_once('=').ok_or(HOW)?;
     let (name, level) = name.split_once('.').map_or((name, None), |(name, level)| (name, Some(level)));
@@ -327,13 +327,13 @@ fn setting(text: &str) -> Result<AlertSetting, String> {
         "off" => Some(false),
         _ => None,
     };
-    let said = switch.map_or_else(|| LevelSetting::Limit(value.to_owned()), LevelSetting::Switch);
-    let said = Some(Located { value: said, place: place.clone() });
+    let given = switch.map_or_else(|| LevelSetting::Limit(value.to_owned()), LevelSetting::Switch);
+    let given = Some(Located { value: given, place: place.clone() });
     let name = Located { value: name.to_owned(), place };
     let nothing = AlertSetting { name, warning: None, critical: None, hold: None, whole: None };
     match level {
-        Some("warning") => Ok(AlertSetting { warning: said, ..nothing }),
-        Some("critical") => Ok(AlertSetting { critical: said, ..nothing }),
+        Some("warning") => Ok(AlertSetting { warning: given, ..nothing }),
+        Some("critical") => Ok(AlertSetting { critical: given, ..nothing }),
         None if switch.is_some() => Ok(AlertSetting { whole: switch, ..nothing }),
         _ => Err(HOW.to_owned()),
     }

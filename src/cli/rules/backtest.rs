@@ -30,8 +30,8 @@ Examples:
   zookeeper-exporter rules backtest --prometheus http://vm:8428 --alert SlowFsync --output json
       every firing of one alert
 
-Only the query API is used, and recording rules need not be loaded. A time without data is \"not seen\", never quiet. \
-Exit codes: 0 all alerts were replayed; 1 some were not, or the server cannot be asked; 2 usage.";
+Only the query API is used, and recording rules need not be loaded. Times without data are counted as \"not seen\". \
+Exit codes: 0 all alerts were replayed; 1 some were not, or the server cannot be queried; 2 usage.";
 
 /// Flags of `rules backtest`.
 #[derive(Debug, clap::Args)]
@@ -56,11 +56,11 @@ pub(super) struct Backtest {
     #[arg(long, value_name = "NAME")]
     ensemble: Vec<String>,
 
-    /// File for the results of finished queries: a run that was interrupted continues there.
+    /// File for the results of finished queries, from which an interrupted run continues.
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
 
-    /// Format of the result; json and html have every firing.
+    /// Output format; json and html list every firing.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     output: BacktestOutput,
 }
@@ -107,7 +107,7 @@ impl Backtest {
         let wanted: Vec<String> = self.alert.iter().map(short).collect();
         for name in &wanted {
             if !conditions().iter().any(|condition| condition.name == name) {
-                return Err(UsageError(format!("--alert: there is no alert `{name}`; docs/alerts.md lists them")));
+                return Err(UsageError(format!("--alert: unknown alert `{name}`: docs/alerts.md lists all alerts")));
             }
         }
         if !wanted.is_empty() {
@@ -143,7 +143,7 @@ impl Backtest {
                 let of =
                     if self.ensemble.is_empty() { String::new() } else { format!(" of {}", self.ensemble.join(", ")) };
                 tell(format_args!(
-                    "{name}: no series of the exporter{of} from {from} to {until}: is it this server that scrapes it?"
+                    "{name}: no series of the exporter{of} from {from} to {until}: expected the server that scrapes it"
                 ));
                 return ExitCode::FAILURE;
             }
@@ -188,7 +188,9 @@ pub(super) fn ensembles(names: &[String]) -> Result<Option<String>, UsageError> 
     let odd =
         |name: &&String| name.is_empty() || name.chars().any(|c| !(c.is_ascii_alphanumeric() || "._-".contains(c)));
     match names.iter().find(odd) {
-        Some(name) => Err(UsageError(format!("--ensemble: `{name}` is no name of an ensemble"))),
+        Some(name) => Err(UsageError(format!(
+            "--ensemble: invalid ensemble name `{name}`: expected letters, digits, `.`, `_` and `-`"
+        ))),
         None => Ok((!names.is_empty()).then(|| ensembles_matcher(names))),
     }
 }

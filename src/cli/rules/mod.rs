@@ -24,7 +24,7 @@ Examples:
   zookeeper-exporter rules --config.file ensembles.yml --out /etc/prometheus/rules
       zookeeper.yml and early-warning.yml in that directory, with the thresholds of the file
   zookeeper-exporter rules --config.file ensembles.yml --out /etc/prometheus/rules --check
-      exit 1 if these files are not what would be written: for CI, and after an upgrade
+      exit 1 if these files differ from the output: for CI, and after an upgrade
   zookeeper-exporter rules --config.file ensembles.yml --format kubernetes | kubectl apply -f -
       a PrometheusRule for the Prometheus operator
   zookeeper-exporter rules --config.file ensembles.yml --format zabbix > zookeeper-exporter.yaml
@@ -32,8 +32,8 @@ Examples:
   zookeeper-exporter rules --config.file ensembles.yml --format alertmanager > alertmanager.yml
       routes and inhibitions for Alertmanager that keep clusters apart
 
-Rules that can never fire here (no TLS, no JVM figures, an old ZooKeeper) are left out; the head of the file and the \
-standard error say which, and why.";
+Rules that can never fire (no TLS, no JVM metrics, an old ZooKeeper) are left out; the head of the file and standard error \
+list them with the reason.";
 
 /// Flags of `rules`.
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,8 @@ pub(super) struct Rules {
     #[arg(long = "config.file", env = "ZOOKEEPER_EXPORTER_CONFIG_FILE", value_name = "FILE")]
     config_file: Option<PathBuf>,
 
-    /// Write zookeeper.yml and early-warning.yml into this directory instead of all rules to the standard output.
+    /// Write zookeeper.yml and early-warning.yml into this directory, created if necessary, instead of all rules to standard
+    /// output.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -67,7 +68,7 @@ enum RulesAction {
     Suggest(Box<suggest::Suggest>),
 }
 
-/// Whom the rules are for.
+/// The system that evaluates the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum System {
     /// A rule file of Prometheus.
@@ -136,10 +137,7 @@ impl Rules {
         for (name, text, what) in files {
             let file = folder.join(name);
             replace(&file, &text).map_err(|error| {
-                UsageError(format!(
-                    "--out: cannot write {}: {error}; name a directory that can be written to",
-                    file.display()
-                ))
+                UsageError(format!("--out: cannot write {}: {error}: expected a writable directory", file.display()))
             })?;
             written.push(format!("{}: {what}\n", file.display()));
         }
@@ -175,7 +173,7 @@ fn compare(file: &Path, wanted: &str) -> bool {
     let found = match bounded_read::text(file, MAX_RULES_BYTES) {
         Ok(found) => found,
         Err(error) => {
-            tell(format_args!("{}: {error}; write it without --check", file.display()));
+            tell(format_args!("{}: {error}: run without --check to write it", file.display()));
             return false;
         }
     };
@@ -185,7 +183,7 @@ fn compare(file: &Path, wanted: &str) -> bool {
     let line = found.lines().zip(wanted.lines()).position(|(found, wanted)| found != wanted);
     let line = line.unwrap_or_else(|| found.lines().count().min(wanted.lines().count()));
     tell(format_args!(
-        "{}:{}: differs from the configuration: write it again without --check",
+        "{}:{}: differs from the configuration: run without --check to write it again",
         file.display(),
         line + 1
     ));

@@ -31,7 +31,7 @@ pub(super) struct ShownBacktest<'s> {
     pub(super) resume: Option<&'s Path>,
 }
 
-/// The rows of one alert, severity and ensemble: of the configuration, and of the one it is compared with.
+/// The rows of one alert, severity and ensemble: of the configuration, and of the one given with `--against`.
 pub(super) type Pair<'s> = [Option<&'s BacktestRow>; 2];
 
 impl<'s> ShownBacktest<'s> {
@@ -47,7 +47,7 @@ impl<'s> ShownBacktest<'s> {
             let (reached, all) = (self.done.firings.iter().flatten().count(), self.plan.queries.len());
             let how = match self.resume {
                 Some(file) => format!("the same command continues ({})", file.display()),
-                None => "with --resume FILE it would continue where it ended".to_owned(),
+                None => "with --resume FILE it can be continued".to_owned(),
             };
             lines.push(format!("incomplete: {}: {why}: {reached} of {all} queries are done; {how}", self.server));
         }
@@ -104,14 +104,14 @@ pub(super) fn text(shown: &ShownBacktest<'_>) -> String {
     if count > 0 {
         lines.extend(table.lines());
     } else if shown.is_complete() {
-        lines.push("nothing would have fired".to_owned());
+        lines.push("no alert would have fired".to_owned());
     } else {
         lines.push("no replayed alert would have fired".to_owned());
     }
     lines.push(String::new());
     let quiet = pairs.iter().filter(|pair| !fired(pair)).filter_map(|pair| pair[0].or(pair[1]));
     let quiet = quiet.filter(|row| row.seen > 0).count();
-    lines.push(format!("{count} alerts, levels and ensembles fired, {quiet} had data and stayed quiet"));
+    lines.push(format!("{count} combinations of alert, level and ensemble fired; {quiet} had data and did not fire"));
     lines.extend(unseen(shown));
     lines.join("\n") + "\n"
 }
@@ -203,7 +203,7 @@ fn unseen(shown: &ShownBacktest<'_>) -> Vec<String> {
             } else {
                 format!("{}: data for {} of {}", row.condition.alert(), span(row.seen), span(watched))
             };
-            if !found.iter().any(|(name, said)| (name, said) == (ensemble, &what)) {
+            if !found.iter().any(|(name, known)| (name, known) == (ensemble, &what)) {
                 found.push((ensemble.clone(), what));
             }
         }
@@ -211,7 +211,7 @@ fn unseen(shown: &ShownBacktest<'_>) -> Vec<String> {
     if found.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![String::new(), format!("Not seen, so neither fired nor quiet ({}):", found.len())];
+    let mut lines = vec![String::new(), format!("Not seen, so not evaluated ({}):", found.len())];
     lines.extend(found.iter().take(MAX_UNSEEN_LINES).map(|(name, what)| text::line(&format!("  {name}: {what}"), 200)));
     if found.len() > MAX_UNSEEN_LINES {
         lines.push(format!("  and {} more: --output json has all", found.len() - MAX_UNSEEN_LINES));

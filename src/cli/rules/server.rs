@@ -12,17 +12,18 @@ use crate::history::client::QueryApi;
 use crate::history::grid::{Grid, Moment};
 
 const FORM: UrlForm = UrlForm {
-    how: "write http://HOST:9090 or https://HOST/prometheus, with USER:PASSWORD@ before HOST",
+    how: "expected http://HOST:9090 or https://HOST/prometheus, with USER:PASSWORD@ before HOST",
     default_path: "/",
 };
 
 /// Maximum size of a token file.
 const MAX_TOKEN_BYTES: u64 = 64 << 10;
 
-/// Prometheus looks back this far for a sample, and `ALERTS` is read from the previous evaluation.
+/// Maximum interval in seconds: Prometheus looks back this far for a sample, and `ALERTS` of the previous evaluation is
+/// needed.
 const MAX_INTERVAL: u64 = 300;
 
-/// Flags of what reads the history of a server.
+/// Flags of the commands that read the history of a server.
 #[derive(Debug, clap::Args)]
 pub(super) struct HistoryServer {
     /// Base URL of a server with the query API of Prometheus, `http://[USER:PASSWORD@]HOST[:PORT][/PATH]`: Prometheus,
@@ -50,11 +51,11 @@ pub(super) struct HistoryServer {
     #[arg(long = "prometheus.header", value_name = "HEADER", value_parser = header)]
     header: Vec<(String, String)>,
 
-    /// How far to look back, for example 12h or 30d.
+    /// Time range before the end, e.g. 12h or 30d.
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = back)]
     since: Duration,
 
-    /// End of the range, `2026-11-30T06:00:00Z` [default: now].
+    /// End of the time range, e.g. `2026-11-30T06:00:00Z` [default: now].
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Moment>,
 
@@ -105,7 +106,7 @@ impl HistoryServer {
         let since = i64::try_from(self.since.as_secs()).unwrap_or(i64::MAX);
         let grid = Grid::new(until.saturating_sub(since), until, self.interval);
         if grid.is_empty() || grid.start < 0 {
-            return Err(UsageError("--since: no moment in this time; write at least twice the --interval".to_owned()));
+            return Err(UsageError("--since too short: expected at least twice the --interval".to_owned()));
         }
         Ok(grid)
     }

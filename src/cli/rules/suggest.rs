@@ -34,8 +34,8 @@ Examples:
   zookeeper-exporter rules suggest --prometheus http://prometheus:9090 --budget 1/7d > suggested.yml
       comments with the figures, and an `alerts:` block to paste into the configuration
 
-Times in which an alarm fired are left out. Critical limits are never moved, and no warning limit beyond what is harmless. \
-Exit codes: 0 done; 1 incomplete, or the server cannot be asked; 2 usage.";
+Times at which a critical alert fired are excluded. Critical limits are not changed, and warning limits stay in a harmless \
+range. Exit codes: 0 done; 1 incomplete, or the server cannot be queried; 2 usage.";
 
 /// Flags of `rules suggest`.
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ pub(super) struct Suggest {
     #[arg(long, value_name = "NAME")]
     ensemble: Vec<String>,
 
-    /// Format of the result.
+    /// Output format.
     #[arg(long, value_name = "FORMAT", default_value = "yaml")]
     output: SuggestOutput,
 }
@@ -110,7 +110,7 @@ impl Suggest {
         let work = self.rows(&api, grid, thresholds, deployment, matcher);
         let rows = tokio::select! {
             rows = work => rows,
-            _ = tokio::signal::ctrl_c() => Err("interrupted: no limit is proposed from a part of the history".to_owned()),
+            _ = tokio::signal::ctrl_c() => Err("interrupted: limits are proposed from a complete history only".to_owned()),
         };
         let rows = match rows {
             Ok(rows) => rows,
@@ -155,7 +155,7 @@ impl Suggest {
         if seen.is_empty() {
             let (from, until) = (Moment(grid.start), Moment(grid.end));
             return Err(format!(
-                "no series of the exporter from {from} to {until}: is it this server that scrapes it?"
+                "no series of the exporter from {from} to {until}: expected the server that scrapes it"
             ));
         }
         let mut bar = ProgressBar::new();

@@ -13,18 +13,18 @@ pub(super) fn board() -> Board {
     Board::new(
         "zookeeper-client",
         "Canary, znodes and host",
-        "Does it work for a client, what do the watched znodes hold, and how do the processes fare?",
+        "Do requests of a client succeed, which values do the watched znodes have, and what do the processes use?",
     )
-    .row("Does it work for a client?", canary())
-    .row("What do the watched znodes hold?", znodes())
-    .row("How do the processes fare?", host())
+    .row("Canary", canary())
+    .row("Watched znodes", znodes())
+    .row("Processes and hosts", host())
 }
 
 fn canary() -> Vec<Panel> {
     vec![
-        Panel::number("Ensembles whose canary fails", Unit::Count)
-            .asks("Is there an ensemble in which a client cannot write?")
-            .bad("1 or more: clients fail now, whatever the members say.", "The reasons, beside.")
+        Panel::number("Ensembles with a failing canary", Unit::Count)
+            .asks("In how many ensembles does the canary fail?")
+            .bad("1 or more: clients fail now, even if the members report no fault.", "See the reasons in Failed rounds.")
             .missing(CANARY)
             .query(
                 format!(
@@ -36,11 +36,11 @@ fn canary() -> Vec<Panel> {
             .with_alarms(&["CanaryFailing"])
             .paint(Paint::From(vec![(1.0, "red")]))
             .size(4, 7),
-        Panel::curves("Time of each operation", Unit::Seconds)
+        Panel::curves("Duration by operation", Unit::Seconds)
             .asks("How long does a client wait?")
             .bad(
                 "Above the lines. Writes only: the disks or the leader. Reads as well: the network, or no CPU left.",
-                "Latency and SLO tells which step of a write grew.",
+                "Latency and SLO shows which step of a write became slower.",
             )
             .missing(CANARY)
             .query(
@@ -54,7 +54,7 @@ fn canary() -> Vec<Panel> {
             .asks("Which operation failed, and why?")
             .bad(
                 "connect: no quorum, or no network. timeout: a disk or a server that hangs. no_auth: the ACL of its path.",
-                "Ensemble overview says whether there is a quorum.",
+                "Ensemble overview shows whether there is a quorum.",
             )
             .missing("No round has failed since the exporter started, or the module key canary is off.")
             .query(
@@ -62,19 +62,19 @@ fn canary() -> Vec<Panel> {
                 "{{operation}}: {{error}} {{ensemble}} {{member}}",
             )
             .size(8, 7),
-        Panel::buckets("How often which time", Unit::Seconds, "zk_canary_operation_duration_seconds", r#"E,operation!="connect""#)
-            .asks("Is every operation quick, or do some wait?")
+        Panel::buckets("Distribution of durations", Unit::Seconds, "zk_canary_operation_duration_seconds", r#"E,operation!="connect""#)
+            .asks("Are all operations fast, or do some wait?")
             .bad(
                 "A second band far above the first: some requests wait for a disk, a pause of the JVM or a lost packet.",
-                "The 99th percentile beside says of which operation.",
+                "The 99th percentile beside it shows which operation.",
             )
             .missing(CANARY)
             .size(12, 8),
-        Panel::curves("Slowest hundredth of an hour, by operation", Unit::Seconds)
-            .asks("How long do the slowest operations take that the last round does not show?")
+        Panel::curves("99th percentile over 1 h, by operation", Unit::Seconds)
+            .asks("How long do the slowest operations take? The last round does not show them.")
             .bad(
-                "Far above the time of each operation: few are slow, and the mean hides them.",
-                "Fsync and JVM pauses of the members at the same time.",
+                "Far above the duration by operation: a few are slow, and the mean hides them.",
+                "Check fsync and JVM pauses of the members at the same time.",
             )
             .missing(CANARY)
             .query(
@@ -90,8 +90,8 @@ fn canary() -> Vec<Panel> {
 fn znodes() -> Vec<Panel> {
     vec![
         Panel::curves("Values", Unit::Count)
-            .asks("What do the znodes hold?")
-            .bad("A value past its alarm, in the table.", "Ask the owner of the writing client.")
+            .asks("Which values do the znodes have?")
+            .bad("A value above its threshold, in the table of alarms.", "Ask the owner of the writing client.")
             .missing(ZNODES)
             .query("max by (ensemble, path, pointer) (zk_znode_value{E})", "{{path}} {{pointer}}")
             .size(8, 8),
@@ -114,12 +114,15 @@ fn znodes() -> Vec<Panel> {
                 .bar(),
             ],
         )
-        .asks("How near is each znode to its alarm?")
-        .bad("100 % and more: the alert fires.", "zookeeper-exporter alarm list, then the owner of the writing client.")
-        .missing("No data: no znode has an alarm; zookeeper-exporter alarm set makes one.")
+        .asks("How near is each znode to its threshold?")
+        .bad(
+            "100 % or more: the alert fires.",
+            "Run zookeeper-exporter alarm list, then ask the owner of the writing client.",
+        )
+        .missing("No data: no znode has an alarm; create one with zookeeper-exporter alarm set.")
         .size(10, 8),
         Panel::table(
-            "Not readable",
+            "Unreadable znodes",
             &[("ensemble", "Ensemble"), ("path", "Path"), ("reason", "Reason")],
             vec![Column::new("", Unit::Count, "max by (ensemble, path, reason) (zk_znode_failure{E} == 1)")],
         )
@@ -128,17 +131,14 @@ fn znodes() -> Vec<Panel> {
         .missing("Every znode was read, or the module key znodes is off.")
         .size(6, 8),
         Panel::curves("Children", Unit::Count)
-            .asks("How many children do they have?")
+            .asks("How many children do the znodes have?")
             .bad("A steady rise: a client never deletes.", "Ask the owner of the creating client.")
             .missing(ZNODES)
             .query("max by (ensemble, path) (zk_znode_children{E})", "{{path}}")
             .size(12, 7),
-        Panel::curves("Since their last change", Unit::Seconds)
-            .asks("Is the writer alive?")
-            .bad(
-                "A line that only rises: that znode is not written any more.",
-                "Check the client that should write it.",
-            )
+        Panel::curves("Time since the last change", Unit::Seconds)
+            .asks("Is the writer active?")
+            .bad("A line that only rises: that znode is no longer written.", "Check the client that should write it.")
             .missing(ZNODES)
             .query("time() - max by (ensemble, path) (zk_znode_last_change_timestamp_seconds{E})", "{{path}}")
             .size(12, 7),
@@ -149,33 +149,33 @@ fn host() -> Vec<Panel> {
     let of = |title, unit, expr: String| Panel::curves(title, unit).missing(HOST).query(expr, "{{member}}").size(6, 7);
     vec![
         of(
-            "CPU of what it may use",
+            "CPU utilization",
             Unit::Ratio,
             of_member("rate(zk_process_cpu_seconds_total{M}[$__rate_interval]) / zk_process_cpus{M}"),
         )
-        .asks("Is the process out of CPU?")
-        .bad("Above the lines: requests wait for a CPU.", "jstack and top -H on that host; spread the clients.")
+        .asks("Does the process need more CPU than it may use?")
+        .bad("Above the limits: requests wait for a CPU.", "Run jstack and top -H on that host; spread the clients.")
         .limits("CpuBound")
         .between(0.0, 1.0),
         Panel::curves("Disk used", Unit::Ratio)
-            .asks("How full are its disks?")
-            .bad("Near 100 %: a member whose disk is full stops.", "autopurge.purgeInterval; move old snapshots.")
+            .asks("How full are the disks of each member?")
+            .bad("Near 100 %: a member with a full disk stops.", "Set autopurge.purgeInterval; move old snapshots.")
             .missing(HOST)
             .query(parts::disk_used(), "{{member}}")
             .between(0.0, 1.0)
             .size(6, 7),
         Panel::curves("Storage I/O", Unit::BytesPerSecond)
-            .asks("How much does it read and write?")
+            .asks("How much does the process read and write?")
             .bad(
-                "Writes in bursts of gigabytes: snapshots. Reads for long: a start, or a sync from disk.",
-                "snapCount, the size of the data.",
+                "Bursts of gigabytes written: snapshots. Long reads: a start, or a sync from disk.",
+                "Check snapCount and the data size.",
             )
             .missing(HOST)
             .query(rate("zk_process_written_bytes_total"), "written {{member}}")
             .query(rate("zk_process_read_bytes_total"), "read {{member}}")
             .size(6, 7),
         of("Threads", Unit::Count, of_member("zk_process_threads{M}"))
-            .asks("How many threads does it have?")
-            .bad("A steady rise.", "jstack names what grows."),
+            .asks("How many threads does the process have?")
+            .bad("A steady rise.", "jstack shows which threads."),
     ]
 }

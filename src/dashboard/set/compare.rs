@@ -6,9 +6,9 @@ use crate::dashboard::panel::{Column, Paint, Panel, Unit};
 use crate::dashboard::query::{ensemble_gauge, gauge, mean, rate};
 
 pub(super) fn board() -> Board {
-    Board::new("zookeeper-compare", "Compare members", "Which member is not like the others?")
-        .row("Should be alike", alike())
-        .row("Off the mean of the ensemble: 0 % is as the others", deviations())
+    Board::new("zookeeper-compare", "Compare members", "Which member differs from the others?")
+        .row("Drift", alike())
+        .row("Deviation from the ensemble mean", deviations())
         .row("Ranking now", ranking())
 }
 
@@ -18,24 +18,24 @@ fn alike() -> Vec<Panel> {
             .query(ensemble_gauge(family), "{{ensemble}}")
             .alarms("ensemble", alarms)
             .paint(Paint::From(vec![(2.0, "orange")]))
-            .missing("Not known: no member answers, or none gives this")
+            .missing("Unknown: no member reports this")
             .size(3, 6)
     };
     vec![
         one("Versions", "zk_ensemble_distinct_versions", &["VersionMismatch"])
-            .asks("Do all members run one version?")
-            .bad("2 or more: a rolling upgrade, or a forgotten member.", "The table beside it says who runs what."),
+            .asks("Do all members run the same version?")
+            .bad("2 or more: a rolling upgrade, or a forgotten member.", "See the table of versions and roles."),
         one("Configurations", "zk_ensemble_distinct_configs", &["ConfigMismatch"])
-            .asks("Do all members have one configuration (ticks, limits, membership)?")
+            .asks("Do all members have the same configuration (ticks, limits, membership)?")
             .bad(
-                "2 or more: after the next election other limits hold.",
+                "2 or more: other limits may apply after the next election.",
                 "zookeeper-exporter info shows which keys differ.",
             ),
         one("Quorum sizes", "zk_ensemble_distinct_quorum_sizes", &["QuorumSizeMismatch"])
             .asks("Do all members agree on the number of voters?")
-            .bad("2 or more: two majorities can form.", "Compare the server lines of all members now."),
+            .bad("2 or more: two majorities can form.", "Compare the server lines of all members immediately."),
         one("Epochs", "zk_ensemble_distinct_epochs", &["EpochMismatch"])
-            .asks("Are all members in one epoch?")
+            .asks("Are all members in the same epoch?")
             .bad("2 or more for minutes: a member is partitioned.", "Compare srvr of all members."),
         Panel::table(
             "Versions and roles",
@@ -45,7 +45,7 @@ fn alike() -> Vec<Panel> {
                 ("version", "Version"),
                 ("server_id", "Server id"),
                 ("peer_type", "Type"),
-                ("source", "Figures from"),
+                ("source", "Source"),
             ],
             vec![Column::new(
                 "",
@@ -53,12 +53,12 @@ fn alike() -> Vec<Panel> {
                 "max by (ensemble, member, version, server_id, peer_type, source) (zk_member_info{M})",
             )],
         )
-        .asks("What runs where?")
+        .asks("Which version and role does each member have?")
         .bad(
-            "A version, a server id or a source that differs.",
-            "Finish the upgrade; allow mntr where figures come from srvr.",
+            "A different version, a duplicate server id, or the source srvr.",
+            "Finish the upgrade; allow mntr on members with the source srvr.",
         )
-        .missing("No data: no member answers.")
+        .missing("No data: no member replies.")
         .size(12, 6),
     ]
 }
@@ -74,26 +74,26 @@ fn deviations() -> Vec<Panel> {
     };
     vec![
         of("Write latency", mean("zk_updatelatency_seconds"))
-            .asks("Who is slower than the others?")
-            .bad("One far above 0 %: its disk or its way to the leader.", "Its fsync, beside.")
+            .asks("Which member is slower than the others?")
+            .bad("One far above 0 %: its disk or its network to the leader.", "Check its fsync, beside it.")
             .missing(SINCE_3_6),
         of("Fsync", mean("zk_fsynctime_seconds"))
-            .asks("Whose disk is slower than the others'?")
-            .bad("One far above 0 %.", "That host: other writers, a failing device.")
+            .asks("Which member's disk is slower than the others?")
+            .bad("One far above 0 %.", "Check that host for other writers and a failing device.")
             .missing(SINCE_3_6),
         of("Packets", rate("zk_packets_received_total")).asks("Is the load spread evenly?").bad(
-            "One far above, the others below: clients name only one member.",
-            "Name all members in connect strings.",
+            "One far above, the others below: clients connect to one member only.",
+            "List all members in connect strings.",
         ),
         of("Connections", gauge("zk_num_alive_connections"))
             .asks("Are clients spread evenly?")
-            .bad("One far above: clients gathered there after a restart of the others.", "Restart clients gently."),
+            .bad("One far above: clients moved there when the others restarted.", "Restart clients gently."),
         of("Watches", gauge("zk_watches"))
             .asks("Are watches spread evenly?")
-            .bad("One far above: a client with very many watches.", "wchs on that member."),
+            .bad("One far above: a client with very many watches.", "Run wchs on that member."),
         of("Znodes", gauge("zk_znodes"))
-            .asks("Do all have the same data?")
-            .bad("Anything but 0 % that stays: one lags, or has diverged.", "Its zxid lag; then its log."),
+            .asks("Do all members have the same data?")
+            .bad("A lasting deviation: a member lags, or has diverged.", "Check its zxid lag, then its log."),
     ]
 }
 
@@ -103,19 +103,19 @@ fn ranking() -> Vec<Panel> {
     };
     vec![
         top("Slowest writes", Unit::Seconds, mean("zk_updatelatency_seconds"))
-            .asks("Who is slowest?")
-            .bad("Red: past the limit of the alert.", "Its dashboard: follow the link.")
+            .asks("Which member is slowest?")
+            .bad("Red: above the limit of the alert.", "Follow the link to its dashboard.")
             .missing(SINCE_3_6),
         top("Slowest fsync", Unit::Seconds, mean("zk_fsynctime_seconds"))
-            .asks("Whose disk is slowest?")
-            .bad("Red: past the limit of the alert.", "That host's disk.")
+            .asks("Which member's disk is slowest?")
+            .bad("Red: above the limit of the alert.", "Check the disk of that host.")
             .missing(SINCE_3_6),
         top("Most connections", Unit::Count, gauge("zk_num_alive_connections"))
-            .asks("Who has most clients?")
-            .bad("One has nearly all.", "Name all members in connect strings."),
+            .asks("Which member has the most clients?")
+            .bad("One has nearly all.", "List all members in connect strings."),
         top("Largest zxid lag", Unit::Count, gauge("zk_zxid_lag"))
-            .asks("Who lags most?")
-            .bad("Past the limit of the alert.", "Its disk and network.")
+            .asks("Which member lags most?")
+            .bad("Above the limit of the alert.", "Check its disk and network.")
             .missing("No data: no leader to compare with."),
     ]
 }

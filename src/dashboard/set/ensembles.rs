@@ -11,11 +11,11 @@ pub(super) fn board() -> Board {
     Board::new(
         "zookeeper-ensembles",
         "Ensembles",
-        "Start here. Is any ensemble in danger? Which member, and why? What will run out next?",
+        "Start here. Is any ensemble at risk? Which member, and why? Which resource is exhausted next?",
     )
-    .row("Is any ensemble in danger?", danger())
+    .row("Is any ensemble at risk?", danger())
     .row("Which member, and why?", vec![parts::members()])
-    .row("What will run out next?", vec![parts::runs_out(), parts::roles()])
+    .row("Which resource is exhausted next?", vec![parts::runs_out(), parts::roles()])
     .row("Load", load())
 }
 
@@ -53,19 +53,19 @@ fn danger() -> Vec<Panel> {
             parts::OF_QUORUM,
             "red",
         )
-        .asks("How many ensembles have no quorum, do not answer at all, or keep losing it?")
-        .bad("1 or more: writes are impossible there.", "Bring back any of its voters; see the table below for which."),
+        .asks("How many ensembles have no quorum, keep losing it, or do not reply at all?")
+        .bad("1 or more: writes are impossible there.", "Bring back any of its voters; the table below shows which are missing."),
         counted_with(
-            "One failure from stopping",
+            "Quorum margin 0",
             "ensemble",
             "max by (ensemble) (zk_ensemble_quorum_margin{E}) == 0 and on (ensemble) max by (ensemble) (zk_ensemble_voters{E}) > 1",
             &["QuorumMarginZero"],
             "orange",
         )
-        .asks("How many ensembles stop at the next failure?")
+        .asks("How many ensembles lose their quorum with the next failure?")
         .bad(
-            "1 or more: every voter that is left is needed.",
-            "Bring back the missing voter before any other work there, and restart nothing else.",
+            "1 or more: every remaining voter is needed.",
+            "Bring back the missing voter before any other work there, and do not restart other members.",
         ),
         counted_with(
             "Members not serving",
@@ -74,17 +74,17 @@ fn danger() -> Vec<Panel> {
             parts::OF_MEMBER,
             "red",
         )
-        .asks("How many members serve no clients, or only for moments?")
+        .asks("How many members serve no clients, or only intermittently?")
         .bad("1 or more: dead, unreachable, or without a leader.", "See the red states in the table of members."),
-        counted("Alarms", &alerts("critical"), "red")
+        counted("Critical alerts", &alerts("critical"), "red")
             .asks("How many critical alerts fire?")
             .bad("1 or more: a fault is here.", "See the firing alerts below, and their runbooks."),
-        counted("Early warnings", &alerts("warning"), "orange")
+        counted("Warnings", &alerts("warning"), "orange")
             .asks("How many warnings fire?")
             .bad("1 or more: a fault is coming.", "See the firing alerts below, and their runbooks."),
         Panel::number("Ensembles watched", Unit::Count)
-            .asks("Is every ensemble that should be watched here?")
-            .bad("Fewer than you run.", "See the configuration of the exporter and the targets of Prometheus.")
+            .asks("Is every ensemble monitored?")
+            .bad("Fewer than exist.", "Check the configuration of the exporter and the targets of Prometheus.")
             .query("count(max by (ensemble) (zk_ensemble_members{E}))", ""),
         table(),
         parts::firing().size(10, 8),
@@ -122,44 +122,44 @@ fn table() -> Panel {
         Column::new("Voters", Unit::Count, ensemble_gauge("zk_ensemble_voters")),
         Column::new("Up", Unit::Count, ensemble_gauge("zk_ensemble_members_up")),
         Column::new("Members", Unit::Count, ensemble_gauge("zk_ensemble_members")),
-        Column::new("Alarms", Unit::Count, alerts("critical")).paint(Paint::From(vec![(1.0, "red")])),
+        Column::new("Critical", Unit::Count, alerts("critical")).paint(Paint::From(vec![(1.0, "red")])),
         Column::new("Warnings", Unit::Count, alerts("warning")).paint(Paint::From(vec![(1.0, "orange")])),
         Column::new("Slowest write", Unit::Seconds, of_ensemble(mean("zk_updatelatency_seconds"))),
     ];
     Panel::table("Ensembles", &[("ensemble", "Ensemble")], columns)
-        .asks("Which ensemble is in danger, and how near to stopping is it?")
+        .asks("Which ensemble is at risk, and how many more failures does it tolerate?")
         .bad(
             "Quorum NO: writes are impossible. Quorum margin 0 (orange): the next failure stops it. Up below Members: \
-             a member is missing. An empty cell: standalone, or not known without a leader.",
-            "Follow the link on its name: the overview shows which member it is.",
+             a member is missing. An empty cell: standalone, or unknown without a leader.",
+            "Follow the link on its name: the overview shows which member.",
         )
-        .sorted("Alarms", true)
+        .sorted("Critical", true)
         .size(14, 8)
 }
 
 fn load() -> Vec<Panel> {
     vec![
         Panel::curves("Packets from clients", Unit::PerSecond)
-            .asks("How much do clients ask?")
+            .asks("How much load do clients cause?")
             .bad(
-                "A sudden fall while clients are connected: they are stuck. A sudden rise: a client in a loop.",
-                "Compare with connections and queued requests beside it.",
+                "A sudden drop while clients are connected: they are blocked. A sudden rise: a client in a loop.",
+                "Compare with connections and outstanding requests beside it.",
             )
             .query(rate_of_ensemble("zk_packets_received_total"), "{{ensemble}}")
             .size(6, 7),
         Panel::curves("Connections", Unit::Count)
             .asks("How many clients are connected?")
             .bad(
-                "A cliff: the network, or members lost. A steady rise: a client that leaks.",
+                "A sudden drop: network or member failure. A steady rise: a client that leaks connections.",
                 "See the clients of each member.",
             )
             .query(sum_of_members("zk_num_alive_connections{M}"), "{{ensemble}}")
             .size(6, 7),
-        Panel::curves("Requests queued at the worst member", Unit::Count)
-            .asks("Can every member keep up?")
+        Panel::curves("Outstanding requests of the worst member", Unit::Count)
+            .asks("Do all members keep up?")
             .bad(
-                "Above the lines for minutes: it cannot.",
-                "PanelKind at fsync and at the write latency of its members.",
+                "Above the limits for minutes: a member is overloaded.",
+                "Check fsync and write latency of its members.",
             )
             .query(of_ensemble("zk_outstanding_requests{M}"), "{{ensemble}}")
             .limits("OutstandingRequests")
@@ -168,8 +168,8 @@ fn load() -> Vec<Panel> {
         Panel::curves("Write latency of the slowest member", Unit::Seconds)
             .asks("How long does a write take?")
             .bad(
-                "Above the lines: clients wait, and sessions will expire.",
-                "PanelKind at fsync first, then at the network between members.",
+                "Above the limits: clients wait, and sessions may expire.",
+                "Check fsync first, then the network between members.",
             )
             .query(of_ensemble(mean("zk_updatelatency_seconds")), "{{ensemble}}")
             .limits("SlowWrites")

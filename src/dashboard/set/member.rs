@@ -9,8 +9,8 @@ const CLIENTS: &str =
     "No data: needs the module key clients, and cons in the whitelist or the AdminServer; a limit needs conf.";
 
 pub(super) fn board() -> Board {
-    Board::new("zookeeper-member", "Member", "What is wrong with this member: its requests, its disk, its clients?")
-        .row("Who it is", identity())
+    Board::new("zookeeper-member", "Member", "What is wrong with this member: requests, disk or clients?")
+        .row("Identity and state", identity())
         .row("Requests", requests())
         .row("Pipeline, in the order of processing", pipeline())
         .row("Disk", disk())
@@ -21,17 +21,17 @@ fn identity() -> Vec<Panel> {
     let info = "max by (ensemble, member, version, server_id, peer_type, source) (zk_member_info{M})";
     vec![
         Panel::number("State", Unit::Count)
-            .asks("What is it now?")
+            .asks("Which state does the member have?")
             .bad(
-                "Red: it does not answer, or does not serve clients.",
-                "Process and host first, then the end of its log.",
+                "Red: it does not reply, or does not serve clients.",
+                "Check process and host first, then the end of its log.",
             )
             .query(parts::state(), "{{member}}")
             .with_alarms(parts::OF_MEMBER)
             .paint(parts::STATES),
-        Panel::number("In this role for", Unit::Age)
+        Panel::number("Time in this role", Unit::Age)
             .asks("When did it last change its role?")
-            .bad("Minutes, without planned work: an election or a restart.", "See the marks in the graphs.")
+            .bad("Minutes, without planned work: an election or a restart.", "See the annotations in the graphs.")
             .missing(SINCE_3_6)
             .query(gauge("zk_uptime_seconds"), "{{member}}"),
         Panel::table(
@@ -42,16 +42,16 @@ fn identity() -> Vec<Panel> {
                 ("version", "Version"),
                 ("server_id", "Server id"),
                 ("peer_type", "Type"),
-                ("source", "Figures from"),
+                ("source", "Source"),
             ],
             vec![Column::new("", Unit::Count, info)],
         )
-        .asks("What runs there, and where do the figures come from?")
+        .asks("Which version runs, and which command do the metrics come from?")
         .bad(
-            "Figures from srvr: mntr is not allowed there, so most panels are empty.",
+            "Source srvr: mntr is not allowed, so most panels are empty.",
             "Add mntr to 4lw.commands.whitelist in its zoo.cfg and restart it.",
         )
-        .missing("No data: the member does not answer.")
+        .missing("No data: the member does not reply.")
         .size(16, 4),
         parts::firing().size(12, 6),
         parts::roles().size(12, 6),
@@ -61,33 +61,33 @@ fn identity() -> Vec<Panel> {
 fn requests() -> Vec<Panel> {
     vec![
         Panel::curves("Packets", Unit::PerSecond)
-            .asks("How much does it take and send?")
-            .bad("Received without sent: it is stuck.", "A thread dump (jstack) tells where.")
+            .asks("How many packets does it receive and send?")
+            .bad("Received but none sent: it is blocked.", "A thread dump (jstack) shows where.")
             .query(rate("zk_packets_received_total"), "received {{member}}")
             .query(rate("zk_packets_sent_total"), "sent {{member}}"),
         Panel::curves("Latency", Unit::Seconds)
             .asks("How long do its clients wait?")
             .bad(
-                "Writes above the lines: see fsync below. Reads too: CPU or garbage collection.",
-                "Follow the pipeline below: which step grew?",
+                "Writes above the limits: see fsync below. Reads too: CPU or garbage collection.",
+                "See which step of the pipeline below became slower.",
             )
             .missing(SINCE_3_6)
             .query(mean("zk_updatelatency_seconds"), "write {{member}}")
             .query(mean("zk_readlatency_seconds"), "read {{member}}")
             .limits("SlowWrites")
             .log(),
-        Panel::curves("Queued requests", Unit::Count)
+        Panel::curves("Outstanding requests", Unit::Count)
             .asks("Does it keep up?")
             .bad(
-                "Stays above the lines: it stops reading from its clients at globalOutstandingLimit.",
-                "Find the client that floods it; see fsync.",
+                "Remains above the limits: at globalOutstandingLimit the member stops reading from clients.",
+                "Find the client that sends too many requests; check fsync.",
             )
             .query(gauge("zk_outstanding_requests"), "{{member}}")
             .limits("OutstandingRequests")
             .log_with_zero(),
         Panel::curves("Bytes", Unit::BytesPerSecond)
-            .asks("How many bytes do clients move?")
-            .bad("Far more bytes a packet than usual: large znodes.", "See the writes by top-level znode below.")
+            .asks("How many bytes do clients send and receive?")
+            .bad("Far more bytes per packet than usual: large znodes.", "See the writes by top-level znode below.")
             .missing(SINCE_3_6)
             .query(rate("zk_received_bytes_total"), "received {{member}}")
             .query(rate("zk_response_bytes_total"), "sent {{member}}"),
@@ -98,8 +98,8 @@ fn requests() -> Vec<Panel> {
 
 fn by_znode_root(title: &'static str, counter: &str) -> Panel {
     Panel::curves(title, Unit::PerSecond)
-        .asks("Who causes the load?")
-        .bad("One top-level znode has nearly all of it, or grew.", "Its owner is the one to ask.")
+        .asks("Which part of the tree causes the load?")
+        .bad("One top-level znode has nearly all of it, or grew.", "Ask its owner.")
         .missing(SINCE_3_6)
         .query(
             format!("topk(8, max by (ensemble, member, znode_root) (rate({counter}{{M}}[$__rate_interval])))"),
@@ -130,31 +130,40 @@ fn pipeline() -> Vec<Panel> {
         with(Panel::curves("Time in each step of a write", Unit::Seconds).log(), &times)
             .asks("Where does a write spend its time?")
             .bad(
-                "The step that grew is the cause: 3 and 4 the disk, 5 the other voters, 1 and 2 the CPU.",
+                "The step that became slower is the cause: 3 and 4 the disk, 5 the other voters, 1 and 2 the CPU.",
                 "Disk: fsync below. Voters: the overview.",
             )
             .missing(SINCE_3_6)
             .size(12, 8),
         with(Panel::curves("Requests waiting at each step", Unit::Count).log_with_zero(), &queues)
-            .asks("Before which step do they pile up?")
-            .bad("A queue that grows: the step behind it is too slow.", "See the time of that step beside it.")
+            .asks("Before which step do requests wait?")
+            .bad("A growing queue: the step after it is too slow.", "See the time of that step beside it.")
             .missing(SINCE_3_6)
             .size(12, 8),
-        Panel::curves("Requests written by one flush", Unit::Count)
-            .asks("Does batching work?")
-            .bad("Large batches with slow fsync: the disk is the limit.", "A faster device for the transaction log.")
+        Panel::curves("Requests per log flush", Unit::Count)
+            .asks("How many requests are written at once?")
+            .bad(
+                "Large batches with slow fsync: the disk is the bottleneck.",
+                "Use a faster device for the transaction log.",
+            )
             .missing(SINCE_3_6)
             .query(mean("zk_sync_processor_batch_size"), "{{member}}"),
         Panel::curves("Throttling", Unit::PerSecond)
-            .asks("Does it hold requests back?")
-            .bad("Anything but 0: more comes in than it may take.", "Raise the limit only if the disk can bear it.")
+            .asks("Does it delay or drop requests?")
+            .bad(
+                "More than 0: more requests arrive than the limits permit.",
+                "Raise the limit only if the disk is fast enough.",
+            )
             .missing(SINCE_3_6)
             .query(rate("zk_request_throttle_waits_total"), "waits {{member}}")
             .query(rate("zk_stale_requests_dropped_total"), "dropped {{member}}")
             .query(rate("zk_large_requests_rejected_total"), "too large {{member}}"),
-        Panel::curves("From the leader's decision until it is applied here", Unit::Seconds)
-            .asks("How stale are reads here?")
-            .bad("Grows: this member lags. Clocks that differ show here too.", "Network to the leader, its own CPU.")
+        Panel::curves("Propagation latency", Unit::Seconds)
+            .asks("How stale are reads of this member?")
+            .bad(
+                "Grows: this member lags. Clock differences are included.",
+                "Check its network to the leader and its CPU.",
+            )
             .missing("No data: ZooKeeper before 3.6, a standalone server, or no writes in this window.")
             .query(mean("zk_propagation_latency_seconds"), "{{member}}")
             .log(),
@@ -166,24 +175,24 @@ fn disk() -> Vec<Panel> {
         Panel::curves("Fsync", Unit::Seconds)
             .asks("How slow is its disk?")
             .bad(
-                "Above the lines: each write waits that long.",
-                "Give the log a device of its own; see iostat for who else writes.",
+                "Above the limits: each write waits that long.",
+                "Give the log a device of its own; iostat shows other writers.",
             )
             .missing(SINCE_3_6)
             .query(mean("zk_fsynctime_seconds"), "{{member}}")
             .limits("SlowFsync")
             .log(),
-        Panel::curves("Part of the time spent in fsync", Unit::Ratio)
-            .asks("How busy is the disk with its log?")
-            .bad("Near 100 %: no more writes fit, whatever clients want.", "A faster device, or fewer writes.")
+        Panel::curves("Fsync utilization", Unit::Ratio)
+            .asks("How much of the time is the disk busy with fsync?")
+            .bad("Near 100 %: no more writes are possible.", "Use a faster device, or reduce the writes.")
             .missing(SINCE_3_6)
             .query(busy("zk_fsynctime_seconds"), "{{member}}")
             .between(0.0, 1.0),
         Panel::curves("Snapshots", Unit::Seconds)
             .asks("How long does a snapshot take?")
             .bad(
-                "Above the line: the tree is too large, or the disk too slow; a restart will take as long.",
-                "See data size.",
+                "Above the limit: the tree is too large, or the disk too slow; a restart takes equally long.",
+                "Check the data size.",
             )
             .missing("No snapshot was written in the last hours (one comes every snapCount transactions).")
             .query(crate::dashboard::query::mean_over("zk_snapshottime_seconds", "6h"), "{{member}}")
@@ -194,21 +203,21 @@ fn disk() -> Vec<Panel> {
 fn clients() -> Vec<Panel> {
     vec![
         Panel::curves("Connections and sessions", Unit::Count)
-            .asks("Who is connected?")
+            .asks("How many connections and local sessions are there?")
             .bad(
-                "A steady rise: a client that leaks connections. A cliff: the network.",
+                "A steady rise: a client that leaks connections. A sudden drop: the network.",
                 "zookeeper-exporter top lists them by address.",
             )
             .query(gauge("zk_num_alive_connections"), "connections {{member}}")
             .query(gauge("zk_local_sessions"), "local sessions {{member}}"),
-        Panel::curves("Coming and going", Unit::PerSecond)
-            .asks("Do clients connect again and again?")
+        Panel::curves("Session churn", Unit::PerSecond)
+            .asks("Do clients reconnect frequently?")
             .bad(
-                "Moved here: another member failed. Lost: the network or clients that crash. Rejected: a limit.",
+                "Moved here: another member failed. Lost: the network, or clients that crash. Rejected: a limit.",
                 "Compare with the other members at the same time.",
             )
             .missing(SINCE_3_6)
-            .query(rate("zk_connection_requests_total"), "asked for a session {{member}}")
+            .query(rate("zk_connection_requests_total"), "session requested {{member}}")
             .query(rate("zk_connection_revalidates_total"), "moved here {{member}}")
             .query(rate("zk_connection_drops_total"), "lost {{member}}")
             .query(rate("zk_connection_rejected_total"), "rejected {{member}}"),
@@ -238,30 +247,30 @@ fn clients() -> Vec<Panel> {
                 "{{client}}",
             ),
         Panel::curves("Watches fired", Unit::PerSecond)
-            .asks("How many watches fire, and by what?")
-            .bad("Far more than changes: many clients watch one znode (a herd).", "See watches set, and wchs.")
+            .asks("How many watches fire, by kind of change?")
+            .bad("Far more than changes: many clients watch one znode (herd effect).", "See watches set, and wchs.")
             .missing(SINCE_3_6)
             .query(busy("zk_node_created_watches"), "created {{member}}")
             .query(busy("zk_node_changed_watches"), "changed {{member}}")
             .query(busy("zk_node_children_watches"), "children {{member}}")
             .query(busy("zk_node_deleted_watches"), "deleted {{member}}"),
         Panel::curves("Watches set", Unit::Count)
-            .asks("How many watches do its clients hold?")
-            .bad("Grows without end: a leak; the heap follows.", "wchs tells connections and paths.")
+            .asks("How many watches do its clients have?")
+            .bad("Grows steadily: a leak, and the heap grows as well.", "wchs shows connections and paths.")
             .query(gauge("zk_watches"), "{{member}}")
             .limits("WatchesHigh")
             .log_with_zero(),
         Panel::curves("Reads and writes", Unit::PerSecond)
-            .asks("What do its clients do?")
+            .asks("How many reads and writes do its clients send?")
             .bad("Writes where there were none.", "See the writes by top-level znode above.")
             .missing(SINCE_3_6)
             .query(happened("zk_updatelatency_seconds"), "writes {{member}}")
             .query(happened("zk_readlatency_seconds"), "reads and pings {{member}}"),
         Panel::number("File descriptors used", Unit::Ratio)
-            .asks("How many more sockets and files may it open?")
+            .asks("How near is the limit of sockets and files?")
             .bad(
-                "Above 80 %: it will soon refuse connections and fail to write.",
-                "Raise nofile (LimitNOFILE), find the leaking client.",
+                "Above 80 %: it soon refuses connections and cannot write files.",
+                "Raise nofile (LimitNOFILE); find the client that leaks connections.",
             )
             .missing("No data: mntr is not allowed, or the JVM knows no limit.")
             .query(

@@ -8,7 +8,7 @@ use crate::dashboard::query::{
 };
 
 pub(super) fn board() -> Board {
-    Board::new("zookeeper-overview", "Ensemble overview", "Is this ensemble well, and which of its members is not?")
+    Board::new("zookeeper-overview", "Ensemble overview", "Is this ensemble healthy, and which member is not?")
         .row("Quorum", quorum())
         .row("Which member, and why?", vec![parts::members().size(14, 7), parts::firing().size(10, 7)])
         .row("Golden signals", signals())
@@ -20,20 +20,20 @@ fn quorum() -> Vec<Panel> {
     let margin = Paint::Falling(vec![(0.0, "orange"), (1.0, "green")]);
     vec![
         Panel::name("Leader")
-            .asks("Who leads?")
+            .asks("Which member is the leader?")
             .bad(
                 "No name: there is no leader, and writes are impossible.",
-                "See the roles over time, and the logs of the voters.",
+                "Check the roles over time and the logs of the voters.",
             )
             .missing("No leader (or a standalone server)")
             .query("max by (ensemble, member) (zk_ensemble_leader_info{E})", "{{member}}"),
         Panel::number("Quorum margin", Unit::Count)
-            .asks("How many more voters may fail?")
+            .asks("How many more voters may fail without losing the quorum?")
             .bad(
                 "0: the next failure stops the ensemble. Below 0: it has stopped.",
                 "Bring back the missing voter first.",
             )
-            .missing("Not known: standalone, weighted quorum, or the leader is out of sight")
+            .missing("Unknown: standalone, weighted quorum, or the leader is not visible")
             .query(ensemble_gauge("zk_ensemble_quorum_margin"), "{{ensemble}}")
             .alarms(
                 "ensemble",
@@ -42,8 +42,8 @@ fn quorum() -> Vec<Panel> {
             .paint(margin),
         Panel::number("Voters in sync", Unit::Count)
             .asks("How many voters have the leader's data?")
-            .bad("Fewer than there are voters.", "See who is behind or gone in the table of members.")
-            .missing("Not known: the leader is out of sight")
+            .bad("Fewer than there are voters.", "The table of members shows which lag or are missing.")
+            .missing("Unknown: the leader is not visible")
             .query(ensemble_gauge("zk_ensemble_voters_synced"), "{{ensemble}}"),
         Panel::number("Voters", Unit::Count)
             .asks("How many voters are there?")
@@ -53,11 +53,8 @@ fn quorum() -> Vec<Panel> {
             )
             .query(ensemble_gauge("zk_ensemble_voters"), "{{ensemble}}"),
         Panel::number("Elections in 24 h", Unit::Count)
-            .asks("How often did they elect?")
-            .bad(
-                "More than planned restarts explain.",
-                "PanelKind for pauses of the JVM, slow fsync and lost packets then.",
-            )
+            .asks("How many elections were there?")
+            .bad("More than the planned restarts.", "Check JVM pauses, slow fsync and packet loss at these times.")
             .missing(SINCE_3_6)
             .query(
                 format!("round({})", of_ensemble("increase(zk_election_time_seconds_count{M}[24h])")),
@@ -69,7 +66,7 @@ fn quorum() -> Vec<Panel> {
             .asks("When was the last election?")
             .bad(
                 "Minutes, without planned work.",
-                "Find out why the old leader left: its log, and the marks in the graphs.",
+                "Read the log of the previous leader; see the annotations in the graphs.",
             )
             .missing(LEADER_ONLY)
             .query(of_ensemble("zk_leader_uptime_seconds{M}"), "{{ensemble}}")
@@ -78,10 +75,10 @@ fn quorum() -> Vec<Panel> {
         zones(),
         parts::roles().size(14, 7),
         Panel::curves("Voters", Unit::Count)
-            .asks("When was the ensemble near its limit?")
+            .asks("When was the ensemble near the loss of its quorum?")
             .bad(
-                "In sync touches the majority: one more failure stops it. Below it: it stood still.",
-                "See who left at that time in the roles beside it.",
+                "In sync equals the majority: one more failure stops the ensemble. Below: writes were impossible.",
+                "The roles beside it show which member was lost at that time.",
             )
             .query(ensemble_gauge("zk_ensemble_voters_synced"), "in sync {{ensemble}}")
             .query(ensemble_gauge("zk_ensemble_majority"), "majority {{ensemble}}")
@@ -105,11 +102,11 @@ fn zones() -> Panel {
 
 fn errors() -> Panel {
     Panel::curves("Errors", Unit::PerSecond)
-        .asks("What do clients fail at?")
+        .asks("Which requests of clients fail?")
         .bad(
             "Rejected: maxClientCnxns or maxCnxns. Dropped or throttled: overload. Expired: clients or the leader paused. \
              Auth or handshake: wrong credentials or certificates.",
-            "Take the member's dashboard: which member, and since when.",
+            "The member's dashboard shows which member, and since when.",
         )
         .missing(SINCE_3_6)
         .query(rate_of_ensemble("zk_connection_rejected_total"), "rejected {{ensemble}}")
@@ -124,7 +121,7 @@ fn errors() -> Panel {
 fn signals() -> Vec<Panel> {
     vec![
         Panel::curves("Packets from clients", Unit::PerSecond)
-            .asks("How is the load spread over the members?")
+            .asks("How is the load distributed over the members?")
             .bad(
                 "One member has nearly all of it, or one has none though it serves.",
                 "Check the connect strings of the clients.",
@@ -133,17 +130,20 @@ fn signals() -> Vec<Panel> {
         write_latency(),
         read_latency(),
         errors(),
-        Panel::curves("Queued requests", Unit::Count)
-            .asks("Which member cannot keep up?")
-            .bad("Above the lines for minutes.", "Fsync of that member, its JVM pauses, a client that floods it.")
+        Panel::curves("Outstanding requests", Unit::Count)
+            .asks("Which member does not keep up?")
+            .bad(
+                "Above the limits for minutes.",
+                "Check its fsync and JVM pauses; find a client that sends too many requests.",
+            )
             .query(gauge("zk_outstanding_requests"), "{{member}}")
             .limits("OutstandingRequests")
             .log_with_zero(),
         Panel::curves("Reads and writes", Unit::PerSecond)
-            .asks("What is asked of the ensemble?")
+            .asks("How many reads and writes do clients send?")
             .bad(
-                "Writes rise without a reason: each costs every voter an fsync.",
-                "Find the top-level znode on the member's dashboard.",
+                "Writes rise without a known reason: each one costs an fsync on every voter.",
+                "The member's dashboard shows the top-level znode.",
             )
             .missing(SINCE_3_6)
             .query(sum_of_members("rate(zk_updatelatency_seconds_count{M}[$__rate_interval])"), "writes {{ensemble}}")
@@ -157,10 +157,10 @@ fn signals() -> Vec<Panel> {
 /// The mean write latency.
 fn write_latency() -> Panel {
     Panel::curves("Write latency", Unit::Seconds)
-        .asks("How long does a write take at each member?")
+        .asks("How long does a write take on each member?")
         .bad(
-            "Above the lines: clients suffer. All members at once: the leader or the network. One: its own disk.",
-            "Fsync first.",
+            "Above the limits: clients wait. All members at once: the leader or the network. One: its own disk.",
+            "Check fsync first.",
         )
         .missing(SINCE_3_6)
         .query(mean("zk_updatelatency_seconds"), "{{member}}")
@@ -175,9 +175,9 @@ fn read_latency() -> Panel {
         happened("zk_readlatency_seconds")
     );
     Panel::curves("Read latency", Unit::Seconds)
-        .asks("How long does a read take at each member?")
+        .asks("How long does a read take on each member?")
         .bad(
-            "Above the line: reads touch no disk, so it is CPU, garbage collection, or very large answers.",
+            "Above the limit: reads use no disk, so the cause is CPU, garbage collection, or very large replies.",
             "See the JVM dashboard.",
         )
         .query(mean("zk_readlatency_seconds"), "{{member}}")
@@ -190,39 +190,39 @@ fn replication() -> Vec<Panel> {
     vec![
         Panel::curves("Zxid lag", Unit::Count)
             .asks("Which member lags?")
-            .bad("Above the line and growing: its disk or its network cannot keep up.", "Compare its fsync with that of the others.")
-            .missing("No data: no leader to compare with, or no zxid known.")
+            .bad("Above the limit and growing: its disk or its network is too slow.", "Compare its fsync with that of the others.")
+            .missing("No data: no leader to compare with, or no zxid is known.")
             .query(gauge("zk_zxid_lag"), "{{member}}")
             .limits("ZxidLag")
             .log_with_zero(),
-        Panel::curves("Time until a quorum has acknowledged", Unit::Seconds)
-            .asks("What does one write cost in network and disks?")
-            .bad("Rises with no more load: the second fastest voter has become slow.", "Fsync and network of the voters.")
+        Panel::curves("Quorum acknowledgement latency", Unit::Seconds)
+            .asks("How long do network and disks take for one write?")
+            .bad("Rises without more load: the quorum waits for a slower voter.", "Check fsync and network of the voters.")
             .missing(LEADER_ONLY)
             .query(mean("zk_quorum_ack_latency_seconds"), "{{member}}")
             .log(),
         Panel::curves("Fsync", Unit::Seconds)
-            .asks("Whose disk is slow?")
-            .bad("Above the lines: that disk. With a majority of slow disks every write is slow.", "Give the transaction log a device of its own.")
+            .asks("Which member's disk is slow?")
+            .bad("Above the limits: that disk is slow. If a majority of disks is slow, every write is slow.", "Give the transaction log a device of its own.")
             .missing(SINCE_3_6)
             .query(mean("zk_fsynctime_seconds"), "{{member}}")
             .limits("SlowFsync")
             .log(),
         Panel::curves("Proposals and commits of the leader", Unit::PerSecond)
             .asks("Does the leader commit what it proposes?")
-            .bad("Commits below proposals: voters do not acknowledge.", "See who is behind.")
+            .bad("Commits below proposals: voters do not acknowledge.", "See which members lag.")
             .missing(LEADER_ONLY)
             .query(rate("zk_proposals_total"), "proposals {{member}}")
             .query(rate("zk_commits_total"), "commits {{member}}"),
-        Panel::curves("How members were brought up to date", Unit::Count)
-            .asks("Who had to catch up, and how costly was it?")
-            .bad("Snapshots (the whole data) again and again: a member falls out of sync and returns.", "Its log, its disk, syncLimit.")
+        Panel::curves("Synchronizations of members", Unit::Count)
+            .asks("How often did members synchronize, and in which way?")
+            .bad("Repeated snapshots (all data): a member loses sync and returns.", "Check its log, its disk and syncLimit.")
             .missing(LEADER_ONLY)
-            .query(of_ensemble("increase(zk_snaps_total{M}[$__rate_interval])"), "whole snapshot {{ensemble}}")
-            .query(of_ensemble("increase(zk_diffs_total{M}[$__rate_interval])"), "missing part {{ensemble}}"),
+            .query(of_ensemble("increase(zk_snaps_total{M}[$__rate_interval])"), "snapshot {{ensemble}}")
+            .query(of_ensemble("increase(zk_diffs_total{M}[$__rate_interval])"), "diff {{ensemble}}"),
         Panel::curves("Packets queued for each learner", Unit::Count)
-            .asks("To whom does the leader wait to send?")
-            .bad("Grows for one learner: its network, or it does not read.", "Server ids are those of myid; see that member.")
+            .asks("For which learner do packets queue at the leader?")
+            .bad("Grows for one learner: a slow network, or it does not read.", "The server id is that of myid; check that member.")
             .missing(LEADER_ONLY)
             .query(
                 "max by (ensemble, member, peer) (rate(zk_learner_handler_qp_size_sum{M}[$__rate_interval]) / (rate(zk_learner_handler_qp_size_count{M}[$__rate_interval]) > 0))",
@@ -243,35 +243,35 @@ fn data() -> Vec<Panel> {
         of("Data size", Unit::Bytes, "zk_approximate_data_size_bytes", Some("DataSizeHigh"))
             .asks("How large is the tree?")
             .bad(
-                "Near the line: start, sync and snapshots take long, the heap fills.",
+                "Near the limit: start, sync and snapshots take long, and the heap fills.",
                 "Find the large znodes; set a quota.",
             ),
         Panel::curves("Watches", Unit::Count)
-            .asks("How many watches do clients hold?")
-            .bad("A steady rise: a client that leaks watches.", "wchs on the member tells connections and paths.")
+            .asks("How many watches do clients have?")
+            .bad("A steady rise: a client that leaks watches.", "wchs on the member shows connections and paths.")
             .query(of_member("zk_watches{M}"), "{{member}}")
             .limits("WatchesHigh")
             .log_with_zero()
             .size(6, 6),
         Panel::curves("Sessions and ephemeral znodes", Unit::Count)
-            .asks("How many clients have registered something?")
+            .asks("How many sessions and ephemeral znodes are there?")
             .bad(
-                "A cliff: sessions ended in mass, services have vanished.",
-                "Network, pauses of the leader, a client deployment.",
+                "A sudden drop: many sessions ended, and services disappeared.",
+                "Check the network, pauses of the leader, and client deployments.",
             )
             .query(of_ensemble("zk_ephemerals{M}"), "ephemeral znodes {{ensemble}}")
             .query(of_ensemble("zk_global_sessions{M}"), "sessions {{ensemble}}")
             .size(6, 6),
         Panel::curves("Pending sync() calls", Unit::Count)
             .asks("Do clients wait for sync()?")
-            .bad("Above the line for minutes.", "Slow followers: see who is behind.")
+            .bad("Above the limit for minutes.", "Followers are slow: see which members lag.")
             .missing(LEADER_ONLY)
             .query(gauge("zk_pending_syncs"), "{{member}}")
             .limits("PendingSyncs")
             .size(12, 6),
         Panel::curves("Elections and time without a quorum", Unit::Count)
             .asks("How often, and for how long, was there no leader?")
-            .bad("Many elections, or seconds without a quorum.", "See the roles over time for who left.")
+            .bad("Many elections, or seconds without a quorum.", "The roles over time show which member was lost.")
             .missing(SINCE_3_6)
             .query(of_member("increase(zk_looking_total{M}[$__rate_interval])"), "looked for a leader: {{member}}")
             .right(

@@ -8,7 +8,7 @@ use crate::dashboard::query::{
 
 /// The states of a member as numbers, with texts and colours; the worst is last.
 pub(super) const STATES: Paint = Paint::Words(&[
-    (8, "comes and goes", "red"),
+    (8, "flapping", "red"),
     (7, "leader", "blue"),
     (6, "follower", "green"),
     (5, "observer", "super-light-green"),
@@ -18,7 +18,7 @@ pub(super) const STATES: Paint = Paint::Words(&[
     (1, "no answer", "dark-red"),
 ]);
 
-/// 1 is good unless an alert fires.
+/// 1 is good, unless a related alert fires.
 pub(super) const YES: Paint =
     Paint::Words(&[(1, "yes", "transparent"), (0, "NO", "red"), (panel::ALARM, "alert fires", "red")]);
 
@@ -31,11 +31,12 @@ pub(super) const OF_MEMBER: &[&str] =
     &["MemberDown", "MemberNotServing", "ObserverDown", "MemberReadOnly", "StandaloneInEnsemble"];
 
 /// The text without data for summaries that exist since 3.6.
-pub(super) const SINCE_3_6: &str = "No data: needs a whole mntr of ZooKeeper 3.6 or later (with metrics: all for some), and something to measure in this window.";
+pub(super) const SINCE_3_6: &str =
+    "No data: needs a complete mntr of ZooKeeper 3.6 or later (with metrics: all for some), and events in this window.";
 
 /// The text without data for metrics that only leaders have.
 pub(super) const LEADER_ONLY: &str =
-    "No data: only a leader of ZooKeeper 3.6 or later knows it (with metrics: all for some), and none is seen here.";
+    "No data: only a leader of ZooKeeper 3.6 or later reports it (with metrics: all for some), and none is visible.";
 
 /// The state of each member as a number of [`STATES`]. A serving member is flapping while an alert about it fires.
 pub(super) fn state() -> String {
@@ -57,10 +58,10 @@ pub(super) fn state() -> String {
 /// Roles over time.
 pub(super) fn roles() -> Panel {
     Panel::states("Roles over time")
-        .asks("Who led, who followed, who was gone, and when?")
+        .asks("Which role did each member have, and when?")
         .bad(
-            "Red: not serving, no answer, or an alert about a member that comes and goes. Blue that moves from line to line: elections.",
-            "PanelKind at the first member that turned red, and at what it wrote to its log at that moment.",
+            "Red: not serving, no answer, or an alert about a flapping member. Blue that moves between rows: elections.",
+            "Check the first member that became red, and its log at that time.",
         )
         .query(state(), "{{member}} of {{ensemble}}")
         .paint(STATES)
@@ -77,12 +78,12 @@ pub(super) fn firing() -> Panel {
         &[("severity", "Severity"), ("alertname", "Alert"), ("ensemble", "Ensemble"), ("member", "Member")],
         vec![Column::new("For", Unit::Age, format!("{since} {on} {firing}"))],
     )
-    .asks("What is wrong now, where, and since when?")
+    .asks("Which alerts fire, where, and since when?")
     .bad(
-        "Any line. Critical is a fault that is here, warning one that is coming.",
+        "Any row. Critical: a fault is present. Warning: a fault is expected.",
         "Follow the link on its name to its runbook: meaning, commands to paste, mitigation.",
     )
-    .missing("Nothing fires (or the alert rules are not loaded in this Prometheus).")
+    .missing("No alert fires (or the alert rules are not loaded in this Prometheus).")
     .sorted("Severity", false)
 }
 
@@ -105,7 +106,7 @@ pub(super) fn members() -> Panel {
         ),
     ];
     Panel::table("Members", &[("ensemble", "Ensemble"), ("member", "Member")], columns)
-        .asks("Which member is in trouble, and of what kind?")
+        .asks("Which member has a problem, and which one?")
         .bad(
             "A red state, or a nearest limit of 100 % or more: one of its figures is at the active warning limit. Slow \
              fsync: its disk. Slow writes with a good fsync: the network or the other voters. Outstanding requests: a \
@@ -212,17 +213,17 @@ pub(super) fn left() -> String {
 pub(super) fn runs_out() -> Panel {
     let soon = Paint::Falling(vec![(4.0 * 3600.0, "orange"), (86_400.0, "yellow"), (7.0 * 86_400.0, "transparent")]);
     Panel::table(
-        "What runs out next",
+        "Next exhausted resources",
         &[("resource", "Resource"), ("ensemble", "Ensemble"), ("member", "Member")],
         vec![
             Column::new("Used", Unit::Ratio, used()).paint(Paint::From(vec![(0.8, "orange"), (0.95, "red")])).bar(),
             Column::new("Lasts for", Unit::Age, left()).paint(soon),
         ],
     )
-    .asks("What will be full first if it goes on as in the last hour?")
+    .asks("Which resource is exhausted first at the rate of the last hour?")
     .bad(
-        "The first lines: red lasts less than 4 hours, orange less than a day. Without a time it does not grow.",
-        "Find who uses it up (the member's dashboard), or make more of it, before it is full.",
+        "The first rows: red lasts less than 4 hours, orange less than a day. Without a time the resource does not grow.",
+        "Find the consumer on the member's dashboard, or raise the limit, before it is reached.",
     )
     .missing("No data: the exporter is not scraped, or the ensemble is unreachable.")
     .sorted("Used", true)

@@ -6,35 +6,35 @@ use crate::dashboard::panel::{Column, Paint, Panel, Unit};
 use crate::dashboard::query::{of_ensemble, of_member};
 
 pub(super) fn board() -> Board {
-    Board::new("zookeeper-early-warning", "Early warning", "What is on its way to become a fault?")
+    Board::new("zookeeper-early-warning", "Early warning", "Which faults are developing?")
         .row("Now", vec![parts::firing().size(12, 8), pending()])
-        .row("Risk: 50 % is one indicator at its limit, or several near theirs", risk())
-        .row("How near to its limit is every indicator? 100 % is the warning limit", near())
-        .row("What will run out next?", vec![parts::runs_out().size(12, 9), history()])
+        .row("Risk: 50 % is one indicator at its limit, or several near their limits", risk())
+        .row("Distance of each indicator to its warning limit (100 %)", near())
+        .row("Which resource is exhausted next?", vec![parts::runs_out().size(12, 9), history()])
         .row("Which alerts are noisy?", vec![noisiest()])
 }
 
 fn pending() -> Panel {
     let alerts = r#"max by (alertname, severity, ensemble, member) (ALERTS{alertname=~"ZooKeeper.*",alertstate="pending",severity!="info",ensemble=~"$ensemble|",member=~"$member|"})"#;
     Panel::table(
-        "Alerts about to fire",
+        "Pending alerts",
         &[("severity", "Severity"), ("alertname", "Alert"), ("ensemble", "Ensemble"), ("member", "Member")],
         vec![Column::new("", Unit::Count, alerts)],
     )
-    .asks("Which conditions hold already, but not for long enough to fire?")
-    .bad("Any line that stays for minutes.", "PanelKind at it before it fires.")
-    .missing("Nothing is about to fire.")
+    .asks("Which conditions hold, but not for long enough to fire?")
+    .bad("Any row that stays for minutes.", "Check it before it fires.")
+    .missing("No alert is pending.")
 }
 
 fn risk() -> Vec<Panel> {
     const RECORDED: &str = "No data: alert-rules/early-warning.yml is not loaded in this Prometheus.";
     vec![
         Panel::number("Risk of the ensemble", Unit::Ratio)
-            .asks("How near is the ensemble to a fault, with the voters that it can still lose?")
+            .asks("How likely is a fault of the ensemble, given its quorum margin?")
             .bad(
-                "50 % or more, or a critical alert. In the quarter of an hour behind an election or a restart most \
-                 indicators are held back, and a low risk says nothing.",
-                "The curves beside it show which member.",
+                "50 % or more, or a critical alert. For 15 minutes after an election or a restart most indicators are \
+                 held back, and a low risk is meaningless.",
+                "The graph beside it shows which member.",
             )
             .missing(RECORDED)
             .query(risk_or_why_not(), "{{ensemble}}")
@@ -44,15 +44,15 @@ fn risk() -> Vec<Panel> {
             ))
             .size(6, 8),
         Panel::curves("Risk of each member", Unit::Ratio)
-            .asks("Which member is on its way to a fault, and since when?")
-            .bad("A line that climbs. At rest it is 0.", "The row below says which indicator.")
+            .asks("Which member is at risk, and since when?")
+            .bad("A rising line; 0 without problems.", "The row below shows which indicator.")
             .missing(RECORDED)
             .query(of_member("member:zk_risk:noisy_or{RM}"), "{{member}}")
             .between(0.0, 1.0)
             .size(10, 8),
-        Panel::heat("Unusual for the last day", Unit::Ratio)
-            .asks("Which indicator is far above what it was a day long?")
-            .bad("98 % or more: nearly four deviations.", "What changed at that time?")
+        Panel::heat("Unusual compared with the last day", Unit::Ratio)
+            .asks("Which indicator is far above its values of the last day?")
+            .bad("98 % or more: nearly four standard deviations.", "Find out what changed at that time.")
             .missing("No data: there are not yet six hours of history, or alert-rules/early-warning.yml is not loaded.")
             .query("max by (indicator, ensemble) (member:zk_detection:probability{RM})", "{{indicator}} {{ensemble}}")
             .paint(Paint::From(vec![(0.9, "yellow"), (0.98, "orange")]))
@@ -73,14 +73,14 @@ fn near() -> Vec<Panel> {
     let worst = format!("max by (indicator, ensemble) ({})", parts::nearness());
     vec![
         Panel::heat("Indicators of the worst member, over time", Unit::Ratio)
-            .asks("Which indicator is on its way to its warning limit, and since when?")
-            .bad("Yellow: half of the way. Orange: nearly there. Red: past it.", "The bars beside it say which member.")
+            .asks("Which indicator approaches its warning limit, and since when?")
+            .bad("Yellow: half of the limit. Orange: near it. Red: above it.", "The bars beside it show which member.")
             .query(worst, "{{indicator}} {{ensemble}}")
             .paint(near.clone())
             .size(14, 10),
         Panel::bars("Nearest to a limit now", Unit::Ratio)
             .asks("Which member is nearest to a limit, and to which?")
-            .bad("Orange or red.", "Its dashboard: follow the link.")
+            .bad("Orange or red.", "Follow the link to its dashboard.")
             .query(format!("topk(8, {})", parts::nearness()), "{{indicator}}: {{member}} of {{ensemble}}")
             .paint(near)
             .between(0.0, 1.0)
@@ -100,21 +100,21 @@ fn noisiest() -> Panel {
             Column::new("Time firing", Unit::Age, format!("60 * sum_over_time({firing}[7d:1m])")),
         ],
     )
-    .asks("Which alert fires most often, and for how long in all?")
+    .asks("Which alert fires most often, and for how long in total?")
     .bad(
-        "A warning that fires every day and that no one acts on.",
+        "A warning that fires every day without a reaction.",
         "zookeeper-exporter rules suggest proposes a limit from the history of the ensemble: docs/tuning.md.",
     )
-    .missing("Nothing fired (or the alert rules are not loaded in this Prometheus).")
+    .missing("No alert fired (or the alert rules are not loaded in this Prometheus).")
     .sorted("Firings", true)
     .size(24, 8)
 }
 
 fn history() -> Panel {
     Panel::states("Alerts over time")
-        .asks("What fired, when, and for how long?")
+        .asks("Which alerts fired, when, and for how long?")
         .bad("Long or repeated bars.", "Repeated ones have a cause that was not fixed.")
-        .missing("Nothing fired in this time (or the alert rules are not loaded in this Prometheus).")
+        .missing("No alert fired in this time (or the alert rules are not loaded in this Prometheus).")
         .query(
             r#"max by (alertname, ensemble, member) ((2 * ALERTS{alertname=~"ZooKeeper.*",alertstate="firing",severity="critical",ensemble=~"$ensemble|",member=~"$member|"}) or ALERTS{alertname=~"ZooKeeper.*",alertstate="firing",severity="warning",ensemble=~"$ensemble|",member=~"$member|"})"#,
             "{{alertname}} {{ensemble}} {{member}}",

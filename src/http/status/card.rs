@@ -192,7 +192,7 @@ impl<'r> EnsembleStatus<'r> {
     }
 }
 
-/// Facts shown for a cause; `why` lists all.
+/// Maximum number of facts shown for a cause; `why` lists all.
 const EVIDENCE_SHOWN: usize = 5;
 
 /// The most probable cause with its evidence, and the names of the other causes.
@@ -214,11 +214,11 @@ fn causes(explanation: &Explanation, links: &Links) -> Markup {
             @if !first.doubts.is_empty() { p { "Not sure: " (first.doubts.join("; ")) "." } }
             @if !first.explains.is_empty() {
                 details {
-                    summary { "It explains " (first.explains.len()) " more" }
+                    summary { "It explains " (first.explains.len()) " more findings" }
                     ul { @for symptom in &first.explains { li { b { (symptom.alert) } " " (symptom.text) } } }
                 }
             }
-            @if !others.is_empty() { p { "Not explained by it: " (others.iter().map(named).collect::<Vec<_>>().join("; ")) } }
+            @if !others.is_empty() { p { "Other causes: " (others.iter().map(named).collect::<Vec<_>>().join("; ")) } }
         }
     }
 }
@@ -232,7 +232,7 @@ fn moment(time: &str) -> String {
 fn timeline(events: &[TransitionInfo]) -> Markup {
     html! {
         @if !events.is_empty() {
-            h3 { "What happened" }
+            h3 { "Recent transitions" }
             ol.events { @for event in events { li { time { (moment(&event.time)) } " " (event.line()) } } }
         }
     }
@@ -242,7 +242,7 @@ fn timeline(events: &[TransitionInfo]) -> Markup {
 fn state_text(member: &MemberReport) -> String {
     match member.state {
         MemberState::Unknown if member.limits.is_empty() => "unknown (commands refused)".to_owned(),
-        MemberState::Unknown => "unknown (not asked: exporter limit)".to_owned(),
+        MemberState::Unknown => "unknown (not queried: exporter limit)".to_owned(),
         state => state.text().to_owned(),
     }
 }

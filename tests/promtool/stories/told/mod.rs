@@ -7,6 +7,7 @@ mod load;
 mod members;
 mod quorum;
 mod restarts;
+mod together;
 mod watcher;
 
 use super::story::Story;
@@ -24,6 +25,7 @@ pub fn stories() -> Vec<Story> {
         clusters::stories(),
         flapping::stories(),
         restarts::stories(),
+        together::stories(),
         load::stories(),
     ]
     .concat()
