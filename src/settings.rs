@@ -5,11 +5,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::alert::{Deployment, Thresholds};
 use crate::catalogue::catalogue;
 use crate::config::choice::fits;
-use crate::config::{self, AlertSetting, Choice, Config, ConfigError, Module};
+use crate::config::probes::ClientsConfig;
+use crate::config::{self, AlertSetting, Choice, Config, ConfigError, Module, Probes};
 
 /// A configuration and the values derived from it.
 #[derive(Clone, Debug)]
@@ -61,6 +63,16 @@ impl Settings {
         }
         ensembles.retain(|ensemble| names.is_empty() || names.contains(&ensemble.name));
         Ok(())
+    }
+
+    /// Reads the clients of all members at every scrape, with the configured mask, and sends no other probes.
+    pub fn read_clients_always(&mut self) {
+        for ensemble in &mut self.config.ensembles {
+            let module = Arc::make_mut(&mut ensemble.module);
+            let configured = module.probes.clients.unwrap_or_default();
+            let clients = Some(ClientsConfig { interval: Duration::ZERO, ..configured });
+            module.probes = Probes { clients, ..Probes::default() };
+        }
     }
 
     /// Removes the metric filters: conditions may need metrics that a page omits to save series.

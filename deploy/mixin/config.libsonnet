@@ -13,8 +13,9 @@
     //   JvmPauses: false
     thresholds: {},
 
-    // What modules of the exporter have: rules about a canary, digests, znodes or the member's host need it.
+    // What modules of the exporter have: rules about a canary, clients, digests, znodes or the member's host need it.
     canary: false,
+    clients: false,
     digests: false,
     znodes: false,
     host: false,

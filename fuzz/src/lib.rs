@@ -8,6 +8,7 @@ pub mod page;
 #[path = "../../tests/common/replies.rs"]
 pub mod replies;
 
+mod clients;
 mod ensemble;
 mod files;
 mod judge;
@@ -22,6 +23,7 @@ mod status;
 mod words;
 mod znode;
 
+pub use clients::cons;
 pub use ensemble::ensemble;
 pub use files::{config, web_config};
 pub use judge::judge;
@@ -39,11 +41,12 @@ pub use znode::znode;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, which is also the name of the directory in `corpus/` and of the file in `fuzz_targets/`.
-pub const TARGETS: [(&str, Target); 18] = [
+pub const TARGETS: [(&str, Target); 19] = [
     ("accept", accept),
     ("allow", allow),
     ("conf", conf),
     ("config", config),
+    ("cons", cons),
     ("ensemble", ensemble),
     ("hash", hash),
     ("judge", judge),

@@ -312,6 +312,7 @@ pub const EDGES: &[CauseEdge] = &[
         &["FileDescriptors", "FileDescriptorsForecast", "OutstandingRequests"],
     ),
     may(&["FileDescriptors"], CauseScope::SameMember, &["ConnectionsRejected", "ConnectionsCollapsed", "MntrMissing"]),
+    may(&["ClientNearConnectionLimit"], CauseScope::SameMember, &["ConnectionsRejected"]),
     may(&["ConnectionsRejected"], CauseScope::SameMember, &["ConnectionsCollapsed", "SessionsExpiring"]),
     may(&["CertificateExpiring"], CauseScope::SameMember, &["TlsHandshakeFailures"]),
     may(&["TlsHandshakeFailures", "AuthFailures"], CauseScope::SameMember, &["ConnectionsCollapsed"]),

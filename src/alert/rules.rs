@@ -31,6 +31,8 @@ pub struct Deployment {
     pub host: bool,
     /// Whether some module compares digests.
     pub digests: bool,
+    /// Whether some module reads the clients.
+    pub clients: bool,
     /// Whether some module has a canary.
     pub canary: bool,
     /// Whether some module reads znodes.
@@ -64,6 +66,7 @@ impl Deployment {
             tls: Some(modules().any(|module| module.tls.is_some())),
             host: modules().any(|module| module.probes.host),
             digests: modules().any(|module| module.probes.digests.is_some()),
+            clients: modules().any(|module| module.probes.clients.is_some()),
             canary: modules().any(|module| module.probes.canary.is_some()),
             znodes: modules().any(|module| module.probes.znodes.is_some()),
             prometheus: alerts.prometheus.clone(),
@@ -102,6 +105,9 @@ impl Deployment {
         }
         if !self.digests && about(&["zk_data_digest_"]) {
             return Some("needs digests: in a module".to_owned());
+        }
+        if !self.clients && about(&["zk_client_connection_limit"]) {
+            return Some("needs clients: in a module".to_owned());
         }
         if !self.canary && about(&["zk_canary_"]) {
             return Some("needs canary: in a module".to_owned());

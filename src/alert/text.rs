@@ -1,10 +1,10 @@
 //! Texts of conditions: placeholders become Prometheus templates in rules, and plain text elsewhere.
 //!
 //! `<who>` is the member or ensemble, `<value>` and `<limit>` are formatted numbers, `<for>` is the duration; `<share>`
-//! is a value capped at 100 %; `<next_loss>` is what the next loss of a voter does; `<ensemble>`, `<member>`, `<subject>` and `<host>` are labels. `<info>` and `<stat>` are
+//! is a value capped at 100 %; `<next_loss>` is what the next loss of a voter does; `<ensemble>`, `<member>`, `<subject>` and `<host>` are labels. `<info>`, `<stat>` and `<top>` are
 //! commands of this exporter, which support TLS, passwords and the AdminServer. `<ask WORD>` sends a command to one
-//! member with `nc`, which works only for a port without TLS. `<states>`, `<reasons>`, `<limits>` and `<down>` are
-//! lists that need a query.
+//! member with `nc`, which works only for a port without TLS. `<states>`, `<reasons>`, `<limits>`, `<down>` and
+//! `<clients>` are lists that need a query.
 
 use super::condition::Unit;
 use super::expr::{Keys, Span};
@@ -17,6 +17,7 @@ const STATES: &str = r#"{{ range query (printf "max by (member, state) (zk_serve
 const REASONS: &str = r#"{{ range query (printf "group by (reason) (zk_scrape_failure{<matchers>,member=%q})" <values> $labels.member) | sortByLabel "reason" }}{{ .Labels.reason }} {{ else }}unknown {{ end }}"#;
 const LIMITS: &str = r#"{{ range query (printf "group by (limit) (zk_exporter_limited_members{<matchers>})" <values>) | sortByLabel "limit" }} {{ .Labels.limit }}{{ else }} unknown{{ end }}"#;
 const DOWN: &str = r#"{{ range query (printf "max by (member) (zk_serving{<matchers>}) == 0" <values>) | sortByLabel "member" }} {{ .Labels.member }}{{ else }} none of the watched members{{ end }}"#;
+const CLIENTS: &str = r#"{{ range query (printf "topk(3, max by (client) (zk_client_connection_limit_ratio{<matchers>,member=%q}))" <values> $labels.member) | sortByLabel "client" }} {{ .Labels.client }} {{ .Value | humanizePercentage }};{{ end }}"#;
 
 /// What the next loss of a voter does, by the quorum margin.
 const NEXT_LOSS: &str = "{{ if gt $value 0.0 }}the loss of one more than that stops all writes{{ else }}the loss of another one stops all writes{{ end }}";
@@ -80,11 +81,12 @@ impl Words<'_> {
             "objective" => "{{ $labels.objective }}".to_owned(),
             "resource" => "{{ $labels.resource }}".to_owned(),
             "host" => HOST.to_owned(),
-            "info" | "stat" => own_command(placeholder, "{{ $labels.ensemble }}"),
+            "info" | "stat" | "top" => own_command(placeholder, "{{ $labels.ensemble }}"),
             "states" => self.query(STATES),
             "reasons" => self.query(REASONS),
             "limits" => self.query(LIMITS),
             "down" => self.query(DOWN),
+            "clients" => self.query(CLIENTS),
             other => match other.split_once(' ') {
                 Some(("ask", word)) => format!("echo {word} | nc -w 3 {HOST_PORT}"),
                 _ => self.plain_word(other),
@@ -146,13 +148,14 @@ impl Words<'_> {
             "share" => self.unit.words(value.min(1.0)),
             "next_loss" if value > 0.0 => "the loss of one more than that stops all writes".to_owned(),
             "next_loss" => "the loss of another one stops all writes".to_owned(),
-            "info" | "stat" => own_command(placeholder, &label("ensemble")),
+            "info" | "stat" | "top" => own_command(placeholder, &label("ensemble")),
             "limit" => limit.or(self.limit).map(|limit| self.unit.words(limit)).unwrap_or_default(),
             "host" => host.clone(),
             "states" => states(page, &label("ensemble")),
             "reasons" => reasons(page, labels),
             "limits" => limits(page, &label("ensemble")),
             "down" => down(page, &label("ensemble")),
+            "clients" => clients(page, labels),
             other => match other.split_once(' ') {
                 // No pipe character: monitoring plugins use it to separate performance data.
                 Some(("ask", word)) => format!("nc -w 3 {host} {port} <<< {word}"),
@@ -235,6 +238,22 @@ fn down(page: &Page, ensemble: &str) -> String {
     let out = of_ensemble(page, "zk_serving", ensemble).filter(|sample| sample.value == 0.0);
     let text: String = out.map(|sample| format!(" {}", word(sample, "member"))).collect();
     if text.is_empty() { " none of the watched members".to_owned() } else { text }
+}
+
+/// Like the template's output: ` 10.0.0.5 90 %; 10.0.0.6 12 %;`.
+fn clients(page: &Page, labels: &Labels) -> String {
+    let of_member =
+        |sample: &&Sample| ["ensemble", "member"].iter().all(|name| sample.labels.get(*name) == labels.get(*name));
+    let mut ratios: Vec<(&str, f64)> = page
+        .samples("zk_client_connection_limit_ratio")
+        .iter()
+        .filter(of_member)
+        .map(|sample| (word(sample, "client"), sample.value))
+        .collect();
+    ratios.sort_by(|(one, ratio), (other, more)| more.total_cmp(ratio).then(one.cmp(other)));
+    ratios.truncate(3);
+    ratios.sort_unstable_by_key(|(client, _)| *client);
+    ratios.iter().map(|(client, ratio)| format!(" {client} {};", Unit::Ratio.words(*ratio))).collect()
 }
 
 fn word<'s>(sample: &'s Sample, label: &str) -> &'s str {

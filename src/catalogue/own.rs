@@ -208,6 +208,30 @@ own! {
     /// Voters of each zone.
     ZoneVoters: Gauge "zk_zone_voters" ["zone"] in Ensemble,
         "Voters in the zone, whether they answer or not (keys zone and zone_pattern); of more than 32 zones only those with most voters";
+    /// Connections by client.
+    ClientConnections: Gauge "zk_client_connections" ["client"] in Ensemble,
+        "Connections of one client address to all members, those without a session included; client=other is the sum of all addresses without a series of their own. A connection of the exporter's own is among them (module key clients)";
+    /// Sessions by client.
+    ClientSessions: Gauge "zk_client_sessions" ["client"] in Ensemble,
+        "Connections of one client address that have a session (module key clients)";
+    /// Outstanding requests by client.
+    ClientOutstandingRequests: Gauge "zk_client_outstanding_requests" ["client"] in Ensemble,
+        "Requests of one client address that members have not answered yet (module key clients)";
+    /// The longest latency by client.
+    ClientMaxLatency: Gauge "zk_client_max_latency_seconds" ["client"] in Ensemble,
+        "Longest latency of any request on the open connections of one client address, since each was opened; of client=other the longest of all others (module key clients)";
+    /// Rate of packets received by client.
+    ClientPacketsReceivedRate: Gauge "zk_client_packets_received_per_second" ["client"] in Ensemble,
+        "Packets (requests and pings) that members received from one client address, per second between the last two readings; a gauge, because the counters end with their connections. Packets on connections that were closed in between are not counted. Absent before the second reading (module key clients)";
+    /// Rate of packets sent by client.
+    ClientPacketsSentRate: Gauge "zk_client_packets_sent_per_second" ["client"] in Ensemble,
+        "Packets (replies and watch events) that members sent to one client address, per second between the last two readings, as zk_client_packets_received_per_second (module key clients)";
+    /// Limit of connections from one address.
+    ClientConnectionLimit: Gauge "zk_client_connection_limit" ["member"] in Ensemble,
+        "Connections that the member accepts from one address at one of its ports (maxClientCnxns in its conf); absent where that is 0, no limit, or not known (module key clients)";
+    /// Used share of the limit by client.
+    ClientConnectionLimitRatio: Gauge "zk_client_connection_limit_ratio" ["member", "client"] in Ensemble,
+        "Connections of one client address at one port of the member, as a part of its maxClientCnxns: at 1 further ones are closed at once. With a mask it is the highest of one address in the network, not the sum. Only the addresses with most connections; absent without a limit (module key clients)";
     /// Members whose metrics are omitted from the page.
     EnsembleMembersOmitted: Gauge "zk_ensemble_members_omitted" [] in Ensemble,
         "Members whose own metrics (all that mntr says) are left out of this page, because they could not be written within the scrape timeout; absent while nothing is left out. Raise scrape_timeout, choose metrics: essential, or scrape /probe for each ensemble";

@@ -14,6 +14,7 @@ mod healthy;
 mod info;
 mod listen;
 mod one_shot;
+mod repeat;
 mod replace;
 mod restart;
 mod rules;
@@ -24,6 +25,7 @@ mod stat;
 mod stdout;
 mod table;
 mod targets;
+mod top;
 mod web_flags;
 mod why;
 
@@ -53,6 +55,8 @@ Examples:
       the most probable cause of a problem, the symptoms it explains, and the first action
   zookeeper-exporter stat --watch --config.file ensembles.yml
       request, latency and connection rates of every member, every 2 s
+  zookeeper-exporter top --watch --config.file ensembles.yml
+      which clients hold connections and send requests, every 2 s
   zookeeper-exporter check --zookeeper prod=zk-1:2181,zk-2:2181,zk-3:2181
       the same conditions as the alert rules, for Nagios and Icinga
   zookeeper-exporter healthy
@@ -79,6 +83,8 @@ enum Action {
     Info(info::Info),
     /// Show request, latency, connection and fsync rates of every member.
     Stat(stat::Stat),
+    /// Show the clients: connections, packets, outstanding requests and latency, by client address or by member.
+    Top(top::Top),
     /// Explain the state of an ensemble: the most probable cause, the symptoms that it explains, and the first action.
     Why(why::WhyCommand),
     /// Show the transitions that a running exporter has recorded, once or continuously.
@@ -141,6 +147,7 @@ pub fn run() -> ExitCode {
     let done = match cli.command {
         Some(Action::Info(info)) => info.run(),
         Some(Action::Stat(stat)) => stat.run(),
+        Some(Action::Top(top)) => top.run(),
         Some(Action::Why(why)) => why.run(),
         Some(Action::Events(events)) => events.run(),
         Some(Action::MayRestart(restart)) => restart.run(),

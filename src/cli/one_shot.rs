@@ -65,11 +65,17 @@ impl OneShot {
 
     /// A scraper for the selected ensembles, and the settings.
     pub(super) fn scraper_and_settings(&self) -> Result<(Arc<Scraper>, Settings), UsageError> {
+        self.adjusted(|_| {})
+    }
+
+    /// A scraper for the selected ensembles with adjusted settings, and the settings.
+    pub(super) fn adjusted(&self, adjust: impl FnOnce(&mut Settings)) -> Result<(Arc<Scraper>, Settings), UsageError> {
         // Failures are part of the output; the log would repeat them.
         start_log(LogLevel::Error, LogFormat::Text);
         let mut settings = self.targets.origin().load()?;
         settings.keep_ensembles(&self.ensemble).map_err(|why| UsageError(format!("--ensemble: {why}")))?;
         settings.keep_all_metrics();
+        adjust(&mut settings);
         let limits = Limits { sockets: one_shot_sockets(self.sockets)?, ..Limits::default() };
         Ok((Arc::new(Scraper::new(&settings.config, limits)), settings))
     }

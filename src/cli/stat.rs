@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use super::UsageError;
 use super::info::{lines, state_level, summary};
-use super::one_shot::{OneShot, Output, ask, exit_code, run};
+use super::one_shot::{OneShot, Output, exit_code, run};
+use super::repeat::{Look, Repeat};
 use super::screen::Screen;
-use super::stdout::{Written, print_styled};
 use super::table::Table;
-use super::{UsageError, positive_duration};
 use crate::incident::Judged;
 use crate::scrape::{MemberReport, Report};
 use crate::text;
@@ -40,49 +40,26 @@ pub(super) struct Stat {
     #[command(flatten)]
     look: OneShot,
 
-    /// Repeat until interrupted.
-    #[arg(long)]
-    watch: bool,
-
-    /// Time between two scrapes. Default: 1s, with --watch 2s.
-    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
-    interval: Option<Duration>,
+    #[command(flatten)]
+    repeat: Repeat,
 }
 
 impl Stat {
     pub(super) fn run(&self) -> Result<ExitCode, UsageError> {
         let (scraper, settings) = self.look.scraper_and_settings()?;
         let thresholds = settings.thresholds;
-        let usual = if self.watch { Duration::from_secs(2) } else { Duration::from_secs(1) };
-        let interval = self.interval.unwrap_or(usual);
         let screen = Screen::of_stdout();
-        run(async {
-            let mut earlier = Arc::new(ask(&scraper).await);
-            let mut marks = Marks::of(&earlier);
-            loop {
-                tokio::time::sleep(interval).await;
-                let report = Arc::new(ask(&scraper).await);
-                let now = Marks::of(&report);
-                let paces = now.since(&marks);
-                let text = match self.look.output {
-                    Output::Json => json(&report, &paces),
-                    Output::Text => {
-                        let before = Some((&*earlier, now.taken.duration_since(marks.taken)));
-                        text(&Judged::new(Arc::clone(&report), before, &thresholds), &paces, screen)
-                    }
-                };
-                // On a terminal, the new table replaces the previous one.
-                let replaces = self.watch && self.look.output == Output::Text && screen.width().is_some();
-                let clear = if replaces { "\u{1b}[H\u{1b}[2J" } else { "" };
-                let text = if replaces { screen.cut(&format!("{}{text}", clock(interval))) } else { text };
-                let apart = if self.watch && self.look.output == Output::Text && clear.is_empty() { "\n" } else { "" };
-                let written = print_styled(&format!("{clear}{text}{apart}"));
-                if !self.watch || written != Written::Whole {
-                    return Ok(written.code(exit_code(&report)));
+        let show = |earlier: &Look, now: &Look| {
+            let paces = Marks::of(now).since(&Marks::of(earlier));
+            match self.look.output {
+                Output::Json => json(&now.report, &paces),
+                Output::Text => {
+                    let before = Some((&*earlier.report, now.taken.duration_since(earlier.taken)));
+                    text(&Judged::new(Arc::clone(&now.report), before, &thresholds), &paces, screen)
                 }
-                (earlier, marks) = (report, now);
             }
-        })?
+        };
+        run(self.repeat.run(&scraper, self.look.output, screen, exit_code, show))
     }
 }
 
@@ -94,10 +71,10 @@ struct Marks {
 }
 
 impl Marks {
-    fn of(report: &Report) -> Self {
+    fn of(look: &Look) -> Self {
         let of_member = |member: &MemberReport| (Arc::clone(&member.name), Mark::of(member));
-        let members = report.ensembles.iter().map(|ensemble| ensemble.members.iter().map(of_member).collect());
-        Self { taken: Instant::now(), members: members.collect() }
+        let members = look.report.ensembles.iter().map(|ensemble| ensemble.members.iter().map(of_member).collect());
+        Self { taken: look.taken, members: members.collect() }
     }
 
     fn since(&self, earlier: &Self) -> Vec<Vec<Rates>> {
@@ -148,13 +125,6 @@ impl<'r> MemberStat<'r> {
 struct EnsembleStat<'r> {
     ensemble: &'r str,
     members: Vec<MemberStat<'r>>,
-}
-
-/// The first line of a table that is replaced at each interval.
-fn clock(interval: Duration) -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{hour:02}:{minute:02}:{second:02} UTC, every {} s\n", interval.as_secs_f64())
 }
 
 #[derive(Serialize)]

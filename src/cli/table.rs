@@ -17,6 +17,8 @@ pub(super) struct Table {
     levels: Vec<Option<Level>>,
     /// Columns that may be hidden, in this order.
     optional: &'static [&'static str],
+    /// Whether a common suffix of the names is kept on a terminal.
+    whole_names: bool,
 }
 
 /// Maximum width of a cell: a hostile text must not push other columns off the screen.
@@ -32,12 +34,17 @@ const GAP: usize = 2;
 
 impl Table {
     pub(super) fn new(head: &[&'static str]) -> Self {
-        Self { head: head.to_vec(), rows: Vec::new(), levels: Vec::new(), optional: &[] }
+        Self { head: head.to_vec(), rows: Vec::new(), levels: Vec::new(), optional: &[], whole_names: false }
     }
 
     /// Sets the columns that a narrow terminal hides.
     pub(super) fn optional(self, optional: &'static [&'static str]) -> Self {
         Self { optional, ..self }
+    }
+
+    /// Keeps names as they are on a narrow terminal: the end of an address is not a domain.
+    pub(super) fn with_whole_names(self) -> Self {
+        Self { whole_names: true, ..self }
     }
 
     /// Adds a row; an empty cell becomes `-`.
@@ -68,7 +75,7 @@ impl Table {
         if self.width(&all) <= width {
             return self.drawn(&all, Some(width), Some(screen.style));
         }
-        let suffix = self.common_suffix();
+        let suffix = if self.whole_names { String::new() } else { self.common_suffix() };
         let cut = |row: &Vec<String>| {
             let mut row = row.clone();
             if let Some(name) = row.first_mut() {
@@ -77,7 +84,7 @@ impl Table {
             row
         };
         let rows = self.rows.iter().map(cut).collect();
-        let short = Self { head: self.head.clone(), rows, levels: self.levels.clone(), optional: self.optional };
+        let short = Self { head: self.head.clone(), rows, levels: self.levels.clone(), ..*self };
         let mut shown = all;
         let mut hidden = Vec::new();
         for name in self.optional {

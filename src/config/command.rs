@@ -16,6 +16,10 @@ pub enum Command {
     Hash,
     /// The AdminServer's equivalent of `hash`, requested over HTTP if `hash` is refused.
     AdminHash,
+    /// All client connections; configured with `clients:`, not as a command.
+    Cons,
+    /// The AdminServer's equivalent of `cons`, requested over HTTP if `cons` is refused.
+    AdminConnections,
     /// ZooKeeper's own metrics endpoint, requested over HTTP if `mntr` is not available; cannot be configured.
     Native,
     /// The AdminServer's equivalent of `mntr`, requested over HTTP if `mntr` is refused; cannot be configured.
@@ -24,8 +28,17 @@ pub enum Command {
 
 impl Command {
     /// All commands.
-    pub const ALL: [Self; 7] =
-        [Self::Mntr, Self::Srvr, Self::Conf, Self::Hash, Self::AdminHash, Self::Native, Self::Monitor];
+    pub const ALL: [Self; 9] = [
+        Self::Mntr,
+        Self::Srvr,
+        Self::Conf,
+        Self::Hash,
+        Self::AdminHash,
+        Self::Cons,
+        Self::AdminConnections,
+        Self::Native,
+        Self::Monitor,
+    ];
 
     /// The text of the command, and the value of the label `command`.
     #[must_use]
@@ -36,6 +49,8 @@ impl Command {
             Self::Conf => "conf",
             Self::Hash => "hash",
             Self::AdminHash => "admin_hash",
+            Self::Cons => "cons",
+            Self::AdminConnections => "admin_connections",
             Self::Native => "native",
             Self::Monitor => "monitor",
         }
@@ -46,7 +61,13 @@ impl Command {
     /// Whether it is an HTTP request to another port of the member.
     #[must_use]
     pub const fn is_http(self) -> bool {
-        matches!(self, Self::Native | Self::Monitor | Self::AdminHash)
+        matches!(self, Self::Native | Self::Monitor | Self::AdminHash | Self::AdminConnections)
+    }
+
+    /// Whether it belongs to a probe and is sent in some scrapes only.
+    #[must_use]
+    pub const fn is_of_probe(self) -> bool {
+        matches!(self, Self::Hash | Self::AdminHash | Self::Cons | Self::AdminConnections)
     }
 }
 
@@ -62,9 +83,10 @@ impl FromStr for Command {
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL
             .into_iter()
-            .find(|command| command.text() == text && !command.is_http() && *command != Self::Hash)
+            .find(|command| command.text() == text && !command.is_http() && !command.is_of_probe())
             .ok_or_else(|| match text {
                 "hash" => "`hash` is no command of its own: write `digests: {}` in the module".to_owned(),
+                "cons" => "`cons` is no command of its own: write `clients: {}` in the module".to_owned(),
                 _ => format!("unsupported command `{text}`: expected mntr, srvr or conf"),
             })
     }

@@ -243,6 +243,7 @@ fn validate_module(folder: &Path, module: raw::RawModule) -> Result<Module, (Loc
         module.znodes,
         module.alarms,
         module.digests,
+        module.clients,
     )?;
     Ok(valid)
 }

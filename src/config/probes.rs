@@ -1,5 +1,6 @@
-//! The optional probes of a module in addition to commands: host process, canary, znodes, alarms and digests.
+//! The optional probes of a module in addition to commands: host process, canary, znodes, alarms, digests and clients.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -89,6 +90,18 @@ pub(super) struct RawDigests {
     interval: Option<Spanned<String>>,
 }
 
+/// `clients:` as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawClients {
+    /// How often the connections of all members are read.
+    interval: Option<Spanned<String>>,
+    /// Number of clients with series of their own, 1 to 100; the rest is `client="other"`. 10 by default.
+    top: Option<Spanned<i64>>,
+    /// Prefix length to which IPv4 addresses are masked, 1 to 32; IPv6 addresses to 64 bits, or 48 for less than 24.
+    mask: Option<Spanned<i64>>,
+}
+
 /// The validated probes of a module; none by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Probes {
@@ -104,6 +117,8 @@ pub struct Probes {
     pub alarms: AlarmsConfig,
     /// Comparison of the data of the members.
     pub digests: Option<DigestsConfig>,
+    /// Connections by client address.
+    pub clients: Option<ClientsConfig>,
 }
 
 /// Parameters of sessions.
@@ -176,11 +191,59 @@ pub struct DigestsConfig {
     pub interval: Duration,
 }
 
+/// Connections summed by client address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientsConfig {
+    /// Time between two readings of all members.
+    pub interval: Duration,
+    /// Number of clients with series of their own, per family.
+    pub top: usize,
+    /// The mask of client addresses, if they are masked.
+    pub mask: Option<AddressMask>,
+}
+
+impl Default for ClientsConfig {
+    fn default() -> Self {
+        Self { interval: Duration::from_mins(1), top: 10, mask: None }
+    }
+}
+
+/// Prefix lengths to which client addresses are masked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressMask {
+    ipv4: u8,
+}
+
+impl AddressMask {
+    /// A mask with a prefix length for IPv4, 1 to 32.
+    #[must_use]
+    pub fn new(ipv4: u8) -> Option<Self> {
+        (1..=32).contains(&ipv4).then_some(Self { ipv4 })
+    }
+
+    /// The prefix length for an address: a network of one host or more (/24 and longer) corresponds to an IPv6 subnet, a
+    /// shorter one to a site.
+    #[must_use]
+    pub const fn prefix(self, address: IpAddr) -> u8 {
+        match address {
+            IpAddr::V4(_) => self.ipv4,
+            IpAddr::V6(_) if self.ipv4 >= 24 => 64,
+            IpAddr::V6(_) => 48,
+        }
+    }
+}
+
 /// Minimum interval, which limits the load on the ensemble.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Minimum interval of the digests; a reply to `hash` has about 30 kB.
 const MIN_DIGEST_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Minimum interval of the clients; a reply to `cons` has about 200 bytes per connection.
+const MIN_CLIENTS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Maximum number of clients with series of their own.
+const MAX_TOP: u8 = 100;
 
 /// Maximum number of configured paths.
 const MAX_PATHS: usize = 200;
@@ -197,6 +260,7 @@ pub(super) fn validate(
     znodes: Option<RawZnodes>,
     alarms: Option<RawAlarms>,
     digests: Option<RawDigests>,
+    clients: Option<RawClients>,
 ) -> Result<Probes, Mistake> {
     Ok(Probes {
         host: host.unwrap_or(false),
@@ -205,6 +269,7 @@ pub(super) fn validate(
         znodes: znodes.map(RawZnodes::validate).transpose()?,
         alarms: alarms.map(RawAlarms::validate).transpose()?.unwrap_or_default(),
         digests: digests.map(RawDigests::validate).transpose()?,
+        clients: clients.map(RawClients::validate).transpose()?,
     })
 }
 
@@ -262,13 +327,8 @@ impl RawCanary {
 impl RawZnodes {
     fn validate(self) -> Result<ZnodesConfig, Mistake> {
         let interval = time(self.interval.as_ref(), Duration::from_secs(15), MIN_INTERVAL)?;
-        let within = |written: Option<Spanned<i64>>, default: u32, max: u32| {
-            let Some(number) = written else { return Ok(default) };
-            let fitting = u32::try_from(number.value).ok().filter(|number| (1..=max).contains(number));
-            fitting.ok_or_else(|| (number.referenced, format!("{} is out of range: expected 1 to {max}", number.value)))
-        };
-        let max_bytes = within(self.max_bytes, 64 << 10, MAX_DATA_BYTES)?;
-        let max_znodes = within(self.max_znodes, 500, 10_000)?;
+        let max_bytes = within(self.max_bytes.as_ref(), MAX_DATA_BYTES)?.unwrap_or(64 << 10);
+        let max_znodes = within(self.max_znodes.as_ref(), 10_000)?.unwrap_or(500);
         if self.paths.value.is_empty() {
             return Err((self.paths.referenced, "empty list of paths: expected e.g. [/cpu_usage]".into()));
         }
@@ -309,6 +369,27 @@ impl RawDigests {
         let interval = time(self.interval.as_ref(), Duration::from_mins(1), MIN_DIGEST_INTERVAL)?;
         Ok(DigestsConfig { interval })
     }
+}
+
+impl RawClients {
+    fn validate(self) -> Result<ClientsConfig, Mistake> {
+        let default = ClientsConfig::default();
+        let interval = time(self.interval.as_ref(), default.interval, MIN_CLIENTS_INTERVAL)?;
+        let top = within(self.top.as_ref(), MAX_TOP)?.map_or(default.top, usize::from);
+        let mask = within(self.mask.as_ref(), 32)?.and_then(AddressMask::new);
+        Ok(ClientsConfig { interval, top, mask })
+    }
+}
+
+/// A number from 1 to `max`, if one is written.
+fn within<N>(written: Option<&Spanned<i64>>, max: N) -> Result<Option<N>, Mistake>
+where
+    N: TryFrom<i64> + From<u8> + PartialOrd + Copy + std::fmt::Display,
+{
+    let Some(number) = written else { return Ok(None) };
+    let fitting = N::try_from(number.value).ok().filter(|number| (N::from(1)..=max).contains(number));
+    let message = || (number.referenced, format!("{} is out of range: expected 1 to {max}", number.value));
+    fitting.map(Some).ok_or_else(message)
 }
 
 fn time(written: Option<&Spanned<String>>, default: Duration, min: Duration) -> Result<Duration, Mistake> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
 use super::alerts::RawAlerts;
-use super::probes::{RawAlarms, RawCanary, RawDigests, RawSession, RawZnodes};
+use super::probes::{RawAlarms, RawCanary, RawClients, RawDigests, RawSession, RawZnodes};
 use super::tls::RawTls;
 
 /// The whole file.
@@ -108,6 +108,8 @@ pub(super) struct RawModule {
     pub(super) alarms: Option<RawAlarms>,
     /// Compare the data of the members by the digests of their trees (command `hash`, 3.6 and later).
     pub(super) digests: Option<RawDigests>,
+    /// Sum the connections of the members by client address (command `cons`).
+    pub(super) clients: Option<RawClients>,
 }
 
 /// `all`, `essential`, or patterns.

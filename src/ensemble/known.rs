@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Member, ReplicaComparison};
+use super::{Clients, Member, ReplicaComparison};
 
 /// Facts about an ensemble from the configuration and from earlier scrapes. `conf` replies are kept separately, per
 /// member.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Known {
     /// Members known not to vote: configured as observers, or last seen as observers.
     pub observers: BTreeSet<Arc<str>>,
@@ -26,6 +26,8 @@ pub struct Known {
     pub newest: BTreeMap<Arc<str>, NewestZxid>,
     /// The last comparison of the members' data.
     pub replicas: Option<Arc<[ReplicaComparison]>>,
+    /// The clients at the last reading, of the members that still answer.
+    pub clients: Option<Arc<Clients>>,
     /// The zone of each member, where one is configured.
     pub zones: BTreeMap<Arc<str>, Arc<str>>,
 }

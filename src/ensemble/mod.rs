@@ -1,5 +1,6 @@
 //! Ensembles and their current members.
 
+mod clients;
 mod hierarchy;
 mod known;
 mod membership;
@@ -8,6 +9,7 @@ mod roster;
 
 use std::sync::Arc;
 
+pub use clients::{ClientAddress, ClientTotals, Clients, MemberClients, PacketCounters, TopClients};
 pub use hierarchy::Hierarchy;
 pub use known::{Known, LastLeader, NewestZxid};
 pub use membership::{Membership, Server};

@@ -18,7 +18,7 @@ enum Item {
     Data(Own),
     /// Verdicts.
     Ensemble(Own),
-    /// Canary and znodes.
+    /// Canary, znodes and clients.
     Probes(Own),
     /// Histograms of ensembles.
     Histogram(Own),

@@ -1,11 +1,11 @@
-//! Samples of an ensemble from its canary and its znodes.
+//! Samples of an ensemble from its canary, its znodes and its clients.
 
 use super::writer::{FamilyWriter, Head};
 use crate::catalogue::{FamilyId, Own, catalogue};
 use crate::scrape::Report;
 
 /// The families, in output order; a test compares them with the catalogue.
-pub(super) const OWN: [Own; 11] = [
+pub(super) const OWN: [Own; 19] = [
     Own::CanaryUp,
     Own::CanaryDuration,
     Own::CanaryFailures,
@@ -17,6 +17,14 @@ pub(super) const OWN: [Own; 11] = [
     Own::ZnodeLastChange,
     Own::ZnodeFailure,
     Own::ZnodeAge,
+    Own::ClientConnections,
+    Own::ClientSessions,
+    Own::ClientOutstandingRequests,
+    Own::ClientMaxLatency,
+    Own::ClientPacketsReceivedRate,
+    Own::ClientPacketsSentRate,
+    Own::ClientConnectionLimit,
+    Own::ClientConnectionLimitRatio,
 ];
 
 /// Writes one family with the samples of all ensembles; `heads` are theirs. Empty labels are omitted, which Prometheus

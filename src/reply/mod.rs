@@ -4,6 +4,7 @@
 //! joins the two.
 
 pub mod conf;
+pub mod cons;
 pub mod digits;
 pub mod hash;
 pub mod mntr;

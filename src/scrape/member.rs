@@ -13,6 +13,7 @@ use super::memory::{Memory, Who};
 use super::probes;
 use super::reading::{ParsedReply, Reading, Replies};
 use super::report::MemberReport;
+use super::target::DueProbes;
 use super::transcript::{Question, Transcript};
 use crate::config::{Command, Limits};
 use crate::ensemble::{Ensemble, Member};
@@ -31,8 +32,8 @@ pub(super) struct ScrapeContext<'a> {
     pub(super) reading: Reading,
     /// Set by the first reply of any member.
     pub(super) replied: &'a AtomicBool,
-    /// Whether this round reads data digests.
-    pub(super) digests: bool,
+    /// The probes that this round sends.
+    pub(super) probes: DueProbes,
     /// Transcript of every command, if requested.
     pub(super) transcript: Option<&'a Transcript>,
 }
@@ -197,20 +198,24 @@ async fn commands(ensemble: &Ensemble, asked: &Query, addresses: &[SocketAddr], 
         let (native, monitor) = if not_serving { (other, one) } else { (one, other) };
         (mntr, native, monitor)
     };
-    let digests = async {
-        let hash = ask(Command::Hash, terms.digests).await;
-        let is_refused = hash.as_ref().is_some_and(ParsedReply::is_refused);
-        let admin_hash = ask(Command::AdminHash, is_refused && terms.client.has(Command::AdminHash)).await;
-        (hash, admin_hash)
+    let or_admin = async |command: Command, admin: Command, wanted: bool| {
+        let heard = ask(command, wanted).await;
+        let is_refused = heard.as_ref().is_some_and(ParsedReply::is_refused);
+        let admin = ask(admin, is_refused && terms.client.has(admin)).await;
+        (heard, admin)
     };
+    let digests = or_admin(Command::Hash, Command::AdminHash, terms.probes.digests);
+    let clients = or_admin(Command::Cons, Command::AdminConnections, terms.probes.clients);
     if memory.conf().and_then(|conf| conf.max_client_connections).is_some_and(is_few) {
         let (mntr, native, monitor) = figures.await;
         let (srvr, conf) = (srvr.await, conf.await);
         let (hash, admin_hash) = digests.await;
-        Replies { mntr, native, monitor, srvr, conf, hash, admin_hash }
+        let (cons, admin_connections) = clients.await;
+        Replies { mntr, native, monitor, srvr, conf, hash, admin_hash, cons, admin_connections }
     } else {
-        let ((mntr, native, monitor), srvr, conf, (hash, admin_hash)) = tokio::join!(figures, srvr, conf, digests);
-        Replies { mntr, native, monitor, srvr, conf, hash, admin_hash }
+        let ((mntr, native, monitor), srvr, conf, (hash, admin_hash), (cons, admin_connections)) =
+            tokio::join!(figures, srvr, conf, digests, clients);
+        Replies { mntr, native, monitor, srvr, conf, hash, admin_hash, cons, admin_connections }
     }
 }
 

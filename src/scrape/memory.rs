@@ -230,7 +230,7 @@ impl Memory {
             }
         }
         // These are not sent in every scrape, so the absence of a failure is not a recovery.
-        let is_rare = |command: &Command| matches!(command, Command::Conf | Command::Hash | Command::AdminHash);
+        let is_rare = |command: &Command| *command == Command::Conf || command.is_of_probe();
         let healed = |command: &Command, _: &mut Reason| !failed[*command as usize] && !is_rare(command);
         let healed: Vec<&str> = inner.told.extract_if(.., healed).map(|(command, _)| command.text()).collect();
         if !healed.is_empty() && self.log_line().is_some() {

@@ -1,6 +1,8 @@
 //! Scrapes all members of all ensembles concurrently: sends commands and returns one [`Report`] before the deadline.
 
 mod addresses;
+mod cadence;
+mod clients;
 mod dual_stack;
 pub mod leader_watch;
 mod limiter;
@@ -16,6 +18,7 @@ pub mod report;
 mod round;
 mod same_process;
 pub mod samples;
+mod seen_conf;
 mod target;
 pub mod transcript;
 pub mod typed;

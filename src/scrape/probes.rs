@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Strangers;
+use super::clients;
 use super::reading::SeenConf;
 use super::report::EnsembleReport;
 use super::samples::{Collector, Samples};
 use crate::canary::{Canary, CanaryReading, OperationDurations};
 use crate::catalogue::{Own, Part, ProcessFigure};
 use crate::config::{Address, Module};
-use crate::ensemble::Ensemble;
+use crate::ensemble::{Clients, Ensemble};
 use crate::host::{Dir, HostReading};
 use crate::reply::Number;
 use crate::session::{AvoidedMembers, SessionParams};
@@ -110,9 +111,12 @@ impl RunningProbes {
         }
     }
 
-    /// The last results, as samples of the ensemble.
-    pub(super) fn samples(&self) -> Samples {
+    /// The last results, as samples of the ensemble. `of_clients` are those of the clients.
+    pub(super) fn samples(&self, of_clients: Option<&Clients>) -> Samples {
         let mut all = Collector::new(usize::MAX);
+        if let (Some(of_clients), Some(config)) = (of_clients, &self.module.probes.clients) {
+            clients::push(&mut all, of_clients, config.top);
+        }
         self.canaries.iter().filter_map(Canary::reading).for_each(|reading| canary(&mut all, &reading));
         if let Some((findings, age)) = self.reader.as_ref().and_then(Reader::reading) {
             znodes(&mut all, &findings);

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::report::{Identity, MemberReport, Source, State};
 use super::samples::{Dropped, Samples};
+pub use super::seen_conf::SeenConf;
 use super::typed::{self, Facts};
 use crate::config::Command;
-use crate::ensemble::Membership;
-use crate::reply::conf::Conf;
+use crate::reply::cons::{self, ConnectionList};
 use crate::reply::hash::{self, DigestLog};
 use crate::reply::{self, ReplyKind, conf, mntr, monitor, native, srvr};
 use crate::text;
@@ -21,37 +21,6 @@ pub struct Reading {
     pub series_cap: usize,
     /// Keep the text of `mntr` in the report.
     pub keep_raw: bool,
-}
-
-/// The stored part of a `conf` reply.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SeenConf {
-    /// The server id.
-    pub server_id: String,
-    /// `participant` or `observer`, if stated.
-    pub peer_type: Option<&'static str>,
-    /// Connections allowed from one address; 0 for no limit.
-    pub max_client_connections: Option<u64>,
-    /// All settings with their keys (`tickTime` etc.), in the order of the reply.
-    pub settings: Vec<(String, String)>,
-    /// The membership; `None` before 3.5 and on a standalone server.
-    pub membership: Option<Membership>,
-}
-
-impl From<Conf<'_>> for SeenConf {
-    fn from(conf: Conf<'_>) -> Self {
-        Self {
-            settings: conf.settings.iter().map(|(name, value)| (text::fact(name), text::fact(value))).collect(),
-            membership: Membership::from_conf(&conf),
-            server_id: text::fact(conf.server_id.unwrap_or_default()),
-            peer_type: match conf.peer_type {
-                Some("0") => Some("participant"),
-                Some("1") => Some("observer"),
-                _ => None,
-            },
-            max_client_connections: conf.max_client_connections.and_then(|text| text.parse().ok()),
-        }
-    }
 }
 
 /// A usual `conf` reply has a few kilobytes, that of a thousand servers about 100 kB.
@@ -93,6 +62,8 @@ enum Content {
     Conf(SeenConf),
     /// Result of `hash`.
     Digests(DigestLog),
+    /// Result of `cons`.
+    Connections(ConnectionList),
 }
 
 impl ParsedReply {
@@ -124,7 +95,7 @@ impl ParsedReply {
             failure = Some(Failure::new(Reason::TooLarge, detail));
         }
         let text = reply::text(&bytes);
-        let mut digests = DigestLog::default();
+        let mut from_json = Content::Nothing;
         let (kind, text) = match command {
             // An empty reply is valid: the server has not recorded a digest yet, or is older than 3.6.
             Command::Hash if is_empty(failure.as_ref()) => {
@@ -133,8 +104,14 @@ impl ParsedReply {
             }
             Command::Hash => (hash::kind(&text), text),
             Command::AdminHash => {
-                let kind;
-                (kind, digests) = hash::from_json(&text);
+                let (kind, digests) = hash::from_json(&text);
+                from_json = Content::Digests(digests);
+                (kind, text)
+            }
+            Command::Cons => (cons::kind(&text), text),
+            Command::AdminConnections => {
+                let (kind, connections) = cons::from_json(&text);
+                from_json = Content::Connections(connections);
                 (kind, text)
             }
             Command::Mntr => (mntr::kind(&text), text),
@@ -149,8 +126,8 @@ impl ParsedReply {
             return Self { kind, content, failure, connect, certificates, took };
         }
         let content = match kind {
-            ReplyKind::Answer if command == Command::AdminHash => Content::Digests(digests),
-            ReplyKind::Empty if command == Command::Hash && failure.is_none() => Content::Digests(digests),
+            ReplyKind::Answer if matches!(command, Command::AdminHash | Command::AdminConnections) => from_json,
+            ReplyKind::Empty if command == Command::Hash && failure.is_none() => Content::Digests(DigestLog::default()),
             ReplyKind::Answer => Content::read(command, &text, reading),
             _ => Content::Nothing,
         };
@@ -222,6 +199,14 @@ impl ParsedReply {
         }
     }
 
+    /// The connections of a complete reply.
+    fn connections(self) -> Option<ConnectionList> {
+        match self.content {
+            Content::Connections(connections) if self.failure.is_none() => Some(connections),
+            _ => None,
+        }
+    }
+
     /// Whether the reply is ZooKeeper's, complete or truncated.
     fn is_zookeepers(&self) -> bool {
         matches!(self.kind, ReplyKind::Answer | ReplyKind::NotServing | ReplyKind::NotAllowed)
@@ -246,6 +231,7 @@ impl Content {
             }
             Command::Conf => Self::Conf(conf::parse(text).into()),
             Command::Hash | Command::AdminHash => Self::Digests(hash::parse(text)),
+            Command::Cons | Command::AdminConnections => Self::Connections(cons::parse(text)),
         }
     }
 
@@ -253,7 +239,10 @@ impl Content {
     fn lacks(&self, command: Command, text: &str) -> Option<&'static str> {
         match (self, command) {
             (_, Command::Hash) if !hash::ends_whole(text) => Some("its last line has no end"),
-            (_, Command::AdminHash) if !text.trim_end().ends_with('}') => Some("its end is missing"),
+            (_, Command::Cons) if !cons::ends_whole(text) => Some("its last line has no end"),
+            (_, Command::AdminHash | Command::AdminConnections) if !text.trim_end().ends_with('}') => {
+                Some("its end is missing")
+            }
             (_, Command::Mntr | Command::Native) if !mntr::ends_whole(text) => Some("its last line has no end"),
             (Self::Figures { samples, .. }, _) if samples.cells().is_empty() => {
                 Some("it has no figures; is metricsProvider.className the NullMetricsProvider?")
@@ -304,6 +293,10 @@ pub struct Replies {
     pub hash: Option<ParsedReply>,
     /// The AdminServer's `hash`, queried where `hash` was refused.
     pub admin_hash: Option<ParsedReply>,
+    /// The reply to `cons`.
+    pub cons: Option<ParsedReply>,
+    /// The AdminServer's `connections`, queried where `cons` was refused.
+    pub admin_connections: Option<ParsedReply>,
 }
 
 impl Replies {
@@ -316,6 +309,8 @@ impl Replies {
             (Command::Conf, &self.conf),
             (Command::Hash, &self.hash),
             (Command::AdminHash, &self.admin_hash),
+            (Command::Cons, &self.cons),
+            (Command::AdminConnections, &self.admin_connections),
         ];
         all.into_iter().filter_map(|(command, heard)| Some((command, heard.as_ref()?)))
     }
@@ -356,10 +351,12 @@ impl Replies {
     /// Failures with details for the log. If the AdminServer replaces `mntr`, its refusal is expected and omitted.
     pub fn failures(&self) -> impl Iterator<Item = (Command, &Failure)> {
         let replaced = self.replacement().is_some();
-        let digests_replaced = self.admin_hash.as_ref().is_some_and(ParsedReply::is_whole);
+        let is_whole = |heard: &Option<ParsedReply>| heard.as_ref().is_some_and(ParsedReply::is_whole);
+        let (hash_replaced, cons_replaced) = (is_whole(&self.admin_hash), is_whole(&self.admin_connections));
         self.all()
             .filter(move |(command, _)| !replaced || !matches!(command, Command::Mntr | Command::Monitor))
-            .filter(move |(command, _)| !digests_replaced || *command != Command::Hash)
+            .filter(move |(command, _)| !hash_replaced || *command != Command::Hash)
+            .filter(move |(command, _)| !cons_replaced || *command != Command::Cons)
             .filter_map(|(command, heard)| Some((command, heard.failure.as_ref()?)))
     }
 
@@ -371,7 +368,8 @@ impl Replies {
         // Sequential: the next source is queried only if the previous one has no metrics.
         let figures = took(&self.mntr) + took(&self.native) + took(&self.monitor);
         let digests = took(&self.hash) + took(&self.admin_hash);
-        (!limited).then(|| figures.max(digests).max(took(&self.srvr)).max(took(&self.conf)))
+        let clients = took(&self.cons) + took(&self.admin_connections);
+        (!limited).then(|| figures.max(digests).max(clients).max(took(&self.srvr)).max(took(&self.conf)))
     }
 
     /// Builds the member report. `conf` is the last known configuration.
@@ -396,6 +394,8 @@ impl Replies {
         let certificates = certificates.cloned().unwrap_or_default();
 
         let digests = [self.admin_hash, self.hash].into_iter().flatten().find_map(ParsedReply::digests).map(Box::new);
+        let mut lists = [self.admin_connections, self.cons].into_iter().flatten();
+        let connections = lists.find_map(ParsedReply::connections).map(Box::new);
         let (mut samples, mut facts, mut raw, mut source) = (Samples::default(), Facts::default(), None, Source::Mntr);
         let sources = [(Source::Mntr, self.mntr), (Source::Native, self.native), (Source::AdminServer, self.monitor)];
         for (from, heard) in sources {
@@ -450,6 +450,7 @@ impl Replies {
             certificates,
             raw,
             digests,
+            connections,
             ..MemberReport::silent(name)
         }
     }

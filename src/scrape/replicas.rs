@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::cadence::Cadence;
 use super::report::{EnsembleReport, MemberReport, State};
 use crate::ensemble::{Known, MAX_REPLICAS, Replica, ReplicaComparison, Scheme, compare};
 use crate::reply::Number;
@@ -16,7 +17,7 @@ use crate::reply::Number;
 /// State of one ensemble; bounded by its members.
 #[derive(Debug, Default)]
 pub(super) struct ReplicaWatch {
-    read: Option<Instant>,
+    cadence: Cadence,
     lives: BTreeMap<Arc<str>, Life>,
     /// Whether a difference was logged.
     is_logged: bool,
@@ -36,17 +37,10 @@ struct Life {
 /// Tolerance for the start time computed from two uptimes, in addition to the reply times.
 const BEGIN_TOLERANCE: Duration = Duration::from_secs(2);
 
-/// Tolerance for a round that starts shortly before the interval has elapsed.
-const EARLY: Duration = Duration::from_secs(1);
-
 impl ReplicaWatch {
     /// Whether digests are due; if so, they are read in this round.
     pub(super) fn is_due(&mut self, now: Instant, interval: Duration) -> bool {
-        let is_due = self.read.is_none_or(|read| now.duration_since(read) + EARLY >= interval);
-        if is_due {
-            self.read = Some(now);
-        }
-        is_due
+        self.cadence.is_due(now, interval)
     }
 
     /// Records the result of a round that began at `begun`, and compares the digests if it read them.
@@ -146,14 +140,6 @@ mod tests {
         watch.note(&mut known, &mut report, begun, true);
         assert!(report.members.iter().all(|member| member.digests.is_none()), "no report keeps them");
         known.replicas.expect("compared").first().and_then(|pair| Some((pair.zxid, pair.difference?.proven)))
-    }
-
-    #[test]
-    fn they_are_read_once_an_interval() {
-        let (mut watch, now) = (ReplicaWatch::default(), Instant::now());
-        let due = [0, 15, 45, 59, 75, 119, 120]
-            .map(|seconds| (seconds, watch.is_due(now + Duration::from_secs(seconds), MINUTE)));
-        assert_eq!(due.map(|(_, due)| due), [true, false, false, true, false, true, false]);
     }
 
     #[test]

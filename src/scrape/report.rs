@@ -11,6 +11,7 @@ use crate::catalogue::{Meaning, catalogue};
 use crate::config::Command;
 use crate::ensemble::Known;
 use crate::reply::Number;
+use crate::reply::cons::ConnectionList;
 use crate::reply::hash::DigestLog;
 use crate::wire::{Limit, PeerCertificate, Reason};
 
@@ -112,6 +113,8 @@ pub struct MemberReport {
     pub shown: MetricFilter,
     /// Data digests of a round that read them, until they are compared.
     pub digests: Option<Box<DigestLog>>,
+    /// Client connections of a round that read them, until they are summed.
+    pub connections: Option<Box<ConnectionList>>,
 }
 
 impl MemberReport {
@@ -207,6 +210,7 @@ impl MemberReport {
             raw: None,
             shown: MetricFilter::default(),
             digests: None,
+            connections: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::member::{Query, ScrapeContext};
 use super::report::{EnsembleReport, MemberReport, State};
-use super::target::{Answered, Present, Target};
+use super::target::{Answered, DueProbes, Present, Target};
 use super::transcript::Transcript;
 use super::{Scraper, member, zxid_recheck};
 use crate::config::Command;
@@ -175,7 +175,7 @@ impl Questions {
             let (questions, present) = (Arc::clone(self), Arc::clone(&present));
             asked.spawn(async move {
                 let who = present.asked.get(place).unwrap_or_else(|| &present.hidden[place - present.asked.len()]);
-                let terms = ScrapeContext { digests: present.digests, ..questions.terms(questions.deadline) };
+                let terms = ScrapeContext { probes: present.probes, ..questions.terms(questions.deadline) };
                 (place, member::scrape(&questions.target.ensemble, who, terms).await)
             });
         }
@@ -255,7 +255,7 @@ impl Questions {
             fair: self.fair(),
             reading: self.scraper.reading,
             replied: &self.shared.replied,
-            digests: false,
+            probes: DueProbes::default(),
             transcript,
         }
     }

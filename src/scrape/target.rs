@@ -1,5 +1,7 @@
 //! An ensemble, its current members, and the bounded state kept between scrapes.
 
+mod due;
+mod membership;
 mod resolved;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,8 +11,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(super) use due::DueProbes;
+
 use super::Places;
 use super::Strangers;
+use super::clients::ClientWatch;
 use super::dual_stack::{self, Families};
 use super::leader_watch::LeaderWatch;
 use super::log_budget::LogBudget;
@@ -27,9 +32,8 @@ use super::samples::Samples;
 use crate::canary::OperationDurations;
 use crate::catalogue::Own;
 use crate::config::{Address, Discovery, Reach};
-use crate::ensemble::{Ensemble, Known, Member, Membership, REACH_OF_NAMES, ReportedMembership, Roster, by_membership};
+use crate::ensemble::{Ensemble, Known, Member, REACH_OF_NAMES, ReportedMembership, Roster, by_membership};
 use crate::histogram::DurationHistogram;
-use crate::text;
 use crate::wire::Client;
 
 /// An ensemble to scrape.
@@ -72,6 +76,8 @@ struct Remembered {
     watch: LeaderWatch,
     /// Comparison of the members' data.
     replicas: ReplicaWatch,
+    /// Connections of the members by client.
+    clients: ClientWatch,
     /// No member replied in the last scrape.
     deserted: bool,
     /// Members dropped so far: over the limit, unusable address.
@@ -105,8 +111,8 @@ pub(super) struct Present {
     pub(super) hidden: Vec<Query>,
     /// Names with addresses of both families.
     pub(super) names: Vec<dual_stack::NamedHost>,
-    /// Whether this round reads data digests.
-    pub(super) digests: bool,
+    /// The probes that this round sends.
+    pub(super) probes: DueProbes,
 }
 
 /// The report of a member, and whether its `conf` was read in this scrape.
@@ -206,14 +212,8 @@ impl Target {
 
     /// The members to query now. Resolves names whose addresses are the members.
     pub(super) async fn present(&self, deadline: Instant, cap: usize) -> Present {
-        let digests = self.digests_are_due();
-        Present { digests, ..self.members(deadline, cap).await }
-    }
-
-    /// Whether this round reads digests. A one-shot query keeps no state and compares nothing.
-    fn digests_are_due(&self) -> bool {
-        let config = self.ensemble.module.probes.digests.filter(|_| self.probes.is_some());
-        config.is_some_and(|config| self.lock().replicas.is_due(Instant::now(), config.interval))
+        let probes = self.due_probes();
+        Present { probes, ..self.members(deadline, cap).await }
     }
 
     async fn members(&self, deadline: Instant, cap: usize) -> Present {
@@ -341,15 +341,22 @@ impl Target {
         let outside = strangers(report);
         self.lock().watch.note(&mut known, report, &outside, Instant::now());
         if self.ensemble.module.probes.digests.is_some() {
-            self.lock().replicas.note(&mut known, report, begun, present.digests);
+            self.lock().replicas.note(&mut known, report, begun, present.probes.digests);
         }
+        known.clients = self
+            .ensemble
+            .module
+            .probes
+            .clients
+            .as_ref()
+            .and_then(|config| self.lock().clients.note(config, report, &outside, begun, present.probes.clients));
         let newest = std::mem::take(&mut report.known.newest);
         report.known = Known { newest, ..known.clone() };
         note_newest(&mut known, &report.members, &outside);
         note_newest(&mut report.known, &report.members, &outside);
         if let Some(probes) = &self.probes {
             probes.avoid(report, strangers);
-            report.samples = probes.samples();
+            report.samples = probes.samples(known.clients.as_deref());
         }
         let mut remembered = self.lock();
         if self.probes.is_some() {
@@ -377,59 +384,6 @@ impl Target {
             remembered.families.reopen(&silent.collect::<Vec<SocketAddr>>());
         }
     }
-
-    /// Adopts the newest membership that serving members reported in this scrape. `own` are all members of the ensemble
-    /// in this scrape.
-    fn follow(&self, remembered: &mut Remembered, fresh: &[(&Query, &MemberReport)], own: &[&MemberReport]) {
-        let mut best: Option<(bool, ReportedMembership)> = None;
-        for (asked, report) in fresh {
-            let Some(conf) = &report.conf else { continue };
-            if self.ensemble.members.iter().any(|seed| seed.name == asked.member.name) {
-                let id = Some(conf.server_id.clone()).filter(|id| !id.is_empty());
-                let known = remembered.ids.entry(Arc::clone(&asked.member.name)).or_insert_with(|| id.clone());
-                // A member that reports several ids is a proxy for several servers.
-                *known = known.take().filter(|known| Some(known) == id.as_ref());
-            }
-            let serves = matches!(report.state, State::Leader | State::Follower | State::Observer);
-            let Some(membership) = conf.membership.clone().filter(|_| serves) else { continue };
-            let leads = report.state == State::Leader;
-            if !leads && !is_confirmed(&membership, own) {
-                continue;
-            }
-            let told = ReportedMembership { membership, by: asked.member.address.clone(), id: conf.server_id.clone() };
-            let newer = best
-                .as_ref()
-                .is_none_or(|(led, other)| (told.membership.version, leads) > (other.membership.version, *led));
-            if newer {
-                best = Some((leads, told));
-            }
-        }
-        let Some((leads, told)) = best else { return };
-        // An older version is accepted only from a leader: the ensemble was recreated.
-        let known = remembered.told.as_ref().map(|known| known.membership.version);
-        if known.is_some_and(|known| told.membership.version <= known && !leads) {
-            return;
-        }
-        let changed = remembered.told.as_ref().is_none_or(|known| known.membership != told.membership);
-        if changed {
-            let servers: Vec<_> = told.membership.servers.iter().map(|server| server.id.as_str()).collect();
-            let servers = text::fact(&servers.join(","));
-            let (ensemble, version) = (&*self.ensemble.name, told.membership.version);
-            if self.log.take(Instant::now()).is_some() {
-                tracing::info!(ensemble, version, by = %told.by, servers, "membership");
-            }
-            remembered.told = Some(told);
-        }
-    }
-}
-
-/// Whether more than one member states this membership, or only one states any: a single follower may be wrong, and its
-/// version may be higher than that of the others.
-fn is_confirmed(membership: &Membership, own: &[&MemberReport]) -> bool {
-    // The last `conf` of a member that no longer serves may be obsolete.
-    let serving = || own.iter().filter(|member| member.state.serves());
-    let stated = || serving().filter_map(|member| member.conf.as_ref()?.membership.as_ref());
-    stated().count() <= 1 || stated().filter(|other| other.version == membership.version).count() > 1
 }
 
 impl Remembered {

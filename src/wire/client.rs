@@ -87,8 +87,8 @@ impl Client {
     fn endpoint(&self, command: Command) -> Option<&Endpoint> {
         match command {
             Command::Native => self.native.as_ref(),
-            Command::Monitor | Command::AdminHash => self.admin.as_ref(),
-            Command::Mntr | Command::Srvr | Command::Conf | Command::Hash => None,
+            Command::Monitor | Command::AdminHash | Command::AdminConnections => self.admin.as_ref(),
+            Command::Mntr | Command::Srvr | Command::Conf | Command::Hash | Command::Cons => None,
         }
     }
 

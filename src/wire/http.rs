@@ -58,6 +58,7 @@ where
     let path = match command {
         Command::Native => url.path.clone(),
         Command::AdminHash => format!("{}/{}", url.path, Command::Hash),
+        Command::AdminConnections => format!("{}/connections", url.path),
         _ => format!("{}/{command}", url.path),
     };
     let path: Uri =

@@ -73,9 +73,9 @@ def main():
 
     settings = {"OutstandingRequests": {"warning": 20, "critical": 200, "for": "10m"}, "SlowFsync": {"warning": 0.05}, "JvmPauses": False,
                 "SlowWrites": {"critical": False}, "DiskSpaceLow": {"warning": 0.25, "critical": 0.08}, "ConnectionsHigh": True}
-    modules = {"default": {"canary": {"interval": "30s"}, "znodes": {"paths": ["/a"]}, "host": True, "digests": {}}}
+    modules = {"default": {"canary": {"interval": "30s"}, "znodes": {"paths": ["/a"]}, "host": True, "digests": {}, "clients": {}}}
     theirs = written.by_exporter(exporter, {"ensembles": written.ENSEMBLES, "modules": modules, "alerts": {"thresholds": settings}})
-    ours = groups(evaluated(f"{{thresholds: {json.dumps(settings)}, canary: true, digests: true, znodes: true, host: true}}"))
+    ours = groups(evaluated(f"{{thresholds: {json.dumps(settings)}, canary: true, digests: true, clients: true, znodes: true, host: true}}"))
     ours, theirs = (written.rules(groups, problems) for groups in (ours, theirs))
     check(ours == theirs, f"mixin and exporter differ: {sorted(ours ^ theirs)[:2]}")
     nonsense = [

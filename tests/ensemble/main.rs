@@ -12,6 +12,7 @@ mod common;
 mod beyond;
 mod browser;
 mod check;
+mod clients;
 mod discovery;
 mod example;
 mod fallback;

@@ -8,10 +8,14 @@ usage: zk_client.py HOSTS COMMAND [ARG...]
   get PATH
   acl PATH                   one entry per line: scheme, id without its hash, permissions as a number
   children PATH              one per line, nothing if the znode does not exist
+  hold SOURCE COUNT          open sessions from a source address to the first of HOSTS, print `open`, and keep them until killed
   cpu PATH PID [SECONDS]     write the CPU use of a process in percent of one CPU, once a second
 """
 
 import os
+import selectors
+import socket
+import struct
 import sys
 import time
 
@@ -33,8 +37,31 @@ def used(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def hold(hosts, source, count):
+    host, port = hosts.split(",")[0].rsplit(":", 1)
+    request = struct.pack(">iqiqi16s?", 0, 0, 10_000, 0, 16, bytes(16), False)
+    ping = struct.pack(">ii", -2, 11)
+    framed = [struct.pack(">i", len(body)) + body for body in (request, ping)]
+    held = selectors.DefaultSelector()
+    for _ in range(count):
+        session = socket.create_connection((host, int(port)), timeout=10, source_address=(source, 0))
+        session.sendall(framed[0])
+        if not session.recv(1000):
+            sys.exit("refused")
+        held.register(session, selectors.EVENT_READ)
+    print("open", flush=True)
+    while True:
+        time.sleep(0.5)
+        for key, _ in held.select(0):
+            key.fileobj.recv(1000)
+        for key in held.get_map().values():
+            key.fileobj.sendall(framed[1])
+
+
 def main():
     hosts, command, *args = sys.argv[1:]
+    if command == "hold":
+        hold(hosts, args[0], int(args[1]))
     client = KazooClient(hosts=hosts, timeout=5, connection_retry={"max_tries": -1}, command_retry={"max_tries": 20})
     client.start(timeout=20)
     if command == "set":

@@ -29,7 +29,7 @@ fn shipped() -> RuleFile {
 fn everything() -> RuleFile {
     RuleFile::new(
         &all_on(),
-        &Deployment { host: true, digests: true, canary: true, znodes: true, ..Deployment::default() },
+        &Deployment { host: true, digests: true, clients: true, canary: true, znodes: true, ..Deployment::default() },
     )
 }
 
@@ -64,6 +64,7 @@ fn joins_keep_the_labels_of_clusters() {
         ensembles: vec!["a".to_owned()],
         host: true,
         digests: true,
+        clients: true,
         canary: true,
         znodes: true,
         ..Deployment::default()
@@ -665,7 +666,7 @@ fn rules_depend_on_the_commands_of_the_modules() {
     }
     let lacks = |modules: &str, alert: &str, reason: &str| {
         assert!(left_out(modules, alert).contains(reason), "{modules}");
-        let with = "default: {tls: {}, host: true, digests: {}, canary: {}, znodes: {paths: [/load]}}";
+        let with = "default: {tls: {}, host: true, digests: {}, clients: {}, canary: {}, znodes: {paths: [/load]}}";
         assert_eq!(left_out(with, alert), "", "{alert}");
     };
     lacks(all, "ZooKeeperCertificateExpiring", "no module has tls");
@@ -674,6 +675,7 @@ fn rules_depend_on_the_commands_of_the_modules() {
     lacks(all, "ZooKeeperZnodeAboveThreshold", "needs znodes:");
     lacks(all, "ZooKeeperCanaryFailing", "needs canary:");
     lacks(all, "ZooKeeperDataDiverged", "needs digests:");
+    lacks(all, "ZooKeeperClientNearConnectionLimit", "needs clients:");
 }
 
 /// Scores of metrics that need a local member, and of limits for a single ensemble.

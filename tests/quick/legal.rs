@@ -83,6 +83,7 @@ fn not_serving(member: &MemberReport) -> MemberReport {
 const LONG: Known = Known {
     newest: std::collections::BTreeMap::new(),
     replicas: None,
+    clients: None,
     observers: std::collections::BTreeSet::new(),
     quorum_size: None,
     unseen: Some(Duration::from_mins(2)),

@@ -71,7 +71,7 @@ fn info_as_json_is_complete() {
 #[test]
 fn exit_code_is_1_without_members_and_2_for_wrong_usage() {
     let dead = nobody();
-    for command in ["info", "stat"] {
+    for command in ["info", "stat", "top"] {
         let output = run(&[command, "--zookeeper", &dead]);
         assert_eq!(output.status.code(), Some(1), "{command}");
         let output = run(&[command, "--zookeeper", &dead, "--ensemble", "prod"]);
@@ -122,7 +122,7 @@ fn on_terminal(columns: usize, rows: usize, arguments: &str) -> (String, String)
 fn tables_fit_the_terminal_and_are_complete_in_a_pipe() {
     let (leader, follower, dead) = (replayed("leader"), replayed("follower"), nobody());
     let flag = format!("--zookeeper prod={},{},{dead}", leader.address, follower.address);
-    for command in ["info", "stat --interval 50ms"] {
+    for command in ["info", "stat --interval 50ms", "top --by member --interval 50ms"] {
         let (painted, plain) = on_terminal(80, 50, &format!("{command} {flag}"));
         for line in plain.lines().filter(|line| !line.trim_start().starts_with("https://")) {
             assert!(line.chars().count() <= 80, "{command}: {line}");
@@ -131,7 +131,7 @@ fn tables_fit_the_terminal_and_are_complete_in_a_pipe() {
         assert!(painted.contains("\u{1b}[1;31mno-answer\u{1b}[0m"), "the state is coloured: {painted}");
         let piped = text(&run(&format!("{command} {flag}").split(' ').collect::<Vec<_>>()));
         assert!(!piped.contains("hidden at") && !piped.contains('\u{1b}'), "{piped}");
-        assert!(piped.contains("FAILED") || piped.contains("WATCHES"), "{piped}");
+        assert!(piped.contains("FAILED") || piped.contains("WATCHES") || piped.contains("NEAREST LIMIT"), "{piped}");
     }
 }
 
@@ -168,7 +168,7 @@ fn stat_watch_stays_on_the_screen_with_a_clock() {
 
 #[test]
 fn errors_are_json_when_the_result_is_json() {
-    for command in ["info", "stat", "plan", "may-restart", "simulate"] {
+    for command in ["info", "stat", "top", "plan", "may-restart", "simulate"] {
         let output = run(&[command, "--output", "json", "--config.file", "/nonexistent.yml"]);
         assert_eq!(output.status.code(), Some(2), "{command}");
         let error: serde_json::Value = serde_json::from_slice(&output.stdout).expect(command);
@@ -197,7 +197,7 @@ fn control_characters_of_members_do_not_reach_the_terminal() {
                 Connections: 1\nOutstanding: 0\nZxid: 0x1\nMode: follower\nNode count: 5\n";
     let conf = "clientPort=1\ntickTime=5\u{1b}]0;owned\u{7}\nserverId=\u{1b}[31m1\n";
     let hostile = Listener::answering_words(&[("mntr", "\u{1b}[2J"), ("srvr", srvr), ("conf", conf)]);
-    for command in [&["info"][..], &["stat", "--interval", "50ms"]] {
+    for command in [&["info"][..], &["stat", "--interval", "50ms"], &["top", "--by", "member", "--interval", "50ms"]] {
         let output = run(&[command, &["--zookeeper", &hostile.address]].concat());
         let text = text(&output);
         assert!(text.contains("follower"), "{text}");

@@ -21,6 +21,7 @@ mod chinese;
 mod clients;
 mod commandline;
 mod configuration;
+mod connections;
 mod corpus;
 mod dashboards;
 mod dependencies;

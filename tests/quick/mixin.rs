@@ -51,13 +51,14 @@ fn groups(thresholds: &Thresholds, deployment: &Deployment) -> Vec<Value> {
 }
 
 /// Optional probes of a module.
-const NEEDS: [&str; 4] = ["canary", "digests", "host", "znodes"];
+const NEEDS: [&str; 5] = ["canary", "clients", "digests", "host", "znodes"];
 
 /// A deployment whose modules have these probes.
 fn with(what: &[&str]) -> Deployment {
     let has = |name| what.contains(&name);
     Deployment {
         canary: has("canary"),
+        clients: has("clients"),
         digests: has("digests"),
         host: has("host"),
         znodes: has("znodes"),

@@ -39,6 +39,7 @@ fn a_result_that_cannot_be_written_is_an_error() {
         (&["info", "--zookeeper", &nobody], 1),
         (&["stat", "--zookeeper", &nobody, "--interval", "1ms"], 1),
         (&["stat", "--watch", "--zookeeper", &nobody, "--interval", "1ms"], 1),
+        (&["top", "--watch", "--zookeeper", &nobody, "--interval", "1ms"], 1),
         (&["check", "--zookeeper", &nobody, "--interval", "0s"], 3),
         (&["--help"], 1),
         (&["--version"], 1),

@@ -32,7 +32,7 @@ fn everything() -> Template {
     let on: String = conditions().iter().map(|condition| format!("    {}: on\n", condition.name)).collect();
     configured(&format!(
         "ensembles: [{{name: a, members: [zk-1], module: all}}]\n\
-         modules: {{all: {{host: true, digests: {{}}, canary: {{}}, znodes: {{paths: [/a]}}, tls: {{}}}}}}\nalerts:\n  thresholds:\n{on}"
+         modules: {{all: {{host: true, digests: {{}}, clients: {{}}, canary: {{}}, znodes: {{paths: [/a]}}, tls: {{}}}}}}\nalerts:\n  thresholds:\n{on}"
     ))
 }
 

@@ -71,6 +71,42 @@ pub(super) fn conditions() -> Vec<Condition> {
         .fires(Warning, "m1", "four a minute", &["zk_connection_rejected_total m1 +4/m"])
         .quiet(Warning, "long ago", &["zk_connection_rejected_total m1 400"]),
         condition(
+            "ClientNearConnectionLimit",
+            Unit::Ratio,
+            series("zk_client_connection_limit_ratio").of_member().ge(LIMIT),
+        )
+        .warning(0.8, Span::minutes(5), "A client is near the connection limit of a ZooKeeper member.")
+        .source("80 % of maxClientCnxns, ZooKeeper's limit of connections from one address (60 unless set); at 100 % the member closes further ones at once (NIOServerCnxnFactory). Needs the module key clients, and cons in the whitelist or the AdminServer")
+        .says(
+            "one client address holds <value> of the connections that <who> accepts from an address (maxClientCnxns, limit <limit>). Nearest to it:<clients>",
+            "First check whether that client has many processes or leaks connections: <top>",
+        )
+        .means(
+            "Many processes share the address (a proxy, NAT, or a host with many clients), or a client opens connections and does not close them.",
+            "None yet; at the limit the member closes each further connection of that address, also of healthy clients behind it, and of the exporter if it shares the address.",
+        )
+        .so(
+            "Ask the owner of the client whether the number is meant; a steady rise is a leak.",
+            "Fix or restart the client that leaks; if many clients share the address, raise maxClientCnxns on all members, one restart at a time while the margin is above 0.",
+        )
+        .fires(Warning, "m2", "90 of 100", &[
+            "zk_client_connection_limit_ratio{client=\"10.0.0.5\"} m2 0.9",
+            "zk_client_connection_limit_ratio{client=\"10.0.0.6\"} m2 0.1",
+        ])
+        .fires(Warning, "m2", "two clients take turns as the highest", &[
+            "zk_client_connection_limit_ratio{client=\"10.0.0.5\"} m2 0.9 for 4m then stale for 1m then 0.9",
+            "zk_client_connection_limit_ratio{client=\"10.0.0.6\"} m2 0.8 for 5m then 0.85 for 1m then 0.82",
+        ])
+        .quiet(Warning, "79 of 100", &["zk_client_connection_limit_ratio{client=\"10.0.0.5\"} m2 0.79"])
+        .quiet(Warning, "a short storm", &[
+            "zk_client_connection_limit_ratio{client=\"10.0.0.5\"} m2 0.2 for 3m then 0.95 for 2m then 0.2",
+        ])
+        .quiet(Warning, "the same client at three members", &[
+            "zk_client_connection_limit_ratio{client=\"10.0.0.5\"} m1 0.5",
+            "zk_client_connection_limit_ratio{client=\"10.0.0.5\"} m2 0.5",
+            "zk_client_connection_limit_ratio{client=\"10.0.0.5\"} m3 0.5",
+        ]),
+        condition(
             "SessionsExpiring",
             Unit::Ratio,
             (expired() / series("zk_global_sessions").max(ten).of_ensemble())

@@ -38,6 +38,7 @@ impl Words<'_> {
             "(reason: <reasons>seen by the exporter)",
             "(reason: <reasons>seen by the exporter",
             " Members:<states>",
+            " Nearest to it:<clients>",
         ];
         let mut text = self.condition.says.replace(" Not serving:<down>.", "");
         for part in says {
@@ -63,7 +64,9 @@ impl Words<'_> {
                 _ => "ensemble {#ENSEMBLE}".to_owned(),
             },
             "value" | "share" => self.value(),
-            "info" | "stat" => format!("zookeeper-exporter {placeholder} --config.file FILE --ensemble {{#ENSEMBLE}}"),
+            "info" | "stat" | "top" => {
+                format!("zookeeper-exporter {placeholder} --config.file FILE --ensemble {{#ENSEMBLE}}")
+            }
             "limit" => match self.condition.unit {
                 // Longer durations are written with a suffix.
                 Unit::Seconds if self.short => format!("{} s", self.limit),

@@ -5,6 +5,9 @@ use crate::dashboard::board::Board;
 use crate::dashboard::panel::{Column, Panel, Unit};
 use crate::dashboard::query::{busy, gauge, happened, mean, rate};
 
+const CLIENTS: &str =
+    "No data: needs the module key clients, and cons in the whitelist or the AdminServer; a limit needs conf.";
+
 pub(super) fn board() -> Board {
     Board::new("zookeeper-member", "Member", "What is wrong with this member: requests, disk or clients?")
         .row("Identity and state", identity())
@@ -203,7 +206,7 @@ fn clients() -> Vec<Panel> {
             .asks("How many connections and local sessions are there?")
             .bad(
                 "A steady rise: a client that leaks connections. A sudden drop: the network.",
-                "cons on the member lists connections by address.",
+                "zookeeper-exporter top lists them by address.",
             )
             .query(gauge("zk_num_alive_connections"), "connections {{member}}")
             .query(gauge("zk_local_sessions"), "local sessions {{member}}"),
@@ -218,6 +221,31 @@ fn clients() -> Vec<Panel> {
             .query(rate("zk_connection_revalidates_total"), "moved here {{member}}")
             .query(rate("zk_connection_drops_total"), "lost {{member}}")
             .query(rate("zk_connection_rejected_total"), "rejected {{member}}"),
+        Panel::curves("Clients with the most connections", Unit::Count)
+            .asks("Whose connections are they, over all members?")
+            .bad("A steady rise: a client that leaks connections.", "Ask the owner of the address.")
+            .missing(CLIENTS)
+            .query(r#"max by (ensemble, client) (zk_client_connections{E,client!="other"})"#, "{{client}}"),
+        Panel::curves("Nearest to maxClientCnxns", Unit::Ratio)
+            .asks("Which client will be refused next, and by which member?")
+            .bad(
+                "Above the line: at 100 % the member closes further connections of that address.",
+                "Fix the client that leaks, or raise maxClientCnxns on all members.",
+            )
+            .missing(CLIENTS)
+            .query(
+                "max by (ensemble, member, client) (zk_client_connection_limit_ratio{M})",
+                "{{client}} at {{member}}",
+            )
+            .limits("ClientNearConnectionLimit"),
+        Panel::curves("Clients with the most packets", Unit::PerSecond)
+            .asks("Which client sends the most?")
+            .bad("One client far above the others when requests queue up.", "Ask its owner what it does.")
+            .missing(CLIENTS)
+            .query(
+                r#"max by (ensemble, client) (zk_client_packets_received_per_second{E,client!="other"})"#,
+                "{{client}}",
+            ),
         Panel::curves("Watches fired", Unit::PerSecond)
             .asks("How many watches fire, by kind of change?")
             .bad("Far more than changes: many clients watch one znode (herd effect).", "See watches set, and wchs.")

@@ -115,6 +115,6 @@ impl Target {
         *told = settled.iter().map(|answer| answer.told).collect();
         let asked = settled.iter().map(|answer| answer.asked.clone()).collect();
         report.members = settled.into_iter().map(|answer| answer.report).collect();
-        Some(Present { asked, digests: present.digests, ..Present::default() })
+        Some(Present { asked, probes: present.probes, ..Present::default() })
     }
 }

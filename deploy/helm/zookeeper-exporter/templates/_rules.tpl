@@ -2,7 +2,7 @@
 {{- define "zookeeper-exporter.has" -}}
 {{- $found := list -}}
 {{- range $name, $module := (.Values.config.modules | default dict) -}}
-{{- range $key := list "canary" "digests" "znodes" "host" -}}
+{{- range $key := list "canary" "clients" "digests" "znodes" "host" -}}
 {{- if and (hasKey ($module | default dict) $key) (ne (toString (get $module $key)) "false") -}}{{- $found = append $found $key -}}{{- end -}}
 {{- end -}}
 {{- end -}}
