@@ -30,7 +30,7 @@ Examples:
   zookeeper-exporter top --output json --zookeeper zk-1
       one object a look, with clients and members
 
-Members are asked with `cons`, and over the AdminServer (`admin:` in the module) where that is refused. Addresses are masked as in \
+Members are queried with `cons`, and through the AdminServer (`admin:` in the module) where that is refused. Addresses are masked as in \
 `clients: {mask: N}` of the module.
 
 Columns: REQ/S are packets received a second, pings included, and SENT/S packets sent, watch events included; packets on connections \
@@ -49,7 +49,7 @@ pub(super) struct Top {
 
     /// What a row is.
     #[arg(long, value_name = "WHAT", default_value = "client")]
-    by: By,
+    by: TopBy,
 
     /// The order of the clients.
     #[arg(long, value_name = "COLUMN", default_value = "connections")]
@@ -68,7 +68,7 @@ pub(super) struct Top {
 
 /// What a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum By {
+enum TopBy {
     Client,
     Member,
 }
@@ -129,9 +129,9 @@ impl Top {
                 }
             }
             match self.by {
-                By::Client if clients.members.is_empty() => {}
-                By::Client => lines(&mut out, &self.by_client(clients), screen),
-                By::Member => lines(&mut out, &by_member(ensemble, clients), screen),
+                TopBy::Client if clients.members.is_empty() => {}
+                TopBy::Client => lines(&mut out, &self.by_client(clients), screen),
+                TopBy::Member => lines(&mut out, &by_member(ensemble, clients), screen),
             }
         }
         out

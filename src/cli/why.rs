@@ -84,7 +84,8 @@ impl WhyCommand {
             }
             Output::Text => {
                 let style = Style::of_stdout();
-                let texts: Vec<String> = explained.iter().map(|one| described(&one.clone().printable(), style)).collect();
+                let texts: Vec<String> =
+                    explained.iter().map(|one| described(&one.clone().printable(), style)).collect();
                 print_styled(&texts.join("\n"))
             }
         }

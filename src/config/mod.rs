@@ -30,7 +30,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use address::{Address, BadAddress, DEFAULT_PORT, canonical, is_number, is_same_host, is_wildcard, without_interface};
+pub use address::{
+    Address, BadAddress, DEFAULT_PORT, canonical, is_number, is_same_host, is_wildcard, without_interface,
+};
 pub use alerts::{AlertSetting, Alerts, LevelSetting, Located};
 pub use choice::Choice;
 pub use command::Command;

@@ -8,7 +8,7 @@ use crate::verdict::{LeaderState, Verdict, ZxidHistory};
 use crate::wire::Limit;
 
 /// The families of an ensemble.
-pub(super) const OWN: [Own; 26] = [
+pub(super) const OWN: [Own; 27] = [
     Own::EnsembleMembers,
     Own::EnsembleMembersUp,
     Own::LimitedMembers,
@@ -34,6 +34,7 @@ pub(super) const OWN: [Own; 26] = [
     Own::EnsembleDataComparedZxid,
     Own::EnsembleQuorumUnsupported,
     Own::EnsembleZoneMargin,
+    Own::EnsembleZoneMarginAttainable,
     Own::ZoneVoters,
 ];
 

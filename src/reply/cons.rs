@@ -97,7 +97,7 @@ fn socket_address(text: &str) -> Option<(IpAddr, u16)> {
 
 /// The body of `/commands/connections`; the secure port has its own list since 3.6.
 #[derive(Deserialize)]
-struct Body<'b> {
+struct ConnectionsBody<'b> {
     #[serde(borrow)]
     connections: Option<Vec<JsonConnection<'b>>>,
     #[serde(borrow)]
@@ -140,9 +140,9 @@ impl JsonConnection<'_> {
 #[must_use]
 pub fn from_json(body: &str) -> (ReplyKind, ConnectionList) {
     let nothing = |kind| (kind, ConnectionList::default());
-    match serde_json::from_str::<Body<'_>>(body) {
-        Ok(Body { error: Some(error), .. }) if is_not_serving(&error) => nothing(ReplyKind::NotServing),
-        Ok(Body { connections: Some(plain), secure_connections, command: Some(_), error: None }) => {
+    match serde_json::from_str::<ConnectionsBody<'_>>(body) {
+        Ok(ConnectionsBody { error: Some(error), .. }) if is_not_serving(&error) => nothing(ReplyKind::NotServing),
+        Ok(ConnectionsBody { connections: Some(plain), secure_connections, command: Some(_), error: None }) => {
             let of_port = |all: Vec<JsonConnection<'_>>| all.iter().filter_map(JsonConnection::connection).collect();
             let by_port = std::iter::once(plain).chain(secure_connections).map(of_port).collect();
             (ReplyKind::Answer, ConnectionList { by_port })

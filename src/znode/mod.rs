@@ -108,7 +108,10 @@ async fn read(
         findings.failures.iter().for_each(|(_, error)| session.discard_after(*error));
         let is_excused = stalled || session.is_limited();
         if is_excused && findings.failures.iter().any(|(_, error)| error.may_be_a_stall()) {
-            tracing::debug!(detail = detail.as_deref(), "znodes not counted: the exporter was stalled or at its limits");
+            tracing::debug!(
+                detail = detail.as_deref(),
+                "znodes not counted: the exporter was stalled or at its limits"
+            );
             continue;
         }
         log(&ensemble, &findings.failures, &mut logged, detail.as_deref());

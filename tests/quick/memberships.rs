@@ -28,7 +28,11 @@ fn equal_memberships_in_unusual_spellings_are_no_difference() {
         ["1=localhost 2=10.0.0.2", "1=10.0.0.1 2=localhost."],
     ] {
         let (verdict, found) = judged(stating(&memberships));
-        assert_eq!((verdict.strangers, verdict.drift.configs), (Vec::<usize>::new(), Some(1)), "{memberships:?} {found:?}");
+        assert_eq!(
+            (verdict.strangers, verdict.drift.configs),
+            (Vec::<usize>::new(), Some(1)),
+            "{memberships:?} {found:?}"
+        );
     }
 }
 

@@ -188,7 +188,7 @@ fn without_a_ca_file_the_cas_of_the_system_are_used() {
         .output()
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(2) && said.contains("the system's store of CAs cannot be used"), "{said}");
+    assert!(output.status.code() == Some(2) && said.contains("the CA store of the system cannot be used"), "{said}");
 }
 
 #[test]

@@ -285,7 +285,9 @@ fn in_time(check: &Arc<Check>) -> PluginOutput {
         let _ = sender.send(result);
     };
     if let Err(error) = thread::Builder::new().name("check".to_owned()).spawn(work) {
-        return PluginOutput::unknown(format!("cannot start a thread: {error}; raise the limit of processes (ulimit -u)"));
+        return PluginOutput::unknown(format!(
+            "cannot start a thread: {error}; raise the limit of processes (ulimit -u)"
+        ));
     }
     receiver.recv_timeout(check.timeout).unwrap_or_else(|error| match error {
         RecvTimeoutError::Timeout => late(check.timeout),
