@@ -47,23 +47,28 @@ const HEALTHY: &[&str] = &[
     "zk_ensemble_distinct_quorum_sizes e 1",
 ];
 
+/// Windows from this length on have steps of [`LONG_STEP`].
+const LONG_WINDOW: Span = Span::hours(48);
+
+/// Step of conditions about days; the phases of their cases are multiples of it.
+const LONG_STEP: Span = Span::minutes(20);
+
 /// Scrape and evaluation interval of a test; longer for longer cases, so that all tests run within seconds.
-fn step(whole: Span) -> Span {
+fn step(condition: &Condition, whole: Span) -> Span {
     match whole.0 {
+        _ if condition.expr.looks_back() >= LONG_WINDOW => LONG_STEP,
         ..=2700 => Span(15),
         2701..=14_400 => Span(60),
-        14_401..=172_800 => Span(240),
-        // The phases of cases about days are multiples of 20 minutes.
-        _ => Span(1200),
+        _ => Span(240),
     }
 }
 
 /// Evaluation time of a case: after every window and `for` have elapsed.
 fn moment(condition: &Condition, severity: Severity) -> Span {
     let hold = condition.level_of(severity).map_or(Span(0), |level| level.hold);
-    let whole = condition.expr.looks_back().0 + hold.0 + 300;
-    // An alert is visible for 5 minutes after an evaluation.
-    Span(if step(Span(whole)).0 > 300 { whole.next_multiple_of(step(Span(whole)).0) } else { whole })
+    let whole = Span(condition.expr.looks_back().0 + hold.0 + 300);
+    // The last evaluation must not be older than 5 minutes.
+    if step(condition, whole) == LONG_STEP { Span(whole.0.next_multiple_of(LONG_STEP.0)) } else { whole }
 }
 
 /// The length of a case that sets it: every phase of one of its series has a duration. It is evaluated at its end.
@@ -79,7 +84,7 @@ pub fn of_condition(condition: &Condition, rules: &str, cases: &[Case]) -> Strin
     let mut out = format!("rule_files: [{rules}]\n");
     let moments = cases.iter().map(|case| length(case).unwrap_or_else(|| moment(condition, case.severity)));
     let whole = moments.max().unwrap_or_default();
-    let step = step(whole);
+    let step = step(condition, whole);
     out.push_str(&format!("evaluation_interval: {step}\ntests:\n"));
     for case in cases {
         let at = length(case).unwrap_or_else(|| moment(condition, case.severity));

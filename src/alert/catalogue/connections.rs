@@ -178,16 +178,16 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_stale_sessions_expired_total m1 7",
         ])
         .quiet(Warning, "a working day has ended", &[
-            "zk_num_alive_connections m1 30 for 480m then 100 for 600m then 30 for 12m",
-            "zk_num_alive_connections m2 30 for 480m then 100 for 600m then 30 for 12m",
-            "zk_num_alive_connections m3 30 for 480m then 100 for 600m then 30 for 12m",
-            "zk_stale_sessions_expired_total m1 7",
+            "zk_num_alive_connections m1 30 for 480m then 100 for 600m then 30",
+            "zk_num_alive_connections m2 30 for 480m then 100 for 600m then 30",
+            "zk_num_alive_connections m3 30 for 480m then 100 for 600m then 30",
+            "zk_stale_sessions_expired_total m1 7 for 1092m",
         ])
         .fires(Warning, "e", "from 300 to 90, and the day before there were as many", &[
-            "zk_num_alive_connections m1 100 for 1500m then 30 for 12m",
-            "zk_num_alive_connections m2 100 for 1500m then 30 for 12m",
-            "zk_num_alive_connections m3 100 for 1500m then 30 for 12m",
-            "zk_stale_sessions_expired_total m1 7",
+            "zk_num_alive_connections m1 100 for 1500m then 30",
+            "zk_num_alive_connections m2 100 for 1500m then 30",
+            "zk_num_alive_connections m3 100 for 1500m then 30",
+            "zk_stale_sessions_expired_total m1 7 for 1512m",
         ])
         .quiet(Warning, "a reconnect storm", &[
             "zk_num_alive_connections m1 100 for 340m then 900 for 5m then 100",
@@ -243,12 +243,12 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_stale_sessions_expired_total m1 7",
         ])
         .quiet(Warning, "a working day has ended", &[
-            "zk_ephemerals m1 20 for 480m then 200 for 600m then 20 for 8m",
-            "zk_stale_sessions_expired_total m1 7",
+            "zk_ephemerals m1 20 for 480m then 200 for 600m then 20",
+            "zk_stale_sessions_expired_total m1 7 for 1088m",
         ])
         .fires(Warning, "e", "from 200 to 20, and the day before there were as many", &[
-            "zk_ephemerals m1 200 for 1500m then 20 for 8m",
-            "zk_stale_sessions_expired_total m1 7",
+            "zk_ephemerals m1 200 for 1500m then 20",
+            "zk_stale_sessions_expired_total m1 7 for 1508m",
         ])
         .quiet(Warning, "a batch of locks", &["zk_ephemerals m1 30 for 355m then 400 for 5m then 30"])
         .quiet(Warning, "from 10 to 1", &["zk_ephemerals m1 10 for 373m then 1"])
