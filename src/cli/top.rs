@@ -66,6 +66,9 @@ pub(super) struct Top {
     repeat: Repeat,
 }
 
+/// The first clients in the chosen order, and the number and totals of all others.
+type RankedClients = (Vec<(ClientAddress, ClientTotals)>, Option<(usize, ClientTotals)>);
+
 /// What a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum TopBy {
@@ -164,8 +167,7 @@ impl Top {
         table
     }
 
-    /// The first clients in the chosen order, and the number and totals of all others.
-    fn rows(&self, clients: &Clients) -> (Vec<(ClientAddress, ClientTotals)>, Option<(usize, ClientTotals)>) {
+    fn rows(&self, clients: &Clients) -> RankedClients {
         let mut all: Vec<_> = clients.by_client().into_iter().collect();
         // The sort is stable: equal clients are in the order of their addresses.
         all.sort_by(|(_, one), (_, other)| match self.sort {
@@ -176,7 +178,9 @@ impl Top {
         });
         let rest = all.split_off(all.len().min(usize::from(self.rows)));
         let mut others = ClientTotals::default();
-        rest.iter().for_each(|(_, totals)| others.add(totals));
+        for (_, totals) in &rest {
+            others.add(totals);
+        }
         (all, (!rest.is_empty()).then_some((rest.len(), others)))
     }
 }

@@ -252,6 +252,7 @@ const MAX_PATHS: usize = 200;
 const MAX_DATA_BYTES: u32 = 1 << 20;
 
 /// Validates the keys of a module.
+#[expect(clippy::too_many_arguments, reason = "one for each key")]
 pub(super) fn validate(
     folder: &Path,
     host: Option<bool>,

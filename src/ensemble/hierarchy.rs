@@ -59,7 +59,9 @@ impl Hierarchy {
         // Each server writes groups and ids in the order of its own configuration, and numbers its groups itself.
         let by_id = |(id, _): &(String, u64)| (id.parse::<u64>().unwrap_or(u64::MAX), id.clone());
         let mut groups: Vec<_> = found.into_values().filter(|members| total(members) > 0).collect();
-        groups.iter_mut().for_each(|members| members.sort_by_cached_key(by_id));
+        for members in &mut groups {
+            members.sort_by_cached_key(by_id);
+        }
         groups.sort_by_cached_key(|members| members.first().map(by_id));
         Self { groups, sound }
     }

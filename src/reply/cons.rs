@@ -59,6 +59,7 @@ pub fn parse(text: &str) -> ConnectionList {
 
 /// Parses ` /10.0.0.5:43392[1](queued=0,recved=489,sent=501,sid=0x1000011aa8e0000,...,maxlat=11)`; ClickHouse Keeper
 /// writes neither `/` nor `[1]`. `None` if it is not a connection, `Some(None)` for one without an address.
+#[expect(clippy::option_option, reason = "a line may be a connection without an address")]
 fn connection(line: &str) -> Option<Option<Connection>> {
     let (head, fields) = line.trim().strip_suffix(')')?.split_once('(')?;
     let (mut received, mut sent, mut session, mut outstanding, mut max_latency_ms) = (None, None, 0, 0, 0);

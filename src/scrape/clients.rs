@@ -24,6 +24,9 @@ pub(super) struct ClientWatch {
     clients: Option<Arc<Clients>>,
 }
 
+/// A rate of a client, if it is known.
+type RateOf = fn(&ClientTotals) -> Option<f64>;
+
 /// The label of all clients without series of their own.
 const OTHER: &str = "other";
 
@@ -83,7 +86,7 @@ pub(super) fn push(all: &mut Collector, clients: &Clients, top: usize) {
     }
     let latencies = of(|totals| totals.max_latency_ms);
     push_top(all, Own::ClientMaxLatency, &latencies, seconds, latencies.others.iter().copied().max().unwrap_or(0));
-    let rates: [(Own, fn(&ClientTotals) -> Option<f64>); 2] = [
+    let rates: [(Own, RateOf); 2] = [
         (Own::ClientPacketsReceivedRate, |totals| totals.received_rate),
         (Own::ClientPacketsSentRate, |totals| totals.sent_rate),
     ];

@@ -204,18 +204,22 @@ async fn commands(ensemble: &Ensemble, asked: &Query, addresses: &[SocketAddr], 
         let admin = ask(admin, is_refused && terms.client.has(admin)).await;
         (heard, admin)
     };
-    let digests = or_admin(Command::Hash, Command::AdminHash, terms.probes.digests);
-    let clients = or_admin(Command::Cons, Command::AdminConnections, terms.probes.clients);
+    // On the heap, since few scrapes send them: every member of a fleet has such a future.
+    let rare = async |command: Command, admin: Command, wanted: bool| {
+        if wanted { Box::pin(or_admin(command, admin, true)).await } else { (None, None) }
+    };
+    let digests = rare(Command::Hash, Command::AdminHash, terms.probes.digests);
+    let clients = rare(Command::Cons, Command::AdminConnections, terms.probes.clients);
     if memory.conf().and_then(|conf| conf.max_client_connections).is_some_and(is_few) {
         let (mntr, native, monitor) = figures.await;
         let (srvr, conf) = (srvr.await, conf.await);
         let (hash, admin_hash) = digests.await;
-        let (cons, admin_connections) = clients.await;
-        Replies { mntr, native, monitor, srvr, conf, hash, admin_hash, cons, admin_connections }
+        let (connections, admin_connections) = clients.await;
+        Replies { mntr, native, monitor, srvr, conf, hash, admin_hash, cons: connections, admin_connections }
     } else {
-        let ((mntr, native, monitor), srvr, conf, (hash, admin_hash), (cons, admin_connections)) =
+        let ((mntr, native, monitor), srvr, conf, (hash, admin_hash), (connections, admin_connections)) =
             tokio::join!(figures, srvr, conf, digests, clients);
-        Replies { mntr, native, monitor, srvr, conf, hash, admin_hash, cons, admin_connections }
+        Replies { mntr, native, monitor, srvr, conf, hash, admin_hash, cons: connections, admin_connections }
     }
 }
 

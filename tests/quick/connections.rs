@@ -70,10 +70,10 @@ fn the_admin_server_replaces_a_refused_cons() {
 }
 
 /// A member that allows this many connections from one address.
-fn server(limit: u32, cons: &str) -> Listener {
+fn server(limit: u32, list: &str) -> Listener {
     let conf = CONF.replace("maxClientCnxns=0", &format!("maxClientCnxns={limit}"));
     assert!(conf.contains(&format!("maxClientCnxns={limit}\n")), "{conf}");
-    Listener::answering_words(&[("mntr", MNTR), ("srvr", SRVR), ("conf", &conf), ("cons", cons)])
+    Listener::answering_words(&[("mntr", MNTR), ("srvr", SRVR), ("conf", &conf), ("cons", list)])
 }
 
 /// A configuration file for these members.

@@ -120,8 +120,12 @@ pub fn stories() -> Vec<Story> {
             .minutes(60.0)
             .given(two)
             .at(1.0, |world| {
-                [3, 4, 5].into_iter().for_each(|id| world.out_of_sight(0, id));
-                [1, 2].into_iter().for_each(|id| world.out_of_sight(1, id));
+                for id in [3, 4, 5] {
+                    world.out_of_sight(0, id);
+                }
+                for id in [1, 2] {
+                    world.out_of_sight(1, id);
+                }
             })
             .at(40.0, |world| [1, 4, 5].into_iter().for_each(|id| world.stop(id)))
             .fires("QuorumLost", Any, 40.0, 44.0)
@@ -230,7 +234,9 @@ pub fn stories() -> Vec<Story> {
                     .filter(|server| server.process == Process::Stopped)
                     .map(|server| server.id)
                     .collect();
-                dead.into_iter().for_each(|id| world.start(id, 3.0));
+                for id in dead {
+                    world.start(id, 3.0);
+                }
             }),
         story("member-restarts-twice-and-a-scrape-meets-each", 5, 0)
             .intervals(&[120])
