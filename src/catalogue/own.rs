@@ -135,7 +135,7 @@ own! {
         "Members that gave at least one reply that is ZooKeeper's (sum of zk_up); absent where none did and some could not be asked";
     /// Members not queried because of the exporter's own limits.
     LimitedMembers: Gauge "zk_exporter_limited_members" ["limit"] in Ensemble,
-        "Members not queried completely in this scrape because of a limit of the exporter: sockets (connections), files, ports, memory, threads, deadline (too little time), cpu, address (a discovered name has only refused addresses), forbidden (by a firewall or sandbox of its host), internal (a defect). Members not queried at all have no zk_up, zk_serving, zk_mntr_complete and zk_server_state";
+        "Members not queried completely in this scrape because of a limit of the exporter: sockets (connections), files, ports, memory, threads, deadline (too little time), cpu, address (a discovered name has only refused addresses), family (its host has no sockets of the address family), internal (a defect). Members not queried at all have no zk_up, zk_serving, zk_mntr_complete and zk_server_state";
     /// Number of voters.
     EnsembleVoters: Gauge "zk_ensemble_voters" [] in Ensemble,
         "Members that vote, whether they answer or not; 1 for a standalone server. zk_ensemble_voters_source_info says where the number comes from";

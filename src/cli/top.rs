@@ -18,6 +18,7 @@ use crate::scrape::{EnsembleReport, MemberReport, Report, State};
 use crate::settings::Settings;
 use crate::text;
 use crate::verdict::judge;
+use crate::wire::Reason;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -243,11 +244,15 @@ fn unknown(member: &MemberReport, clients: &Clients) -> Option<String> {
     let of_clients = |command: Command| matches!(command, Command::Cons | Command::AdminConnections);
     let failed = member.failures.iter().find(|(command, _)| of_clients(*command));
     Some(match failed {
+        Some((command, Reason::NotAllowed)) => format!(
+            "not_allowed: the server refuses `{command}`; add it to 4lw.commands.whitelist of its zoo.cfg and restart it"
+        ),
         Some((_, reason)) => match member.failure_detail(*reason) {
             "" => reason.text().to_owned(),
             detail => format!("{reason}: {detail}"),
         },
         None if member.state == State::NotServing => "it serves no clients".to_owned(),
+        None if member.is_unknown() => "it was not queried because of a limit of the exporter".to_owned(),
         None if !member.up => "it does not answer".to_owned(),
         None => "it is not of this ensemble".to_owned(),
     })

@@ -225,7 +225,8 @@ impl LastMember {
                 add(TransitionKind::Version, &before, version, "");
             }
         }
-        if let Some(conf) = &member.conf {
+        // Without settings, `conf` is refused now, and nothing is known to have changed.
+        if let Some(conf) = member.conf.as_ref().filter(|conf| !conf.settings.is_empty()) {
             let before = self.conf.replace(Arc::clone(conf));
             if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, conf)) {
                 for (key, old, new) in differences(&before, conf) {

@@ -36,6 +36,20 @@ pub struct ConnectionList {
     pub by_port: Vec<Vec<Connection>>,
 }
 
+impl ConnectionList {
+    /// Number of connections to all ports.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_port.iter().map(Vec::len).sum()
+    }
+
+    /// Whether there is no connection.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// Classifies a reply.
 #[must_use]
 pub fn kind(text: &str) -> ReplyKind {

@@ -1,7 +1,7 @@
 //! Scrapes one member: sends its commands concurrently, with a common deadline.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -32,14 +32,19 @@ pub(super) struct ScrapeContext<'a> {
     pub(super) reading: Reading,
     /// Set by the first reply of any member.
     pub(super) replied: &'a AtomicBool,
+    /// Number of client connections that further members may list.
+    pub(super) connection_room: &'a AtomicUsize,
     /// The probes that this round sends.
     pub(super) probes: DueProbes,
     /// Transcript of every command, if requested.
     pub(super) transcript: Option<&'a Transcript>,
 }
 
+/// Maximum number of client connections of all members of an ensemble in one round; each needs some hundred bytes.
+pub(super) const MAX_LISTED_CONNECTIONS: usize = 250_000;
+
 /// Commands are sent one after the other if a member allows at most this many connections per address.
-const FEW_CONNECTIONS: u64 = 4;
+const FEW_CONNECTIONS: u64 = 8;
 
 /// A timer that fires this late shows that the exporter was starved of CPU.
 const STARVED: Duration = Duration::from_millis(250);
@@ -161,7 +166,9 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Query, terms: ScrapeCont
     let duration = replies.duration();
     let report = replies.report(Arc::clone(&member.name), memory.conf());
     if !report.is_unknown() {
-        let held = |(_, reason): &(Command, Reason)| matches!(reason, Reason::Connect | Reason::Timeout | Reason::Dns);
+        let held = |(command, reason): &(Command, Reason)| {
+            matches!(reason, Reason::Connect | Reason::Timeout | Reason::Dns) && !command.is_of_probe()
+        };
         memory.note_asked(terms.begun, report.failures.iter().any(held));
     }
     memory.note_life(report.state, report.count("packets_received"));
@@ -262,7 +269,13 @@ async fn ask_once(asked: &Query, addresses: &[SocketAddr], command: Command, ter
     let exchange = blame(exchange, waited, terms);
     let transcript = terms.transcript;
     let question = transcript.map(|_| Question::new(&asked.member.name, command, addresses, &exchange, begun));
-    let heard = ParsedReply::new(command, exchange, terms.reading).lasting(took);
+    let mut heard = ParsedReply::new(command, exchange, terms.reading).lasting(took);
+    let listed = heard.connection_count();
+    let take = |room: usize| room.checked_sub(listed);
+    if terms.connection_room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_err() {
+        let detail = format!("the members of the ensemble list more than {MAX_LISTED_CONNECTIONS} client connections");
+        heard = ParsedReply::failed(Failure::limited(Limit::Memory, detail)).lasting(took);
+    }
     if let (Some(transcript), Some(mut question)) = (transcript, question) {
         question.failure.clone_from(&heard.failure);
         transcript.note(question);

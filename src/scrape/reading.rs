@@ -207,9 +207,19 @@ impl ParsedReply {
         }
     }
 
+    /// Number of client connections in the reply.
+    #[must_use]
+    pub fn connection_count(&self) -> usize {
+        if let Content::Connections(list) = &self.content { list.len() } else { 0 }
+    }
+
     /// Whether the reply is ZooKeeper's, complete or truncated.
     fn is_zookeepers(&self) -> bool {
-        matches!(self.kind, ReplyKind::Answer | ReplyKind::NotServing | ReplyKind::NotAllowed)
+        match (self.kind, &self.content) {
+            // Other services reply with blank lines, too; a member lists at least the connection of the command.
+            (ReplyKind::Answer, Content::Connections(list)) => !list.is_empty(),
+            (kind, _) => matches!(kind, ReplyKind::Answer | ReplyKind::NotServing | ReplyKind::NotAllowed),
+        }
     }
 }
 

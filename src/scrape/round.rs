@@ -3,7 +3,7 @@
 //! A round can be joined only until its first reply arrives; later it would return data older than the request. Each
 //! scrape waits until its own deadline and receives the results so far. A finished round is not reused.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
-use super::member::{Query, ScrapeContext};
+use super::member::{MAX_LISTED_CONNECTIONS, Query, ScrapeContext};
 use super::report::{EnsembleReport, MemberReport, State};
 use super::target::{Answered, DueProbes, Present, Target};
 use super::transcript::Transcript;
@@ -56,6 +56,7 @@ const MIN_FAIR: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 struct Shared {
     replied: AtomicBool,
+    connection_room: AtomicUsize,
     progress: Mutex<Progress>,
 }
 
@@ -81,7 +82,11 @@ impl Round {
     ) -> Arc<Self> {
         let progress =
             Progress { report: Arc::new(target.nothing_heard(&[])), present: Arc::default(), pending: Vec::new() };
-        let shared = Arc::new(Shared { replied: AtomicBool::new(false), progress: Mutex::new(progress) });
+        let shared = Arc::new(Shared {
+            replied: AtomicBool::new(false),
+            connection_room: AtomicUsize::new(MAX_LISTED_CONNECTIONS),
+            progress: Mutex::new(progress),
+        });
         let (finish, finished) = watch::channel(false);
         let questions = Arc::new(Questions {
             scraper: Arc::clone(scraper),
@@ -255,6 +260,7 @@ impl Questions {
             fair: self.fair(),
             reading: self.scraper.reading,
             replied: &self.shared.replied,
+            connection_room: &self.shared.connection_room,
             probes: DueProbes::default(),
             transcript,
         }

@@ -342,6 +342,9 @@ impl Target {
         self.lock().watch.note(&mut known, report, &outside, Instant::now());
         if self.ensemble.module.probes.digests.is_some() {
             self.lock().replicas.note(&mut known, report, begun, present.probes.digests);
+        } else {
+            // A reload may have removed them.
+            known.replicas = None;
         }
         known.clients = self
             .ensemble

@@ -17,7 +17,7 @@ use super::jute::{self, AUTH_XID, ConnectResponse, ReplyHeader, Request};
 use super::protocol::{Call, Protocol};
 use super::{AvoidedMembers, SessionError, SessionParams, SessionPeer};
 use crate::config::Address;
-use crate::wire::{self, Failure, Reason, Stream};
+use crate::wire::{self, Failure, Limit, Reason, Stream};
 
 /// Maximum number of requests in flight; further ones wait in the queue.
 const MAX_PENDING: usize = 64;
@@ -228,7 +228,9 @@ impl Members {
 
     /// The error of a connection that failed, and its detail.
     pub(super) fn failed(&self, failure: Failure) -> (SessionError, String) {
-        self.limited.fetch_or(failure.limit.is_some(), Ordering::Relaxed);
+        // A member that this host can never reach is like one that is down; the others decide.
+        let is_passing = failure.limit.is_some_and(|limit| limit != Limit::Family);
+        self.limited.fetch_or(is_passing, Ordering::Relaxed);
         let error = match failure.reason {
             Reason::Dns => SessionError::Dns,
             Reason::Tls => SessionError::Tls,

@@ -85,8 +85,8 @@ pub enum Limit {
     Cpu,
     /// Every address of a discovered name is one that the exporter refuses to connect to.
     Address,
-    /// The exporter's host forbids the connection: firewall, sandbox, or an address family that it does not have.
-    Forbidden,
+    /// The host has no sockets of the address family.
+    Family,
     /// A bug of the exporter.
     Internal,
 }
@@ -102,7 +102,7 @@ impl Limit {
         Self::Deadline,
         Self::Cpu,
         Self::Address,
-        Self::Forbidden,
+        Self::Family,
         Self::Internal,
     ];
 
@@ -118,7 +118,7 @@ impl Limit {
             Self::Deadline => "deadline",
             Self::Cpu => "cpu",
             Self::Address => "address",
-            Self::Forbidden => "forbidden",
+            Self::Family => "family",
             Self::Internal => "internal",
         }
     }
@@ -132,8 +132,8 @@ impl Limit {
             Errno::MFILE | Errno::NFILE => Some(Self::Files),
             Errno::NOBUFS | Errno::NOMEM => Some(Self::Memory),
             Errno::AGAIN => Some(Self::Ports),
-            // The network reports a refusal by a firewall on the way as an unreachable host.
-            Errno::PERM | Errno::ACCESS | Errno::AFNOSUPPORT => Some(Self::Forbidden),
+            // EPERM and EACCES may come from the network: ICMPv6 "prohibited", or a service address without backends.
+            Errno::AFNOSUPPORT => Some(Self::Family),
             _ => None,
         }
     }
@@ -162,7 +162,7 @@ impl Failure {
     #[must_use]
     pub fn weight(&self) -> u8 {
         match (self.reason, self.limit) {
-            (_, Some(Limit::Forbidden)) => 0,
+            (_, Some(Limit::Family)) => 0,
             (Reason::Connect, _) => 1,
             (Reason::Limit, _) => 3,
             _ => 2,

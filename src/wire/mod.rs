@@ -148,11 +148,14 @@ fn not_connected(address: SocketAddr, error: &io::Error) -> Failure {
         return Failure::new(Reason::Connect, format!("{address}: {CONNECTION_REFUSED}"));
     }
     let advice = match limit {
+        None if matches!(Errno::from_io_error(error), Some(Errno::PERM | Errno::ACCESS)) => {
+            let by = "refused by a firewall or sandbox of this host, or by the network";
+            return Failure::new(Reason::Connect, format!("{address}: {error}; {by}"));
+        }
         None => return Failure::new(Reason::Connect, format!("{address}: {error}")),
         Some(Limit::Files) => "raise the limit of open files (ulimit -n, LimitNOFILE) or lower --limit.sockets",
-        Some(Limit::Forbidden) => {
-            "this host forbids it: see its firewall, the sandbox of the service (seccomp, IPAddressDeny, \
-             RestrictAddressFamilies), and whether it has IPv6"
+        Some(Limit::Family) => {
+            "this host has no sockets of this address family: enable it (IPv6, RestrictAddressFamilies of the service)"
         }
         Some(Limit::Ports) => "no local port is free: widen net.ipv4.ip_local_port_range or scrape less often",
         Some(_) => "the kernel has no memory for a socket",
@@ -184,12 +187,14 @@ mod tests {
             assert_eq!(not_connected(address, &errno.into()).reason, Reason::Reset);
         }
         assert_eq!(not_connected(address, &Errno::CONNREFUSED.into()).reason, Reason::Connect);
-        // Without permission or without the address family nothing is known, unless another address failed.
-        for errno in [Errno::PERM, Errno::ACCESS, Errno::AFNOSUPPORT] {
-            let forbidden = not_connected(address, &errno.into());
-            assert_eq!((forbidden.reason, forbidden.limit), (Reason::Limit, Some(Limit::Forbidden)));
-            assert!(forbidden.weight() < not_connected(address, &Errno::CONNREFUSED.into()).weight());
+        // The network may refuse a dead member in this way.
+        for errno in [Errno::PERM, Errno::ACCESS] {
+            assert_eq!(not_connected(address, &errno.into()).reason, Reason::Connect);
         }
+        // Without the address family nothing is known, unless another address failed.
+        let unsupported = not_connected(address, &Errno::AFNOSUPPORT.into());
+        assert_eq!((unsupported.reason, unsupported.limit), (Reason::Limit, Some(Limit::Family)));
+        assert!(unsupported.weight() < not_connected(address, &Errno::CONNREFUSED.into()).weight());
 
         // As ZooKeeper does above maxClientCnxns.
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

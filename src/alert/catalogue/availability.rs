@@ -4,7 +4,7 @@ use super::super::build::{LIMIT, series};
 use super::super::condition::Severity::{Critical, Warning};
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Agg, Expr, Keys, Selector, Span};
-use super::super::trouble::{CHANGES, CHANGES_WINDOW, flapping};
+use super::super::trouble::{CHANGES, CHANGES_WINDOW, GOOD_SHARE, WINDOW, flapping};
 use super::super::watch::{OBSERVER, SERVING};
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
@@ -38,7 +38,9 @@ pub(super) fn conditions() -> Vec<Condition> {
     let comes_and_goes = || series("zk_up").changes(CHANGES_WINDOW).and(series("zk_up")).of_member().ge(CHANGES);
     let answered = answered.or(comes_and_goes());
     // A leader that serves no clients is no fault; one that answers intermittently is, whether it serves or not.
-    let leader_comes_and_goes = flapping(|| series(SERVING)).by(Agg::Max, Keys::Member).and(comes_and_goes());
+    let rarely_answers = series("zk_up").avg(WINDOW).and(series("zk_up")).of_member().lt(GOOD_SHARE);
+    let leader_comes_and_goes =
+        flapping(|| series(SERVING)).by(Agg::Max, Keys::Member).and(comes_and_goes()).and(rarely_answers);
     vec![
         condition(
             "MemberDown",
@@ -172,7 +174,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         )
         .critical(None, Span::minutes(2), "A ZooKeeper member does not serve clients.")
         .keeps(Span::minutes(3), "a member that restarts repeatedly alternates between down and not serving, and remains one page")
-        .source("an election takes seconds; within 2 minutes a restarted member loads and syncs. Also 4 of 10 minutes in total, so that a crash loop counts")
+        .source("an election takes seconds; within 2 minutes a restarted member loads and syncs. Also more than 4 of 10 minutes in total, so that a crash loop counts")
         .says(
             "<who> has not served clients for over <for>, or serves intermittently, as seen by the exporter: it finds no leader, cannot sync with the leader, starts and dies repeatedly, or its replies are lost.",
             "First check whether only this member is affected: <info> - if the others serve, read the end of its log and check that its host reaches their ports 2888 and 3888, then restart this member only if it does not serve now: it does not count towards the margin then; if it serves, check the network between it and the exporter; if none serves, treat it as ZooKeeperQuorumLost.",
@@ -209,6 +211,11 @@ pub(super) fn conditions() -> Vec<Condition> {
         .quiet(Critical, "a leader that serves no clients, some of whose replies are lost", &[
             "zk_serving m1 0",
             "zk_up m1 1 for 13m then 0 for 15s then 1 for 1m then 0 for 15s then 1 for 1m then 0 for 15s then 1 for 1m then 0 for 15s then 1 for 1m then 1",
+            "zk_ensemble_leader_info m1 1",
+        ])
+        .quiet(Critical, "a leader that serves no clients, elected after its restart and a lost reply", &[
+            "zk_serving m1 1 for 5m then 0 for 30s then 1 for 30s then 0 for 15s then 1 for 2m then 0",
+            "zk_up m1 1 for 5m then 0 for 30s then 1 for 30s then 0 for 15s then 1",
             "zk_ensemble_leader_info m1 1",
         ])
         .quiet(Critical, "it came and went, and refuses every command since", &[

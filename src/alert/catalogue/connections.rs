@@ -25,9 +25,10 @@ pub(super) fn conditions() -> Vec<Condition> {
     let ephemerals = || series("zk_ephemerals").of_ensemble();
     let ephemerals_ago = |window, ago| series("zk_ephemerals").low(window).ago(ago).of_ensemble();
     let ephemerals_before = |window| ephemerals_ago(window, ten);
-    // A batch that ends returns to what was there before it: hours ago, or the day before if it ran for a working day.
-    // What is below both, or ends sessions in numbers, is no end of a batch.
-    let (hours, day_before) = (Span::hours(6), Span::hours(18));
+    // A batch that ends returns to what was there before it: hours ago, or at the same time of the day before if it ran for
+    // a working day. What is below both, or ends sessions in numbers, is not the end of a batch.
+    let hours = Span::hours(6);
+    let (same_time, day_before) = (Span::hours(2), Span::hours(22));
     // Versions before 3.6 and other products do not count them.
     let counted = || series("zk_stale_sessions_expired_total").last(Span::minutes(5)).of_ensemble();
     let many_expired = || series("zk_stale_sessions_expired_total").increase(Span::minutes(15)).of_ensemble().gt(10.0);
@@ -73,7 +74,8 @@ pub(super) fn conditions() -> Vec<Condition> {
         condition(
             "ClientNearConnectionLimit",
             Unit::Ratio,
-            series("zk_client_connection_limit_ratio").of_member().ge(LIMIT),
+            // A client that has left has no series.
+            Expr::newest("zk_client_connection_limit_ratio", Agg::Max, Keys::Member).ge(LIMIT),
         )
         .warning(0.8, Span::minutes(5), "A client is near the connection limit of a ZooKeeper member.")
         .source("80 % of maxClientCnxns, ZooKeeper's limit of connections from one address (60 unless set); at 100 % the member closes further ones at once (NIOServerCnxnFactory). Needs the module key clients, and cons in the whitelist or the AdminServer")
@@ -100,6 +102,10 @@ pub(super) fn conditions() -> Vec<Condition> {
         .quiet(Warning, "79 of 100", &["zk_client_connection_limit_ratio{client=\"10.0.0.5\"} m2 0.79"])
         .quiet(Warning, "a short storm", &[
             "zk_client_connection_limit_ratio{client=\"10.0.0.5\"} m2 0.2 for 3m then 0.95 for 2m then 0.2",
+        ])
+        .quiet(Warning, "a client that has left after a minute", &[
+            "zk_client_connection_limit_ratio{client=\"10.0.0.5\"} m2 0.95 for 1m then stale",
+            "zk_client_connection_limit_ratio{client=\"10.0.0.6\"} m2 0.1",
         ])
         .quiet(Warning, "the same client at three members", &[
             "zk_client_connection_limit_ratio{client=\"10.0.0.5\"} m1 0.5",
@@ -136,14 +142,14 @@ pub(super) fn conditions() -> Vec<Condition> {
                 (clients().by(Agg::Sum, Keys::Ensemble) / clients_before(hours))
                     .lt(LIMIT)
                     .unless(
-                        (clients().by(Agg::Sum, Keys::Ensemble) / clients_ago(hours, day_before)).ge(LIMIT),
+                        (clients().by(Agg::Sum, Keys::Ensemble) / clients_ago(same_time, day_before)).ge(LIMIT),
                     )
                     .or(many_expired())
                     .or(clients().by(Agg::Sum, Keys::Ensemble).unless(counted())),
             ),
         )
         .warning(0.5, Span::minutes(2), "Most clients of a ZooKeeper ensemble have disconnected.")
-        .source("judgement, like Prometheus' own advice on the absence of traffic: half of more than 20 clients. Compared with the tenth percentile of an hour that ended 15 minutes ago, of the members that answer, so that neither a short reconnect storm nor a member that does not answer counts as a collapse; and with those of 6 hours and of the evening or morning before, unless more than 10 sessions expired, so that neither the end of a batch nor that of a working day counts")
+        .source("judgement, like Prometheus' own advice on the absence of traffic: half of more than 20 clients. Compared with the tenth percentile of an hour that ended 15 minutes ago, of the members that answer, so that neither a short reconnect storm nor a member that does not answer counts as a collapse; and with those of 6 hours, and of the same time of the day before, unless more than 10 sessions expired, so that neither the end of a batch nor that of a working day counts")
         .says(
             "only <value> of the connections that ensemble <ensemble> had for most of an hour remain (limit <limit>).",
             "First check how many each member has: <stat> - then whether new connections succeed: connect from a client host with zkCli.sh -server MEMBER",
@@ -178,16 +184,22 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_stale_sessions_expired_total m1 7",
         ])
         .quiet(Warning, "a working day has ended", &[
-            "zk_num_alive_connections m1 30 for 480m then 100 for 600m then 30",
-            "zk_num_alive_connections m2 30 for 480m then 100 for 600m then 30",
-            "zk_num_alive_connections m3 30 for 480m then 100 for 600m then 30",
-            "zk_stale_sessions_expired_total m1 7 for 1092m",
+            "zk_num_alive_connections m1 100 for 600m then 30 for 840m then 100 for 600m then 30",
+            "zk_num_alive_connections m2 100 for 600m then 30 for 840m then 100 for 600m then 30",
+            "zk_num_alive_connections m3 100 for 600m then 30 for 840m then 100 for 600m then 30",
+            "zk_stale_sessions_expired_total m1 7 for 2052m",
         ])
         .fires(Warning, "e", "from 300 to 90, and the day before there were as many", &[
             "zk_num_alive_connections m1 100 for 1500m then 30",
             "zk_num_alive_connections m2 100 for 1500m then 30",
             "zk_num_alive_connections m3 100 for 1500m then 30",
             "zk_stale_sessions_expired_total m1 7 for 1512m",
+        ])
+        .fires(Warning, "e", "from 300 to 90 in the afternoon, as in the night before", &[
+            "zk_num_alive_connections m1 100 for 600m then 30 for 840m then 100 for 390m then 30",
+            "zk_num_alive_connections m2 100 for 600m then 30 for 840m then 100 for 390m then 30",
+            "zk_num_alive_connections m3 100 for 600m then 30 for 840m then 100 for 390m then 30",
+            "zk_stale_sessions_expired_total m1 7 for 1842m",
         ])
         .quiet(Warning, "a reconnect storm", &[
             "zk_num_alive_connections m1 100 for 340m then 900 for 5m then 100",
@@ -217,13 +229,13 @@ pub(super) fn conditions() -> Vec<Condition> {
                 .and(
                     (ephemerals() / ephemerals_before(hours))
                         .lt(LIMIT)
-                        .unless((ephemerals() / ephemerals_ago(hours, day_before)).ge(LIMIT))
+                        .unless((ephemerals() / ephemerals_ago(same_time, day_before)).ge(LIMIT))
                         .or(many_expired())
                         .or(ephemerals().unless(counted())),
                 ),
         )
         .warning(0.5, Span(0), "Most ephemeral nodes of a ZooKeeper ensemble have been removed.")
-        .source("judgement: a mass loss of ephemeral nodes is a mass loss of sessions; half of more than 20, compared with the tenth percentile of an hour that ended 10 minutes ago, so that the end of a batch of locks does not count; and with those of 6 hours and of the evening or morning before, unless more than 10 sessions expired")
+        .source("judgement: a mass loss of ephemeral nodes is a mass loss of sessions; half of more than 20, compared with the tenth percentile of an hour that ended 10 minutes ago, so that the end of a batch of locks does not count; and with those of 6 hours, and of the same time of the day before, unless more than 10 sessions expired")
         .says(
             "only <value> of the ephemeral nodes that ensemble <ensemble> had for most of an hour remain (limit <limit>): services registered with the others are no longer found.",
             "First check whose sessions ended: grep -E 'Expiring session|Closed socket' zookeeper.log | tail -50 on the leader's host",
@@ -243,8 +255,8 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_stale_sessions_expired_total m1 7",
         ])
         .quiet(Warning, "a working day has ended", &[
-            "zk_ephemerals m1 20 for 480m then 200 for 600m then 20",
-            "zk_stale_sessions_expired_total m1 7 for 1088m",
+            "zk_ephemerals m1 200 for 600m then 20 for 840m then 200 for 600m then 20",
+            "zk_stale_sessions_expired_total m1 7 for 2048m",
         ])
         .fires(Warning, "e", "from 200 to 20, and the day before there were as many", &[
             "zk_ephemerals m1 200 for 1500m then 20",

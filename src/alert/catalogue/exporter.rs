@@ -158,7 +158,7 @@ pub(super) fn conditions() -> Vec<Condition> {
                 .and_on(Keys::Target, series(WATCH).eq(1.0)),
         )
         .warning(None, five, "An exporter of ZooKeeper metrics is down.")
-        .source("Strimzi waits 3 minutes. Also down for 4 of 10 minutes in total, so that a crash loop counts. If no other exporter monitors the same ensembles, ZooKeeperEnsembleUnwatched is the critical alert")
+        .source("Strimzi waits 3 minutes. Also down for more than 4 of 10 minutes in total, so that a crash loop counts. If no other exporter monitors the same ensembles, ZooKeeperEnsembleUnwatched is the critical alert")
         .says(
             "Prometheus has not reached the exporter <who> for over <for>, or reaches it only intermittently.",
             "First on its host: systemctl status zookeeper-exporter; journalctl -u zookeeper-exporter -n 50; curl -s http://<instance>/-/healthy",
@@ -226,7 +226,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("any one: the state of a member that was not queried is unknown, and no alert about it can fire")
         .says(
             "the exporter's own limits (reached:<limits>) have kept it from querying up to <value> members of ensemble <ensemble> for over <for>. Their state is unknown; this does not mean that they are down.",
-            "First check which limit: topk(5, zk_exporter_limited_members) in Prometheus - sockets or files: raise LimitNOFILE of the exporter's service (or --limit.sockets); ports: widen net.ipv4.ip_local_port_range; memory: free kernel memory on its host; threads: check whether the name server answers, then raise TasksMax; deadline: raise scrape_timeout or the module's timeout; cpu: give the exporter more CPU; address: a discovered name resolves to loopback or link-local, add the member to the configuration; internal: report its log.",
+            "First check which limit: topk(5, zk_exporter_limited_members) in Prometheus - sockets or files: raise LimitNOFILE of the exporter's service (or --limit.sockets); ports: widen net.ipv4.ip_local_port_range; memory: free memory on its host, or lower --limit.reply-bytes; threads: check whether the name server answers, then raise TasksMax; deadline: raise scrape_timeout or the module's timeout; cpu: give the exporter more CPU; address: a discovered name resolves to loopback or link-local, add the member to the configuration; family: enable IPv6 or permit it for the service; internal: report its log.",
         )
         .means(
             "The exporter had no connection, descriptor, port, thread, CPU or time left to query every member in every scrape.",

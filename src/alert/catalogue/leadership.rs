@@ -87,7 +87,8 @@ pub(super) fn conditions() -> Vec<Condition> {
             Unit::Count,
             own_elections()
                 .ge(LIMIT)
-                .unless((own_elections() - restarts(half)).lt(LIMIT))
+                // `srst` looks like a restart; a member with more of them than two rolling restarts has is not excused.
+                .unless((own_elections() - restarts(half)).lt(LIMIT).and(restarts(half).le(2.0)))
                 .unless(elections(half).ge(3.0)),
         )
         .warning(4.0, Span(0), "A ZooKeeper member loses its leader repeatedly.")
@@ -107,6 +108,11 @@ pub(super) fn conditions() -> Vec<Condition> {
         .fires(Warning, "m2", "every five minutes", &[
             "zk_election_time_seconds_count m2 +0.2/m",
             "zk_received_bytes_total m2 +600/m",
+            "zk_zxid_epoch m 3",
+        ])
+        .fires(Warning, "m2", "every five minutes, while a program resets its statistics", &[
+            "zk_election_time_seconds_count m2 +0.2/m",
+            "zk_received_bytes_total m2 100 for 6m then 50 for 6m then 20 for 6m then 5",
             "zk_zxid_epoch m 3",
         ])
         .quiet(Warning, "two rolling restarts, the leader last in each", &[

@@ -57,7 +57,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         )
         .critical(None, Span::minutes(2), "A ZooKeeper ensemble has no quorum.")
         .keeps(Span::minutes(3), "a quorum that returns for one scrape may be lost again at once")
-        .source("etcd waits 3 minutes for the same; ZooKeeper refuses every write at once, so 2 minutes. Also 4 of 10 minutes in total, so that an intermittent loss of the quorum counts")
+        .source("etcd waits 3 minutes for the same; ZooKeeper refuses every write at once, so 2 minutes. Also more than 4 of 10 minutes in total, so that an intermittent loss of the quorum counts")
         .says(
             "no majority of ensemble <ensemble> has answered the exporter for over <for>, or only intermittently: either the quorum is lost, or the exporter cannot reach enough members. Without a majority no write succeeds and most clients cannot connect. Members:<states>",
             "first query all of them, also from a host of the clients: <info> - then bring back any voter that is down; a majority is enough.",
