@@ -359,7 +359,7 @@ fn znodes_alarms_and_every_kind_of_bad_data() {
     assert!(code == 1 && said.contains("no alarm /alarm/good"), "{said}");
     until(&exporter, "no threshold", |page| threshold(page, "/good", "critical").is_none());
     let (code, said) = configured.alarm(&["set", "/good", "80", "--warning", "90"]);
-    assert!(code == 2 && said.contains("is not below"), "{said}");
+    assert!(code == 2 && said.contains("expected less than the critical threshold 80"), "{said}");
 
     // A reload that removes the znodes from the module also ends their reads and the session.
     configured.write(&members, "timeout: 5s");
