@@ -105,8 +105,9 @@ fn groups_are_a_quorum_by_groups() {
     let page = until(&exporter, "one group lost", |page| of_ensemble(page, "quorum_margin") == Some(0.0));
     assert_eq!(of_ensemble(&page, "has_quorum"), Some(1.0));
     ensemble.run(&["kill", "5"]);
-    let page = until(&exporter, "two groups lost", |page| of_ensemble(page, "has_quorum") == Some(0.0));
-    assert_eq!(of_ensemble(&page, "members_up"), Some(3.0));
+    until(&exporter, "two groups lost", |page| {
+        of_ensemble(page, "has_quorum") == Some(0.0) && of_ensemble(page, "members_up") == Some(3.0)
+    });
     let page = until(&exporter, "no leader any more", |page| leader_state(page) == "none");
     assert_eq!(of_ensemble(&page, "has_quorum"), Some(0.0));
 }
