@@ -82,7 +82,7 @@ class Stage:
         self.children, self.clients, self.replays = [], [], []
         self.delay = os.path.join(self.folder, "delay")
         self.ensemble("start", "--with-pid", str(os.getpid()), "--members", "3", "--observers", "1",
-                      "--cfg", "jvm.pause.monitor=true", "--cfg", "snapCount=2000")
+                      "--cfg", "jvm.pause.monitor=true", "--cfg", "snapCount=2000", "--cfg", "maxClientCnxns=200")
         self.members = self.ensemble("members").split(",")
         self.exporter = self._exporter(exporter)
         self.prometheus = self._prometheus()
@@ -119,7 +119,8 @@ class Stage:
         config = os.path.join(self.folder, "ensembles.yml")
         with open(config, "w", encoding="utf-8") as file:
             beside = {"host": True, "canary": {"interval": "2s", "timeout": "2s"},
-                      "znodes": {"interval": "1s", "paths": ["/queue_length", "/nothing"]}}
+                      "znodes": {"interval": "1s", "paths": ["/queue_length", "/nothing"]},
+                      "clients": {"interval": "10s"}}
             json.dump({"ensembles": ensembles, "modules": {"beside": beside}}, file)
         self._znode_with_an_alarm(binary)
         port = free_port("127.0.0.1")
