@@ -37,7 +37,7 @@ pub(super) fn conditions() -> Vec<Condition> {
     // Also a member that answers intermittently, serving or not; a dead member never answers.
     let comes_and_goes = || series("zk_up").changes(CHANGES_WINDOW).and(series("zk_up")).of_member().ge(CHANGES);
     let answered = answered.or(comes_and_goes());
-    // A leader that serves no clients is no fault; one that answers intermittently is, whether it serves or not.
+    // A leader may serve no clients (`leaderServes=no`); one that answers intermittently has a fault in both cases.
     let rarely_answers = series("zk_up").avg(WINDOW).and(series("zk_up")).of_member().lt(GOOD_SHARE);
     let leader_comes_and_goes =
         flapping(|| series(SERVING)).by(Agg::Max, Keys::Member).and(comes_and_goes()).and(rarely_answers);
