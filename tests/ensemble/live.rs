@@ -105,6 +105,13 @@ pub fn command(address: &str, command: &str) -> String {
     text
 }
 
+/// The release of ZooKeeper that a member runs, such as `3.8.0`.
+pub fn release(address: &str) -> String {
+    let srvr = command(address, "srvr");
+    let version = srvr.strip_prefix("Zookeeper version: ").expect("srvr begins with the version");
+    version.split('-').next().expect("a release before the revision").to_owned()
+}
+
 /// Scrapes as Prometheus does, checks the duration and parses the page strictly.
 pub fn scrape(exporter: &Exporter, timeout: Duration) -> Page {
     let answer = exporter.scrape(&timeout.as_secs_f64().to_string());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::exporter::Exporter;
-use crate::live::{Ensemble, reason, scrape, series, state, until};
+use crate::live::{Ensemble, reason, release, scrape, series, state, until};
 
 #[test]
 fn leader_followers_and_observer() {
@@ -11,6 +11,7 @@ fn leader_followers_and_observer() {
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
     let page = scrape(&exporter, Duration::from_secs(3));
     let (members, leader) = (ensemble.members(), ensemble.leader());
+    let release = release(&leader);
     for (number, member) in members.iter().enumerate() {
         let expected = match number {
             3 => "observer",
@@ -25,7 +26,7 @@ fn leader_followers_and_observer() {
         let peer_type = if number == 3 { "observer" } else { "participant" };
         let labels = [
             ("member", member.as_str()),
-            ("version", "3.8.0"),
+            ("version", release.as_str()),
             ("server_id", &id),
             ("peer_type", peer_type),
             ("source", "mntr"),
@@ -76,14 +77,14 @@ fn a_member_cut_off_from_the_quorum_serves_read_only() {
 fn a_member_with_the_default_whitelist_is_not_lost() {
     let ensemble = Ensemble::start(&["--members", "1", "--whitelist", "default"]);
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
-    let member = ensemble.members()[0].clone();
+    let (member, release) = (ensemble.members()[0].clone(), release(&ensemble.members()[0]));
     for _ in 0..3 {
         let page = scrape(&exporter, Duration::from_secs(3));
         assert_eq!(state(&page, &member), "standalone");
         assert_eq!(page.value("zk_up", &[]), Some(1.0));
         assert_eq!(page.value("zk_mntr_complete", &[]), Some(0.0));
         assert_eq!(reason(&page, &member, "mntr"), "not_allowed");
-        assert_eq!(page.value("zk_member_info", &[("source", "srvr"), ("version", "3.8.0")]), Some(1.0));
+        assert_eq!(page.value("zk_member_info", &[("source", "srvr"), ("version", release.as_str())]), Some(1.0));
         for family in [
             "zk_znodes",
             "zk_avg_latency_seconds",

@@ -6,7 +6,7 @@ use crate::browser::{Browser, DESK, PHONE, Sight};
 use crate::common::Page;
 use crate::common::exporter::Exporter;
 use crate::common::listeners::Listener;
-use crate::live::{Ensemble, command, scrape, state};
+use crate::live::{Ensemble, command, release, scrape, state};
 
 /// The ensemble metrics of a page.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -250,7 +250,8 @@ fn impostor_and_hostile(ensemble: &Ensemble, browser: &mut Browser) {
     let leader = ensemble.leader();
     let follower = members[..3].iter().find(|member| **member != leader).unwrap();
     let script = "<script>document.title='owned'</script><img/src=x/onerror=alert(1)>";
-    let mntr = command(follower, "mntr").replace("\t3.8.0-", &format!("\t3.8.0{script}-"));
+    let release = release(follower);
+    let mntr = command(follower, "mntr").replace(&format!("\t{release}-"), &format!("\t{release}{script}-"));
     let conf = command(follower, "conf").replace("tickTime=500", &format!("tickTime=<b>{script}</b>"));
     assert!(mntr.contains(script) && conf.contains(script), "{mntr}{conf}");
     let hostile = Listener::answering_words(&[("mntr", &mntr), ("srvr", &command(follower, "srvr")), ("conf", &conf)]);
@@ -279,7 +280,7 @@ fn impostor_and_hostile(ensemble: &Ensemble, browser: &mut Browser) {
     said_on_top(&seen, &format!("CRITICAL {impostor} serves alone, with data of its own"));
     let seen = screen.look("hostile", "/ensemble/odd", &["ZooKeeperConfigMismatch"]);
     assert_eq!(seen.title, "odd: warning · ZooKeeper");
-    for text in [&format!("3.8.0{script}"), &format!("<b>{script}</b>")] {
+    for text in [&format!("{release}{script}"), &format!("<b>{script}</b>")] {
         assert!(seen.text.contains(text), "{text} is not shown as it is:\n{}", seen.text);
     }
 }
