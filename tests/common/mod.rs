@@ -7,6 +7,8 @@ pub mod page;
 pub mod promql;
 pub mod replies;
 pub mod runbooks;
+#[allow(dead_code, reason = "only the tests of real servers hold sessions")]
+pub mod sessions;
 
 use std::path::{Path, PathBuf};
 

@@ -1,34 +1,10 @@
 //! Clients of a real ensemble: 90 connections of one address against a limit of 100.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
 
 use crate::common::exporter::{Exporter, run};
-use crate::common::root;
+use crate::common::sessions::Sessions;
 use crate::live::{Ensemble, until};
-
-/// Sessions of one source address, closed on drop.
-struct Sessions(Child);
-
-impl Sessions {
-    fn open(member: &str, source: &str, count: u32) -> Self {
-        let script = root().join("tests/ensemble/zk_client.py");
-        let arguments = [member, "hold", source, &count.to_string()];
-        let mut child =
-            Command::new("/usr/bin/python3").arg(script).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line.trim(), "open", "{count} sessions from {source}");
-        Self(child)
-    }
-}
-
-impl Drop for Sessions {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn a_client_near_its_limit_is_named() {

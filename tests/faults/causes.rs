@@ -44,6 +44,8 @@ const TRUE_CAUSES: &[(&str, &[&str])] = &[
     ("two of three groups of voters killed", &["MemberDown"]),
     ("two of five cut off, the leader with them", &["MemberReadOnly"]),
     ("two of five cut off: a member of the small side", &["MemberReadOnly"]),
+    ("three of five voters in one zone", &["ZoneLossStopsQuorum"]),
+    ("90 connections of one address, maxClientCnxns 100", &["ClientNearConnectionLimit"]),
 ];
 
 /// The result of `why`.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::bench::{Bench, FACTOR, Script, slow_fsync};
 use crate::common::root;
 use crate::live::Ensemble;
-use crate::{ALONE, Expected, Row, assert_well, causes, lists, members, partition, prove};
+use crate::{ALONE, Expected, Row, assert_well, causes, lists, members, partition, placement, prove};
 
 const KAZOO: &str = "import time, sys\nfrom kazoo.client import KazooClient\n";
 
@@ -50,7 +50,7 @@ type Part = fn(&mut Vec<Row>);
 fn every_fault_raises_its_alert_and_ends_it() {
     let _alone = ALONE.lock();
     let mut rows = Vec::new();
-    let parts: [(&str, Part); 12] = [
+    let parts: [(&str, Part); 14] = [
         ("members", members_and_load),
         ("files", file_descriptors),
         ("leader", leader_and_partition),
@@ -63,6 +63,8 @@ fn every_fault_raises_its_alert_and_ends_it() {
         ("data", members::other_data),
         ("groups", members::groups),
         ("partition", partition::partition),
+        ("zones", placement::zones),
+        ("clients", placement::clients),
     ];
     // Runs a single part during development; the table requires all parts.
     let only = std::env::var("ZOOKEEPER_FAULTS_ONLY").ok();

@@ -2,7 +2,7 @@
 //! with the right labels and text, and the alert must resolve when the fault ends. All durations in the rules are
 //! divided by `bench::FACTOR`.
 //!
-//! - `long` runs all faults, also those of `lists`, `members` and `partition`, and writes a table to `docs/alerts.md`.
+//! - `long` runs all faults, also those of `lists`, `members`, `partition` and `placement`, and writes a table to `docs/alerts.md`.
 //! - `flapping` has intermittent faults, `clusters` two ensembles of the same name.
 //! - `ramps` tests early warning.
 //!
@@ -33,6 +33,7 @@ mod live;
 mod long;
 mod members;
 mod partition;
+mod placement;
 mod quiet;
 mod ramps;
 mod routes;

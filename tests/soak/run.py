@@ -52,7 +52,7 @@ class Soak:
         self.folder = tempfile.mkdtemp(prefix="zookeeper-soak-")
         self.children, self.said, self.reloads = [], [], {True: 0, False: 0}
         self.ensemble("start", "--members", "5", "--with-pid", str(os.getpid()), "--cfg", "reconfigEnabled=true",
-                      "--jvm", "-Dzookeeper.skipACL=yes")
+                      "--jvm", "-Dzookeeper.skipACL=yes", "--whitelist", "mntr,srvr,conf,cons,hash")
         self.members = self.ensemble("members").split(",")
         self.config = os.path.join(self.folder, "ensembles.yml")
         self.configure(3)
@@ -102,6 +102,8 @@ class Soak:
             "session": {"timeout": "6s"},
             "canary": {"interval": "5s", "timeout": "3s", "per_member": True},
             "znodes": {"interval": "5s", "paths": ["/zookeeper-exporter/canary", "/*/config"]},
+            "digests": {"interval": "5s"},
+            "clients": {"interval": "10s"},
         }
         described = {
             "ensembles": [{"name": "soak", "members": self.members, "discovery": "static"}],
@@ -243,6 +245,10 @@ class Soak:
             self.expect(f"Prometheus {number}: slowest scrape", f"< {TIMEOUT} s", f"{slowest:.2f} s", slowest < TIMEOUT)
         canary = float(self.ask(self.servers[0], f'avg_over_time(zk_canary_up{{member=""}}[{span}])'))
         self.expect("the canary's rounds that succeed, faults and reloads included", ">= 60 %", f"{canary:.0%}", canary >= 0.6)
+        compared_digests = float(self.ask(self.servers[0], f"changes(zk_ensemble_data_compared_zxid[{span}])"))
+        diverged = float(self.ask(self.servers[0], f"max_over_time(zk_ensemble_data_diverged[{span}])"))
+        self.expect("comparisons of the members' data", ">= one in 30 s", f"{compared_digests:.0f}", compared_digests >= lasted / 30)
+        self.expect("diverged data", "0", f"{diverged:.0f}", diverged == 0)
         self.expect("pages that the observer could judge", f">= a tenth of {pages}", f"{compared}", compared * 10 >= pages)
         self.expect("of them with quorum and margin; while a member was missing", "> 0; > 0", f"{with_numbers}; {missing}",
                     missing > 0)
