@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::early::Record;
+use super::early::{INDICATOR, Record};
 use super::expr::Span;
 use super::promql::names_ensemble;
 
@@ -16,6 +16,9 @@ const EXACT_WINDOW: Span = Span::hours(6);
 
 /// Number of points in a window of several days.
 const POINTS: u64 = 1440;
+
+/// Distance of the points in a long window over indicators, which are means of five minutes themselves.
+const INDICATOR_STEP: u64 = 300;
 
 /// Maximum length of a query if it can be divided; VictoriaMetrics accepts 16 KiB, and matchers are added.
 const MAX_QUERY_BYTES: usize = 14 << 10;
@@ -154,8 +157,9 @@ impl Inliner {
             None => format!("last_over_time({joined}[{step}s:{step}s]{offset})"),
             Some(window) => {
                 let seconds = seconds(window).unwrap_or(self.step.0);
-                let resolution =
-                    if seconds > EXACT_WINDOW.0 { step.max((seconds / POINTS).next_multiple_of(step)) } else { step };
+                let apart = if mention.name == INDICATOR { INDICATOR_STEP } else { 0 };
+                let apart = apart.max(seconds / POINTS).next_multiple_of(step);
+                let resolution = if seconds > EXACT_WINDOW.0 { step.max(apart) } else { step };
                 // Prometheus before 3.0 includes the sample at the left boundary of a window.
                 format!("{joined}[{}ms:{resolution}s]{offset}", seconds * 1000 - 1)
             }
@@ -374,6 +378,12 @@ mod tests {
             ("a:b{ensemble=\"e\",kind=\"x\"}", format!("({})", one.replace("zk_up[", "zk_up{ensemble=\"e\"}["))),
         ] {
             assert_eq!(inliner().expand(written), expanded, "{written}");
+        }
+        let indicator = record(INDICATOR, "rate(zk_up[5m])", &[]);
+        let inliner_of_indicator = Inliner::new([(&indicator, None)], Span(60));
+        for (window, points) in [("6h", "21599999ms:60s"), ("1d", "86399999ms:300s"), ("30d", "2591999999ms:1800s")] {
+            let expanded = inliner_of_indicator.expand(&format!("avg_over_time({INDICATOR}[{window}])"));
+            assert_eq!(expanded, format!("avg_over_time((rate(zk_up[5m]))[{points}])"));
         }
         let thinned = inliner().expand("max(slow:c)");
         assert!(thinned.starts_with("max(last_over_time((avg_over_time((("), "{thinned}");

@@ -38,9 +38,12 @@ pub struct RecordGroup {
     pub records: Vec<Record>,
 }
 
+/// The recorded value of each indicator.
+pub(super) const INDICATOR: &str = "member:zk_indicator:value";
+
 /// Series that the recording rules write: name and meaning.
 pub const RECORDED: &[(&str, &str)] = &[
-    ("member:zk_indicator:value", "the indicator, measured as in its alert, for example the mean fsync of 5 minutes"),
+    (INDICATOR, "the indicator, measured as in its alert, for example the mean fsync of 5 minutes"),
     (
         "member:zk_restarted:group15m",
         "1 for 15 minutes after a start or a change of role, while caches are cold; otherwise absent",

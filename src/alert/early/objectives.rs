@@ -1,8 +1,8 @@
 //! Objectives: current state, burn rate and remaining budget; and the forecasts of resources that run out.
 
 use super::indicators::INDICATORS;
-use super::scores::{By, InUse, VALUE, joined};
-use super::{Record, RecordGroup};
+use super::scores::{By, InUse, joined};
+use super::{INDICATOR, Record, RecordGroup};
 use crate::alert::build::WEEKLY;
 use crate::alert::expr::Span;
 use crate::alert::promql::{matched, number};
@@ -44,7 +44,7 @@ pub(super) fn groups(used: &[InUse], by: &By) -> Vec<RecordGroup> {
     if let Some(writes) = used.iter().find(|one| one.indicator.name == "write_latency") {
         let part = |(ensembles, nu, _): &_| {
             let of = matched(ensembles, &[("indicator", "write_latency")]);
-            format!("max by ({ensemble}) ({VALUE}{of}) > bool {}", number(*nu))
+            format!("max by ({ensemble}) ({INDICATOR}{of}) > bool {}", number(*nu))
         };
         // Without writes the objective is met (0); if writes are not measured, there is no sample.
         let idle = format!("0 * group by ({ensemble}) (last_over_time(zk_updatelatency_seconds_count[2m]))");
@@ -157,7 +157,7 @@ fn forecasts(used: &[InUse], by: &By) -> Vec<Record> {
         // A ratio ends at 1; a quantity without a fixed maximum at its warning limit.
         let is_part = matches!(name, "file_descriptors" | "heap" | "disk_space");
         let line = |(ensembles, nu, _): &_| {
-            let of = format!("{VALUE}{}", matched(ensembles, &[("indicator", name)]));
+            let of = format!("{INDICATOR}{}", matched(ensembles, &[("indicator", name)]));
             Line {
                 resource: name,
                 before: Some(format!("max_over_time({of}{})", periods.day_before())),

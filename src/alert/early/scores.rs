@@ -4,7 +4,7 @@
 //! highest W of each group are combined into the risk of a member, and the risks of voters into that of their ensemble.
 
 use super::indicators::{INDICATORS, Indicator, LEVELS, steepness};
-use super::{Record, RecordGroup};
+use super::{INDICATOR, Record, RecordGroup};
 use crate::alert::expr::Span;
 use crate::alert::promql::{Ensembles, Setting, matched, number, promql};
 use crate::alert::rules::{Deployment, LeftOut};
@@ -15,8 +15,6 @@ pub const DEAD_ZONE: f64 = 0.05;
 
 /// Upper bound of a risk that is combined; at 1 the logarithm would be infinite.
 const CERTAIN: f64 = 0.999;
-
-pub(super) const VALUE: &str = "member:zk_indicator:value";
 
 /// An indicator in use, with nu and tau for each set of ensembles with its own limits.
 pub(super) struct InUse {
@@ -107,7 +105,7 @@ fn indicators(used: &[InUse], deployment: &Deployment, by: &By) -> Vec<Record> {
     let value = |in_use: &InUse| {
         let setting = Setting { limit: f64::NAN, hold: Span(0), keep, ensembles: Ensembles::All, configured: &[] };
         Record {
-            name: VALUE,
+            name: INDICATOR,
             expr: promql(&in_use.indicator.measured(), &setting),
             labels: vec![("indicator", in_use.indicator.name.to_owned())],
         }
@@ -130,9 +128,9 @@ fn baselines(used: &[InUse]) -> Vec<Record> {
         // The offset of an hour keeps a current fault out of its own baseline, which must span at least five hours.
         record(
             "member:zk_indicator:mean1d",
-            format!("avg_over_time({VALUE}[1d] offset 1h)\nand\nlast_over_time({VALUE}[1h] offset 6h)"),
+            format!("avg_over_time({INDICATOR}[1d] offset 1h)\nand\nlast_over_time({INDICATOR}[1h] offset 6h)"),
         ),
-        record("member:zk_indicator:stddev1d", format!("stddev_over_time({VALUE}[1d] offset 1h)")),
+        record("member:zk_indicator:stddev1d", format!("stddev_over_time({INDICATOR}[1d] offset 1h)")),
     ];
     for InUse { indicator, limits } in used {
         let part = |(ensembles, nu, _): &(Ensembles, f64, f64)| {
@@ -155,7 +153,7 @@ fn baselines(used: &[InUse]) -> Vec<Record> {
 fn detection(by: &By) -> Record {
     let of = |matcher: &str| {
         format!(
-            "1 / (1 + exp(-({VALUE}{matcher} - member:zk_indicator:mean1d) / member:zk_indicator:sigma1d))\nunless on ({})\nmember:zk_restarted:group15m",
+            "1 / (1 + exp(-({INDICATOR}{matcher} - member:zk_indicator:mean1d) / member:zk_indicator:sigma1d))\nunless on ({})\nmember:zk_restarted:group15m",
             by.member
         )
     };
@@ -175,7 +173,7 @@ fn scores(used: &[InUse], by: &By) -> Vec<Record> {
     let one = |InUse { indicator, limits }: &InUse| {
         let part = |(ensembles, nu, tau): &(Ensembles, f64, f64)| {
             let of = matched(ensembles, &[("indicator", indicator.name)]);
-            format!("1 / (1 + exp(-({VALUE}{of} - {}) / {}))", number(*nu), rounded(*tau))
+            format!("1 / (1 + exp(-({INDICATOR}{of} - {}) / {}))", number(*nu), rounded(*tau))
         };
         let mut expr = joined(limits.iter().map(part));
         if indicator.cold {
