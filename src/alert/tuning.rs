@@ -1,6 +1,7 @@
 //! Limits that may be fitted to an ensemble, and their range: a limit outside of it would hide a fault.
 
 use super::condition::Unit;
+use super::expr::Cmp;
 
 /// Permitted range of a condition's warning limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,6 +14,20 @@ pub struct TuningRange {
     pub strictest: Option<f64>,
     /// Why the limit may not be looser.
     pub end: &'static str,
+}
+
+/// The loosest warning limit as a fraction of the critical one.
+const BEFORE_CRITICAL: f64 = 0.8;
+
+impl TuningRange {
+    /// The range with a warning that comes before a critical limit.
+    #[must_use]
+    pub fn before(self, critical: f64, compare: Cmp) -> Self {
+        let larger_is_worse = matches!(compare, Cmp::Gt | Cmp::Ge);
+        let loosest = if larger_is_worse { critical * BEFORE_CRITICAL } else { critical / BEFORE_CRITICAL };
+        let is_stricter = if larger_is_worse { loosest < self.loosest } else { loosest > self.loosest };
+        if is_stricter { Self { loosest, end: "the critical limit of the ensemble is near", ..self } } else { self }
+    }
 }
 
 const fn range(condition: &'static str, loosest: f64, strictest: Option<f64>, end: &'static str) -> TuningRange {
@@ -98,6 +113,18 @@ mod tests {
             assert!(stricter(warning, range.loosest), "{range:?}");
             assert!(range.strictest.is_none_or(|strictest| stricter(strictest, warning)), "{range:?}");
             assert!(limit(Severity::Critical).is_none_or(|critical| stricter(range.loosest, critical)), "{range:?}");
+        }
+    }
+
+    #[test]
+    fn a_proposed_warning_comes_before_the_critical_limit() {
+        let bounds = |loosest| range("x", loosest, None, "clients suffer");
+        for (loosest, critical, compare, expected) in
+            [(0.4, 0.1, Cmp::Gt, 0.08), (0.4, 1.0, Cmp::Gt, 0.4), (0.1, 0.08, Cmp::Lt, 0.1), (0.1, 0.16, Cmp::Lt, 0.2)]
+        {
+            let found = bounds(loosest).before(critical, compare).loosest;
+            assert!((found - expected).abs() < 1e-9, "{found} for {critical}");
+            assert!(compare.holds(critical, found), "the critical limit is beyond the warning");
         }
     }
 

@@ -25,7 +25,8 @@ use crate::wire::{self, Client, Failure, Reason, TimedStream};
 const MAX_BUFFER_BYTES: usize = 64 << 10;
 
 const FORM: UrlForm = UrlForm {
-    how: "expected http://HOST:PORT/metrics or https://USER:PASSWORD@HOST:PORT/metrics",
+    // Text after `://` up to an `@` would be masked as a password.
+    how: "expected [USER:PASSWORD@]HOST:PORT/metrics after http:// or https://",
     default_path: "/metrics",
 };
 
@@ -137,7 +138,8 @@ impl Fetch {
             match response.status() {
                 StatusCode::OK => {}
                 StatusCode::UNAUTHORIZED => {
-                    return Err("user and password required: expected http://USER:PASSWORD@HOST:PORT".to_owned());
+                    let what = if login.is_some() { "wrong user or password" } else { "user and password required" };
+                    return Err(format!("{what}: expected USER:PASSWORD@ before HOST in the URL"));
                 }
                 status if quotes => {
                     let why = first_line(response.into_body()).await;

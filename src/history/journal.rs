@@ -35,7 +35,15 @@ struct JournalLine<V> {
 #[derive(Debug, Default)]
 pub struct Journal {
     found: BTreeMap<String, Box<RawValue>>,
-    file: Option<(PathBuf, File)>,
+    file: Option<JournalFile>,
+}
+
+#[derive(Debug)]
+struct JournalFile {
+    path: PathBuf,
+    file: File,
+    /// Written before the first result: a run without any result does not fix the times of the next one.
+    start: Option<String>,
 }
 
 impl Journal {
@@ -49,8 +57,10 @@ impl Journal {
             JournalHead { journal_of: server.to_owned(), from: grid.start, until: grid.end, step: grid.step };
         let mut found = BTreeMap::new();
         let exists = path.try_exists().map_err(|error| at(error.to_string()))?;
-        if exists {
-            let text = bounded_read::text(path, MAX_JOURNAL_BYTES).map_err(|error| at(error.to_string()))?;
+        let text = if exists { bounded_read::text(path, MAX_JOURNAL_BYTES) } else { Ok(String::new()) };
+        let text = text.map_err(|error| at(error.to_string()))?;
+        let is_new = text.is_empty();
+        if !is_new {
             let mut lines = text.lines();
             let first = lines.next().and_then(|line| serde_json::from_str::<JournalHead>(line).ok());
             let first = first.ok_or_else(|| at("not a journal of a backtest: expected a new file".to_owned()))?;
@@ -68,16 +78,15 @@ impl Journal {
                 }
             }
         }
-        let mut file =
-            OpenOptions::new().create(true).append(true).open(path).map_err(|error| at(error.to_string()))?;
-        let first = if exists {
-            "\n".to_owned()
-        } else {
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| at(error.to_string()))?;
+        let start = if is_new {
             format!("{}\n", serde_json::to_string(&head).map_err(|error| at(error.to_string()))?)
+        } else {
+            "\n".to_owned()
         };
-        file.write_all(first.as_bytes()).map_err(|error| at(error.to_string()))?;
         let grid = Grid { start: head.from, end: head.until, step: head.step };
-        Ok((Self { found, file: Some((path.to_owned(), file)) }, grid))
+        let file = JournalFile { path: path.to_owned(), file, start: Some(start) };
+        Ok((Self { found, file: Some(file) }, grid))
     }
 
     /// The stored result for a key.
@@ -91,10 +100,11 @@ impl Journal {
     /// # Errors
     /// If the file cannot be written.
     pub fn put<V: Serialize>(&mut self, key: &str, value: &V) -> Result<(), String> {
-        let Some((path, file)) = &mut self.file else { return Ok(()) };
+        let Some(JournalFile { path, file, start }) = &mut self.file else { return Ok(()) };
         let line =
             serde_json::to_string(&JournalLine { key: key.to_owned(), value }).map_err(|error| error.to_string())?;
-        file.write_all(format!("{line}\n").as_bytes()).map_err(|error| format!("{}: {error}", path.display()))
+        let start = start.take().unwrap_or_default();
+        file.write_all(format!("{start}{line}\n").as_bytes()).map_err(|error| format!("{}: {error}", path.display()))
     }
 }
 
@@ -109,6 +119,16 @@ pub fn key(of: impl Hash) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_without_results_does_not_fix_the_times() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal");
+        Journal::open(&path, "http://a", Grid::new(0, 600, 60)).expect("a new journal");
+        let later = Grid::new(600, 1200, 60);
+        let (_, grid) = Journal::open(&path, "http://b", later).expect("still a new journal");
+        assert_eq!(grid, later);
+    }
 
     #[test]
     fn results_survive_an_interrupted_run_and_a_cut_line() {

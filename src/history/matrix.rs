@@ -75,6 +75,9 @@ impl Matrix {
         if answer.status != "success" {
             return Err(answer.error.map_or_else(|| "an error without a message".to_owned(), Cow::into_owned));
         }
+        if answer.is_partial {
+            return Err("partial response: some storage nodes did not respond".to_owned());
+        }
         let Some(data) = answer.data.filter(|data| data.kind == "matrix") else {
             return Err("the response has no matrix".to_owned());
         };
@@ -91,11 +94,7 @@ impl Matrix {
             labels.remove("__name__");
             RangeSeries { labels, points }
         });
-        let mut warnings = answer.warnings;
-        if answer.is_partial {
-            warnings.push("partial response: some storage nodes did not respond".to_owned());
-        }
-        Ok(Self { series: series.collect(), warnings })
+        Ok(Self { series: series.collect(), warnings: answer.warnings })
     }
 
     /// The error message in the body of a failed request, if any.
@@ -113,7 +112,8 @@ mod tests {
     #[test]
     fn responses_are_parsed_into_series() {
         let grid = Grid::new(60, 180, 60);
-        let body = br#"{"status":"success","isPartial":true,"data":{"resultType":"matrix","result":[
+        let body =
+            br#"{"status":"success","warnings":["slow"],"isPartial":false,"data":{"resultType":"matrix","result":[
             {"metric":{"__name__":"x","a":"b\"c"},"values":[[60,"0.5"],[120.001,"NaN"],[180,"+Inf"],[240,"1"]]}]}}"#;
         let matrix = Matrix::read(body, &grid).expect("a matrix");
         let [series] = &matrix.series[..] else { panic!("{matrix:?}") };
@@ -133,6 +133,7 @@ mod tests {
             b"",
             b"{}",
             br#"{"status":"success"}"#,
+            br#"{"status":"success","isPartial":true,"data":{"resultType":"matrix","result":[]}}"#,
             br#"{"status":"success","data":{"resultType":"vector","result":[]}}"#,
             br#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"x"]]}]}}"#,
         ] {

@@ -176,6 +176,10 @@ impl TuningQuestion {
                 .stricter(series, incident, spread, firings)
                 .unwrap_or_else(|| nothing("within the budget".to_owned()));
         }
+        let has_room = if self.rises() { self.limit < self.range.loosest } else { self.limit > self.range.loosest };
+        if !has_room {
+            return nothing(format!("no looser limit: {}", self.range.end));
+        }
         let limits = ladder(self.unit, self.limit, self.range.loosest);
         let fits = |limit: &f64| self.firings(series, incident, *limit) <= budget;
         // The number of firings is not monotonic: a long firing may split in two. The first limit that fits is used.
@@ -273,6 +277,16 @@ mod tests {
         let answer = question.answer(&series, &vec![false; question.grid.len()]);
         assert_eq!(answer.proposed, None);
         assert!(answer.why.contains("clients suffer"), "{}", answer.why);
+    }
+
+    #[test]
+    fn no_looser_limit_is_suggested_where_the_critical_one_is_near() {
+        let mut question = question(2.0, 20);
+        question.range = question.range.before(0.06, question.compare);
+        let series = daily(&question, 0.02, |_| 0.055);
+        let answer = question.answer(&series, &vec![false; question.grid.len()]);
+        assert_eq!((answer.firings, answer.proposed), (20, None));
+        assert_eq!(answer.why, "no looser limit: the critical limit of the ensemble is near");
     }
 
     #[test]

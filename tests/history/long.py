@@ -32,7 +32,7 @@ from servers import backtest, firings, free_port, prometheus, tied, victoria_met
 # The alerts whose warning limits are judged: those whose indicator has a daily peak in the history.
 JUDGED = ("ZooKeeperSlowWrites", "ZooKeeperSlowReads", "ZooKeeperOutstandingRequests")
 # Windows of a day and more are thinned by the backtest.
-THINNED = {"ZooKeeperBudgetBurn"}
+THINNED = {"ZooKeeperBudgetBurn", "ZooKeeperUnusualIndicator"}
 # The lookback of Prometheus, in seconds.
 NEAR = 300
 problems = []

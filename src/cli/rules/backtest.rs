@@ -78,7 +78,13 @@ impl Backtest {
         let grid = self.server.grid()?;
         let (journal, grid) = match &self.resume {
             Some(file) => {
-                Journal::open(file, &api.name(), grid).map_err(|why| UsageError(format!("--resume: {why}")))?
+                let opened = Journal::open(file, &api.name(), grid);
+                let (journal, stored) = opened.map_err(|why| UsageError(format!("--resume: {why}")))?;
+                if (stored.start, stored.end) != (grid.start, grid.end) {
+                    let (file, from, until) = (file.display(), Moment(stored.start), Moment(stored.end));
+                    tell(format_args!("--resume: {file} continues the run from {from} to {until}"));
+                }
+                (journal, stored)
             }
             None => (Journal::default(), grid),
         };

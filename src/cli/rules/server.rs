@@ -12,7 +12,8 @@ use crate::history::client::QueryApi;
 use crate::history::grid::{Grid, Moment};
 
 const FORM: UrlForm = UrlForm {
-    how: "expected http://HOST:9090 or https://HOST/prometheus, with USER:PASSWORD@ before HOST",
+    // Text after `://` up to an `@` would be masked as a password.
+    how: "expected [USER:PASSWORD@]HOST after http:// or https://, for example http://HOST:9090",
     default_path: "/",
 };
 
@@ -147,12 +148,7 @@ impl ProgressBar {
             return;
         }
         self.last = Some(now);
-        let RunProgress { done, expected } = progress;
-        let filled = BAR * done / expected.max(1);
-        let left = u64::try_from(expected - done).unwrap_or(0).saturating_mul((now - self.begun).as_secs())
-            / u64::try_from(done.max(1)).unwrap_or(1);
-        let bar = format!("{}{}", "#".repeat(filled), ".".repeat(BAR - filled));
-        let _ = write!(std::io::stderr(), "\r[{bar}] {done}/{expected} requests, about {left} s left   ");
+        let _ = write!(std::io::stderr(), "\r{}", line(progress, (now - self.begun).as_secs()));
     }
 
     pub(super) fn end(&self) {
@@ -160,6 +156,17 @@ impl ProgressBar {
             let _ = write!(std::io::stderr(), "\r{}\r", " ".repeat(BAR + 50));
         }
     }
+}
+
+/// The bar, the number of requests, and the estimated time.
+fn line(RunProgress { done, expected }: RunProgress, seconds: u64) -> String {
+    // A request that exceeds a limit of the server is divided, so that there may be more than expected.
+    let expected = expected.max(done).max(1);
+    let filled = BAR * done / expected;
+    let left =
+        u64::try_from(expected - done).unwrap_or(0).saturating_mul(seconds) / u64::try_from(done.max(1)).unwrap_or(1);
+    let bar = format!("{}{}", "#".repeat(filled), ".".repeat(BAR - filled));
+    format!("[{bar}] {done}/{expected} requests, about {left} s left   ")
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -186,4 +193,19 @@ fn interval(text: &str) -> Result<i64, String> {
         return Err("expected whole seconds, from 1s to 5m".to_owned());
     }
     i64::try_from(interval.as_secs()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_progress_line_has_its_width_even_with_more_requests_than_expected() {
+        for (done, expected, filled) in [(0, 0, 0), (0, 10, 0), (5, 10, 15), (10, 10, 30), (14, 10, 30)] {
+            let line = line(RunProgress { done, expected }, 60);
+            let bar = line.split(']').next().unwrap_or_default();
+            assert_eq!((bar.len(), bar.matches('#').count()), (BAR + 1, filled), "{line}");
+        }
+        assert!(line(RunProgress { done: 14, expected: 10 }, 60).ends_with("14/14 requests, about 0 s left   "));
+    }
 }

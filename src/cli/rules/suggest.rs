@@ -184,8 +184,9 @@ impl Suggest {
                     let Some(limit) = one.level.of_ensemble(name).flatten() else { continue };
                     let series = values.get(name).map_or(&[][..], Vec::as_slice);
                     let spans = incidents.get(name).map_or(&[][..], Vec::as_slice);
+                    let critical = critical_limit(thresholds, one.level.condition, name);
                     let suggestion = self
-                        .question(one, grid, limit, &done.watched, name)
+                        .question(one, grid, (limit, critical), &done.watched, name)
                         .answer(series, &incident_moments(&grid, spans));
                     if suggestion.spread.is_some() {
                         rows.push(SuggestedRow {
@@ -202,17 +203,25 @@ impl Suggest {
         Ok(rows)
     }
 
-    fn question(&self, one: &Tuned<'_>, grid: Grid, limit: f64, watched: &WatchedTimes, name: &str) -> TuningQuestion {
+    /// `limits` are the warning and critical limits of the ensemble.
+    fn question(
+        &self,
+        one: &Tuned<'_>,
+        grid: Grid,
+        limits: (f64, Option<f64>),
+        watched: &WatchedTimes,
+        name: &str,
+    ) -> TuningQuestion {
         #[expect(clippy::cast_precision_loss, reason = "seconds of some years")]
         let seen = watched.get(name).map_or(0, |presence| presence.seconds(grid.step)) as f64;
         TuningQuestion {
             grid,
             compare: one.compare,
             unit: one.level.condition.unit,
-            limit,
+            limit: limits.0,
             hold: i64::try_from(one.level.hold.0).unwrap_or(i64::MAX / 4),
             keep: i64::try_from(one.level.level.keep.0).unwrap_or(i64::MAX / 4),
-            range: one.range,
+            range: limits.1.map_or(one.range, |critical| one.range.before(critical, one.compare)),
             budget: self.budget.firings * seen / self.budget.time,
         }
     }
@@ -294,6 +303,13 @@ fn tuned<'t>(thresholds: &'t Thresholds, configured: Configured<'_>, step: Span)
             Some(Tuned { level, expr, compare, range: *range })
         })
         .collect()
+}
+
+/// The critical limit of a condition for an ensemble, if it has one.
+fn critical_limit(thresholds: &Thresholds, condition: &Condition, ensemble: &str) -> Option<f64> {
+    let of_condition = |level: &&InForce| level.condition.name == condition.name;
+    let mut levels = thresholds.levels().iter().filter(of_condition);
+    levels.find(|level| level.level.severity == Severity::Critical)?.of_ensemble(ensemble).flatten()
 }
 
 /// The times at which critical alerts fired, by ensemble. An error if they are unknown for any alert.
