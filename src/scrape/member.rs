@@ -162,7 +162,9 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Query, terms: ScrapeCont
     if let Some(source) = replies.replacement().filter(|_| replies.mntr.as_ref().is_some_and(ParsedReply::is_refused)) {
         memory.note_replacement(who, source);
     }
-    let failures_total = memory.note(who, replies.failures());
+    let sent = |command| replies.has_sent(command);
+    let failures_total = memory.note(who, replies.failures(), sent);
+    let earlier_failures = memory.earlier_failures(sent);
     let duration = replies.duration();
     let report = replies.report(Arc::clone(&member.name), memory.conf());
     if !report.is_unknown() {
@@ -178,7 +180,7 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Query, terms: ScrapeCont
         None => report.samples,
     };
     let ip = ip.filter(|_| report.up);
-    (MemberReport { samples, failures_total, duration, ip, ..report }, told)
+    (MemberReport { samples, earlier_failures, failures_total, duration, ip, ..report }, told)
 }
 
 /// Sends every enabled command.

@@ -325,6 +325,11 @@ impl Replies {
         all.into_iter().filter_map(|(command, heard)| Some((command, heard.as_ref()?)))
     }
 
+    /// Whether the command was sent.
+    pub(super) fn has_sent(&self, command: Command) -> bool {
+        self.all().any(|(sent, _)| sent == command)
+    }
+
     fn not_serving(&self) -> bool {
         self.all().any(|(_, heard)| heard.kind == ReplyKind::NotServing)
     }

@@ -110,7 +110,7 @@ fn a_recovered_member_is_complete_at_the_next_scrape() {
     answers.store(true, std::sync::atomic::Ordering::Relaxed);
     let (page, _) = scrape(&exporter, "2");
     assert_eq!((reason(&page, &member.address), state(&page, &member.address)), (String::new(), "follower".into()));
-    assert!(exporter.log().contains("answers again"), "{}", exporter.log());
+    assert!(exporter.log().contains("member recovered"), "{}", exporter.log());
 }
 
 #[test]

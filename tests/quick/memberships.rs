@@ -129,3 +129,16 @@ fn a_member_that_refuses_conf_does_not_vote_for_an_old_membership() {
     voters();
     assert_eq!(voters(), (Some(5.0), Some("quorum_size".to_owned())), "{}", exporter.log());
 }
+
+#[test]
+fn the_status_page_shows_refused_commands_that_are_not_sent_in_every_scrape() {
+    let refuses = Arc::new(AtomicBool::new(true));
+    let member = restarting(Arc::clone(&refuses));
+    let exporter = Exporter::start(&["--zookeeper", &member.address]);
+    for _ in 0..3 {
+        let page = exporter.get("/", &[]).text().to_owned();
+        assert!(page.contains("not_allowed (conf)"), "{page}");
+    }
+    let page = read_page(exporter.scrape("5").text(), Format::Classic).unwrap();
+    assert_eq!(page.value("zk_scrape_failure", &[("command", "conf")]), None, "only the scrape that sent it failed");
+}
