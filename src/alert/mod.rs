@@ -25,6 +25,7 @@ pub mod document;
 pub mod early;
 pub mod evaluate;
 pub mod expr;
+pub mod dashboard_link;
 pub mod history_query;
 pub mod inhibit;
 pub mod inline;

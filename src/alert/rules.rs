@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::condition::{Condition, Group, release};
 use super::conditions;
+use super::dashboard_link::dashboard_path;
 use super::early::{self, Record, RecordGroup};
 use super::expr::{Expr, Keys, Span};
 use super::promql::{Ensembles, Setting, promql};
@@ -49,6 +50,8 @@ pub struct Deployment {
     pub labels: BTreeMap<String, String>,
     /// Base URL of the runbooks.
     pub runbooks: Option<String>,
+    /// Base URL of the dashboards; without it alerts have no link to a dashboard.
+    pub dashboards: Option<String>,
 }
 
 impl Deployment {
@@ -75,6 +78,7 @@ impl Deployment {
             keep_labels: alerts.keep_labels.clone(),
             labels: alerts.labels.clone(),
             runbooks: alerts.runbooks.clone(),
+            dashboards: alerts.dashboards.clone(),
         }
     }
 
@@ -170,8 +174,8 @@ pub struct Rule {
     pub keep: Span,
     /// All labels, including `severity`.
     pub labels: BTreeMap<String, String>,
-    /// `summary`, `description`, `runbook_url`.
-    pub annotations: [(&'static str, String); 3],
+    /// `summary`, `description`, `runbook_url`, and `dashboard_url` if configured.
+    pub annotations: Vec<(&'static str, String)>,
 }
 
 /// The content of a rule file.
@@ -318,6 +322,15 @@ fn rule(level: &InForce, deployment: &Deployment) -> Rule {
     let description = words.kept() + &words.template(&format!("{} {}", condition.says, condition.first));
     let mut letters = description.chars();
     let description = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
+    let mut annotations = vec![
+        ("summary", level.level.summary.to_owned()),
+        ("description", description),
+        ("runbook_url", format!("{base}/{}.md", condition.alert())),
+    ];
+    if let Some(base) = &deployment.dashboards {
+        let path = dashboard_path(condition, &deployment.keep_labels);
+        annotations.push(("dashboard_url", format!("{}/{path}", base.trim_end_matches('/'))));
+    }
     Rule {
         condition,
         alert: condition.alert(),
@@ -325,11 +338,7 @@ fn rule(level: &InForce, deployment: &Deployment) -> Rule {
         hold: level.hold,
         keep: deployment.keep_of(level),
         labels,
-        annotations: [
-            ("summary", level.level.summary.to_owned()),
-            ("description", description),
-            ("runbook_url", format!("{base}/{}.md", condition.alert())),
-        ],
+        annotations,
     }
 }
 
