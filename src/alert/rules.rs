@@ -18,7 +18,7 @@ use crate::runbook::RUNBOOKS;
 
 /// Properties of a deployment; rules without data in it are omitted.
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a yes or no of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Deployment {
     /// Names of the ensembles; empty if unknown.
     pub ensembles: Vec<String>,
@@ -94,10 +94,10 @@ impl Deployment {
         if let Some(oldest) = &self.zookeeper
             && release(condition.since()) > release(oldest)
         {
-            return Some(format!("needs ZooKeeper {}, and alerts.zookeeper is {oldest}", condition.since()));
+            return Some(format!("needs ZooKeeper {}, but alerts.zookeeper is {oldest}", condition.since()));
         }
         if condition.needs_jvm() && self.jvm == Some(false) {
-            return Some("needs the figures of the JVM (exportJvmInfo), and alerts.jvm is false".to_owned());
+            return Some("needs JVM metrics (exportJvmInfo), but alerts.jvm is false".to_owned());
         }
         if condition.keys() == Keys::Certificate && self.tls == Some(false) {
             return Some("no module has tls".to_owned());
@@ -120,10 +120,10 @@ impl Deployment {
             return Some("needs znodes: in a module".to_owned());
         }
         if !asks(Command::Mntr) && !self.admin && samples.iter().any(|name| needs_mntr(name)) {
-            return Some("no module asks mntr, and none has an AdminServer".to_owned());
+            return Some("no module queries mntr, and none has an AdminServer".to_owned());
         }
         if !asks(Command::Conf) && samples.contains(&"zk_ensemble_distinct_configs") {
-            return Some("no module asks conf".to_owned());
+            return Some("no module queries conf".to_owned());
         }
         None
     }
@@ -224,8 +224,7 @@ impl RuleFile {
                 } else if level.is_on() {
                     rules.push(rule(level, deployment));
                 } else {
-                    let reason =
-                        if level.level.on { "turned off in the configuration" } else { "off unless turned on" };
+                    let reason = if level.level.on { "disabled in the configuration" } else { "disabled by default" };
                     file.left_out.push(LeftOut { alert: name(), reason: reason.to_owned() });
                 }
             }
@@ -267,7 +266,7 @@ impl RuleFile {
     fn head(&self, about: impl Fn(&str) -> bool) -> String {
         let mut head = String::from(
             "# Written by `zookeeper-exporter rules`: change the thresholds in the configuration and write it again.\n\
-             # Every expression joins what several exporters say, so that one fault is one alert.\n",
+             # Every expression aggregates the series of all exporters, so that one fault is one alert.\n",
         );
         for LeftOut { alert, reason } in self.left_out.iter().filter(|left_out| about(&left_out.alert)) {
             head.push_str(&format!("# Left out: {alert}: {reason}.\n"));

@@ -1,5 +1,5 @@
-//! Memberships: equal ones in unusual spellings, different ones that look alike, hostile sizes, and a member that refuses to
-//! report its membership any longer.
+//! Memberships: equal ones in unusual spellings, different ones that look alike, hostile sizes, and a member that no longer
+//! reports its membership.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -16,7 +16,7 @@ use crate::common::{member, read_page, root};
 use crate::legal::{judged, members, stating};
 
 #[test]
-fn equal_memberships_in_unusual_spellings_are_no_difference() {
+fn equal_memberships_in_unusual_spellings_do_not_differ() {
     for memberships in [
         // A link-local address has the interface of the host that writes it.
         [
