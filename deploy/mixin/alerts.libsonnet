@@ -24,6 +24,7 @@ local fill(text, values) = std.foldl(function(text, name) std.strReplace(text, n
       annotations+: {
         description: fill(super.description, words),
         runbook_url: std.strReplace(super.runbook_url, model.runbook_url, std.rstripChars(config.runbookUrl, '/')),
+        [if config.dashboardUrl != null then 'dashboard_url']: '%s/%s' % [std.rstripChars(config.dashboardUrl, '/'), entry.dashboard],
       },
     }],
 

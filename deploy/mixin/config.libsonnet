@@ -1,10 +1,10 @@
-// What users of the mixin change: `(import 'mixin.libsonnet') + { _config+:: { ... } }`.
+// Settings for users of the mixin: `(import 'mixin.libsonnet') + { _config+:: { ... } }`.
 {
   _config+:: {
-    // Matchers for the exporter's series in expressions, e.g. 'job="zookeeper-exporter"'; all of them where it is empty.
+    // Matchers for the exporter's series in expressions, e.g. 'job="zookeeper-exporter"'; all of them if it is empty.
     selector: '',
 
-    // Labels that every alert gets beside severity, e.g. { team: 'storage' }.
+    // Labels of every alert in addition to severity, e.g. { team: 'storage' }.
     labels: {},
 
     // Limits by alert, without the prefix ZooKeeper, in seconds, bytes, fractions of 1 or counts:
@@ -13,17 +13,20 @@
     //   JvmPauses: false
     thresholds: {},
 
-    // What modules of the exporter have: rules about a canary, clients, digests, znodes or the member's host need it.
+    // Probes of the exporter's modules: without one, the rules about it are omitted.
     canary: false,
     clients: false,
     digests: false,
     znodes: false,
     host: false,
 
-    // Where the runbooks are; the name of the alert and .md are added.
+    // URL of the runbooks; the name of the alert and .md are appended.
     runbookUrl: (import 'rules.json').runbook_url,
 
-    // Tags and refresh interval of dashboards; those of the files where they are null.
+    // URL of the dashboards, e.g. 'https://grafana.example.com/d'; alerts have the annotation dashboard_url if it is set.
+    dashboardUrl: null,
+
+    // Tags and refresh interval of dashboards; null keeps those of the files.
     dashboardTags: null,
     dashboardRefresh: null,
   },

@@ -1,4 +1,4 @@
-// The effective levels: _config.thresholds over the catalogue's. What the exporter would refuse is an error.
+// The effective levels: _config.thresholds over the catalogue's. Settings that the exporter would refuse are errors.
 local model = import 'rules.json';
 
 local number(value) = '%.15g' % value;
@@ -60,7 +60,7 @@ local checked(name, alert, levels) =
      (if alert.larger_is_worse then warning >= critical else warning <= critical)
   then refuse(name, 'the warning %s is not before the critical level %s: it would never warn' % [number(warning), number(critical)])
   else if warning != null && std.objectHas(alert, 'indicator') && !curve(alert, levels).positive
-  then refuse(name, 'the warning %s leaves its early-warning score no steepness' % number(warning))
+  then refuse(name, 'the warning %s gives its early-warning score no steepness' % number(warning))
   else levels;
 
 {

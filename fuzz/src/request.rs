@@ -12,7 +12,7 @@ pub fn accept(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let said = negotiate(Some(text));
     let asked = text.to_ascii_lowercase().contains("application/openmetrics-text");
-    assert!(said.format == Format::Classic || asked, "nobody asked for OpenMetrics");
+    assert!(said.format == Format::Classic || asked, "OpenMetrics was not requested");
     assert_eq!(negotiate(Some(&text.to_ascii_uppercase())), said, "upper case changes it");
     assert_eq!(negotiate(Some(&format!("application/x-y;q=1,{text}"))), said, "a stranger changes it");
     let mut ranges: Vec<&str> = text.split(',').collect();

@@ -17,7 +17,7 @@ pub fn configuration(deployment: &Deployment) -> String {
     let mut out = format!(
         "# Written by `zookeeper-exporter rules --format alertmanager`. Fill in the receivers, or copy group_by and\n\
          # inhibit_rules into your file: every label that the rules keep is in them, so that ensembles of one name in two\n\
-         # clusters are told apart. Check it with: amtool check-config FILE\n\
+         # clusters are kept apart. Check it with: amtool check-config FILE\n\
          route:\n  receiver: warning\n  group_by: {}\n  routes:\n    \
          - matchers: [alertname = ZooKeeperWatchdog]\n      receiver: watchdog\n      group_wait: 0s\n      \
          group_interval: 1m\n      repeat_interval: 5m\n    \

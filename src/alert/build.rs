@@ -72,7 +72,7 @@ impl Growth {
     }
 
     /// Restricts `expr` to sustained growth with a value above that of the previous day, which excludes daily peaks, and
-    /// above the peak of the same day a week ago, which excludes each Monday. A level that the day before had as well is no
+    /// above the peak of the same day a week ago, which excludes each Monday. A level that the day before had as well is not a
     /// peak, and a window of the whole week would hide a second leak within it.
     #[must_use]
     pub fn gate(&self, expr: Expr) -> Expr {

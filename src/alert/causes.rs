@@ -77,7 +77,7 @@ pub const EDGES: &[CauseEdge] = &[
         ],
     ),
     // Consequences of a leader that does not answer while its followers do. `MemberLosesLeader` is not among them: a
-    // member that loses a leader which the others keep has a fault of its own.
+    // member that loses a leader which the others keep has its own fault.
     always(
         &["LeaderSilent"],
         CauseScope::Ensemble,

@@ -53,7 +53,7 @@ pub fn runbook_head(condition: &Condition) -> String {
     );
     for level in &condition.levels {
         let limit = level.limit.map_or_else(|| "-".to_owned(), |limit| in_limit_words(condition, limit));
-        let hold = if level.hold.0 == 0 { "at once".to_owned() } else { in_words(level.hold) };
+        let hold = if level.hold.0 == 0 { "immediately".to_owned() } else { in_words(level.hold) };
         let on = if level.on { "on" } else { "off" };
         out.push_str(&format!("| {} | {limit} | {hold} | {on} |\n", level.severity.text()));
     }
@@ -68,7 +68,7 @@ pub fn runbook_head(condition: &Condition) -> String {
         } else {
             format!("ZooKeeper {} or later", condition.since())
         };
-        out.push_str(&format!("Looks at {}; {since}.\n", samples.join(", ")));
+        out.push_str(&format!("Uses {}; {since}.\n", samples.join(", ")));
     }
     out.push_str(&format!("\n**First action**: {}\n\n", condition.decision));
     out
@@ -79,7 +79,7 @@ pub fn runbook_head(condition: &Condition) -> String {
 pub fn index() -> String {
     let mut out = String::from(COMMANDS);
     for group in Group::ALL {
-        out.push_str(&format!("\n## {}\n\n| alert | levels | costs |\n|---|---|---|\n", group.name()));
+        out.push_str(&format!("\n## {}\n\n| alert | levels | impact |\n|---|---|---|\n", group.name()));
         for condition in conditions().iter().filter(|condition| condition.group == group) {
             let alert = condition.alert();
             out.push_str(&format!("| [{alert}]({alert}.md) | {} | {} |\n", levels(condition), condition.impact));
@@ -91,7 +91,7 @@ pub fn index() -> String {
 /// The table of all alerts.
 #[must_use]
 pub fn table() -> String {
-    let mut out = String::from("| alert | warning | critical | for | what |\n|---|---|---|---|---|\n");
+    let mut out = String::from("| alert | warning | critical | for | summary |\n|---|---|---|---|---|\n");
     for condition in conditions() {
         let cell = |severity| {
             condition.level_of(severity).map_or(String::new(), |level| {
@@ -116,7 +116,7 @@ pub fn table() -> String {
 /// The table of recorded series.
 #[must_use]
 pub fn series() -> String {
-    let mut out = String::from("| series | what it is |\n|---|---|\n");
+    let mut out = String::from("| series | meaning |\n|---|---|\n");
     for (name, meaning) in RECORDED {
         out.push_str(&format!("| `{name}` | {meaning} |\n"));
     }
@@ -142,7 +142,7 @@ pub fn indicators() -> String {
         out.push_str(&format!(
             "| {}{} | {} | [{alert}](runbooks/{alert}.md) | {nu} | {tau} | {cold} |\n",
             indicator.name,
-            if indicator.falls() { " (1 less what is free)" } else { "" },
+            if indicator.falls() { " (1 minus the free share)" } else { "" },
             indicator.group,
         ));
     }

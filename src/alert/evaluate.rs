@@ -53,7 +53,7 @@ enum Value {
 }
 
 /// Evaluates the expression to a vector. The only differences from Prometheus: a window reaches from `before` to `now`,
-/// whatever its length, and an increase is the observed one, without extrapolation.
+/// regardless of its length, and an increase is the observed one, without extrapolation.
 ///
 /// # Errors
 /// When the expression cannot be evaluated over these scrapes.

@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn no_query_uses_what_only_rules_record() {
+    fn no_query_uses_recorded_series() {
         let (thresholds, deployment) = (Thresholds::default(), Deployment::default());
         let queries = all(&[Configured { thresholds: &thresholds, deployment: &deployment }]);
         assert!(queries.len() > 60, "{}", queries.len());

@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn recorded_series_become_expressions() {
+    fn recorded_series_are_replaced_by_expressions() {
         let one = "label_replace(max by (ensemble) (rate(zk_up[5m])), \"kind\", \"x\", \"\", \"\")";
         let two = "label_replace(zk_up{member=\"[x] {y}\"} > 1, \"kind\", \"y\", \"\", \"\")";
         for (written, expanded) in [

@@ -165,21 +165,29 @@ impl InForce {
             hold: self.hold,
             keep: &[],
         };
-        let mut says = words.plain(self.condition.says, &labels, value, page);
+        let mut description = words.plain(self.condition.says, &labels, value, page);
         // A list ends with a separator.
-        if says.ends_with(';') {
-            says.pop();
-            says.push('.');
+        if description.ends_with(';') {
+            description.pop();
+            description.push('.');
         }
         if Duration::from_secs(self.expr().counts_over().0) > scrapes.covers() {
             // The mean is that of the time between the two scrapes.
             for window in [" of 5 minutes", " of the last hour"] {
-                says = says.replace(&format!(" on average{window}"), " on average");
+                description = description.replace(&format!(" on average{window}"), " on average");
             }
-            says.push_str(&format!(" [observed for {}]", Unit::Seconds.words(scrapes.covers().as_secs_f64())));
+            description.push_str(&format!(" [observed for {}]", Unit::Seconds.words(scrapes.covers().as_secs_f64())));
         }
-        let text = format!("{says} {}", words.plain(&without_pipes(self.condition.first), &labels, value, page));
+        let text = format!("{description} {}", words.plain(&without_pipes(self.condition.first), &labels, value, page));
         let first = words.plain(self.condition.first, &labels, value, page);
-        Finding { condition: self.condition, severity: self.level.severity, labels, value, says, first, text }
+        Finding {
+            condition: self.condition,
+            severity: self.level.severity,
+            labels,
+            value,
+            says: description,
+            first,
+            text,
+        }
     }
 }

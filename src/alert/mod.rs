@@ -21,6 +21,7 @@ pub mod build;
 pub mod catalogue;
 pub mod causes;
 pub mod condition;
+pub mod dashboard_link;
 pub mod document;
 pub mod early;
 pub mod evaluate;

@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::float_cmp, reason = "values pass unchanged")]
-    fn reads_both_formats_and_survives_anything() {
+    fn parses_both_formats_and_any_input() {
         let page = Page::read(
             "# HELP a b\n# TYPE a gauge\na 1\nb_total{ensemble=\"p\",x=\"a\\\"b\\\\c\\nd\"} 2.5 1700000000\n\
              b_total{ensemble=\"q\"} NaN\nnonsense\n{\nc{x=\"y\nd{x=\"y\"} z\ne{ 3\n# EOF\n",

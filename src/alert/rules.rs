@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::condition::{Condition, Group, release};
 use super::conditions;
+use super::dashboard_link::dashboard_path;
 use super::early::{self, Record, RecordGroup};
 use super::expr::{Expr, Keys, Span};
 use super::promql::{Ensembles, Setting, promql};
@@ -17,7 +18,7 @@ use crate::runbook::RUNBOOKS;
 
 /// Properties of a deployment; rules without data in it are omitted.
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a yes or no of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Deployment {
     /// Names of the ensembles; empty if unknown.
     pub ensembles: Vec<String>,
@@ -49,6 +50,8 @@ pub struct Deployment {
     pub labels: BTreeMap<String, String>,
     /// Base URL of the runbooks.
     pub runbooks: Option<String>,
+    /// Base URL of the dashboards; without it alerts have no link to a dashboard.
+    pub dashboards: Option<String>,
 }
 
 impl Deployment {
@@ -75,6 +78,7 @@ impl Deployment {
             keep_labels: alerts.keep_labels.clone(),
             labels: alerts.labels.clone(),
             runbooks: alerts.runbooks.clone(),
+            dashboards: alerts.dashboards.clone(),
         }
     }
 
@@ -90,10 +94,10 @@ impl Deployment {
         if let Some(oldest) = &self.zookeeper
             && release(condition.since()) > release(oldest)
         {
-            return Some(format!("needs ZooKeeper {}, and alerts.zookeeper is {oldest}", condition.since()));
+            return Some(format!("needs ZooKeeper {}, but alerts.zookeeper is {oldest}", condition.since()));
         }
         if condition.needs_jvm() && self.jvm == Some(false) {
-            return Some("needs the figures of the JVM (exportJvmInfo), and alerts.jvm is false".to_owned());
+            return Some("needs JVM metrics (exportJvmInfo), but alerts.jvm is false".to_owned());
         }
         if condition.keys() == Keys::Certificate && self.tls == Some(false) {
             return Some("no module has tls".to_owned());
@@ -116,10 +120,10 @@ impl Deployment {
             return Some("needs znodes: in a module".to_owned());
         }
         if !asks(Command::Mntr) && !self.admin && samples.iter().any(|name| needs_mntr(name)) {
-            return Some("no module asks mntr, and none has an AdminServer".to_owned());
+            return Some("no module queries mntr, and none has an AdminServer".to_owned());
         }
         if !asks(Command::Conf) && samples.contains(&"zk_ensemble_distinct_configs") {
-            return Some("no module asks conf".to_owned());
+            return Some("no module queries conf".to_owned());
         }
         None
     }
@@ -170,8 +174,8 @@ pub struct Rule {
     pub keep: Span,
     /// All labels, including `severity`.
     pub labels: BTreeMap<String, String>,
-    /// `summary`, `description`, `runbook_url`.
-    pub annotations: [(&'static str, String); 3],
+    /// `summary`, `description`, `runbook_url`, and `dashboard_url` if configured.
+    pub annotations: Vec<(&'static str, String)>,
 }
 
 /// The content of a rule file.
@@ -220,8 +224,7 @@ impl RuleFile {
                 } else if level.is_on() {
                     rules.push(rule(level, deployment));
                 } else {
-                    let reason =
-                        if level.level.on { "turned off in the configuration" } else { "off unless turned on" };
+                    let reason = if level.level.on { "disabled in the configuration" } else { "disabled by default" };
                     file.left_out.push(LeftOut { alert: name(), reason: reason.to_owned() });
                 }
             }
@@ -263,7 +266,7 @@ impl RuleFile {
     fn head(&self, about: impl Fn(&str) -> bool) -> String {
         let mut head = String::from(
             "# Written by `zookeeper-exporter rules`: change the thresholds in the configuration and write it again.\n\
-             # Every expression joins what several exporters say, so that one fault is one alert.\n",
+             # Every expression aggregates the series of all exporters, so that one fault is one alert.\n",
         );
         for LeftOut { alert, reason } in self.left_out.iter().filter(|left_out| about(&left_out.alert)) {
             head.push_str(&format!("# Left out: {alert}: {reason}.\n"));
@@ -318,6 +321,15 @@ fn rule(level: &InForce, deployment: &Deployment) -> Rule {
     let description = words.kept() + &words.template(&format!("{} {}", condition.says, condition.first));
     let mut letters = description.chars();
     let description = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
+    let mut annotations = vec![
+        ("summary", level.level.summary.to_owned()),
+        ("description", description),
+        ("runbook_url", format!("{base}/{}.md", condition.alert())),
+    ];
+    if let Some(base) = &deployment.dashboards {
+        let path = dashboard_path(condition, &deployment.keep_labels);
+        annotations.push(("dashboard_url", format!("{}/{path}", base.trim_end_matches('/'))));
+    }
     Rule {
         condition,
         alert: condition.alert(),
@@ -325,11 +337,7 @@ fn rule(level: &InForce, deployment: &Deployment) -> Rule {
         hold: level.hold,
         keep: deployment.keep_of(level),
         labels,
-        annotations: [
-            ("summary", level.level.summary.to_owned()),
-            ("description", description),
-            ("runbook_url", format!("{base}/{}.md", condition.alert())),
-        ],
+        annotations,
     }
 }
 

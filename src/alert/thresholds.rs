@@ -94,8 +94,8 @@ impl Thresholds {
         for (ensemble, settings) in &alerts.ensembles {
             if !ensembles.contains(&ensemble.value) {
                 let near = nearest(&ensemble.value, ensembles.iter().map(String::as_str));
-                let near = near.unwrap_or_else(|| format!("write one of {}", ensembles.join(", ")));
-                let message = format!("there is no ensemble `{}`; {near}", ensemble.value);
+                let near = near.unwrap_or_else(|| format!("expected one of {}", ensembles.join(", ")));
+                let message = format!("unknown ensemble `{}`: {near}", ensemble.value);
                 return Err(ConfigError { place: ensemble.place.clone(), message });
             }
             for setting in settings {
@@ -122,7 +122,7 @@ impl Thresholds {
         let known = |word: &Located<String>| {
             profile(&word.value).ok_or_else(|| {
                 let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
-                let message = format!("there is no profile `{}`; write one of {}", word.value, names.join(", "));
+                let message = format!("unknown profile `{}`: expected one of {}", word.value, names.join(", "));
                 ConfigError { place: word.place.clone(), message }
             })
         };
@@ -161,13 +161,13 @@ impl Thresholds {
         let name = setting.name.value.strip_prefix("ZooKeeper").unwrap_or(&setting.name.value);
         let Some(condition) = conditions().iter().find(|condition| condition.name == name) else {
             let near = nearest(name, conditions().iter().map(|condition| condition.name));
-            let near = near.unwrap_or_else(|| "docs/alerts.md lists them".to_owned());
-            return Err(at(&setting.name.place, format!("there is no alert `{}`; {near}", setting.name.value)));
+            let near = near.unwrap_or_else(|| "expected a name from docs/alerts.md".to_owned());
+            return Err(at(&setting.name.place, format!("unknown alert `{}`: {near}", setting.name.value)));
         };
         if let Some(ensemble) = ensemble
             && matches!(condition.keys(), Keys::Target | Keys::Nothing)
         {
-            let message = format!("`{name}` is not about an ensemble; set it under thresholds, not for {ensemble}");
+            let message = format!("`{name}` does not apply to ensembles: set it under thresholds, not for {ensemble}");
             return Err(at(&setting.name.place, message));
         }
         for (severity, written) in [(Severity::Warning, &setting.warning), (Severity::Critical, &setting.critical)] {
@@ -181,7 +181,7 @@ impl Thresholds {
         }
         if let Some(hold) = &setting.hold {
             if ensemble.is_some() {
-                let message = "`for` holds for every ensemble; write it under thresholds".to_owned();
+                let message = "`for` applies to all ensembles: set it under thresholds".to_owned();
                 return Err(at(&hold.place, message));
             }
             let span = Span(hold.value.as_secs());
@@ -247,7 +247,7 @@ impl Thresholds {
         }
         let (relation, wanted) = if larger { ("not below", "below") } else { ("not above", "above") };
         let message = format!(
-            "the warning of `{}` ({}) is {relation} its critical level ({}): it would never warn; write a warning {wanted} {}",
+            "the warning of `{}` ({}) is {relation} its critical level ({}): it would never warn: expected a warning limit {wanted} {}",
             condition.name,
             condition.unit.words(warning),
             condition.unit.words(critical),
@@ -281,7 +281,7 @@ fn changed(
         LevelSetting::Limit(text) => {
             let error = |message: String| ConfigError { place: written.place.clone(), message };
             if level.limit.is_none() {
-                let message = format!("`{}` has no number to set; write on or off", condition.name);
+                let message = format!("`{}` has no limit: expected on or off", condition.name);
                 return Err(error(message));
             }
             let limit = read_limit(condition.unit, text).map_err(error)?;
@@ -320,12 +320,12 @@ fn read_limit(unit: Unit, text: &str) -> Result<f64, String> {
         Some(value) if !value.is_finite() => {
             Err(format!("limit `{text}` is too large: expected a finite number, e.g. {example}"))
         }
-        Some(value) if value < 0.0 => Err(format!("`{text}` is below 0; write for example {example}")),
+        Some(value) if value < 0.0 => Err(format!("limit `{text}` is negative: expected e.g. {example}")),
         Some(value) if unit == Unit::Ratio && value > 10.0 => {
-            Err(format!("`{text}` is {} %; write a fraction of 1, for example {example}", value * 100.0))
+            Err(format!("limit `{text}` is {} %: expected a fraction of 1, e.g. {example}", value * 100.0))
         }
         Some(value) => Ok(value),
-        None => Err(format!("`{text}` is no limit here; write for example {example}")),
+        None => Err(format!("invalid limit `{text}`: expected e.g. {example}")),
     }
 }
 

@@ -76,7 +76,7 @@ pub struct Held {
     pub keys: Keys,
     /// The series whose presence ends the hold.
     pub flag: Selector,
-    /// Values of the series above this are a recovery; `None` if nothing fires on after a page without the bad value.
+    /// Values of the series above this are a recovery; `None` if a page without the bad value always ends the alert.
     ///
     /// An alert that recovered and fires only by `keep_firing_for` is not held: each lost scrape would begin that time
     /// again.
@@ -87,11 +87,11 @@ impl Trouble {
     /// The flag as the trusted exporters currently report it.
     #[must_use]
     pub fn joined(&self) -> Expr {
-        self.believed(Expr::Series(self.flag.clone())).by(Agg::Max, self.keys)
+        self.trusted(Expr::Series(self.flag.clone())).by(Agg::Max, self.keys)
     }
 
-    /// A value of each target, of the believed exporters only.
-    fn believed(&self, flag: Expr) -> Expr {
+    /// A value of each target, of the trusted exporters only.
+    fn trusted(&self, flag: Expr) -> Expr {
         // A bad 1 needs no filter: an exporter that reaches no member does not report it.
         match self.keys {
             _ if self.bad > 0.0 => flag,
@@ -118,8 +118,8 @@ impl Trouble {
     #[must_use]
     pub fn flapping(&self) -> Expr {
         let flag = || Expr::Series(self.flag.clone());
-        let share = self.believed(flag().avg(WINDOW).and(flag())).by(Agg::Max, self.keys);
-        let changes = self.believed(flag().changes(CHANGES_WINDOW).and(flag())).by(Agg::Max, self.keys);
+        let share = self.trusted(flag().avg(WINDOW).and(flag())).by(Agg::Max, self.keys);
+        let changes = self.trusted(flag().changes(CHANGES_WINDOW).and(flag())).by(Agg::Max, self.keys);
         share.lt(GOOD_SHARE).and(changes.ge(CHANGES))
     }
 }
@@ -137,7 +137,7 @@ impl Held {
         };
         let no_page = state().and_on(Keys::Ensemble, series(WATCH).eq(1.0)).unless_on(Keys::Ensemble, watched());
         let unknown = state().and_on(self.keys, series_with("zk_scrape_failure", "reason", "limit"));
-        // A page that is not believed about this member does not end an alarm about it.
+        // The page of an exporter that is not trusted about this member does not end an alert about it.
         let unseen = state().and_on(Keys::Member, series("zk_up"));
         // A value that is known decides, which `good_above` includes.
         let (unknown, unseen) = if self.good_above.is_some() {
@@ -154,7 +154,7 @@ impl Held {
         }
     }
 
-    /// Members that reply to a believed exporter, which does not know the flag: all commands that report it are refused.
+    /// Members that reply to a trusted exporter, which does not report the flag: all commands that report it are refused.
     /// They are not held, which would never end.
     pub(super) fn mute(&self) -> Expr {
         series("zk_up")
@@ -170,17 +170,17 @@ impl Held {
         self.good_above.as_ref().map(|limit| good(limit, self.view()).or(good(limit, self.last_view())))
     }
 
-    /// The current value on the pages of the believed exporters, the best of them as in [`Trouble::joined`]. It ends the
-    /// hold at once, whatever an exporter that is gone reported last.
+    /// The current value on the pages of the trusted exporters, the best of them as in [`Trouble::joined`]. It ends the
+    /// hold immediately, regardless of the last values of an exporter that is gone.
     fn view(&self) -> Expr {
         self.as_trouble().joined()
     }
 
-    /// The last value within a time that is longer than every `keep_firing_for`, as the worst of the believed exporters
+    /// The last value within a time that is longer than every `keep_firing_for`, as the worst of the trusted exporters
     /// reported it.
     fn last_view(&self) -> Expr {
         let last = Expr::Window(Fold::Last, self.flag.clone(), WINDOW);
-        self.as_trouble().believed(last).by(Agg::Min, self.keys)
+        self.as_trouble().trusted(last).by(Agg::Min, self.keys)
     }
 
     fn as_trouble(&self) -> Trouble {

@@ -38,8 +38,8 @@ const fn range(condition: &'static str, loosest: f64, strictest: Option<f64>, en
 /// depend on these.
 pub const TUNING: &[TuningRange] = &[
     range("SlowFsync", 0.4, Some(0.02), "at 0.5 s clients time out, at 1 s ZooKeeper itself logs it"),
-    range("SlowWrites", 0.25, Some(0.01), "at 0.3 s clients suffer"),
-    range("SlowReads", 0.1, Some(0.005), "reads come from memory: slower ones wait for a pause or a CPU"),
+    range("SlowWrites", 0.25, Some(0.01), "at 0.3 s clients are affected"),
+    range("SlowReads", 0.1, Some(0.005), "reads are served from memory: slower ones wait for a pause or a CPU"),
     range(
         "OutstandingRequests",
         80.0,
@@ -47,14 +47,14 @@ pub const TUNING: &[TuningRange] = &[
         "at 100 requests queue up; at 1000 ZooKeeper throttles (globalOutstandingLimit)",
     ),
     range("ZxidLag", 10_000.0, Some(200.0), "a member that far behind serves old data and needs a snapshot soon"),
-    range("PendingSyncs", 100.0, None, "each is a client that waits"),
+    range("PendingSyncs", 100.0, None, "each one is a waiting client"),
     range("FileDescriptors", 0.9, None, "at 100 % no client can connect and no snapshot be written"),
     range("DiskSpaceLow", 0.1, None, "a member stops when its disk is full"),
-    range("HeapHigh", 0.93, None, "at 100 % the JVM does nothing but collect garbage"),
+    range("HeapHigh", 0.93, None, "at 100 % the JVM only collects garbage"),
     range("GarbageCollection", 0.25, None, "a member that stops for a quarter of the time misses pings"),
-    range("JvmPauses", 0.15, None, "a pause holds up every client, and longer ones end sessions"),
+    range("JvmPauses", 0.15, None, "a pause delays every client, and longer ones end sessions"),
     range("CpuBound", 0.92, None, "at 100 % requests queue up"),
-    range("WatchesHigh", 250_000.0, None, "each watch is memory, and a change that fires many blocks the member"),
+    range("WatchesHigh", 250_000.0, None, "each watch uses memory, and a change that triggers many blocks the member"),
     range("ZnodesHigh", 5_000_000.0, None, "the tree is in memory, and a member that starts reads all of it"),
     range("DataSizeHigh", 2_684_354_560.0, None, "the tree is in memory, and a follower that starts copies all of it"),
 ];
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_lie_around_the_limits_of_the_catalogue() {
+    fn ranges_include_the_limits_of_the_catalogue() {
         for range in TUNING {
             let condition =
                 conditions().iter().find(|condition| condition.name == range.condition).expect("a condition");
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ladder_has_numbers_that_a_person_would_write() {
+    fn candidate_limits_are_rounded() {
         assert_eq!(ladder(Unit::Seconds, 0.05, 0.12), [0.05, 0.06, 0.07, 0.08, 0.1, 0.12]);
         assert_eq!(ladder(Unit::Ratio, 0.12, 0.1), [0.12, 0.11, 0.1]);
         assert_eq!(ladder(Unit::Count, 10.0, 25.0), [10.0, 12.0, 15.0, 18.0, 20.0, 25.0]);

@@ -33,9 +33,9 @@ const CARRIED: &str = "1h";
 
 /// Series recorded by the rules of this module: name and meaning.
 pub const RECORDED: &[(&str, &str)] = &[
-    (WATCH, "1 for each ensemble that a target reports, or reported and should still; 0 once when it left"),
-    (UNSEEN, "1 for each member that a target does not reach and another does; 0 once when that is over"),
-    (OBSERVER, "1 for each observer, a dead one included; 0 once when it is none any more"),
+    (WATCH, "1 for each ensemble that a target reports, or reported and still should; one 0 when it is removed"),
+    (UNSEEN, "1 for each member that a target does not reach and another one does; one 0 at the end"),
+    (OBSERVER, "1 for each observer, including dead ones; one 0 when it is no longer an observer"),
     (SERVING, "whether the member serves, by the exporters that reach it"),
     (HAS_QUORUM, "whether the ensemble has a quorum, by the exporters that reach some member"),
 ];

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_words_stand_without_quotes() {
+    fn only_plain_words_are_unquoted() {
         for (text, written) in [
             ("storage-1", "\"storage-1\""),
             ("on_call", "on_call"),

@@ -7,18 +7,19 @@ use super::{Catalogue, Family, Metric, Scope, Shape, catalogue, rows};
 const INTRODUCTION: &str = "\
 # Metrics
 
-Written from the catalogue in `src/catalogue`; `UPDATE_GOLDEN=1 cargo test --test quick` rewrites it.
+Generated from the catalogue in `src/catalogue`; `UPDATE_GOLDEN=1 cargo test --test quick` rewrites it.
 
-Every series of a member has the labels `ensemble` and `member` (its address as configured); the column *labels* names
-those a family has beyond them. A series of an ensemble has the label `ensemble`. Times are in seconds, sizes in bytes. A counter's name ends in `_total`, an info's in
-`_info`. *Since* is the first ZooKeeper release that has the key; *fed on* says which members put figures in it (counters
-and summaries stand at 0 elsewhere, gauges are absent). Where a value of `mntr` means \"there is none\" (-1, or a limit from
-2^63 up), there is no sample.
+Every series of a member has the labels `ensemble` and `member` (its address as configured); the column *labels* lists
+further labels of a family. A series of an ensemble has the label `ensemble`. Times are in seconds, sizes in bytes. The name
+of a counter ends in `_total`, that of an info metric in `_info`. *Since* is the first ZooKeeper release that has the key;
+*updated on* lists the members that update it (elsewhere counters and summaries remain 0, and gauges are absent). A value of
+`mntr` that means \"no value\" (-1, or a limit from 2^63 up) has no sample.
 
 A summary has the quantiles of the member's metrics provider: 0.5, 0.95, 0.99 and 0.999 by default, 0.5, 0.9 and 0.99
 (over the last ten minutes) with ZooKeeper's PrometheusMetricsProvider. The default provider's quantiles, minima and
-maxima cover the whole time since the start and hardly move on an old server: for alerts and graphs take
-`rate(x_sum[5m]) / rate(x_count[5m])`. Its lifetime mean, `zk_avg_<summary>`, is left out: it is sum over count.
+maxima cover the whole time since the start and hardly change on a long-running server: use
+`rate(x_sum[5m]) / rate(x_count[5m])` for alerts and graphs. The lifetime mean, `zk_avg_<summary>`, is omitted: it is the sum
+divided by the count.
 ";
 
 /// The complete document.
@@ -26,17 +27,17 @@ maxima cover the whole time since the start and hardly move on an old server: fo
 pub fn markdown() -> String {
     let catalogue = catalogue();
     let mut out = String::from(INTRODUCTION);
-    own(&mut out, "What the exporter says about a member", catalogue, Scope::Member);
-    own(&mut out, "What the exporter says about an ensemble", catalogue, Scope::Ensemble);
-    own(&mut out, "What the exporter says about itself", catalogue, Scope::Exporter);
+    own(&mut out, "Metrics of the exporter about members", catalogue, Scope::Member);
+    own(&mut out, "Metrics of the exporter about ensembles", catalogue, Scope::Ensemble);
+    own(&mut out, "Metrics of the exporter about itself", catalogue, Scope::Exporter);
     table(&mut out, "Gauges of mntr", |row| row.shape == Shape::Gauge && !row.provider_only);
     table(&mut out, "Counters of mntr", |row| row.shape == Shape::Counter && !row.provider_only);
     out.push_str("\nEach summary also has the gauges `<name>_min` and `<name>_max`, smallest and largest value since the start.\n");
     table(&mut out, "Summaries of mntr", |row| row.shape.is_summary() && !row.provider_only);
     out.push_str(
-        "\nThese come only from members with `metricsProvider.exportJvmInfo=true` in the PrometheusMetricsProvider.\n",
+        "\nOnly members with the PrometheusMetricsProvider and `metricsProvider.exportJvmInfo=true` report the following metrics.\n",
     );
-    table(&mut out, "The JVM, from the Prometheus dialect", |row| row.provider_only);
+    table(&mut out, "JVM metrics of the Prometheus dialect", |row| row.provider_only);
     essentials(&mut out);
     out
 }
@@ -44,7 +45,7 @@ pub fn markdown() -> String {
 /// The families of `metrics: essential`.
 fn essentials(out: &mut String) {
     out.push_str(
-        "\n## Essential\n\nA module with `metrics: essential` shows what the exporter says itself and these, of summaries only `_sum` and `_count`: what\nthe alert rules that are on by default and the main dashboards need, at most 80 series a member.\n\n",
+        "\n## Essential\n\nA module with `metrics: essential` exports the exporter's own metrics and those below, of summaries only `_sum` and `_count`:\nthe metrics that the alert rules enabled by default and the main dashboards need, at most 80 series per member.\n\n",
     );
     for row in rows().filter(|row| row.essential) {
         let suffix = if row.shape == Shape::Counter { "_total" } else { "" };
@@ -64,7 +65,7 @@ fn own(out: &mut String, title: &str, catalogue: &Catalogue, scope: Scope) {
 }
 
 fn table(out: &mut String, title: &str, wanted: impl Fn(&Metric) -> bool) {
-    heading(out, title, "| metric | labels | since | fed on | meaning |\n|---|---|---|---|---|\n");
+    heading(out, title, "| metric | labels | since | updated on | meaning |\n|---|---|---|---|---|\n");
     for row in rows().filter(|row| wanted(row)) {
         let suffix = if row.shape == Shape::Counter { "_total" } else { "" };
         let suffix = if row.shape == Shape::Info { "_info" } else { suffix };

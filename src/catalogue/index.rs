@@ -279,7 +279,7 @@ impl<'c> Lookups<'c> {
     }
 
     /// Like [`Catalogue::lookup`](super::Catalogue::lookup).
-    #[must_use = "what a key stands for is what it is looked up for"]
+    #[must_use = "the meaning of the key is the only result"]
     pub fn next<'k>(&mut self, key: &'k str) -> Option<(Meaning, Option<&'k str>)> {
         if let Some(last) = self.index.known.get(usize::from(self.last)) {
             // The Prometheus dialect repeats a key for every quantile.
@@ -346,7 +346,7 @@ mod tests {
     use crate::catalogue::catalogue;
 
     #[test]
-    fn the_order_of_the_keys_changes_no_meaning() {
+    fn the_order_of_keys_does_not_change_their_meaning() {
         // Keys that share a prefix, repeat, belong to sets, or are unknown.
         let keys = [
             "version",

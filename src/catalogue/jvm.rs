@@ -17,7 +17,7 @@ pub(super) const ROWS: &[Metric] = &[
         "Memory in use by a pool of buffers outside the heap (mntr key jvm_buffer_pool_used_bytes)")
         .bytes().by(Label::Same(&["pool"])).provider_only(),
     gauge("jvm_classes_loaded", "zk_jvm_classes_currently_loaded",
-        "Classes loaded at this moment; renamed since with zk_jvm_classes_loaded_total it would be one family (mntr key jvm_classes_loaded)")
+        "Currently loaded classes; renamed, because zk_jvm_classes_loaded_total has the same family name (mntr key jvm_classes_loaded)")
         .provider_only().aliases(&["jvm_classes_currently_loaded"]),
     counter("jvm_classes_loaded_total", "zk_jvm_classes_loaded",
         "Classes loaded since the process started (mntr key jvm_classes_loaded_total)")
@@ -26,67 +26,67 @@ pub(super) const ROWS: &[Metric] = &[
         "Classes unloaded since the process started (mntr key jvm_classes_unloaded_total)")
         .provider_only().aliases(&["jvm_classes_unloaded"]),
     counter("jvm_compilation_time_seconds", "zk_jvm_compilation_time_seconds",
-        "Time the JVM spent on compiling bytecode (mntr key jvm_compilation_time_seconds)")
+        "Time the JVM spent compiling bytecode (mntr key jvm_compilation_time_seconds)")
         .seconds().since("3.10.0").provider_only().aliases(&["jvm_compilation_time_seconds_total"]),
     basic("jvm_gc_collection_seconds", "zk_jvm_gc_collection_seconds",
-        "Time spent in each garbage collector; _count is the number of its runs; long ones cost sessions and leadership (mntr keys jvm_gc_collection_seconds_count, _sum)")
+        "Time spent in each garbage collector; _count is the number of its runs; long ones end sessions and leadership (mntr keys jvm_gc_collection_seconds_count, _sum)")
         .seconds().by(Label::Same(&["gc"])).provider_only().essential(),
     gauge("jvm_memory_bytes_committed", "zk_jvm_memory_committed_bytes",
-        "Memory the JVM has taken from the system, heap and outside of it (mntr key jvm_memory_bytes_committed)")
+        "Memory committed by the JVM, heap and non-heap (mntr key jvm_memory_bytes_committed)")
         .bytes().by(Label::Same(&["area"])).provider_only().aliases(&["jvm_memory_committed_bytes"]),
     gauge("jvm_memory_bytes_init", "zk_jvm_memory_init_bytes",
-        "Memory the JVM asked for at its start; absent where it is not defined (mntr key jvm_memory_bytes_init)")
+        "Memory that the JVM requested at its start; absent if undefined (mntr key jvm_memory_bytes_init)")
         .bytes().by(Label::Same(&["area"])).minus_one_is_none().provider_only().aliases(&["jvm_memory_init_bytes"]),
     gauge("jvm_memory_bytes_max", "zk_jvm_memory_max_bytes",
-        "Most memory the JVM may use (-Xmx for the heap); absent where there is no limit (mntr key jvm_memory_bytes_max)")
+        "Maximum memory the JVM may use (-Xmx for the heap); absent if unlimited (mntr key jvm_memory_bytes_max)")
         .bytes().by(Label::Same(&["area"])).limit().provider_only().aliases(&["jvm_memory_max_bytes"]).essential(),
     gauge("jvm_memory_objects_pending_finalization", "zk_jvm_memory_objects_pending_finalization",
-        "Objects that wait for their finalizer (mntr key jvm_memory_objects_pending_finalization)")
+        "Objects pending finalization (mntr key jvm_memory_objects_pending_finalization)")
         .since("3.10.0").provider_only(),
     counter("jvm_memory_pool_allocated_bytes_total", "zk_jvm_memory_pool_allocated_bytes",
-        "Bytes allocated in a memory pool; moves only at garbage collections, not between them (mntr key jvm_memory_pool_allocated_bytes_total)")
+        "Bytes allocated in a memory pool; updated at garbage collections only (mntr key jvm_memory_pool_allocated_bytes_total)")
         .bytes().by(Label::Same(&["pool"])).provider_only().aliases(&["jvm_memory_pool_allocated_bytes"]),
     gauge("jvm_memory_pool_collection_committed_bytes", "zk_jvm_memory_pool_collection_committed_bytes",
-        "Memory a pool had taken from the system after its last garbage collection (mntr key jvm_memory_pool_collection_committed_bytes)")
+        "Memory committed for a pool after its last garbage collection (mntr key jvm_memory_pool_collection_committed_bytes)")
         .bytes().by(Label::Same(&["pool"])).since("3.10.0").provider_only(),
     gauge("jvm_memory_pool_collection_init_bytes", "zk_jvm_memory_pool_collection_init_bytes",
-        "Memory a pool asked for at start, as seen after its last garbage collection; absent where it is not defined (mntr key jvm_memory_pool_collection_init_bytes)")
+        "Initial memory of a pool, as of its last garbage collection; absent if undefined (mntr key jvm_memory_pool_collection_init_bytes)")
         .bytes().by(Label::Same(&["pool"])).minus_one_is_none().since("3.10.0").provider_only(),
     gauge("jvm_memory_pool_collection_max_bytes", "zk_jvm_memory_pool_collection_max_bytes",
-        "Most memory a pool may use, as seen after its last garbage collection; absent where there is no limit (mntr key jvm_memory_pool_collection_max_bytes)")
+        "Maximum memory of a pool, as of its last garbage collection; absent if unlimited (mntr key jvm_memory_pool_collection_max_bytes)")
         .bytes().by(Label::Same(&["pool"])).limit().since("3.10.0").provider_only(),
     gauge("jvm_memory_pool_collection_used_bytes", "zk_jvm_memory_pool_collection_used_bytes",
-        "Memory a pool still used after its last garbage collection: what really lives in it (mntr key jvm_memory_pool_collection_used_bytes)")
+        "Memory used by a pool after its last garbage collection: its live objects (mntr key jvm_memory_pool_collection_used_bytes)")
         .bytes().by(Label::Same(&["pool"])).since("3.10.0").provider_only(),
     gauge("jvm_memory_pool_bytes_committed", "zk_jvm_memory_pool_committed_bytes",
-        "Memory a pool has taken from the system (mntr key jvm_memory_pool_bytes_committed)")
+        "Memory committed for a pool (mntr key jvm_memory_pool_bytes_committed)")
         .bytes().by(Label::Same(&["pool"])).provider_only().aliases(&["jvm_memory_pool_committed_bytes"]),
     gauge("jvm_memory_pool_bytes_init", "zk_jvm_memory_pool_init_bytes",
-        "Memory a pool asked for at start; absent where it is not defined (mntr key jvm_memory_pool_bytes_init)")
+        "Initial memory of a pool; absent if undefined (mntr key jvm_memory_pool_bytes_init)")
         .bytes().by(Label::Same(&["pool"])).minus_one_is_none().provider_only().aliases(&["jvm_memory_pool_init_bytes"]),
     gauge("jvm_memory_pool_bytes_max", "zk_jvm_memory_pool_max_bytes",
-        "Most memory a pool may use; absent where there is no limit (mntr key jvm_memory_pool_bytes_max)")
+        "Maximum memory of a pool; absent if unlimited (mntr key jvm_memory_pool_bytes_max)")
         .bytes().by(Label::Same(&["pool"])).limit().provider_only().aliases(&["jvm_memory_pool_max_bytes"]),
     gauge("jvm_memory_pool_bytes_used", "zk_jvm_memory_pool_used_bytes",
-        "Memory in use in a pool, what the next garbage collection will free included (mntr key jvm_memory_pool_bytes_used)")
+        "Memory used by a pool, including garbage that is not collected yet (mntr key jvm_memory_pool_bytes_used)")
         .bytes().by(Label::Same(&["pool"])).provider_only().aliases(&["jvm_memory_pool_used_bytes"]),
     gauge("jvm_memory_bytes_used", "zk_jvm_memory_used_bytes",
-        "Memory in use, what the next garbage collection will free included (mntr key jvm_memory_bytes_used)")
+        "Memory used by the JVM, including garbage that is not collected yet (mntr key jvm_memory_bytes_used)")
         .bytes().by(Label::Same(&["area"])).provider_only().aliases(&["jvm_memory_used_bytes"]).essential(),
     gauge("jvm_threads_current", "zk_jvm_threads_current",
-        "Threads that live at this moment, daemon threads included (mntr key jvm_threads_current)")
+        "Live threads, including daemon threads (mntr key jvm_threads_current)")
         .provider_only(),
     gauge("jvm_threads_daemon", "zk_jvm_threads_daemon",
-        "Daemon threads that live at this moment (mntr key jvm_threads_daemon)")
+        "Live daemon threads (mntr key jvm_threads_daemon)")
         .provider_only(),
     gauge("jvm_threads_deadlocked", "zk_jvm_threads_deadlocked",
-        "Threads in a deadlock over monitors or locks; anything but 0 is a fault (mntr key jvm_threads_deadlocked)")
+        "Threads deadlocked on monitors or locks; any value above 0 is a fault (mntr key jvm_threads_deadlocked)")
         .provider_only().essential(),
     gauge("jvm_threads_deadlocked_monitor", "zk_jvm_threads_deadlocked_monitor",
-        "Threads in a deadlock over monitors alone; anything but 0 is a fault (mntr key jvm_threads_deadlocked_monitor)")
+        "Threads deadlocked on monitors only; any value above 0 is a fault (mntr key jvm_threads_deadlocked_monitor)")
         .provider_only(),
     gauge("jvm_threads_peak", "zk_jvm_threads_peak",
-        "Most threads that lived at one time since the process started (mntr key jvm_threads_peak)")
+        "Peak number of live threads since the process started (mntr key jvm_threads_peak)")
         .provider_only(),
     counter("jvm_threads_started_total", "zk_jvm_threads_started",
         "Threads started since the process started (mntr key jvm_threads_started_total)")
@@ -95,21 +95,21 @@ pub(super) const ROWS: &[Metric] = &[
         "Threads in each state (mntr key jvm_threads_state)")
         .by(Label::Same(&["state"])).provider_only(),
     counter("process_cpu_seconds_total", "zk_process_cpu_seconds",
-        "CPU time of the server process, user and system together; above 1 per second it keeps more than one core busy (mntr key process_cpu_seconds_total)")
+        "CPU time of the server process, user and system; a rate above 1 keeps more than one core busy (mntr key process_cpu_seconds_total)")
         .seconds().provider_only().aliases(&["process_cpu_seconds"]),
     gauge("process_max_fds", "zk_process_max_fds",
-        "Most file descriptors the server process may open; absent where there is no limit (mntr key process_max_fds)")
+        "Maximum number of file descriptors the server process may open; absent if unlimited (mntr key process_max_fds)")
         .limit().provider_only(),
     gauge("process_open_fds", "zk_process_open_fds",
-        "File descriptors the server process holds open; compare with zk_process_max_fds (mntr key process_open_fds)")
+        "Open file descriptors of the server process; compare with zk_process_max_fds (mntr key process_open_fds)")
         .provider_only(),
     gauge("process_resident_memory_bytes", "zk_process_resident_memory_bytes",
-        "Memory of the server process that is in RAM (mntr key process_resident_memory_bytes)")
+        "Resident memory of the server process (mntr key process_resident_memory_bytes)")
         .bytes().provider_only(),
     gauge("process_start_time_seconds", "zk_process_start_time_seconds",
-        "When the server process started, in seconds since 1970; a change is a restart, unlike zk_uptime_seconds (mntr key process_start_time_seconds)")
+        "Start time of the server process, in seconds since 1970; unlike zk_uptime_seconds it changes at a restart only (mntr key process_start_time_seconds)")
         .seconds().provider_only(),
     gauge("process_virtual_memory_bytes", "zk_process_virtual_memory_bytes",
-        "Address space of the server process; large and harmless on 64 bit (mntr key process_virtual_memory_bytes)")
+        "Virtual memory of the server process; large values are harmless on 64 bit (mntr key process_virtual_memory_bytes)")
         .bytes().provider_only(),
 ];

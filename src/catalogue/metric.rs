@@ -93,7 +93,7 @@ pub enum Sentinel {
     None,
     /// -1 means unknown, none yet, or no limit.
     MinusOne,
-    /// A limit: -1, and anything from 2^63, mean unlimited.
+    /// A limit: -1, and values from 2^63 up, mean unlimited.
     Limit,
 }
 

@@ -208,7 +208,7 @@ fn extreme_help(word: &str, row: &Metric) -> String {
     let extreme = if word == "Smallest" { "min" } else { "max" };
     let set = row.label.map_or("", |_| "<name>_");
     format!(
-        "{word} single value of {} since the server started or its statistics were reset; it never falls back (mntr key {extreme}_{set}{key})",
+        "{word} single value of {} since the server started or its statistics were reset (mntr key {extreme}_{set}{key})",
         row.name
     )
 }

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_figure_has_its_row() {
+    fn every_metric_has_its_row() {
         use ProcessFigure::{Cpu, MaxFds, OpenFds, ResidentMemory, Start, VirtualMemory};
         for figure in [Cpu, ResidentMemory, VirtualMemory, Start, OpenFds, MaxFds] {
             assert!(figure.family().is_some(), "{figure:?}");

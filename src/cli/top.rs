@@ -142,28 +142,15 @@ impl Top {
     }
 
     fn by_client(&self, clients: &Clients) -> Table {
-        let mut table = Table::new(&[
-            "CLIENT",
-            "CONNECTIONS",
-            "SESSIONS",
-            "REQ/S",
-            "SENT/S",
-            "OUTSTANDING",
-            "LATENCY",
-            "NEAREST LIMIT",
-        ])
-        .optional(&["SENT/S", "SESSIONS", "LATENCY", "OUTSTANDING"])
-        .with_whole_names();
+        let mut table = table(&["CLIENT"]).with_whole_names();
         let (top, others) = self.rows(clients);
         for (client, totals) in &top {
             let limit = NearestLimit::of(*client, clients);
             let limit = limit.map(|near| format!("{} of {} at {}", near.connections, near.limit, near.member));
-            let name = std::iter::once(client.to_string());
-            table.row(name.chain(cells(totals)).chain(std::iter::once(limit.unwrap_or_default())).collect());
+            table.row(row([client.to_string()], totals, limit));
         }
         if let Some((number, totals)) = others {
-            let name = std::iter::once(format!("other ({number})"));
-            table.row(name.chain(cells(&totals)).chain(std::iter::once(String::new())).collect());
+            table.row(row([format!("other ({number})")], &totals, None));
         }
         table
     }
@@ -187,49 +174,43 @@ impl Top {
 }
 
 fn by_member(ensemble: &EnsembleReport, clients: &Clients) -> Table {
-    let mut table = Table::new(&[
-        "MEMBER",
-        "STATE",
-        "CLIENTS",
-        "CONNECTIONS",
-        "SESSIONS",
-        "REQ/S",
-        "SENT/S",
-        "OUTSTANDING",
-        "LATENCY",
-        "NEAREST LIMIT",
-    ])
-    .optional(&["SENT/S", "SESSIONS", "LATENCY", "OUTSTANDING"]);
+    let mut table = table(&["MEMBER", "STATE", "CLIENTS"]);
     for member in &ensemble.members {
         let name = [member.name.to_string(), member.state.text().to_owned()];
-        let row = match of_member(member, clients) {
+        let cells = match of_member(member, clients) {
             None => name.into_iter().chain(std::iter::repeat_n(String::new(), 8)).collect(),
             Some(found) => {
                 let most = MostConnections::of(found).map(|most| match found.limit {
                     Some(limit) => format!("{} of {limit} from {}", most.connections, most.client),
                     None => format!("{} from {}", most.connections, most.client),
                 });
-                let number = std::iter::once(found.by_client.len().to_string());
-                let last = std::iter::once(most.unwrap_or_default());
-                name.into_iter().chain(number).chain(cells(&found.total())).chain(last).collect()
+                let [name, state] = name;
+                row([name, state, found.by_client.len().to_string()], &found.total(), most)
             }
         };
-        table.levelled(row, state_level(member.state));
+        table.levelled(cells, state_level(member.state));
     }
     table
 }
 
-/// The cells from CONNECTIONS to LATENCY.
-fn cells(totals: &ClientTotals) -> [String; 6] {
+/// A table with these columns, followed by those of totals and of the nearest limit.
+fn table(names: &[&'static str]) -> Table {
+    let totals = ["CONNECTIONS", "SESSIONS", "REQ/S", "SENT/S", "OUTSTANDING", "LATENCY", "NEAREST LIMIT"];
+    Table::new(&[names, &totals].concat()).optional(&["SENT/S", "SESSIONS", "LATENCY", "OUTSTANDING"])
+}
+
+/// A row of such a table.
+fn row<const N: usize>(names: [String; N], totals: &ClientTotals, limit: Option<String>) -> Vec<String> {
     let rate = |rate: Option<f64>| rate.map(|rate| format!("{rate:.1}")).unwrap_or_default();
-    [
+    let totals = [
         totals.connections.to_string(),
         totals.sessions.to_string(),
         rate(totals.received_rate),
         rate(totals.sent_rate),
         totals.outstanding.to_string(),
         format!("{}ms", totals.max_latency_ms),
-    ]
+    ];
+    names.into_iter().chain(totals).chain([limit.unwrap_or_default()]).collect()
 }
 
 fn of_member<'c>(member: &MemberReport, clients: &'c Clients) -> Option<&'c MemberClients> {

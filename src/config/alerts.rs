@@ -16,6 +16,8 @@ use crate::text;
 pub struct Alerts {
     /// URL of the runbooks; the name of the alert and `.md` are appended.
     pub runbooks: Option<String>,
+    /// URL of the dashboards; the UID of the dashboard and its variables are appended.
+    pub dashboards: Option<String>,
     /// Labels that alerts keep in addition to `ensemble` and `member`, e.g. `cluster`.
     pub keep_labels: Vec<String>,
     /// Labels that every alert gets.
@@ -83,6 +85,9 @@ pub enum LevelSetting {
 pub(super) struct RawAlerts {
     /// URL of the runbooks; the name of the alert and `.md` are appended.
     runbook_url: Option<Spanned<String>>,
+    /// URL of the dashboards, e.g. `https://grafana.example.com/d`; every alert gets the annotation `dashboard_url`, to
+    /// which the UID of a dashboard and its variables are appended.
+    dashboard_url: Option<Spanned<String>>,
     /// Labels that alerts keep in addition to `ensemble` and `member`.
     #[serde(default)]
     keep_labels: Vec<Spanned<String>>,
@@ -141,14 +146,17 @@ impl RawAlerts {
         let place = |at: Location| file::place(path, at.line(), at.column());
         let error = |at: Location, message: String| ConfigError { place: place(at), message };
         let mut valid = Alerts { jvm: self.jvm, ..Alerts::default() };
-        if let Some(url) = self.runbook_url {
+        let url = |url: Option<Spanned<String>>, example: &str| {
+            let Some(url) = url else { return Ok(None) };
             if !url.value.starts_with("http://") && !url.value.starts_with("https://") {
-                let message = format!("invalid URL `{}`: expected e.g. https://wiki.example.com/zookeeper", url.value);
+                let message = format!("invalid URL `{}`: expected e.g. {example}", url.value);
                 return Err(error(url.referenced, message));
             }
             check_template(&url.value).map_err(|message| error(url.referenced, message))?;
-            valid.runbooks = Some(url.value);
-        }
+            Ok(Some(url.value))
+        };
+        valid.runbooks = url(self.runbook_url, "https://wiki.example.com/zookeeper")?;
+        valid.dashboards = url(self.dashboard_url, "https://grafana.example.com/d")?;
         for label in self.keep_labels {
             check_label(&label.value)
                 .and_then(|()| check_kept(&label.value))

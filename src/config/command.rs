@@ -85,8 +85,8 @@ impl FromStr for Command {
             .into_iter()
             .find(|command| command.text() == text && !command.is_http() && !command.is_of_probe())
             .ok_or_else(|| match text {
-                "hash" => "`hash` is no command of its own: write `digests: {}` in the module".to_owned(),
-                "cons" => "`cons` is no command of its own: write `clients: {}` in the module".to_owned(),
+                "hash" => "`hash` cannot be listed here: set `digests: {}` in the module".to_owned(),
+                "cons" => "`cons` cannot be listed here: set `clients: {}` in the module".to_owned(),
                 _ => format!("unsupported command `{text}`: expected mntr, srvr or conf"),
             })
     }

@@ -300,7 +300,7 @@ mod tests {
             connection("10.0.0.1", 3, 7, 800),
         ]));
         let now = list(&[
-            // One goes on, one was closed, one was reset, one is new at the port of another.
+            // One continues, one was closed, one was reset, one is new at the port of another.
             connection("10.0.0.1", 1, 5, 1020),
             connection("10.0.0.1", 3, 7, 30),
             connection("10.0.0.1", 2, 8, 50),
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_values_come_first_and_zeros_are_left_out() {
+    fn the_largest_values_come_first_and_zeros_are_omitted() {
         let all = [("10.0.0.3", 5_u64), ("10.0.0.2", 5), ("10.0.0.1", 0), ("10.0.0.4", 9), ("10.0.0.5", 1)];
         let found = TopClients::of(all.iter().map(|(address, value)| (client(address), *value)), 2);
         assert_eq!(found.top, [(client("10.0.0.4"), 9), (client("10.0.0.2"), 5)]);

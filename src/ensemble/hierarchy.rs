@@ -146,14 +146,14 @@ mod tests {
         ] {
             assert_eq!(nine.margin(&synced.split_whitespace().collect()), Some(margin), "{synced}");
         }
-        // One server outweighs its group; a group without weight decides nothing.
+        // One server outweighs its group; a group without weight does not count.
         let (weighted, _) = hierarchy(&["1:2:3", "4"], &[(1, 10), (4, 0)]);
         assert_eq!(weighted.margin(&["1"].into()), Some(0));
         assert_eq!(weighted.margin(&["2", "3", "4"].into()), Some(-1));
     }
 
     #[test]
-    fn what_zookeeper_would_refuse_is_not_computed() {
+    fn groups_that_zookeeper_would_refuse_are_not_computed() {
         let voters: BTreeSet<&str> = ["1", "2"].into();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         for (groups, weights) in [
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn order_and_numbers_of_groups_say_nothing_and_repeated_ids_are_bounded() {
+    fn order_and_numbers_of_groups_are_irrelevant_and_repeated_ids_are_bounded() {
         let voters: BTreeSet<&str> = ["1", "2", "10"].into();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let (groups, weights) = ([pair("1", "1:2"), pair("2", "10")], [pair("2", "3")]);
@@ -183,7 +183,7 @@ mod tests {
     proptest! {
         /// The margin equals the result of an exhaustive search over all failures.
         #[test]
-        fn the_margin_is_what_trying_all_failures_gives(
+        fn the_margin_equals_that_of_an_exhaustive_search(
             group_of in proptest::collection::vec(0..3_usize, 1..8),
             weights in proptest::collection::vec(0..4_u64, 8),
             mask in any::<u8>(),

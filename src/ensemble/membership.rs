@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_form_a_server_writes() {
+    fn parses_every_form_that_servers_write() {
         for (spec, place, voter, client) in [
             ("zk-1:2888:3888:participant;0.0.0.0:2181", "zk-1:2888", true, Some("0.0.0.0:2181")),
             ("[fd00::2]:2888:3888:participant;[fd00::2]:2281", "[fd00::2]:2888", true, Some("[fd00::2]:2281")),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_addresses_and_servers_says_nothing() {
+    fn the_order_of_addresses_and_servers_is_irrelevant() {
         let server = |spec: &str| read(&format!("server.1={spec}")).and_then(|read| read.server("1").cloned());
         let same =
             |one: &str, other: &str| server(one).zip(server(other)).map(|(one, other)| one.has_addresses_of(&other));

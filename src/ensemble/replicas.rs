@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_written_down_live_proves_a_difference() {
+    fn only_live_digests_prove_a_difference() {
         let (good, bad) = ([(128, 1), (256, 2)], [(128, 8), (256, 9)]);
         let proven = |live_after| {
             of_two(&good, &bad, live_after).and_then(|(_, difference)| difference).map(|difference| difference.proven)
@@ -197,7 +197,7 @@ mod tests {
     proptest! {
         /// The merge of both logs gives the same result as a lookup in two maps.
         #[test]
-        fn the_comparison_is_that_of_two_maps(
+        fn the_comparison_equals_that_of_two_maps(
             one in proptest::collection::btree_map(0..30_u64, 1..3_i64, 0..20),
             other in proptest::collection::btree_map(0..30_u64, 1..3_i64, 0..20),
             live_after in proptest::option::of(0..30_u64),

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_membership_is_bounded_and_cannot_name_local_addresses() {
+    fn a_hostile_membership_is_bounded_and_adds_no_local_addresses() {
         let mut servers: Vec<_> = (1..=1000).map(|id| format!("server.{id}=h{id}:2888:3888;2181")).collect();
         servers.push("server.1001=h1:2888:3888;2181".into());
         let servers = servers.join("\n");
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn every_address_of_a_name_once() {
+    fn every_address_of_a_name_is_one_member() {
         let ip = |text: &str| text.parse::<SocketAddr>().expect("an address");
         let names_found = [
             (member("zk:2181"), vec![ip("10.0.0.2:2181"), ip("10.0.0.1:2181"), ip("[fd00::1]:2181")]),

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_gaps_are_written_and_long_ones_begin_a_span() {
+    fn short_gaps_are_written_and_long_ones_start_a_span() {
         let (spans, counts) = spans(&[(-3, 5), (-2, 1), (1, 7), (5, 2)]);
         assert_eq!(spans, [(-3, 5), (3, 1)]);
         assert_eq!(counts, [5, 1, 0, 0, 7, 2]);

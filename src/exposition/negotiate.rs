@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn real_clients_get_what_they_ask_for() {
+    fn real_clients_get_the_requested_format() {
         use Format::{Classic, OpenMetrics, Protobuf};
         for (accept, format, escaping) in [
             (None, Classic, false),

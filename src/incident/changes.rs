@@ -225,7 +225,7 @@ impl LastMember {
                 add(TransitionKind::Version, &before, version, "");
             }
         }
-        // Without settings, `conf` is refused now, and nothing is known to have changed.
+        // Without settings, `conf` is refused now, so that no change is known.
         if let Some(conf) = member.conf.as_ref().filter(|conf| !conf.settings.is_empty()) {
             let before = self.conf.replace(Arc::clone(conf));
             if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, conf)) {

@@ -109,7 +109,7 @@ mod tests {
     use crate::reply::text;
 
     #[test]
-    fn reads_an_observer_with_its_membership() {
+    fn parses_an_observer_with_its_membership() {
         let conf = parse(
             "clientPort=25004\nserverId=4\npeerType=1\nmembership: \nserver.1=127.0.0.1:1:2:participant\nserver.4=127.0.0.1:3:4:observer;0.0.0.0:2181\nversion=0",
         );
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn keeper_and_raftkeeper_have_a_conf_too() {
+    fn conf_replies_of_keeper_and_raftkeeper_are_parsed() {
         for (text, id) in [
             ("server_id=1\nenable_ipv6=true\ntcp_port=9181\n", Some("1")),
             ("enable_ipv6=true\ntcp_port=9181\n", None),

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_real_servers_write() {
+    fn parses_replies_of_real_servers() {
         let expected = Connection {
             address: "127.0.0.11".parse().expect("an address"),
             port: 38791,
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_read_in_every_form() {
+    fn addresses_are_parsed_in_every_form() {
         for (peer, address) in [
             ("/10.0.0.5:1[1]", "10.0.0.5"),
             ("client.example/10.0.0.5:1[0]", "10.0.0.5"),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_line_is_no_connection() {
+    fn a_truncated_line_is_not_a_connection() {
         let text = format!("{LINE}{}", &LINE[..60]);
         assert!(!ends_whole(&text));
         assert_eq!(only(&text).len(), 1);
@@ -281,7 +281,7 @@ mod tests {
 
         /// A truncated reply gives a prefix of the connections.
         #[test]
-        fn a_cut_reply_gives_no_other_connection(ports in proptest::collection::vec(1..u16::MAX, 1..20), cut in 0..4000_usize) {
+        fn a_truncated_reply_gives_no_other_connection(ports in proptest::collection::vec(1..u16::MAX, 1..20), cut in 0..4000_usize) {
             let lines = ports.iter().map(|port| LINE.replace("38791", &port.to_string()));
             let text = lines.collect::<Vec<_>>().concat();
             prop_assert!(only(&text).starts_with(&only(&text[..cut.min(text.len())])));

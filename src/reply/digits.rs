@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_of_every_script_are_read() {
+    fn digits_of_every_script_are_parsed() {
         for (text, read) in [
             ("127.77.7.1:٢٨٨١:٣٨٨١:participant", "127.77.7.1:2881:3881:participant"),
             ("۲۸۸۸", "2888"),

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_real_servers_write() {
+    fn parses_replies_of_real_servers() {
         let log = parse("100000080: 129551764232\n100000100: 252618841993\n100000180: -357595133743\n");
         assert_eq!(
             log.entries,
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_number_is_no_digest() {
+    fn a_truncated_number_is_not_a_digest() {
         let text = "80: 147259702691\n100: 2522215";
         assert!(!ends_whole(text));
         assert_eq!(parse(text).entries, [(0x80, 147_259_702_691)]);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_compared_is_left_out() {
+    fn incomparable_digests_are_omitted() {
         assert_eq!(parse("80: 0\n100: 0\n").entries, [], "a server without digests");
         assert_eq!(parse("80: 1\n100: 2\n80: 3\n100: 4\n180: 5\n").entries, [(0x80, 3), (0x100, 4), (0x180, 5)]);
         let many: Vec<String> = (1..3000).map(|number| format!("{number:x}: {number}\n")).collect();
@@ -177,7 +177,7 @@ mod tests {
 
         /// A truncated reply gives a prefix of the complete digests.
         #[test]
-        fn a_cut_reply_gives_no_other_digest(digests in proptest::collection::vec(1..i64::MAX, 1..20), cut in 0..600_usize) {
+        fn a_truncated_reply_gives_no_other_digest(digests in proptest::collection::vec(1..i64::MAX, 1..20), cut in 0..600_usize) {
             let lines = digests.iter().enumerate().map(|(place, digest)| format!("{:x}: {digest}\n", (place + 1) * 128));
             let text = lines.collect::<Vec<_>>().concat();
             let cut = &text[..cut.min(text.len())];

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_brace_inside_a_namespace_is_no_label() {
+    fn a_brace_inside_a_namespace_is_not_a_label() {
         let entry = Entry::new("avg_a{b}_write_per_namespace", "1");
         assert_eq!((entry.key, entry.labels), ("avg_a{b}_write_per_namespace", None));
         let entry = Entry::new("updatelatency{quantile=\"0.5\"}", "1");
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_without_its_break_is_left_out() {
+    fn the_last_line_without_a_line_break_is_omitted() {
         assert_eq!(all("zk_a\t1\nzk_b\t12"), [Entry::new("a", "1")]);
         assert_eq!(all("zk_b\t12"), []);
         assert!(!ends_whole("zk_a\t1\nzk_b\t12"));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_the_whole_lines() {
+    fn counts_complete_lines() {
         assert_eq!(lines("zk_a\t1\nnonsense\n\nzk_b 2\n"), 4);
         assert_eq!(lines("zk_a\t1\nzk_b\t2\nzk_c"), 2);
         assert_eq!(lines("zk_a"), 0);

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_as_real_servers_write_them() {
+    fn versions_of_real_servers_are_parsed() {
         for (full, short, numbers) in [
             ("3.9.3-c26634f34490bb0ea7a09cc51e05ede3b4e320ee, built on 2024-10-17 23:21 UTC", "3.9.3", Some((3, 9, 3))),
             ("3.8.0-${mvngit.commit.id}, built on 2024-12-29 17:54 UTC", "3.8.0", Some((3, 8, 0))),

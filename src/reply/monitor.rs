@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_both_dialects() {
+    fn parses_both_dialects() {
         let body = r#"{"version":"3.8.0-x, built","avg_latency":0.8942,"a{quantile=\"0.5\"}":"NaN","command":"monitor","error":null}"#;
         let monitor = parse(body).expect("valid");
         let entries: Vec<_> = monitor.entries().collect();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn other_json_than_an_object_is_refused() {
+    fn json_other_than_an_object_is_refused() {
         for body in ["", "[]", "<html>", "{\"a\":", "3"] {
             assert!(parse(body).is_err(), "{body}");
         }

@@ -108,13 +108,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_body_ends_without_a_line_break() {
+    fn a_truncated_body_ends_without_a_line_break() {
         let (kind, lines) = as_mntr("fsynctime_count 0.0\nznode_co");
         assert_eq!((kind, &*lines), (ReplyKind::Answer, "zk_fsynctime_count\t0.0\nznode_co"));
     }
 
     #[test]
-    fn other_pages_are_no_answer() {
+    fn other_pages_are_not_replies() {
         for body in ["<html>", "node_load1 0.5\n", "fsynctimes 1\n", "# HELP fsynctime x\n", "{\"fsynctime\": 1}"] {
             assert_eq!(as_mntr(body).0, ReplyKind::Garbage, "{body}");
         }

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_java_writes() {
+    fn parses_numbers_of_java() {
         use Number::{Float, Int};
         for (text, number) in [
             ("0", Int(0)),

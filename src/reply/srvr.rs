@@ -126,7 +126,7 @@ Proposal sizes last/min/max: 36/36/889
 ";
 
     #[test]
-    fn reads_a_leader() {
+    fn parses_a_leader() {
         let srvr = parse(LEADER);
         assert_eq!(srvr.zxid, Some(0x1_0000_04cf));
         assert_eq!(srvr.mode, Some("leader"));
@@ -136,19 +136,19 @@ Proposal sizes last/min/max: 36/36/889
     }
 
     #[test]
-    fn a_line_of_another_kind_is_no_version() {
+    fn a_line_of_another_kind_is_not_a_version() {
         let srvr = parse("Zookeeper version: 3.8.0\nOther: 5\nOther version: 6\n");
         assert_eq!(srvr.version, Some("3.8.0"));
     }
 
     #[test]
-    fn reads_a_read_only_member() {
+    fn parses_a_read_only_member() {
         let text = LEADER.replace("Latency", "READ-ONLY mode; serving only read-only clients\nLatency");
         assert_eq!(parse(&text), parse(LEADER));
     }
 
     #[test]
-    fn a_cut_reply_keeps_its_whole_lines_only() {
+    fn a_truncated_reply_keeps_complete_lines_only() {
         let cut = &LEADER[..=LEADER.find("512").unwrap_or(0)];
         let srvr = parse(cut);
         assert_eq!((srvr.mode, srvr.node_count), (Some("leader"), None));
@@ -156,7 +156,7 @@ Proposal sizes last/min/max: 36/36/889
     }
 
     #[test]
-    fn reads_raftkeeper() {
+    fn parses_raftkeeper() {
         let srvr = parse("RaftKeeper version: RaftKeeper v2.0.5\nSent : 60406965\nZxid: 4960740637\n");
         assert_eq!(
             (srvr.version, srvr.sent, srvr.zxid),

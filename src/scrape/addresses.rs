@@ -147,7 +147,7 @@ mod tests {
     const REPLIES: Manner = (Ok(()), 0);
 
     #[tokio::test]
-    async fn an_address_that_does_not_reply_hands_over() {
+    async fn a_silent_address_is_followed_by_the_next_one() {
         let refuse = [REFUSES, (Err(Reason::Empty), 0), (Err(Reason::Tls), 0), REPLIES];
         let (at_once, later, last) =
             tokio::join!(outcome(&refuse), outcome(&[SILENT, REPLIES]), outcome(&[SILENT, SILENT, SILENT, REPLIES]));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_address_is_waited_for() {
+    async fn a_slow_address_is_awaited() {
         for others in [SILENT, REFUSES, (Ok(()), 100_000)] {
             let slow = outcome(&[(Ok(()), 800), others]).await;
             assert!(slow.port == Some(0) && slow.took < LIMIT, "{slow:?}");
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_reply_the_failure_that_says_most_is_told() {
+    async fn without_a_reply_the_most_specific_failure_is_reported() {
         for (manners, expected) in [
             (&[REFUSES, SILENT][..], Reason::Timeout),
             (&[SILENT, REFUSES], Reason::Timeout),

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_probe_is_due_once_an_interval() {
+    fn a_probe_is_due_once_per_interval() {
         let (mut cadence, now) = (Cadence::default(), Instant::now());
         let due = [0, 15, 45, 59, 75, 119, 120]
             .map(|seconds| (seconds, cadence.is_due(now + Duration::from_secs(seconds), Duration::from_mins(1))));

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_reading_stays_until_its_members_are_gone() {
+    fn the_last_reading_is_kept_until_its_members_are_removed() {
         let (mut watch, now) = (ClientWatch::default(), Instant::now());
         let of = |name: &str, value: f64| (name.to_owned(), value);
         let (one, other): (&[_], &[_]) =
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_of_the_time_between_two_readings_of_a_member() {
+    fn rates_cover_the_time_between_two_readings_of_a_member() {
         let (mut watch, now) = (ClientWatch::default(), Instant::now());
         let after = |seconds| now + Duration::from_secs(seconds);
         note(&mut watch, now, &[("a:1", true, Some(&[("10.0.0.1", 1, 100)])), ("b:1", true, None)], &[]);

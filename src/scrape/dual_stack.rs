@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_family_is_queried_again_when_an_address_falls_silent() {
+    fn the_other_family_is_queried_again_when_an_address_stops_replying() {
         let (mut families, name) = (Families::default(), Arc::from("zk:2181"));
         let all = addresses(&[&V4[..], &V6[..]].concat());
         families.note(&name, false, all.clone());
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_one_family_are_left_alone() {
+    fn names_of_one_family_are_unchanged() {
         let families = Families::default();
         let parted = families.part(&"zk:2181".into(), &addresses(&V6));
         assert_eq!(parted, Parted { members: addresses(&V6), others: vec![] });

@@ -92,7 +92,7 @@ mod tests {
     const SILENT: (State, bool) = (State::NoAnswer, false);
 
     #[test]
-    fn a_leader_is_unseen_for_as_long_as_nothing_new_falls_silent() {
+    fn the_time_without_a_leader_restarts_when_another_member_stops_replying() {
         let (mut watch, mut known, mut now) = (LeaderWatch::default(), Known::default(), Instant::now());
         let mut after = |seconds: u64, states: &[(State, bool)]| {
             now += Duration::from_secs(seconds);

@@ -3,8 +3,8 @@
 //! A command acquires a slot before it connects and keeps it until the reply is complete or its deadline has passed; it
 //! is never preempted. The number of slots depends on the file descriptor limit, so normally every command has a slot
 //! immediately and silent members keep theirs. If slots are short, priority decides: members queried longest ago come
-//! first, members that were silent in their last query come last. A command without a slot is no evidence about its
-//! member.
+//! first, members that were silent in their last query come last. A command without a slot is not evidence about
+//! its member.
 //!
 //! ```text
 //! acquire ──▶ waiting (by priority) ──▶ slot ──▶ paced ──▶ connect, send, read ──▶ slot dropped ──▶ next in queue
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_waiting_connection_is_never_dropped_and_the_others_are_unknown() {
+    async fn an_open_connection_is_never_dropped_for_a_waiting_command() {
         let limiter = ConnectionLimiter::new(4);
         let silent = (Priority::default(), SILENT);
         let mut commands = vec![silent; 4];
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_that_were_not_asked_are_first_and_silent_ones_last() {
+    async fn unqueried_members_are_first_and_silent_ones_last() {
         let limiter = ConnectionLimiter::new(1);
         let early = Instant::now();
         sleep(Duration::from_millis(5)).await;
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dropped_scrape_leaves_no_place_and_no_slot_behind() {
+    async fn a_dropped_scrape_releases_its_slots_and_queue_entries() {
         let limiter = ConnectionLimiter::new(1);
         let held = limiter.acquire(Priority::default(), deadline()).await;
         let waiting = tokio::spawn({
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connects_leave_in_a_burst_and_then_at_their_rate() {
+    async fn connects_are_limited_to_a_burst_and_a_rate() {
         let limiter = ConnectionLimiter::new(10_000);
         let begun = Instant::now();
         let mut left = JoinSet::new();

@@ -30,7 +30,7 @@ impl LogBudget {
         Self::new(12, Duration::from_secs(30))
     }
 
-    /// Shared budget of an ensemble and its discovered members; all members of a site may fail at once.
+    /// Shared budget of an ensemble and its discovered members; all members of a site may fail at the same time.
     pub(super) fn of_ensemble() -> Self {
         Self::new(300, Duration::from_secs(2))
     }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_then_a_line_in_a_while() {
+    fn a_burst_is_followed_by_one_line_per_interval() {
         let budget = LogBudget::new(3, Duration::from_secs(10));
         let now = Instant::now();
         let taken: Vec<_> = (0..5).map(|_| budget.take(now)).collect();

@@ -27,7 +27,7 @@ pub(super) struct ScrapeContext<'a> {
     pub(super) limits: Limits,
     pub(super) begun: Instant,
     pub(super) deadline: Instant,
-    /// With less time than this, a missing reply is no evidence about the member.
+    /// With less time than this, a missing reply is not evidence about the member.
     pub(super) fair: Duration,
     pub(super) reading: Reading,
     /// Set by the first reply of any member.
@@ -162,7 +162,9 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Query, terms: ScrapeCont
     if let Some(source) = replies.replacement().filter(|_| replies.mntr.as_ref().is_some_and(ParsedReply::is_refused)) {
         memory.note_replacement(who, source);
     }
-    let failures_total = memory.note(who, replies.failures());
+    let sent = |command| replies.has_sent(command);
+    let failures_total = memory.note(who, replies.failures(), sent);
+    let earlier_failures = memory.earlier_failures(sent);
     let duration = replies.duration();
     let report = replies.report(Arc::clone(&member.name), memory.conf());
     if !report.is_unknown() {
@@ -178,7 +180,7 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Query, terms: ScrapeCont
         None => report.samples,
     };
     let ip = ip.filter(|_| report.up);
-    (MemberReport { samples, failures_total, duration, ip, ..report }, told)
+    (MemberReport { samples, earlier_failures, failures_total, duration, ip, ..report }, told)
 }
 
 /// Sends every enabled command.
@@ -330,7 +332,7 @@ fn no_slot(terms: ScrapeContext<'_>, waited: Duration) -> Failure {
 
 fn too_late(terms: ScrapeContext<'_>) -> Failure {
     let detail = format!(
-        "less than {} ms were left for an answer; raise scrape_timeout or the module's timeout",
+        "less than {} ms were left for a reply; raise scrape_timeout or the module's timeout",
         terms.fair.as_millis()
     );
     Failure::limited(Limit::Deadline, detail)
@@ -340,7 +342,7 @@ fn too_late(terms: ScrapeContext<'_>) -> Failure {
 fn blame(exchange: Exchange, waited: Duration, terms: ScrapeContext<'_>) -> Exchange {
     let Some(since) = exchange.unanswered_since else { return exchange };
     let failure = if terms.deadline.elapsed() > STARVED {
-        Failure::limited(Limit::Cpu, "the exporter had no CPU to read the answer in time; give it more")
+        Failure::limited(Limit::Cpu, "the exporter had too little CPU to read the reply in time; raise its CPU limit")
     } else if terms.deadline.saturating_duration_since(since) >= terms.fair {
         return exchange;
     } else if waited >= terms.fair {
@@ -357,7 +359,7 @@ mod tests {
     use crate::config::{Address, Reach};
 
     #[tokio::test]
-    async fn each_address_of_a_member_is_judged_by_who_named_it() {
+    async fn each_address_of_a_member_is_checked_by_its_source() {
         let address = |text: &str| text.parse::<Address>().expect("an address");
         let found = async |reach, others: &[(&str, Reach)]| {
             let others = others.iter().map(|(text, reach)| (address(text), *reach)).collect();

@@ -58,8 +58,8 @@ struct Inner {
     /// The address that replied last, if it has several.
     replied_at: Option<SocketAddr>,
     totals: BTreeMap<(Command, Reason), u64>,
-    /// The last logged failures.
-    told: BTreeMap<Command, Reason>,
+    /// The last failure of each command that has not succeeded since.
+    failing: BTreeMap<Command, Reason>,
     /// Whether the replacement of `mntr` by the AdminServer was logged.
     logged_replacement: bool,
 }
@@ -199,11 +199,12 @@ impl Memory {
         }
     }
 
-    /// Counts the failures of a scrape, logs changes, and returns all totals.
+    /// Counts the failures of a scrape, logs changes, and returns all totals. `sent`: whether a command was sent.
     pub(super) fn note<'f>(
         &self,
         who: Who<'_>,
         failures: impl Iterator<Item = (Command, &'f Failure)>,
+        sent: impl Fn(Command) -> bool,
     ) -> Vec<((Command, Reason), u64)> {
         let Who { ensemble, member } = who;
         let mut inner = self.lock();
@@ -213,7 +214,7 @@ impl Memory {
         for (command, failure) in failures {
             failed[command as usize] = true;
             *inner.totals.entry((command, failure.reason)).or_default() += 1;
-            if inner.told.insert(command, failure.reason) == Some(failure.reason) || self.quiet {
+            if inner.failing.insert(command, failure.reason) == Some(failure.reason) || self.quiet {
                 tracing::debug!(ensemble, member, %command, reason = failure.reason.text(), "{}", failure.detail);
             } else {
                 news.entry((failure.reason, &failure.detail)).or_default().push(command.text());
@@ -229,15 +230,26 @@ impl Memory {
                 None => tracing::debug!(ensemble, member, commands, reason = reason.text(), "{detail}"),
             }
         }
-        // These are not sent in every scrape, so the absence of a failure is not a recovery.
-        let is_rare = |command: &Command| *command == Command::Conf || command.is_of_probe();
-        let healed = |command: &Command, _: &mut Reason| !failed[*command as usize] && !is_rare(command);
-        let healed: Vec<&str> = inner.told.extract_if(.., healed).map(|(command, _)| command.text()).collect();
+        let healed =
+            |command: &Command, _: &mut Reason| !failed[*command as usize] && (!is_rare(*command) || sent(*command));
+        let healed: Vec<&str> = inner.failing.extract_if(.., healed).map(|(command, _)| command.text()).collect();
         if !healed.is_empty() && self.log_line().is_some() {
-            tracing::info!(ensemble, member, commands = healed.join(","), "answers again");
+            tracing::info!(ensemble, member, commands = healed.join(","), "member recovered");
         }
         inner.totals.iter().map(|(key, count)| (*key, *count)).collect()
     }
+
+    /// The last failures of commands that were not sent in this scrape.
+    pub(super) fn earlier_failures(&self, sent: impl Fn(Command) -> bool) -> Vec<(Command, Reason)> {
+        let inner = self.lock();
+        let failing = inner.failing.iter().map(|(command, reason)| (*command, *reason));
+        failing.filter(|(command, reason)| is_rare(*command) && !sent(*command) && *reason != Reason::Limit).collect()
+    }
+}
+
+/// Whether a command is not sent in every scrape, so that the absence of a failure is not a recovery.
+fn is_rare(command: Command) -> bool {
+    command == Command::Conf || command.is_of_probe()
 }
 
 /// Log context: ensemble and member.

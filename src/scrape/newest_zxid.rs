@@ -7,7 +7,7 @@ use super::report::{MemberReport, State};
 use crate::ensemble::{Known, NewestZxid};
 use crate::reply::Number;
 
-/// Records the zxids of a scrape; a mark never falls.
+/// Records the zxids of a scrape; a recorded zxid never decreases.
 ///
 /// Only members that take part in a quorum count. A follower may belong to another ensemble, so its epoch is recorded only
 /// up to that of a leader, or without a visible leader where all followers agree.

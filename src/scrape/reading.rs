@@ -141,15 +141,16 @@ impl ParsedReply {
             (ReplyKind::NotServing, _) => None,
             (ReplyKind::Garbage, None) => Some(Failure::new(
                 Reason::Garbage,
-                format!("the answer to `{command}` is not ZooKeeper's; does something else listen there?"),
+                format!("the reply to `{command}` is not from ZooKeeper; does another service listen on this port?"),
             )),
-            (ReplyKind::Answer, Some(failure)) if failure.reason == Reason::Reset => {
-                Some(Failure::new(Reason::Truncated, format!("the reply to `{command}` was cut: {}", failure.detail)))
-            }
+            (ReplyKind::Answer, Some(failure)) if failure.reason == Reason::Reset => Some(Failure::new(
+                Reason::Truncated,
+                format!("the reply to `{command}` was truncated: {}", failure.detail),
+            )),
             (ReplyKind::Answer, None) => content.lacks(command, &text).map(|what| {
                 Failure::new(
                     Reason::Truncated,
-                    format!("the reply to `{command}` of {} bytes is not whole: {what}", bytes.len()),
+                    format!("the reply to `{command}` of {} bytes is incomplete: {what}", bytes.len()),
                 )
             }),
             (_, failure) => failure,
@@ -248,19 +249,19 @@ impl Content {
     /// Required content that is missing from a reply that ended normally.
     fn lacks(&self, command: Command, text: &str) -> Option<&'static str> {
         match (self, command) {
-            (_, Command::Hash) if !hash::ends_whole(text) => Some("its last line has no end"),
-            (_, Command::Cons) if !cons::ends_whole(text) => Some("its last line has no end"),
+            (_, Command::Hash) if !hash::ends_whole(text) => Some("its last line is incomplete"),
+            (_, Command::Cons) if !cons::ends_whole(text) => Some("its last line is incomplete"),
             (_, Command::AdminHash | Command::AdminConnections) if !text.trim_end().ends_with('}') => {
                 Some("its end is missing")
             }
-            (_, Command::Mntr | Command::Native) if !mntr::ends_whole(text) => Some("its last line has no end"),
+            (_, Command::Mntr | Command::Native) if !mntr::ends_whole(text) => Some("its last line is incomplete"),
             (Self::Figures { samples, .. }, _) if samples.cells().is_empty() => {
-                Some("it has no figures; is metricsProvider.className the NullMetricsProvider?")
+                Some("it has no metrics; is metricsProvider.className the NullMetricsProvider?")
             }
             // The metrics endpoint does not report its version, which determines the required content.
             (Self::Figures { .. }, Command::Native) => None,
             (Self::Figures { samples, facts, .. }, _) if !typed::has_anchors(samples, facts.version.as_deref()) => {
-                Some("keys are missing that this version has")
+                Some("keys of this version are missing")
             }
             (_, Command::Srvr) if !srvr::is_whole(&srvr::parse(text)) => Some("its last lines are missing"),
             _ => None,
@@ -323,6 +324,11 @@ impl Replies {
             (Command::AdminConnections, &self.admin_connections),
         ];
         all.into_iter().filter_map(|(command, heard)| Some((command, heard.as_ref()?)))
+    }
+
+    /// Whether the command was sent.
+    pub(super) fn has_sent(&self, command: Command) -> bool {
+        self.all().any(|(sent, _)| sent == command)
     }
 
     fn not_serving(&self) -> bool {
@@ -480,7 +486,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_conf_beyond_its_limit_is_not_kept() {
+    fn a_conf_reply_above_its_limit_is_not_kept() {
         let reading = Reading { series_cap: 100, keep_raw: false };
         let line = "server.1=zk-1:2888:3888:participant\n";
         for (lines, expected) in [(2, None), (MAX_CONF_BYTES / line.len() + 1, Some(Reason::TooLarge))] {

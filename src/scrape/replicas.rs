@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_is_proven_by_digests_of_the_present_life() {
+    fn a_difference_is_proven_by_digests_of_the_current_lifetime() {
         let mut watch = ReplicaWatch::default();
         let begun = Instant::now() + Duration::from_secs(10_000);
         let after = |minutes: u32| begun + MINUTE * minutes;
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(note(&mut watch, after(0), both(100, 130, odd)), Some((128, false)), "seen for the first time");
         assert_eq!(note(&mut watch, after(1), both(160, 131, odd)), Some((128, false)), "nothing newer");
         assert_eq!(note(&mut watch, after(2), both(220, 260, odder)), Some((256, true)));
-        // The other member restarts and receives a snapshot: digests recorded before it was seen are no evidence.
+        // The other member restarts and receives a snapshot: digests recorded before it was seen are not evidence.
         let restarted = |uptime, zxid| [("a:1", uptime + 220, zxid, new), ("b:1", uptime, zxid, odder)];
         assert_eq!(note(&mut watch, after(3), restarted(60, 260)), Some((256, false)));
         assert_eq!(note(&mut watch, after(4), restarted(120, 260)), Some((256, false)));

@@ -93,6 +93,8 @@ pub struct MemberReport {
     pub samples: Samples,
     /// Failures of this scrape, at most one per command.
     pub failures: Vec<(Command, Reason)>,
+    /// Failures of commands that are not sent in every scrape, as of the last scrape that sent them, if kept.
+    pub earlier_failures: Vec<(Command, Reason)>,
     /// The detail of the first failure of each reason, without limits of the exporter.
     pub failure_details: Vec<(Reason, Box<str>)>,
     /// The exporter's own limits that caused failures, without duplicates.
@@ -200,6 +202,7 @@ impl MemberReport {
             conf: None,
             samples: Samples::default(),
             failures: Vec::new(),
+            earlier_failures: Vec::new(),
             failure_details: Vec::new(),
             limits: Vec::new(),
             failures_total: Vec::new(),

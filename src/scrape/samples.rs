@@ -260,7 +260,7 @@ impl Collector {
         }
     }
 
-    /// Adds a sample without labels of its own.
+    /// Adds a sample without its own labels.
     pub fn push(&mut self, family: FamilyId, part: Part, value: Number) {
         self.push_labelled(family, part, None, value);
     }
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_a_series_stays_and_the_cap_holds() {
+    fn the_first_value_of_a_series_is_kept_and_the_cap_applies() {
         let mut collector = Collector::new(3);
         for value in 1..=5 {
             collector.push(FamilyId(1), Part::Value, Number::Int(value));
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn several_label_values_come_back_apart() {
+    fn several_label_values_are_separated_again() {
         let mut collector = Collector::new(3);
         collector.push_many(FamilyId(1), Part::Value, &["17\0", "Debian", ""], Number::Int(1));
         let samples = collector.finish();

@@ -35,7 +35,7 @@ mod tests {
     use crate::ensemble::Known;
 
     #[test]
-    fn only_those_that_seem_behind_are_asked_again() {
+    fn only_lagging_members_are_queried_again() {
         let member = |state, zxid| MemberReport { state, zxid, ..MemberReport::silent("zk".into()) };
         let seen = |members: Vec<MemberReport>| {
             seem_behind(&EnsembleReport {

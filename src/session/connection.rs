@@ -78,7 +78,7 @@ impl Members {
         Self { params, attempts, failure, limited, peer, secret: AtomicU64::default(), hasher }
     }
 
-    /// Whether a limit of the exporter prevented a connection in the last search: its failure is no evidence.
+    /// Whether a limit of the exporter prevented a connection in the last search: its failure is not evidence.
     pub(super) fn is_limited(&self) -> bool {
         self.limited.load(Ordering::Relaxed)
     }
@@ -344,7 +344,7 @@ impl Connection {
     ) -> Result<(), SessionError> {
         let peer = self.peer.clone();
         let mut avoided = pin!(avoided.until_includes(&peer));
-        // Bytes that came with the end of the handshake: nothing is due yet.
+        // Bytes that came with the end of the handshake: no reply is due yet.
         self.protocol.receive()?;
         let (mut sent, mut received) = (Instant::now(), Instant::now());
         loop {

@@ -195,7 +195,7 @@ impl Session {
         if failure.is_empty() { error.advice().unwrap_or(error.text()).to_owned() } else { failure }
     }
 
-    /// Whether the last search for a member failed because of a limit of the exporter, so that it shows nothing about the
+    /// Whether the last search for a member failed because of a limit of the exporter, which is not evidence about the
     /// ensemble.
     #[must_use]
     pub fn is_limited(&self) -> bool {

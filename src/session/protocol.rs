@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_find_their_calls_however_the_stream_is_cut() {
+    fn replies_reach_their_calls_for_any_split_of_the_stream() {
         let mut protocol = Protocol::default();
         let ((one, mut first), (two, mut second)) = (call(9), call(9));
         assert_eq!(protocol.send(one)[4..8], 1_i32.to_be_bytes());
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_requested_is_a_violation() {
+    fn unrequested_data_is_a_violation() {
         for unasked in [reply(1, 0, b""), reply(PING_XID, 0, b""), changed("/a"), frame(&[b"short"]), frame(&[])] {
             assert_eq!(receive(&mut Protocol::default(), &unasked), Err(SessionError::Protocol), "{unasked:?}");
         }
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn watches_set_again_and_again_are_one() {
+    fn repeated_watches_are_one() {
         let mut protocol = Protocol::default();
         for xid in 1..=100 {
             let (one, mut event) = watched("/a");
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_room_of_a_large_reply_is_given_back() {
+    fn the_buffer_of_a_large_reply_is_released() {
         let mut protocol = Protocol::default();
         protocol.send(call(3).0);
         assert_eq!(receive(&mut protocol, &reply(1, 0, &vec![0; 1 << 20])), Ok(()));

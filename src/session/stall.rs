@@ -1,4 +1,4 @@
-//! Stalls of the exporter itself: a stopped process, or one without CPU. What timed out meanwhile shows nothing about a
+//! Stalls of the exporter itself: a stopped process, or one without CPU. A timeout in that period is not evidence about a
 //! member, and the ensemble may have ended the session.
 
 use std::pin::pin;
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stall_is_noticed_anywhere_in_the_work() {
+    async fn a_stall_is_noticed_at_any_point_of_the_work() {
         for (before, after) in [(0, 0), (300, 0), (0, 600), (300, 600)] {
             let work = async {
                 sleep(Duration::from_millis(before)).await;

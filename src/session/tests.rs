@@ -112,7 +112,7 @@ async fn a_lost_connection_is_continued_at_the_next_member() {
         accepted.0.grant(6000, 0x77).await;
         accepted
     });
-    assert_eq!((number, password), (0x77, vec![7; 16]), "the same session goes on");
+    assert_eq!((number, password), (0x77, vec![7; 16]), "the same session continues");
     let client = client.expect("the session");
     let (found, ()) = tokio::join!(client.exists("/a"), async {
         let (xid, kind) = accepted.request().await.expect("a request");
@@ -196,7 +196,7 @@ async fn a_server_that_grants_and_closes_is_connected_to_with_growing_pauses() {
 }
 
 #[tokio::test]
-async fn pings_come_at_a_third_of_the_timeout_granted() {
+async fn pings_are_sent_after_a_third_of_the_granted_timeout() {
     let server = ScriptedServer::start().await;
     let mut session = session(&[&server], 60_000);
     let (client, mut accepted) = tokio::join!(session.client(soon()), async {
@@ -217,7 +217,7 @@ async fn pings_come_at_a_third_of_the_timeout_granted() {
 }
 
 #[tokio::test]
-async fn a_silent_server_is_left_after_two_thirds_of_the_timeout_asked_for() {
+async fn a_silent_server_is_abandoned_after_two_thirds_of_the_requested_timeout() {
     let server = ScriptedServer::start().await;
     let mut session = session(&[&server], 900);
     let (client, mut accepted) = tokio::join!(session.client(soon()), async {
@@ -236,7 +236,7 @@ async fn a_silent_server_is_left_after_two_thirds_of_the_timeout_asked_for() {
 }
 
 #[tokio::test]
-async fn absurd_answers_to_a_new_session_are_refused() {
+async fn invalid_replies_to_a_new_session_are_refused() {
     for (milliseconds, number) in [(0, 0x77), (-5, 0x77), (6000, 0)] {
         let server = ScriptedServer::start().await;
         let mut session = session(&[&server], 6000);
@@ -356,7 +356,7 @@ async fn a_changed_password_is_used_in_a_new_session() {
 }
 
 #[tokio::test]
-async fn operations_side_by_side_get_their_own_replies_and_late_ones_disturb_nothing() {
+async fn concurrent_operations_get_their_own_replies_despite_late_ones() {
     let server = ScriptedServer::start().await;
     let mut session = session(&[&server], 6000);
     let serve = async {
@@ -393,7 +393,7 @@ async fn operations_side_by_side_get_their_own_replies_and_late_ones_disturb_not
 }
 
 #[tokio::test]
-async fn a_session_leaves_a_member_that_is_to_be_avoided() {
+async fn a_session_leaves_an_avoided_member() {
     let (first, second) = (ScriptedServer::start().await, ScriptedServer::start().await);
     let mut session = session(&[&first, &second], 6000);
     let avoided = Arc::clone(&session.members.params.avoided);
@@ -422,7 +422,7 @@ async fn a_session_leaves_a_member_that_is_to_be_avoided() {
 }
 
 #[tokio::test]
-async fn a_search_that_failed_for_a_limit_of_the_exporter_is_known() {
+async fn a_search_that_failed_because_of_a_limit_is_reported_as_limited() {
     let server = ScriptedServer::start().await;
     let mut session = session(&[&server], 1000);
     assert!(!session.is_limited());

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_has_one_line_in_ten_minutes_and_the_next_counts_the_rest() {
+    fn a_member_has_one_line_per_ten_minutes_with_the_suppressed_count() {
         let log = ViolationLog::default();
         let [first, second] = ["127.0.0.1:1", "127.0.0.1:2"].map(|text| text.parse().expect("an address"));
         let begun = Instant::now();

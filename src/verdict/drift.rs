@@ -171,7 +171,7 @@ fn memberships(members: &[MemberReport]) -> Vec<Column<'_>> {
     let column = |key: &'static str, value: &dyn Fn(&Membership) -> Cow<'static, str>| {
         let value = |(member, stated): (&MemberReport, Option<&Membership>)| match stated {
             Some(stated) => Some(value(stated)),
-            None if member.state == State::Standalone => Some(Cow::Borrowed("none: it serves alone")),
+            None if member.state == State::Standalone => Some(Cow::Borrowed("none: standalone")),
             None => None,
         };
         Column { key: key.into(), values: members.iter().zip(stated.iter().copied()).map(value).collect() }

@@ -134,7 +134,7 @@ impl FindingList<'_> {
             more => format!("{} of {} members", more.len(), self.report.members.len()),
         };
         let text = format!(
-            "Not asked: {who}, because of the exporter's own limits ({}). Nothing is known of their state.",
+            "Not queried: {who}, because of the exporter's own limits ({}). Their state is unknown.",
             limits.join(", ")
         );
         self.add(Level::Warning, OVERLOADED, text);
@@ -144,15 +144,17 @@ impl FindingList<'_> {
         let verdict = self.verdict;
         if verdict.leaders.len() > 1 {
             let text = format!(
-                "{} lead at once: {}. Compare their data and epochs before anything is stopped.",
+                "{} members lead at the same time: {}. Compare their data and epochs before you stop any of them.",
                 verdict.leaders.len(),
                 self.names(&verdict.leaders)
             );
             self.add(Level::Critical, "docs/runbooks/ZooKeeperMultipleLeaders.md", text);
         }
         for place in &verdict.stale_leaders {
-            let text =
-                format!("{} still calls itself leader, of an older epoch; it decides nothing.", self.name(*place));
+            let text = format!(
+                "{} still reports that it leads, with an older epoch; it cannot commit writes.",
+                self.name(*place)
+            );
             self.add(Level::Warning, "docs/verdicts.md#stale-leader", text);
         }
     }
@@ -164,8 +166,8 @@ impl FindingList<'_> {
             let own: Vec<usize> =
                 (0..self.report.members.len()).filter(|place| !verdict.strangers.contains(place)).collect();
             let text = format!(
-                "The list has members of two ensembles: {} and {}. What is said here is of the first, which is listed \
-                 first. Correct the list; nothing needs to be stopped.",
+                "The list has members of two ensembles: {} and {}. These findings are about the first one. Correct the list; do \
+                 not stop any member.",
                 self.names(&own),
                 self.names(&verdict.foreign)
             );
@@ -173,7 +175,7 @@ impl FindingList<'_> {
         }
         for (place, other) in &verdict.duplicates {
             let text = format!(
-                "{} is {} once more: one server is listed twice, and counted once. Remove one of the two.",
+                "{} and {} are the same server, listed twice and counted once. Remove one of the two.",
                 self.name(*place),
                 self.name(*other)
             );
@@ -188,11 +190,11 @@ impl FindingList<'_> {
                 .collect();
             let of = if not_asked.servers.len() > not_asked.count { "some of " } else { "" };
             let text = format!(
-                "{} not asked: {of}{}. Its name is gone, its address changed, or it is not listed.",
+                "{} not queried: {of}{}. Removed from DNS, at a new address, or not listed.",
                 plural(not_asked.count, "voter of the membership is", "voters of the membership are"),
                 shown.join(", ")
             );
-            self.add(Level::Warning, "docs/verdicts.md#voters-not-asked", text);
+            self.add(Level::Warning, "docs/verdicts.md#voters-not-queried", text);
         }
         let Some(membership) = verdict.membership_of(self.report) else { return };
         let unreadable: Vec<String> = membership.unreadable().take(MAX_SHOWN).map(|id| line(id, 40)).collect();
@@ -227,7 +229,7 @@ impl FindingList<'_> {
         let why = reasons(slice::from_ref(member));
         match member.state {
             State::NoAnswer if member.up => {
-                let text = format!("{name} does not say what it does{why}.");
+                let text = format!("{name} does not report its state{why}.");
                 self.add_of(place, Level::Warning, "docs/runbooks/ZooKeeperMntrMissing.md", text);
             }
             State::NoAnswer if closes(member) && (self.verdict.members_up > 0 || self.verdict.any_unknown) => {
@@ -242,7 +244,7 @@ impl FindingList<'_> {
                 if (self.verdict.members_up > 0 || self.verdict.any_unknown) && member.connect.is_some() =>
             {
                 let text = format!(
-                    "{name} accepts connections but does not answer{why}: it loads its data, is paused, or is overloaded.{votes}"
+                    "{name} accepts connections but does not answer{why}: it is loading its data, paused or overloaded.{votes}"
                 );
                 self.add_of(place, lost, down, text);
             }
@@ -253,23 +255,25 @@ impl FindingList<'_> {
             State::NotServing if self.verdict.suspect == Some(place) => {}
             State::NotServing => {
                 let text = format!(
-                    "{name} runs but serves no clients: it looks for a leader, loads its data, or cannot sync.{votes}"
+                    "{name} is running but not serving: it is looking for a leader, loading its data, or cannot sync.{votes}"
                 );
                 self.add_of(place, lost, NOT_SERVING, text);
             }
             State::ReadOnly => {
-                let text = format!("{name} is cut off from the quorum and serves reads only, which may be old.");
+                let text = format!("{name} is cut off from the quorum and serves only reads, which may be stale.");
                 self.add_of(place, Level::Critical, "docs/runbooks/ZooKeeperMemberReadOnly.md", text);
             }
             _ if alone => {
-                let text = format!("{name} serves alone, with data of its own: its zoo.cfg does not name the others.");
+                let text = format!(
+                    "{name} is a standalone server with its own data: its zoo.cfg does not list the other members."
+                );
                 self.add_of(place, Level::Critical, "docs/runbooks/ZooKeeperStandaloneInEnsemble.md", text);
             }
             _ => {}
         }
         if foreign && !self.verdict.mixed {
             let text = format!(
-                "{name} belongs to another ensemble by its membership; it is not counted here. Correct the list."
+                "{name} belongs to another ensemble according to its membership and is not counted. Correct the list."
             );
             self.add(Level::Warning, ANOTHER, text);
         }
@@ -285,10 +289,10 @@ impl FindingList<'_> {
             return;
         }
         if refuses(Command::Mntr) {
-            let text = format!("{name} refuses mntr: only what srvr says is known of it.");
+            let text = format!("{name} refuses mntr: only the values of srvr are known.");
             self.add_of(place, Level::Warning, MNTR_MISSING, text);
         } else if refuses(Command::Srvr) {
-            let text = format!("{name} refuses srvr: its zxid, epoch and lag are not known.");
+            let text = format!("{name} refuses srvr: its zxid, epoch and lag are unknown.");
             self.add_of(place, Level::Notice, MNTR_MISSING, text);
         } else if !member.complete && !member.failures.is_empty() {
             let limit = if closes(member) {
@@ -296,7 +300,7 @@ impl FindingList<'_> {
             } else {
                 ".".to_owned()
             };
-            let text = format!("{name}: not all was read{why}{limit}");
+            let text = format!("{name}: not all replies were read{why}{limit}");
             self.add_of(place, Level::Warning, MNTR_MISSING, text);
         }
     }
@@ -304,15 +308,15 @@ impl FindingList<'_> {
     fn drift(&mut self) {
         let drift = &self.verdict.drift;
         if drift.configs.is_some_and(|number| number > 1) {
-            let text = format!("Members are configured differently: {}.", drift.text(&self.report.members));
+            let text = format!("Members have different configurations: {}.", drift.text(&self.report.members));
             self.add(Level::Warning, "docs/runbooks/ZooKeeperConfigMismatch.md", text);
         }
         if drift.quorum_sizes.is_some_and(|number| number > 1) {
-            let text = "Members disagree on the number of voters: two majorities become possible.";
+            let text = "Members disagree on the number of voters: two majorities are possible.";
             self.add(Level::Warning, "docs/runbooks/ZooKeeperQuorumSizeMismatch.md", text.into());
         }
         if drift.epochs.is_some_and(|number| number > 1) && self.verdict.stale_leaders.is_empty() {
-            let text = "Members are of different epochs; for a moment after an election that is normal.";
+            let text = "Members are in different epochs; this is normal for a moment after an election.";
             self.add(Level::Notice, "docs/runbooks/ZooKeeperEpochMismatch.md", text.into());
         }
         if drift.versions.is_some_and(|number| number > 1) {
@@ -337,7 +341,7 @@ impl FindingList<'_> {
             let member = &self.report.members[place];
             if let Some(count) = member.count("digest_mismatches_count").filter(|count| *count > 0) {
                 let text = format!(
-                    "{} has counted {count} digest mismatch(es) since its start: its data may have diverged from the others'.",
+                    "{} has counted {count} digest mismatch(es) since its start: its data may differ from the others'.",
                     member.name
                 );
                 self.add_of(place, Level::Critical, "docs/runbooks/ZooKeeperDigestMismatch.md", text);
@@ -350,13 +354,13 @@ impl FindingList<'_> {
     fn zxid_history(&mut self) {
         let ZxidHistory::Regressed(lost) = &self.verdict.zxid_history else { return };
         let holders = match lost.holders.as_slice() {
-            [] => "No member that was seen with newer ones is left".to_owned(),
+            [] => "No member that had newer ones is left".to_owned(),
             places => format!("{} had newer ones, and may hold the last copy", self.names(places)),
         };
         let (before, now) = (lost.newest, lost.now);
         let text = format!(
             "Committed transactions are missing: the epoch went from {} to {} (zxid 0x{before:x} to 0x{now:x}). {holders}: \
-             clear no data directory and restart no member.",
+             do not clear a data directory or restart a member.",
             before >> 32,
             now >> 32
         );
@@ -376,14 +380,14 @@ impl FindingList<'_> {
             };
             if difference.proven {
                 let text = format!(
-                    "{name} holds other data than {other}: their digests differ {between}. Keep the files of both before \
-                     anything is restarted."
+                    "The data of {name} and {other} differ: their digests differ {between}. Copy the files of both before you \
+                     restart anything."
                 );
                 self.add(Level::Critical, DIVERGED, text);
             } else {
                 let text = format!(
                     "The digest of {name} differs from that of {other} {between}. If {name} or {other} has just received a \
-                     snapshot it proves nothing; the next digests, 128 transactions later, decide."
+                     snapshot, this proves nothing; the next digests, 128 transactions later, are decisive."
                 );
                 self.add(Level::Warning, DIVERGED, text);
             }

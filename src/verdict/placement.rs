@@ -11,7 +11,7 @@ impl FindingList<'_> {
         self.hosts();
     }
 
-    /// The loss of a zone stops the ensemble although nothing is wrong now, and another placement would survive it. While
+    /// The loss of a zone stops the ensemble although there is no fault now, and another placement would survive it. While
     /// a voter is missing, the margin of the ensemble is the finding.
     fn zones(&mut self) {
         let (quorum, zones) = (self.verdict.quorum, &self.verdict.zones);

@@ -29,8 +29,7 @@ impl FindingList<'_> {
             && quorum.source != VotersSource::Configuration
             && !quorum.hierarchical
         {
-            let text =
-                format!("{voters} voters survive no more failures than {} would; add or remove one.", voters - 1);
+            let text = format!("{voters} voters tolerate no more failures than {}; add or remove one.", voters - 1);
             self.add(Level::Notice, "docs/runbooks/ZooKeeperEnsembleEvenSize.md", text);
         }
     }
@@ -42,7 +41,7 @@ impl FindingList<'_> {
             return;
         }
         let text = match members.len() {
-            1 => format!("{} does not answer{why}, and no other member is asked.", self.name(0)),
+            1 => format!("{} does not answer{why}, and no other member is queried.", self.name(0)),
             number => format!(
                 "None of the {number} members answers{why}: the ensemble is down, or the exporter is cut off from it."
             ),
@@ -67,8 +66,7 @@ impl FindingList<'_> {
         }
         match quorum.margin() {
             None if quorum.unsupported => {
-                let text = "The groups and weights of the membership fit no rule of ZooKeeper: whether there is a quorum \
-                            cannot be computed.";
+                let text = "The groups and weights of the membership are invalid: whether there is a quorum cannot be computed.";
                 self.add(Level::Notice, "docs/verdicts.md#hierarchical-quorums", text.into());
             }
             None if self.verdict.any_unknown => {}
@@ -80,8 +78,8 @@ impl FindingList<'_> {
                 self.add(Level::Warning, "docs/runbooks/ZooKeeperMntrMissing.md", text);
             }
             None => {
-                let text = format!("Fewer members are asked than the {voters} that vote: the quorum is not known.");
-                self.add(Level::Notice, "docs/verdicts.md#leader-not-asked", text);
+                let text = format!("Fewer members are queried than the {voters} that vote: the quorum is unknown.");
+                self.add(Level::Notice, "docs/verdicts.md#leader-not-queried", text);
             }
             Some(margin) if margin < 0 && quorum.counted.is_some() => {
                 let what = if quorum.hierarchical { "no majority of the groups" } else { "fewer than a majority" };
@@ -94,20 +92,20 @@ impl FindingList<'_> {
             Some(margin) if margin < 0 => {
                 let text = format!(
                     "No majority answers the exporter: {leader} leads, and {synced} of {voters} voters are seen in \
-                     sync{needed}. The others are down, or out of the exporter's sight."
+                     sync{needed}. The others are down, or unreachable from the exporter."
                 );
                 self.add(Level::Critical, NO_LEADER, text);
             }
             Some(0) if voters > 1 && counted > synced => {
                 let text = format!(
-                    "{synced} of {voters} voters are seen in sync, just enough: one more failure may stop the ensemble. \
+                    "{synced} of {voters} voters are seen in sync, exactly a majority: one more failure may stop the ensemble. \
                      The leader itself counts {counted}."
                 );
                 self.add(Level::Warning, MARGIN, text);
             }
             Some(0) if voters > 1 => {
                 let text = format!(
-                    "{synced} of {voters} voters are in sync, just enough: one more failure stops the ensemble."
+                    "{synced} of {voters} voters are in sync, exactly a majority: one more failure stops the ensemble."
                 );
                 self.add(Level::Warning, MARGIN, text);
             }
@@ -121,31 +119,31 @@ impl FindingList<'_> {
         let text = match (self.verdict.suspect, self.verdict.leader) {
             (Some(suspect), Some(_)) => format!(
                 "{} leads and serves no clients (leaderServes=no): the others have followed a leader for longer than they \
-                 would follow one that hangs, and no other member can be it. With `admin:` in its module its figures are \
-                 read too.",
+                 would follow one that hangs, and no other member can be the leader. Set `admin:` in its module to read \
+                 its metrics as well.",
                 self.name(suspect)
             ),
             (Some(suspect), None) => format!(
-                "{} says that it serves no clients while the others follow a leader: it leads with leaderServes=no, or has \
-                 stepped down just now{}.",
+                "{} reports that it serves no clients while the others follow a leader: it leads with leaderServes=no, or has \
+                 just stepped down{}.",
                 self.name(suspect),
                 self.sync_timeout()
             ),
             (None, _) if self.verdict.any_unknown => return,
             (None, _) if quorum.incomplete => format!(
-                "Fewer members are asked than the {} that vote, and the leader is not among them.",
+                "Fewer members are queried than the {} that vote, and the leader is not among them.",
                 quorum.voters
             ),
             (None, _) => format!(
-                "No member answers as leader, but {} one: it is out of the exporter's sight.",
+                "No member answers as leader, but {} one: it is not visible to the exporter.",
                 plural(self.following(), "member follows", "members follow")
             ),
         };
-        let guide = if quorum.incomplete { "docs/verdicts.md#leader-not-asked" } else { HIDDEN };
+        let guide = if quorum.incomplete { "docs/verdicts.md#leader-not-queried" } else { HIDDEN };
         self.add(Level::Notice, guide, text);
         if let (Some(0), Some(synced)) = (quorum.margin(), quorum.synced) {
             let text = format!(
-                "{synced} of {} voters are seen in sync, just enough: one more failure may stop the ensemble.",
+                "{synced} of {} voters are seen in sync, exactly a majority: one more failure may stop the ensemble.",
                 quorum.voters
             );
             self.add(Level::Warning, MARGIN, text);
@@ -155,8 +153,8 @@ impl FindingList<'_> {
     /// Members follow a leader that may hang.
     fn silent(&mut self) {
         let text = format!(
-            "The leader does not answer, and {} it still. If it hangs, no write succeeds until they give it up{}; it may \
-             also be out of the exporter's sight alone.",
+            "The leader does not answer, and {} it. If it hangs, no write succeeds until they abandon it{}; it may also \
+             be unreachable from the exporter only.",
             plural(self.following(), "member follows", "members follow"),
             self.sync_timeout(),
         );
@@ -178,8 +176,8 @@ impl FindingList<'_> {
             None => "no majority of the groups is complete".to_owned(),
         };
         let text = format!(
-            "No quorum answers the exporter: {}, and none leads or follows. An election is under way, {needed}, or the \
-             others serve out of the exporter's sight.",
+            "No quorum answers the exporter: {}, and none leads or follows. An election is in progress, {needed}, or the \
+             others serve and are unreachable from the exporter.",
             plural(answering, "voter answers", "voters answer")
         );
         self.add(Level::Critical, NO_LEADER, text);

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn means_are_of_the_time_in_between() {
+    fn means_cover_the_interval() {
         let before = Mark {
             received: Some(100.0),
             latency: Some((10.0, 1000.0)),
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_in_between_is_no_rate() {
+    fn a_restart_within_the_interval_gives_no_rate() {
         let before = Mark { received: Some(100.0), latency: Some((10.0, 1000.0)), ..Mark::default() };
         let now = Mark { received: Some(7.0), latency: Some((0.0, 0.0)), fsync: Some((0.0, 0.0)), ..Mark::default() };
         assert_eq!(now.since(&before, 5.0), Rates::default());

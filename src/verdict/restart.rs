@@ -208,7 +208,7 @@ impl<'r> Check<'r> {
     }
 
     /// The canary of the ensemble, and those of the members on which the ensemble relies meanwhile. A canary of this
-    /// member, of an observer, or of a member that does not serve is no further objection.
+    /// member, of an observer, or of a member that does not serve is not a further objection.
     fn canaries(&mut self) {
         let (family, samples) = (FamilyId::from(Own::CanaryUp), &self.report.samples);
         for cell in samples.cells().iter().filter(|cell| cell.family() == family && cell.value().as_f64() < 1.0) {

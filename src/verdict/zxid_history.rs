@@ -18,7 +18,7 @@ pub enum ZxidHistory {
     /// No leader replied, or no member of a quorum did before.
     #[default]
     Unknown,
-    /// Nothing seen before is missing.
+    /// All transactions seen before are present.
     Intact,
     /// Committed transactions are missing.
     Regressed(ZxidRegression),
@@ -55,7 +55,7 @@ pub(super) fn judge(report: &EnsembleReport, groups: &Groups<'_>, leading: &Lead
     let now =
         counted().map(|place| &members[place]).filter(|member| takes_part(member)).filter_map(|member| member.zxid);
     let newest = counted().filter_map(|place| Some(mark(place)?.zxid)).max();
-    // Without the leader nothing is known: followers show the previous epoch until the new one has a transaction.
+    // Unknown without the leader: followers show the previous epoch until the new one has a transaction.
     let leads = |place: &usize| {
         let member = &members[*place];
         member.zxid.is_some() && (member.state == State::Leader || alone(member))

@@ -138,7 +138,7 @@ async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStrea
 fn not_connected(address: SocketAddr, error: &io::Error) -> Failure {
     // A member that refuses gives ECONNREFUSED. These two mean that it accepted and closed before the result was read.
     if matches!(Errno::from_io_error(error), Some(Errno::CONNRESET | Errno::PIPE)) {
-        return Failure::new(Reason::Reset, format!("{address}: connected, and reset at once: {error}"));
+        return Failure::new(Reason::Reset, format!("{address}: connected, and reset immediately: {error}"));
     }
     let limit = match Errno::from_io_error(error) {
         Some(Errno::ADDRNOTAVAIL) if has_source(address) => Some(Limit::Ports),
@@ -191,7 +191,7 @@ mod tests {
         for errno in [Errno::PERM, Errno::ACCESS] {
             assert_eq!(not_connected(address, &errno.into()).reason, Reason::Connect);
         }
-        // Without the address family nothing is known, unless another address failed.
+        // Without the address family the state is unknown, unless another address failed.
         let unsupported = not_connected(address, &Errno::AFNOSUPPORT.into());
         assert_eq!((unsupported.reason, unsupported.limit), (Reason::Limit, Some(Limit::Family)));
         assert!(unsupported.weight() < not_connected(address, &Errno::CONNREFUSED.into()).weight());

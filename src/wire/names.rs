@@ -136,7 +136,7 @@ impl NameCache {
     }
 
     /// The lookup in flight or a new one, the earlier addresses, and whether the last lookup hung or failed.
-    #[expect(clippy::type_complexity, reason = "read at once, in one place")]
+    #[expect(clippy::type_complexity, reason = "destructured in one place")]
     fn begin(&'static self, host: &str) -> (watch::Receiver<Stage>, Option<(Instant, Arc<[SocketAddr]>)>, bool) {
         let mut names = self.lock();
         if names.len() >= MAX_NAMES && !names.contains_key(host) {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn names_that_hang_leave_threads_to_the_others() {
+    async fn hanging_names_do_not_starve_others() {
         let names = names(|host| {
             if host.starts_with("slow") {
                 hang();
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_number_of_names_is_bounded_although_all_are_recent() {
+    async fn the_number_of_names_is_bounded_even_if_all_are_recent() {
         let names = names(|_| Ok(vec![ADDRESS]));
         let at = Instant::now();
         for number in 0..MAX_NAMES {
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_found_no_thread_is_a_limit_and_not_a_failure_of_the_name() {
+    async fn a_lookup_without_a_thread_is_a_limit_of_the_exporter() {
         let names: &'static NameCache = Box::leak(Box::new(NameCache::new(
             |_| {
                 hang();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn while_the_resolver_is_silent_the_earlier_addresses_serve() {
+    async fn earlier_addresses_are_used_while_the_resolver_is_silent() {
         static LOOKS: AtomicUsize = AtomicUsize::new(0);
         let names = names(|_| match LOOKS.fetch_add(1, Ordering::Relaxed) {
             0 => Ok(vec![ADDRESS]),
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn names_are_forgotten_when_there_are_too_many() {
+    async fn the_least_recent_names_are_evicted() {
         let names = names(|_| Err(io::Error::other("Name or service not known")));
         for number in 0..=MAX_NAMES {
             let _ = names.lookup(&number.to_string(), Fallback::Earlier, soon(500)).await;

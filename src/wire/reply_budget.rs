@@ -1,8 +1,8 @@
 //! Limits the memory of replies that are being received.
 //!
 //! A usual reply has some ten kilobytes and is not limited beyond its own size. Larger ones share one budget, so that
-//! many members that send large replies at once cannot exhaust the memory of the process. A reply that finds no room is
-//! no evidence about its member.
+//! many members that send large replies at the same time cannot exhaust the memory of the process. A reply that exceeds
+//! the budget is not evidence about its member.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -39,7 +39,7 @@ impl ReplyShare {
     /// Counts the present size of the reply.
     ///
     /// # Errors
-    /// If there is no room for it: a limit of the exporter.
+    /// If it exceeds the budget: a limit of the exporter.
     pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), Failure> {
         let more = bytes.saturating_sub(self.counted);
         if bytes <= SMALL_BYTES || more == 0 {
@@ -51,8 +51,8 @@ impl ReplyShare {
             return Ok(());
         }
         let detail = format!(
-            "the replies that are being received have more than {} MiB; lower --limit.reply-bytes or ask for fewer \
-             members at once",
+            "the replies that are being received have more than {} MiB; lower --limit.reply-bytes or query fewer members \
+             at the same time",
             self.budget.max >> 20
         );
         Err(Failure::limited(Limit::Memory, detail))

@@ -1,4 +1,4 @@
-//! A stream that cannot be read after its deadline, however fast the peer sends.
+//! A stream that cannot be read after its deadline, even if the peer keeps sending.
 //!
 //! A timer is polled only when the reader waits or returns. A reader that loops without waiting, such as an HTTP client
 //! that receives a sequence of `100 Continue` responses, may process megabytes before.
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn bytes_that_are_there_after_the_deadline_are_not_read() {
+    async fn bytes_available_after_the_deadline_are_not_read() {
         let (early, late) = (Instant::now() + Duration::from_mins(1), Instant::now());
         let mut byte = [0];
         assert_eq!(TimedStream::new(&b"x"[..], early).read(&mut byte).await.ok(), Some(1));

@@ -90,7 +90,7 @@ impl Tls {
     }
 }
 
-/// The files of the exporter are late: nothing is known of the member.
+/// The files of the exporter were not read in time: the state of the member is unknown.
 fn unread() -> Failure {
     Failure::limited(Limit::Deadline, "the TLS files of the module could not be read in time: is their disk slow?")
 }

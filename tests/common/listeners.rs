@@ -109,7 +109,7 @@ fn pause(time: Duration) {
 }
 
 /// An address that refuses connections: the port stays bound without listening, so no other test can take it.
-pub fn nobody() -> String {
+pub fn closed_port() -> String {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = socket.local_addr().unwrap().to_string();

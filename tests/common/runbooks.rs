@@ -87,7 +87,7 @@ pub const PLACEHOLDERS: &[&str] = &[
 /// A command of a runbook.
 #[derive(Clone, Debug)]
 pub struct Command {
-    /// The section of the runbook: `docs/runbooks/README.md` says that only commands under `Mitigation` change something.
+    /// The section of the runbook: according to `docs/runbooks/README.md`, only commands under `Mitigation` change something.
     #[allow(dead_code, reason = "the quick tests run no command")]
     pub section: String,
     pub text: String,

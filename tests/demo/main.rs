@@ -1,4 +1,4 @@
-//! The demo as a new user runs it: two instances at once, real faults, real alerts at the webhook, and complete
+//! The demo as a new user runs it: two instances at the same time, real faults, real alerts at the webhook, and complete
 //! cleanup.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "each test binary is its own crate")]

@@ -57,7 +57,7 @@ def main():
     print(f"{sum(len(group['rules']) for group in shipped)} rules and {len(dashboards)} dashboards are the shipped ones")
 
     changed = evaluated("""{
-      selector: 'job="zk",cluster=~"a|b"', labels: {team: 'storage'}, runbookUrl: 'https://wiki.example.com/zk/', dashboardTags: ['zk'], dashboardRefresh: '1m',
+      selector: 'job="zk",cluster=~"a|b"', labels: {team: 'storage'}, runbookUrl: 'https://wiki.example.com/zk/', dashboardUrl: 'https://grafana.example.com/d/', dashboardTags: ['zk'], dashboardRefresh: '1m',
     }""")
     check(written.mistake(program, groups(changed)) is None, written.mistake(program, groups(changed)))
     rules = [rule for group in groups(changed) for rule in group["rules"]]
@@ -69,6 +69,10 @@ def main():
     alerts = [rule for rule in rules if "alert" in rule]
     check(all(rule["labels"]["team"] == "storage" for rule in alerts), "an alert without its label")
     check(all(rule["annotations"]["runbook_url"] == f"https://wiki.example.com/zk/{rule['alert']}.md" for rule in alerts), "another runbook")
+    uids = {board["uid"] for board in dashboards.values()}
+    shown = [rule["annotations"].get("dashboard_url", "").removeprefix("https://grafana.example.com/d/").split("?")[0] for rule in alerts]
+    check(all(uid in uids for uid in shown), "an alert without a link to a dashboard")
+    check(not any("dashboard_url" in rule["annotations"] for group in shipped for rule in group["rules"] if "alert" in rule), "a link without a URL")
     check(all(one["tags"] == ["zk"] and one["refresh"] == "1m" for one in changed["grafanaDashboards"].values()), "other tags")
 
     settings = {"OutstandingRequests": {"warning": 20, "critical": 200, "for": "10m"}, "SlowFsync": {"warning": 0.05}, "JvmPauses": False,

@@ -86,7 +86,7 @@ fn the_plugin_follows_the_ensemble() {
 }
 
 #[test]
-fn the_plugin_says_what_else_real_members_suffer_from() {
+fn the_plugin_reports_further_faults_of_real_members() {
     let ensemble =
         Ensemble::start(&["--members", "3", "--cfg", "syncLimit=20", "--jvm", "-Dreadonlymode.enabled=true"]);
     let flag = ensemble.flag("prod");
@@ -116,7 +116,7 @@ fn the_plugin_says_what_else_real_members_suffer_from() {
     again("4lw.commands.whitelist=mntr,srvr,conf,cons,wchs,isro");
     again("tickTime=700");
     let line = check_until(1, &direct);
-    assert!(line.contains("Members are configured differently: tickTime is 700"), "{line}");
+    assert!(line.contains("Members have different configurations: tickTime is 700"), "{line}");
     again("tickTime=500");
     check_until(0, &direct);
 

@@ -57,7 +57,7 @@ fn a_client_near_its_limit_is_named() {
 }
 
 #[test]
-fn the_admin_server_is_asked_where_cons_is_refused() {
+fn the_admin_server_is_queried_if_cons_is_refused() {
     let ensemble = Ensemble::start(&["--members", "1", "--admin", "--whitelist", "mntr,srvr,conf"]);
     let members = ensemble.members();
     let _few = Sessions::open(&members[0], "127.0.0.6", 3);

@@ -94,7 +94,7 @@ fn the_membership_of_an_ensemble_is_followed_through_reconfigurations() {
 }
 
 #[test]
-fn observers_are_known_as_such() {
+fn observers_are_recognised() {
     let ensemble = Ensemble::start(&["--members", "3", "--observers", "1"]);
     let all = ensemble.members();
     let (exporter, _file) =
@@ -141,7 +141,7 @@ fn dns(address: Ipv4Addr, answer: Answer) {
 }
 
 #[test]
-fn every_address_of_a_name_is_a_member_and_a_vanished_name_is_no_silence() {
+fn every_address_of_a_name_is_a_member_and_a_removed_name_is_reported() {
     let ensemble = Ensemble::start(&["--members", "3"]);
     let all = ensemble.members();
     let ip = |member: &String| member.rsplit_once(':').unwrap().0.parse::<IpAddr>().unwrap();

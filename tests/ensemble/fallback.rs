@@ -92,7 +92,7 @@ fn the_admin_server_gives_the_whole_page() {
         assert_eq!(source(&page, member), "adminserver");
         assert_eq!(state(&page, member) == "leader", *member == leader);
         assert!(series(&page, member) > 400, "{}", series(&page, member));
-        assert!(of("zk_zxid_sequence").is_some(), "srvr is asked as ever");
+        assert!(of("zk_zxid_sequence").is_some(), "srvr is queried as before");
         assert_eq!((reason(&page, member, "mntr"), reason(&page, member, "monitor")), (String::new(), String::new()));
     }
     let log = exporter.log();
@@ -129,7 +129,7 @@ fn the_admin_server_gives_the_whole_page() {
 }
 
 #[test]
-fn an_admin_server_that_cannot_be_had_says_why() {
+fn an_unavailable_admin_server_is_reported_with_its_reason() {
     let ensemble = Ensemble::start(&["--members", "1", "--whitelist", "default", "--admin"]);
     for (admin, why, hint) in [
         ("http://{host}:1", "connect", "admin http://{host}:1/commands: "),

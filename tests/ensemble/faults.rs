@@ -5,11 +5,11 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::common::exporter::Exporter;
-use crate::common::listeners::{Listener, nobody};
+use crate::common::listeners::{Listener, closed_port};
 use crate::live::{Ensemble, reason, scrape, series, state, until};
 
 #[test]
-fn killed_paused_and_resumed_members_cost_only_themselves() {
+fn killed_paused_and_resumed_members_do_not_affect_others() {
     let ensemble = Ensemble::start(&["--members", "3"]);
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
     let (members, leader) = (ensemble.members(), ensemble.leader());
@@ -61,7 +61,7 @@ fn killed_paused_and_resumed_members_cost_only_themselves() {
 }
 
 #[test]
-fn hostile_neighbours_do_not_harm_real_members() {
+fn hostile_servers_do_not_affect_real_members() {
     let ensemble = Ensemble::start(&["--members", "3"]);
     let hostile = [
         ("reset", Listener::resetting()),
@@ -73,7 +73,7 @@ fn hostile_neighbours_do_not_harm_real_members() {
         ("too_large", Listener::flooding("endless")),
     ];
     let mut members = ensemble.members();
-    let (dead, unknown) = (nobody(), "zk-gone.invalid:2181".to_owned());
+    let (dead, unknown) = (closed_port(), "zk-gone.invalid:2181".to_owned());
     members.extend([dead.clone(), unknown.clone()]);
     members.extend(hostile.iter().map(|(_, listener)| listener.address.clone()));
     let exporter = Exporter::start(&["--zookeeper", &format!("prod={}", members.join(","))]);

@@ -23,7 +23,7 @@ fn of_ensemble(page: &Page, name: &str) -> Option<f64> {
 
 /// Three members with leaderServes=no, scraped by one exporter without and one with the AdminServer.
 #[test]
-fn a_leader_that_serves_no_clients_is_no_alarm() {
+fn a_leader_that_serves_no_clients_raises_no_alert() {
     let ensemble = Ensemble::start(&["--members", "3", "--admin", "--no-wait", "--cfg", "leaderServes=no"]);
     let members = ensemble.members();
     let plain = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
@@ -36,7 +36,7 @@ fn a_leader_that_serves_no_clients_is_no_alarm() {
     let with_admin = Exporter::start(&["--config.file", file.path().to_str().unwrap()]);
 
     let followers = |page: &Page| members.iter().filter(|member| state(page, member) == "follower").count();
-    let page = until(&plain, "two followers and a leader that serves nobody", |page| {
+    let page = until(&plain, "two followers and a leader that serves no clients", |page| {
         followers(page) == 2 && members.iter().any(|member| state(page, member) == "not-serving")
     });
     let leader = members.iter().find(|member| state(&page, member) == "not-serving").unwrap();
@@ -85,7 +85,7 @@ fn a_leader_that_serves_no_clients_is_no_alarm() {
 }
 
 #[test]
-fn groups_are_a_quorum_by_groups() {
+fn quorums_by_groups_are_computed() {
     let groups = ["group.1=1:2", "group.2=3:4", "group.3=5"];
     let mut arguments = vec!["--members", "5"];
     for line in groups {

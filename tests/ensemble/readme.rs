@@ -62,7 +62,7 @@ fn every_command_runs_as_written() {
                 wait_for_port();
             }
             asking if asking.starts_with("curl") || asking.ends_with(" healthy") => {
-                assert!(exporter.is_some(), "`{asking}` stands before the exporter is started");
+                assert!(exporter.is_some(), "`{asking}` precedes the start of the exporter");
                 let output = shell(asking).output().unwrap();
                 assert!(output.status.success() && !output.stdout.is_empty(), "`{asking}` gives nothing");
             }

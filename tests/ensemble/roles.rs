@@ -74,7 +74,7 @@ fn a_member_cut_off_from_the_quorum_serves_read_only() {
 }
 
 #[test]
-fn a_member_with_the_default_whitelist_is_not_lost() {
+fn a_member_with_the_default_whitelist_is_up() {
     let ensemble = Ensemble::start(&["--members", "1", "--whitelist", "default"]);
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
     let (member, release) = (ensemble.members()[0].clone(), release(&ensemble.members()[0]));

@@ -1,4 +1,4 @@
-//! Session failures on a real ensemble: each costs one canary cycle, is reported, and is recovered from.
+//! Session failures on a real ensemble: each fails one canary cycle, is reported, and is recovered from.
 #![allow(clippy::disallowed_methods, reason = "these tests have no async runtime and wait by sleeping")]
 
 use std::io::{self, Read, Write};
@@ -180,7 +180,7 @@ fn wait_for(what: &str, happened: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_leader_killed_amid_a_round_costs_that_round() {
+fn a_leader_killed_during_a_round_fails_only_that_round() {
     let ensemble = Ensemble::start(&["--members", "3"]);
     let leader = ensemble.run(&["mode", "leader"]);
     let follower = ensemble.run(&["mode", "follower"]).lines().next().unwrap().to_owned();
@@ -209,7 +209,7 @@ fn a_leader_killed_amid_a_round_costs_that_round() {
 }
 
 #[test]
-fn a_session_that_moved_is_taken_back_and_one_that_was_closed_is_replaced() {
+fn a_moved_session_is_continued_and_a_closed_one_is_replaced() {
     let ensemble = Ensemble::start(&["--members", "3"]);
     let members = ensemble.members();
     let road = Road::start("127.0.0.1:0", &members[0]);
@@ -221,7 +221,7 @@ fn a_session_that_moved_is_taken_back_and_one_that_was_closed_is_replaced() {
     let page = until(&exporter, "the round that failed", |page| failed(page) > before);
     assert!(failures(&page).iter().any(|(name, _)| name.ends_with(": connect")), "{:?}", failures(&page));
     let before = failed(&steady(&exporter, 2.0));
-    assert_eq!(road.session().0, session.0, "the session goes on");
+    assert_eq!(road.session().0, session.0, "the session continues");
     assert_eq!(road.seen.asked.lock().unwrap().last(), Some(&session.0), "another connection took it back");
 
     steal(session.clone(), &members[2], true);
@@ -232,7 +232,7 @@ fn a_session_that_moved_is_taken_back_and_one_that_was_closed_is_replaced() {
 }
 
 #[test]
-fn a_read_only_member_gives_no_session() {
+fn a_read_only_member_accepts_no_session() {
     let ensemble = Ensemble::start(&["--members", "3", "--jvm", "-Dreadonlymode.enabled=true"]);
     let members = ensemble.members();
     let znodes = "znodes: {interval: 1s, paths: [/a, /b]}";
@@ -287,7 +287,7 @@ fn flood(member: &str, ended: &AtomicBool) {
 }
 
 #[test]
-fn a_throttled_server_is_named() {
+fn a_throttled_server_is_reported() {
     let ensemble = Ensemble::start(&[
         "--members=1",
         "--jvm=-Dzookeeper.request_throttle_max_requests=1",
@@ -317,7 +317,7 @@ fn a_throttled_server_is_named() {
 }
 
 #[test]
-fn tls_of_sessions_is_right_or_named() {
+fn sessions_use_tls_or_report_why_not() {
     let ensemble = Ensemble::start(&["--members", "1", "--tls=need"]);
     let env = ensemble.run(&["env"]);
     let of = |name: &str| {
@@ -369,7 +369,7 @@ fn tls_of_sessions_is_right_or_named() {
 }
 
 #[test]
-fn sessions_over_ipv6_and_to_what_is_no_zookeeper() {
+fn sessions_over_ipv6_and_to_other_services() {
     let ensemble = Ensemble::start(&["--members", "1"]);
     let road = Road::start("[::1]:0", &ensemble.members()[0]);
     let configured = Configured::new(&format!("\"{}\"", road.address), "canary: {interval: 1s}");
@@ -390,6 +390,6 @@ fn sessions_over_ipv6_and_to_what_is_no_zookeeper() {
     assert!(
         target(&Listener::answering("HTTP/1.1 400 Bad Request\r\n\r\n").address).contains("is this its client port?")
     );
-    let nobody = crate::common::listeners::nobody();
-    assert!(target(&nobody).contains("refused"), "{nobody}");
+    let refused = crate::common::listeners::closed_port();
+    assert!(target(&refused).contains("refused"), "{refused}");
 }

@@ -41,7 +41,7 @@ fn told(exporter: &Exporter, ensemble: &str) -> String {
     lines[0].to_owned()
 }
 
-/// `why` names the mistake, and asks to start a member only where one may be down.
+/// `why` names the error, and advises to start a member only if one may be down.
 fn first_action_is_about_tls(exporter: &Exporter, ensemble: &str, reason: &str, hints: &[&str]) {
     let output = run(&["why", ensemble, "--url", &format!("http://{}", exporter.address), "--output", "json"]);
     let explained: Vec<Explanation> = serde_json::from_slice(&output.stdout).unwrap();
@@ -195,7 +195,7 @@ fn an_expired_certificate_and_one_without_a_name() {
 }
 
 #[test]
-fn files_that_change_are_read_again_and_broken_ones_are_not_used() {
+fn changed_files_are_reloaded_and_broken_ones_are_ignored() {
     let ensemble = Ensemble::start(&["--members", "1", "--tls=want"]);
     let member = &tls_members(&ensemble)[0];
     let right = std::fs::read_to_string(file(&ensemble, "ENSEMBLE_CA")).unwrap();
@@ -222,7 +222,7 @@ fn files_that_change_are_read_again_and_broken_ones_are_not_used() {
     assert!(series(&page, member) > 300);
     assert!(exporter.log().contains("TLS files reloaded"), "{}", exporter.log());
     replace("-----BEGIN CERTIFICATE-----\nnonsense\n");
-    until(&exporter, "the broken file told", |_| exporter.log().contains("keeping the previous certificates"));
+    until(&exporter, "the broken file logged", |_| exporter.log().contains("keeping the previous certificates"));
     for _ in 0..2 {
         assert_eq!(state(&scrape(&exporter, PATIENCE), member), "standalone");
     }
@@ -231,7 +231,7 @@ fn files_that_change_are_read_again_and_broken_ones_are_not_used() {
 }
 
 #[test]
-fn one_port_for_both() {
+fn one_port_serves_plaintext_and_tls() {
     // Port unification: the plain port also accepts TLS.
     let ensemble = Ensemble::start(&["--members", "1", "--tls=none", "--cfg", "client.portUnification=true"]);
     let member = &ensemble.members()[0];
@@ -253,7 +253,7 @@ fn one_port_for_both() {
 }
 
 #[test]
-fn the_documentation_makes_certificates_that_work() {
+fn the_documented_commands_create_working_certificates() {
     let text = std::fs::read_to_string(root().join("docs/tls.md")).unwrap();
     let (_, behind) = text.split_once("<!-- run -->\n```sh\n").expect("commands that are run");
     let (commands, _) = behind.split_once("```").unwrap();

@@ -34,7 +34,7 @@ const READINGS: [(&str, &str, f64); 14] = [
 ];
 
 #[test]
-fn values_lie_between_two_readings_and_count_known_writes() {
+fn values_are_between_two_readings_and_count_known_writes() {
     let ensemble = Ensemble::start(&["--members", "3", "--observers", "1"]);
     let members = ensemble.members();
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
@@ -90,7 +90,7 @@ fn values_lie_between_two_readings_and_count_known_writes() {
 }
 
 #[test]
-fn hostile_namespaces_of_a_real_server_pass_as_labels() {
+fn hostile_namespaces_of_a_real_server_become_labels() {
     let ensemble = Ensemble::start(&["--members", "1"]);
     let member = ensemble.members()[0].clone();
     client(

@@ -153,7 +153,7 @@ pub const WHOLE: [&str; 4] = ["follower", "follower", "leader", "observer"];
 pub const WITHOUT_ONE: [&str; 4] = ["follower", "leader", "no-answer", "observer"];
 
 #[test]
-fn every_state_is_told_in_numbers_and_in_words() {
+fn every_state_is_reported_in_metrics_and_findings() {
     // Followers abandon a silent leader after ten seconds, long enough for a scrape on a slow machine.
     let ensemble = Ensemble::start(&["--members", "3", "--observers", "1", "--cfg", "syncLimit=20"]);
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
@@ -186,13 +186,13 @@ fn every_state_is_told_in_numbers_and_in_words() {
     let seen = screen.look("follower-down", "/", &["ZooKeeperMemberDown", "ZooKeeperQuorumMarginZero"]);
     assert!(seen.text.starts_with("1 of 1 ensembles in trouble\n1 ensemble, 4 members · "), "{}", seen.text);
     said_on_top(&seen, &format!("CRITICAL {address} does not answer (connect)."));
-    said_on_top(&seen, "WARNING 2 of 3 voters are in sync, just enough: one more failure stops the ensemble.");
+    said_on_top(&seen, "WARNING 2 of 3 voters are in sync, exactly a majority: one more failure stops the ensemble.");
 
     ensemble.run(&["restart", &follower, "--cfg", "tickTime=700", "--wait"]);
     let page = settled(&exporter, ALL_UP, &WHOLE);
     assert_eq!(number(&page, "distinct_configs"), Some(2));
     let seen = screen.look("tick-time", "/ensemble/prod", &["ZooKeeperConfigMismatch"]);
-    said_on_top(&seen, "Members are configured differently: tickTime is ");
+    said_on_top(&seen, "Members have different configurations: tickTime is ");
     said_on_top(&seen, "; maxSessionTimeout is ");
     assert!(seen.text.contains(&format!("tickTime\t700\t{address}")), "{}", seen.text);
     ensemble.run(&["restart", &follower, "--cfg", "tickTime=500", "--wait"]);
@@ -277,7 +277,7 @@ fn impostor_and_hostile(ensemble: &Ensemble, browser: &mut Browser) {
     };
     assert_eq!(told, [4.0, 3.0, 2.0, 0.0, 1.0, 1.0]);
     let seen = screen.look("impostor", "/", &["ZooKeeperStandaloneInEnsemble", "ZooKeeperConfigMismatch"]);
-    said_on_top(&seen, &format!("CRITICAL {impostor} serves alone, with data of its own"));
+    said_on_top(&seen, &format!("CRITICAL {impostor} is a standalone server with its own data"));
     let seen = screen.look("hostile", "/ensemble/odd", &["ZooKeeperConfigMismatch"]);
     assert_eq!(seen.title, "odd: warning · ZooKeeper");
     for text in [&format!("{release}{script}"), &format!("<b>{script}</b>")] {
@@ -286,7 +286,7 @@ fn impostor_and_hostile(ensemble: &Ensemble, browser: &mut Browser) {
 }
 
 #[test]
-fn the_default_whitelist_leaves_the_verdict_whole() {
+fn the_default_whitelist_allows_a_complete_verdict() {
     let ensemble = Ensemble::start(&["--members", "3", "--observers", "1", "--whitelist", "default"]);
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
     // Without a reported count of synced followers, the members in the follower state are counted.
@@ -346,7 +346,7 @@ impl<B: std::borrow::BorrowMut<Browser>> Screen<B> {
 
 /// Checks that the text appears above the table.
 fn said_on_top(seen: &Sight, words: &str) {
-    let place = seen.text.find(words).unwrap_or_else(|| panic!("not said: {words}\n{}", seen.text));
+    let place = seen.text.find(words).unwrap_or_else(|| panic!("missing: {words}\n{}", seen.text));
     let table = seen.text.find("outstanding").expect("a table");
     assert!(place < table, "below the table: {words}\n{}", seen.text);
 }

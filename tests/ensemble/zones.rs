@@ -1,4 +1,4 @@
-//! Zones of a real ensemble of five: each zone is killed, and the ensemble does what margin and `simulate` said before.
+//! Zones of a real ensemble of five: each zone is killed, and the ensemble behaves as margin and `simulate` predicted.
 #![allow(clippy::disallowed_methods, reason = "these tests have no async runtime and wait by sleeping")]
 
 use std::io::Write;

@@ -15,7 +15,7 @@ fn config(ensemble: &Ensemble) -> String {
 }
 
 #[test]
-fn an_alarm_of_one_cluster_hides_nothing_of_the_other() {
+fn an_alert_of_one_cluster_does_not_inhibit_those_of_another() {
     let _alone = ALONE.lock();
     let (eu, us) = (Ensemble::start(&[]), Ensemble::start(&[]));
     let (first, second) = (config(&eu), config(&us));
@@ -49,7 +49,7 @@ fn an_alarm_of_one_cluster_hides_nothing_of_the_other() {
     us.run(&["kill", "leader"]);
     bench.notice(later, within, is("firing", "QuorumLost", "us")).unwrap();
     let held_back = bench.since(begun).into_iter().filter(|notice| is("firing", "MemberNotServing", "eu")(notice));
-    assert_eq!(held_back.count(), 0, "eu's own lost quorum says it already");
+    assert_eq!(held_back.count(), 0, "covered by the lost quorum of eu");
     // One cluster recovers, the other does not.
     let mended = Instant::now();
     us.run(&["restart", "down"]);

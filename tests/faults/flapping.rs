@@ -33,9 +33,9 @@ fn key(notice: &Notice) -> (String, String, String) {
 }
 
 #[test]
-fn what_comes_and_goes_is_told_and_a_gap_in_the_scrapes_changes_nothing() {
+fn flapping_faults_are_reported_despite_gaps_in_the_scrapes() {
     let _alone = ALONE.lock();
-    // Followers time out after one second, so that a pause causes a loss at once.
+    // Followers time out after one second, so that a pause causes an immediate loss.
     let start = || Ensemble::start(&["--cfg", "syncLimit=2"]);
     let (quorum, crashing, seldom) = (start(), start(), start());
     let entry = |name: &str, ensemble: &Ensemble| {
@@ -53,7 +53,7 @@ fn what_comes_and_goes_is_told_and_a_gap_in_the_scrapes_changes_nothing() {
     let calm = Instant::now();
     std::thread::sleep(divided(600));
     let alarms = bench.since(calm).into_iter().filter(|notice| notice.labels["severity"] == "critical");
-    assert_eq!(alarms.count(), 0, "nothing is wrong yet");
+    assert_eq!(alarms.count(), 0, "no fault yet");
     let (loops, crasher) = first(&crashing, "follower");
     let (silent, stutterer) = first(&seldom, "follower");
     let followers: Vec<String> = quorum.run(&["mode", "follower"]).lines().map(str::to_owned).collect();

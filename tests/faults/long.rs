@@ -47,7 +47,7 @@ pub fn pid(ensemble: &Ensemble, id: &str) -> String {
 type Part = fn(&mut Vec<Row>);
 
 #[test]
-fn every_fault_raises_its_alert_and_ends_it() {
+fn every_fault_raises_and_resolves_its_alert() {
     let _alone = ALONE.lock();
     let mut rows = Vec::new();
     let parts: [(&str, Part); 14] = [
@@ -146,7 +146,7 @@ fn members_and_load(rows: &mut Vec<Row>) {
     ));
     rows.push(prove(
         &mut bench,
-        &expected("exporter gone", "ZooKeeperEnsembleUnwatched", "critical", None, "no figures of ensemble e"),
+        &expected("exporter gone", "ZooKeeperEnsembleUnwatched", "critical", None, "no metrics of ensemble e"),
         |bench| bench.stop_exporter(0),
         |bench| bench.start_exporter(0),
     ));
@@ -191,7 +191,7 @@ fn members_and_load(rows: &mut Vec<Row>) {
             "ZooKeeperConnectionsRejected",
             "warning",
             Some(&leader),
-            "turned away",
+            "has rejected",
         ),
         |_| drop(script.replace(Some(Script::start(&flood)))),
         |_| drop(script.take()),

@@ -8,7 +8,7 @@ use crate::live::Ensemble;
 
 /// Fifteen minutes of load and a rolling restart, with the durations of the shipped rules.
 #[test]
-fn normal_load_with_a_rolling_restart_wakes_nobody() {
+fn normal_load_with_a_rolling_restart_raises_no_alert() {
     let _alone = ALONE.lock();
     let ensemble = Ensemble::start(&["--observers", "1"]);
     let members = ensemble.members();

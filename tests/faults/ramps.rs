@@ -129,10 +129,10 @@ impl Ramp {
 
     fn problem(&self) -> Option<String> {
         match (self.warnings.first(), self.critical) {
-            (_, None) => Some(format!("{}: no alarm came", self.name)),
+            (_, None) => Some(format!("{}: the critical alert did not fire", self.name)),
             (None, _) => Some(format!("{}: no warning came", self.name)),
             (Some((first, _)), Some(critical)) if *first >= critical => {
-                Some(format!("{}: the alarm came before the warning", self.name))
+                Some(format!("{}: the critical alert fired before the warning", self.name))
             }
             _ => None,
         }
@@ -154,7 +154,7 @@ fn process(ensemble: &Ensemble, id: &str) -> String {
 }
 
 #[test]
-fn ramps_warn_before_they_alarm() {
+fn ramps_warn_before_the_alert_fires() {
     let _alone = ALONE.lock();
     let folder = tempfile::tempdir().unwrap();
     let delay = folder.path().join("delay");
@@ -283,7 +283,7 @@ fn write_table(ramps: &[Ramp], page: &Path) {
 }
 
 #[test]
-fn steady_load_warns_of_nothing() {
+fn steady_load_raises_no_warning() {
     let _alone = ALONE.lock();
     let number = |name: &str, usual: u64| std::env::var(name).ok().map_or(usual, |text| text.parse().unwrap());
     let (minutes, factor) = (number("STEADY_MINUTES", 120), number("STEADY_FACTOR", 1));

@@ -14,7 +14,7 @@ fn amtool(arguments: &[&str]) -> (bool, String) {
 const FILE: &str = "deploy/alertmanager/alertmanager.yml";
 
 #[test]
-fn alerts_go_where_the_routes_say() {
+fn alerts_follow_the_routes() {
     let (good, said) = amtool(&["check-config", FILE]);
     assert!(good, "{said}");
     for (labels, receiver) in [
@@ -59,7 +59,7 @@ fn the_examples_of_receivers_are_valid_once_uncommented() {
 }
 
 #[test]
-fn every_inhibition_names_alerts_that_exist() {
+fn every_inhibition_names_existing_alerts() {
     let text = std::fs::read_to_string(root().join(FILE)).unwrap();
     let names: Vec<String> =
         zookeeper_exporter::alert::conditions().iter().map(zookeeper_exporter::alert::Condition::alert).collect();

@@ -12,7 +12,7 @@ fn config(ensemble: &Ensemble) -> String {
 
 /// A follower, the quorum, the exporters; and two exporters of the same ensemble do not duplicate alerts.
 #[test]
-fn lost_members_lost_quorum_and_lost_exporters_reach_the_webhook_and_end() {
+fn alerts_of_lost_members_quorum_and_exporters_reach_the_webhook_and_resolve() {
     let _alone = ALONE.lock();
     let ensemble = Ensemble::start(&[]);
     let mut bench = Bench::start(&config(&ensemble), 2);
@@ -81,7 +81,7 @@ fn lost_members_lost_quorum_and_lost_exporters_reach_the_webhook_and_end() {
             alert: "ZooKeeperEnsembleUnwatched",
             severity: "critical",
             member: None,
-            says: "no figures of ensemble e",
+            says: "no metrics of ensemble e",
         },
         |bench| (0..2).for_each(|number| bench.stop_exporter(number)),
         |bench| (0..2).for_each(|number| bench.start_exporter(number)),

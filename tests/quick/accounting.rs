@@ -58,7 +58,7 @@ fn fate(shown: &Page, key: &str, value: &str) -> (Fate, Option<Series>) {
             let said = shown.series.iter().any(|(series, one)| {
                 *one == 1.0 && series.labels.values().any(|label| value == label || value.starts_with(label.as_str()))
             });
-            assert!(said, "the page does not say zk_{key} {value}");
+            assert!(said, "the page lacks zk_{key} {value}");
             return (Fate::Fact, None);
         }
         Meaning::Derivable => {
@@ -98,7 +98,7 @@ fn fate(shown: &Page, key: &str, value: &str) -> (Fate, Option<Series>) {
     let row = rows().find(|row| family.name.trim_end_matches("_min").trim_end_matches("_max") == row.name).unwrap();
     let divisor = if slot.part == Part::Count { 1.0 } else { f64::from(row.unit.divisor()) };
     let expected = if family.kind == Kind::Info { 1.0 } else { number / divisor };
-    assert!(found == expected || found.is_nan() && expected.is_nan(), "zk_{key} {value} stands as {found}");
+    assert!(found == expected || found.is_nan() && expected.is_nan(), "zk_{key} {value} is exported as {found}");
     (Fate::Exposed, Some(series))
 }
 
@@ -108,7 +108,7 @@ fn common_labels() -> std::collections::BTreeMap<String, String> {
 
 /// Recomputes a derivable key: a lifetime mean is sum / count, rounded as Java does.
 fn derive(shown: &Page, key: &str, value: &str, name: Option<&str>) {
-    let mean_of = key.strip_prefix("avg_").unwrap_or_else(|| panic!("zk_{key} is left out, but no list says why"));
+    let mean_of = key.strip_prefix("avg_").unwrap_or_else(|| panic!("zk_{key} is omitted without a documented reason"));
     let row = rows()
         .filter(|row| row.shape.is_summary() && row.shape != Shape::Gauge)
         .find(|row| mean_of == row.key || row.label.is_some() && mean_of.ends_with(&format!("_{}", row.key)))

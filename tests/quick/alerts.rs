@@ -133,7 +133,7 @@ fn write_tests(folder: &Path, file: &RuleFile) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_rule_fires_and_stays_quiet_as_its_cases_say() {
+fn every_rule_fires_and_stays_quiet_as_its_cases_state() {
     for condition in conditions() {
         for level in &condition.levels {
             let of = |fires: bool| {
@@ -463,7 +463,7 @@ fn conditions_over_hours_are_not_evaluated_on_two_pages() {
         assert!(short.contains(&name), "{name} was not judged within a second: {short:?}");
     }
     for name in ["MemberDown", "QuorumLost", "OutstandingRequests", "DigestMismatch", "FileDescriptors"] {
-        assert!(!short.contains(&name), "{name} is judged as it stands: {short:?}");
+        assert!(!short.contains(&name), "{name} is judged over the full window: {short:?}");
     }
     let on =
         |name: &&str| Thresholds::default().levels().iter().any(|level| level.condition.name == *name && level.is_on());
@@ -509,40 +509,37 @@ const ENSEMBLES: &str = "ensembles: [{name: prod, members: [zk-1]}, {name: dev.e
 #[test]
 fn invalid_alert_settings_are_rejected_with_their_position() {
     for (alerts, wanted) in [
-        ("thresholds: {SlowFsnyc: off}", "3:27: there is no alert `SlowFsnyc`; did you mean SlowFsync?"),
-        ("thresholds: {Nonsense: off}", "there is no alert `Nonsense`; docs/alerts.md lists them"),
+        ("thresholds: {SlowFsnyc: off}", "3:27: unknown alert `SlowFsnyc`: did you mean SlowFsync?"),
+        ("thresholds: {Nonsense: off}", "unknown alert `Nonsense`: expected a name from docs/alerts.md"),
         (
             "thresholds: {SlowFsync: {warning: 600ms}}",
-            "the warning of `SlowFsync` (600 ms) is not below its critical level (500 ms): it would never warn; write a warning below 500 ms",
+            "the warning of `SlowFsync` (600 ms) is not below its critical level (500 ms): it would never warn: expected a warning limit below 500 ms",
         ),
-        ("thresholds: {DiskSpaceLow: {warning: 3%}}", "write a warning above 5 %"),
+        ("thresholds: {DiskSpaceLow: {warning: 3%}}", "expected a warning limit above 5 %"),
         ("thresholds: {ZxidLag: {critical: 5}}", "`ZxidLag` has no level critical, only warning"),
-        ("thresholds: {MemberDown: {critical: 5}}", "`MemberDown` has no number to set; write on or off"),
-        (
-            "thresholds: {SlowFsync: {warning: fast}}",
-            "`fast` is no limit here; write for example 0.3, 300ms, 10s or 14d",
-        ),
+        ("thresholds: {MemberDown: {critical: 5}}", "`MemberDown` has no limit: expected on or off"),
+        ("thresholds: {SlowFsync: {warning: fast}}", "invalid limit `fast`: expected e.g. 0.3, 300ms, 10s or 14d"),
         (
             "thresholds: {FileDescriptors: {warning: 80}}",
-            "`80` is 8000 %; write a fraction of 1, for example 0.85 or 85%",
+            "limit `80` is 8000 %: expected a fraction of 1, e.g. 0.85 or 85%",
         ),
         (
             "thresholds: {SlowFsync: maybe}",
             "invalid alert setting `maybe`: expected on, off or {warning: 10, critical: 100}",
         ),
         ("thresholds: {SlowFsync: {for: soon}}", "invalid duration `soon`"),
-        ("ensembles: {prd: {SlowFsync: off}}", "there is no ensemble `prd`; did you mean prod?"),
-        ("ensembles: {prod: {SlowFsync: {for: 1m}}}", "`for` holds for every ensemble; write it under thresholds"),
-        ("ensembles: {prod: {ExporterDown: off}}", "`ExporterDown` is not about an ensemble"),
+        ("ensembles: {prd: {SlowFsync: off}}", "unknown ensemble `prd`: did you mean prod?"),
+        ("ensembles: {prod: {SlowFsync: {for: 1m}}}", "`for` applies to all ensembles: set it under thresholds"),
+        ("ensembles: {prod: {ExporterDown: off}}", "`ExporterDown` does not apply to ensembles"),
         ("ensembles: {prod: {SlowFsync: {warning: 0.7}}}", "the warning of `SlowFsync` (700 ms) is not below"),
         ("keep_labels: [member]", "reserved label `member`: expected a label that the alerts do not set"),
         ("keep_labels: [a-b]", "invalid label name `a-b`"),
         ("runbook_url: wiki", "invalid URL `wiki`: expected e.g. https://"),
         (
             "thresholds: {OutstandingRequests: {warning: 0}}",
-            "the warning of `OutstandingRequests` leaves its early-warning score no steepness (tau is 0); write a limit above 0, or off",
+            "the warning of `OutstandingRequests` gives its early-warning score no steepness (tau is 0): expected a limit above 0, or off",
         ),
-        ("thresholds: {WatchesHigh: {warning: 0}}", "write a limit above 0, or off"),
+        ("thresholds: {WatchesHigh: {warning: 0}}", "expected a limit above 0, or off"),
         ("zookeeper: new", "invalid ZooKeeper release `new`: expected e.g. \"3.8\""),
         ("zookeeper: 3.3.6", "unsupported ZooKeeper release `3.3.6`: expected \"3.4\" or later"),
         ("thresholds: {OutstandingRequests: {warning: .nan}}", "number `.nan` is not finite: expected e.g. 10"),
@@ -601,8 +598,8 @@ fn rules_follow_the_configuration() {
     assert_eq!(hold, "2m");
     assert!(description.contains("{{ if eq $labels.ensemble \"prod\" }}50{{ else }}20{{ end }}"), "{description}");
     assert!(of(&tuned, "ZooKeeperOutstandingRequests", "critical").is_none());
-    assert_eq!(left_out(&tuned, "ZooKeeperOutstandingRequests (critical)"), "turned off in the configuration");
-    assert_eq!(left_out(&tuned, "ZooKeeperEpochMismatch"), "turned off in the configuration");
+    assert_eq!(left_out(&tuned, "ZooKeeperOutstandingRequests (critical)"), "disabled in the configuration");
+    assert_eq!(left_out(&tuned, "ZooKeeperEpochMismatch"), "disabled in the configuration");
     assert!(of(&tuned, "ZooKeeperMemberDown", "critical").unwrap().0.contains("ensemble!~"), "both are left out of it");
     assert!(left_out(&tuned, "ZooKeeperSlowFsync").contains("needs ZooKeeper 3.6.0"));
     assert!(left_out(&tuned, "ZooKeeperLeaderChanged").contains("needs ZooKeeper 3.6.0"));
@@ -658,8 +655,8 @@ fn rules_depend_on_the_commands_of_the_modules() {
     let other = "default: {commands: [srvr]}, other: {commands: [mntr, conf]}";
     for (modules, fsync, queue, drift) in [
         (all, "", "", ""),
-        (status, "no module asks mntr, and none has an AdminServer", "", "no module asks conf"),
-        (admin, "", "", "no module asks conf"),
+        (status, "no module queries mntr, and none has an AdminServer", "", "no module queries conf"),
+        (admin, "", "", "no module queries conf"),
         (other, "", "", ""),
     ] {
         assert_eq!(left_out(modules, "ZooKeeperSlowFsync"), fsync, "{modules}");
@@ -757,10 +754,7 @@ fn user_limits_override_those_of_a_profile() {
     assert_eq!(limit(&told, "a"), Some(0.02));
     assert_eq!(limit(&told, "b"), Some(0.03));
     let wrong = configured(&of("kafak")).map(|_| ()).unwrap_err();
-    assert_eq!(
-        wrong,
-        "1:77: there is no profile `kafak`; write one of default, kafka, hadoop, hbase, solr, clickhouse"
-    );
+    assert_eq!(wrong, "1:77: unknown profile `kafak`: expected one of default, kafka, hadoop, hbase, solr, clickhouse");
     // Each preset has a source and an existing level with a limit; promtool accepts the rules of each profile.
     for profile in PROFILES {
         assert!(profile.reason.len() > 20);

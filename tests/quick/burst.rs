@@ -232,7 +232,7 @@ fn pages_omit_members_to_meet_the_deadline() {
         assert_eq!(answer.status, 200);
         let lines = |begin: &str| answer.text().lines().filter(|line| line.starts_with(begin)).count();
         let ensembles = members.div_ceil(MAX_MEMBERS);
-        assert_eq!(lines("zk_ensemble_members{"), ensembles, "{seconds}: what the exporter says itself is whole");
+        assert_eq!(lines("zk_ensemble_members{"), ensembles, "{seconds}: the exporter's own metrics are complete");
         let omitted_of =
             |line: &str| Some(line.strip_prefix("zk_ensemble_members_omitted{")?.split_once("} ")?.1.to_owned());
         let left_out = answer.text().lines().filter_map(omitted_of);
@@ -243,6 +243,6 @@ fn pages_omit_members_to_meet_the_deadline() {
     println!("timeout, members left out, time, bytes: {omitted:?}");
     // An unoptimised build renders too slowly for the reserved time.
     if is_large() {
-        assert_eq!(omitted[0].1, 0, "with time enough nothing is left out: {omitted:?}");
+        assert_eq!(omitted[0].1, 0, "with enough time no member is omitted: {omitted:?}");
     }
 }

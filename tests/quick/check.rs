@@ -41,8 +41,8 @@ fn every_captured_role_has_its_state_and_its_line() {
 fn a_page_without_members_is_unknown() {
     const DEV: &str = "zk_up{ensemble=\"dev\",member=\"zk-1:2181\"} 1\n";
     for (text, ensemble, member, part) in [
-        ("", "prod", None, "there is no zk_up; is it the page"),
-        ("up 1\n", "prod", Some("zk-1:2181"), "there is no zk_up; is it the page"),
+        ("", "prod", None, "no zk_up on the page: is it a page"),
+        ("up 1\n", "prod", Some("zk-1:2181"), "no zk_up on the page: is it a page"),
         (DEV, "prod", None, "--ensemble: unknown ensemble `prod`: expected one of dev"),
         (DEV, "prod", Some("zk-1:2181"), "--ensemble: unknown ensemble `prod`: expected one of dev"),
         (DEV, "dev", Some("zk-2:2181"), "--member: unknown member `zk-2:2181`: expected one of zk-1:2181"),
@@ -54,10 +54,10 @@ fn a_page_without_members_is_unknown() {
              zk_exporter_limited_members{ensemble=\"dev\",limit=\"deadline\"} 1\n",
             "dev",
             Some("zk-1:2181"),
-            "not asked because of the exporter's own limits (deadline)",
+            "not queried because of the exporter's own limits (deadline)",
         ),
         // A label with this name would make a textfile for node_exporter invalid.
-        (&*DEV.replace("member", "a b"), "dev", None, "there is no zk_up"),
+        (&*DEV.replace("member", "a b"), "dev", None, "no zk_up on the page"),
     ] {
         let told = judged(&read(text), None, Of { ensembles: &[ensemble.to_owned()], member });
         assert_eq!(told.status, Status::Unknown, "{text}");
@@ -95,8 +95,8 @@ fn a_metric_is_checked_against_ranges_by_any_of_its_names() {
         // (12 - 10) / (110 - 100), not the lifetime mean 12 / 110.
         ("fsynctime", false, "", "~:0.15", Status::Critical, "has 0.2s"),
         ("zk_fsynctime_seconds", false, "quantile=0.99", "~:0.25", Status::Critical, "has 0.3s"),
-        ("zk_nothing", false, "", "10", Status::Unknown, "there is no sample of `zk_nothing`"),
-        ("znode_count", false, "", "10", Status::Unknown, "there is no sample of `znode_count`"),
+        ("zk_nothing", false, "", "10", Status::Unknown, "no matching sample of `zk_nothing`"),
+        ("znode_count", false, "", "10", Status::Unknown, "no matching sample of `znode_count`"),
     ] {
         let labels = label.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
         let question = Question {
@@ -116,7 +116,7 @@ fn wrong_usage_exits_with_3_and_prints_to_stdout() {
     for (arguments, part) in [
         (&["check", "--nonsense"][..], "--nonsense"),
         (&["check", "-w", "10"], "--metric"),
-        (&["check", "--metric", "x", "-w", "20:10"], "is no range; write 10"),
+        (&["check", "--metric", "x", "-w", "20:10"], "invalid range `20:10`: expected 10"),
         (&["check", "--metric", "x", "-H", "zk 1"], "--hostname: invalid host `zk 1`"),
         (
             &["check", "-H", "zk-1:2181"],
@@ -155,7 +155,11 @@ fn errors_are_json_with_json_output() {
         let said = String::from_utf8(output.stdout).unwrap();
         let json: serde_json::Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{said}: {error}"));
         assert_eq!((&json["status"], output.status.code()), (&"UNKNOWN".into(), Some(3)), "{said}");
-        assert!(output.stderr.is_empty(), "the answer stands in one place: {:?}", String::from_utf8(output.stderr));
+        assert!(
+            output.stderr.is_empty(),
+            "the result is written to one stream: {:?}",
+            String::from_utf8(output.stderr)
+        );
     }
 }
 

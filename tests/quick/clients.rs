@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::certs::Authority;
 use crate::common::exporter::Exporter;
-use crate::common::listeners::{Listener, nobody};
+use crate::common::listeners::{Listener, closed_port};
 
 fn count() -> usize {
     std::env::var("HOSTILE_CLIENTS").map_or(300, |text| text.parse().expect("a number"))
@@ -91,7 +91,7 @@ fn often(exporter: &Exporter, kind: &str, ask: &dyn Fn(&Exporter), mut once: imp
 
 #[test]
 fn invalid_requests_get_the_right_status() {
-    let exporter = Exporter::start(&["--zookeeper", &nobody()]);
+    let exporter = Exporter::start(&["--zookeeper", &closed_port()]);
     let good = |exporter: &Exporter| assert_eq!(exporter.get("/-/healthy", &[]).status, 200);
     let line = |line: &str, more: &str| format!("{line}\r\nHost: x\r\nConnection: close\r\n{more}\r\n").into_bytes();
     let big = "a".repeat(300 << 10);
@@ -137,7 +137,7 @@ fn wrong_users_and_passwords_are_rejected() {
     // Cost 4.
     let secret = "$2y$04$GmNCpwuHkE3ToKCudUGknOmfZ0EtYr1yswyX3ZYAihfVeRtsprI4S";
     std::fs::write(&path, format!("basic_auth_users: {{prometheus: {secret}}}\n")).unwrap();
-    let exporter = Exporter::start(&["--zookeeper", &nobody(), "--web.config.file", path.to_str().unwrap()]);
+    let exporter = Exporter::start(&["--zookeeper", &closed_port(), "--web.config.file", path.to_str().unwrap()]);
     let basic = |text: &str| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
     let right = basic("prometheus:secret");
     let good = |exporter: &Exporter| assert_eq!(exporter.get("/", &[("Authorization", &right)]).status, 200);
@@ -156,7 +156,7 @@ fn wrong_users_and_passwords_are_rejected() {
 
 #[test]
 fn half_open_and_endless_connections_are_closed_for_new_ones() {
-    let exporter = Exporter::start(&["--zookeeper", &nobody(), "--web.max-connections", "100"]);
+    let exporter = Exporter::start(&["--zookeeper", &closed_port(), "--web.max-connections", "100"]);
     let good = |exporter: &Exporter| assert_eq!(exporter.get("/-/healthy", &[]).status, 200);
     for (kind, beginning) in [
         ("silent", &b""[..]),
@@ -206,7 +206,7 @@ fn incomplete_and_invalid_handshakes_do_not_block_clients() {
     let path = folder.path().join("web.yml");
     std::fs::write(&path, "tls_server_config: {cert_file: page.pem, key_file: page.key}\n").unwrap();
     let arguments =
-        ["--zookeeper", &nobody(), "--web.max-connections", "100", "--web.config.file", path.to_str().unwrap()];
+        ["--zookeeper", &closed_port(), "--web.max-connections", "100", "--web.config.file", path.to_str().unwrap()];
     let exporter = Exporter::start(&arguments);
     let good = |exporter: &Exporter| {
         let output = crate::common::exporter::run(&["healthy", "--web.listen-address", &exporter.address]);
@@ -274,7 +274,7 @@ fn health_checks_are_answered_while_all_connections_are_busy() {
 
 #[test]
 fn a_client_that_has_closed_its_sending_side_gets_its_response() {
-    let exporter = Exporter::start(&["--zookeeper", &nobody()]);
+    let exporter = Exporter::start(&["--zookeeper", &closed_port()]);
     for (path, expected) in [("/-/healthy", "ok\n"), ("/metrics", "\nzk_up{"), ("/", "</html>"), ("/sd", "targets")] {
         for version in ["1.0", "1.1"] {
             let mut stream = connect(&exporter.address);

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use crate::common::exporter::{Exporter, binary, run};
-use crate::common::listeners::{Listener, nobody};
+use crate::common::listeners::{Listener, closed_port};
 use crate::common::root;
 
 /// Runs with a user error and returns its line.
@@ -147,14 +147,14 @@ fn flags_override_environment_variables() {
 
 #[test]
 fn a_flag_overrides_a_variable_that_it_excludes() {
-    let nobody = nobody();
-    let member = format!("told={nobody}");
+    let refused = closed_port();
+    let member = format!("told={refused}");
     let said = |variables: &[(&str, &str)], arguments: &[&str]| {
         let output = binary().envs(variables.iter().copied()).args(arguments).output().unwrap();
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     };
-    let (host, port) = nobody.rsplit_once(':').unwrap();
-    let url = format!("http://{nobody}/metrics");
+    let (host, port) = refused.rsplit_once(':').unwrap();
+    let url = format!("http://{refused}/metrics");
     let of_ensemble = ("ZOOKEEPER_EXPORTER_ZOOKEEPER", "env=zk-1.invalid");
     let of_file = ("ZOOKEEPER_EXPORTER_CONFIG_FILE", "env.yml");
     let of_timeout = ("ZOOKEEPER_EXPORTER_SCRAPE_TIMEOUT", "4s");
@@ -164,8 +164,8 @@ fn a_flag_overrides_a_variable_that_it_excludes() {
         (&[of_ensemble, of_timeout], &["--config.file", "written.yml"], "written.yml: cannot read"),
         (&[of_file, of_timeout], &["info", "--zookeeper", &member], "told: 0 of 1 voters"),
         (&[of_ensemble], &["check", "--from", &url], "Connection refused"),
-        (&[of_ensemble], &["check", "-H", host, "-p", port], &format!("member {nobody} of ensemble default")),
-        (&[of_file], &["check", "-H", host, "-p", port], &format!("member {nobody} of ensemble default")),
+        (&[of_ensemble], &["check", "-H", host, "-p", port], &format!("member {refused} of ensemble default")),
+        (&[of_file], &["check", "-H", host, "-p", port], &format!("member {refused} of ensemble default")),
         (&[of_file], &["alarm", "list", "--zookeeper", "a=zk-1,zk-1"], "duplicate member"),
         // Without a flag there is no precedence, and two flags exclude each other with or without a variable.
         (&[of_ensemble, of_file], &["info"], "cannot be used with"),
@@ -182,7 +182,7 @@ fn a_flag_overrides_a_variable_that_it_excludes() {
 /// `alarm` accepts the environment of an exporter with several ensembles.
 #[test]
 fn alarm_works_on_one_of_several_ensembles() {
-    let nobody = nobody();
+    let refused = closed_port();
     for (arguments, code, part) in [
         (&["alarm", "list"][..], 2, "several ensembles: expected --ensemble with one of a, b".to_owned()),
         (&["alarm", "set", "/alarm", "5", "--ensemble", "b"], 2, "/alarm is the root of the alarms".to_owned()),
@@ -191,11 +191,11 @@ fn alarm_works_on_one_of_several_ensembles() {
         (
             &["alarm", "list", "--ensemble", "b", "--timeout", "2s"],
             1,
-            format!("cannot list the alarms below /alarm: {nobody}: Connection refused"),
+            format!("cannot list the alarms below /alarm: {refused}: Connection refused"),
         ),
     ] {
         let mut command = binary();
-        let command = command.env("ZOOKEEPER_EXPORTER_ZOOKEEPER", format!("a=127.0.0.1:1 b={nobody}"));
+        let command = command.env("ZOOKEEPER_EXPORTER_ZOOKEEPER", format!("a=127.0.0.1:1 b={refused}"));
         let output = command.args(arguments).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(code) && said.contains(&part), "{arguments:?}: {said}");
@@ -237,10 +237,10 @@ fn help_is_wrapped_only_by_the_terminal() {
 
 #[test]
 fn healthy_detects_whether_the_exporter_runs() {
-    let exporter = Exporter::start(&["--zookeeper", &nobody()]);
+    let exporter = Exporter::start(&["--zookeeper", &closed_port()]);
     let output = run(&["healthy", "--web.listen-address", &exporter.address]);
     assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap().as_str()), (Some(0), "healthy\n"));
-    for other in [nobody(), Listener::answering("nonsense").address] {
+    for other in [closed_port(), Listener::answering("nonsense").address] {
         let output = run(&["healthy", "--web.listen-address", &other]);
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
@@ -263,7 +263,7 @@ fn healthy_detects_whether_the_exporter_runs() {
 
 #[test]
 fn health_and_readiness_do_not_depend_on_zookeeper() {
-    let exporter = Exporter::start(&["--zookeeper", &nobody()]);
+    let exporter = Exporter::start(&["--zookeeper", &closed_port()]);
     for path in ["/-/healthy", "/-/ready", "/"] {
         assert_eq!(exporter.get(path, &[]).status, 200, "{path}");
     }
@@ -271,7 +271,7 @@ fn health_and_readiness_do_not_depend_on_zookeeper() {
 
 #[test]
 fn the_status_page_has_security_headers() {
-    let exporter = Exporter::start(&["--zookeeper", &format!("prod={}", nobody())]);
+    let exporter = Exporter::start(&["--zookeeper", &format!("prod={}", closed_port())]);
     for path in ["/", "/ensemble/prod"] {
         let answer = exporter.get(path, &[]);
         assert_eq!(answer.status, 200, "{path}");
@@ -298,7 +298,7 @@ fn the_status_page_has_security_headers() {
 #[test]
 fn formats_and_compression_are_negotiated() {
     use std::io::Read;
-    let exporter = Exporter::start(&["--zookeeper", &nobody(), "--web.telemetry-path", "/zk/metrics"]);
+    let exporter = Exporter::start(&["--zookeeper", &closed_port(), "--web.telemetry-path", "/zk/metrics"]);
     assert_eq!(exporter.get("/metrics", &[]).status, 404);
     let classic = exporter.get("/zk/metrics", &[]);
     assert!(classic.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{}", classic.head);
@@ -347,7 +347,7 @@ fn sigterm_waits_for_the_scrape_in_flight_and_exits_with_0() {
 #[test]
 fn an_idle_exporter_stops_immediately() {
     for signal in ["TERM", "INT"] {
-        let exporter = Exporter::start(&["--zookeeper", &nobody()]);
+        let exporter = Exporter::start(&["--zookeeper", &closed_port()]);
         let begun = Instant::now();
         exporter.signal(signal);
         assert_eq!(exporter.wait(), 0, "{signal}");

@@ -37,5 +37,5 @@ fn the_documented_number_of_packages_is_right() {
         all.lines().filter(|line| !line.is_empty()).map(|line| line.split(' ').take(2).collect()).collect();
     let stated = format!("x86_64 Linux: {} packages", packages.len());
     let document = read("docs/decisions.md");
-    assert!(document.contains(&stated), "docs/decisions.md does not say `{stated}`; is the new package worth it?");
+    assert!(document.contains(&stated), "docs/decisions.md lacks `{stated}`; justify the new package");
 }

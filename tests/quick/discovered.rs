@@ -1,4 +1,4 @@
-//! `discovery: conf`: which membership an exporter follows, when members of another ensemble are listed, a member lies, or
+//! `discovery: conf`: which membership an exporter follows, when members of another ensemble are listed, a member reports a false membership, or
 //! the configuration names other members.
 
 use crate::common::exporter::Exporter;
@@ -46,7 +46,7 @@ fn a_configuration_with_other_members_is_watched_from_the_next_scrape_on() {
     assert_eq!(request(&exporter, "POST", "/-/reload").0, 200);
     assert_eq!(names(&exporter), after[..1]);
     assert_eq!(names(&exporter), after);
-    // A seed less of the same ensemble changes nothing.
+    // Removing a seed of the same ensemble has no effect.
     write(&file, &[&after[1], &after[2]]);
     assert_eq!(request(&exporter, "POST", "/-/reload").0, 200);
     assert_eq!(names(&exporter), after);

@@ -48,8 +48,8 @@ fn an_even_number_of_voters_is_reported() {
         let mode = |id| if id == 1 { "leader" } else { "follower" };
         report((1..=count).map(|id| made(id, mode(id), 1 << 32 | 5, servers)).collect())
     };
-    assert!(said(&of(4), "4 voters survive no more failures than 3 would"));
-    assert!(!said(&of(3), "survive no more failures"));
+    assert!(said(&of(4), "4 voters tolerate no more failures than 3"));
+    assert!(!said(&of(3), "tolerate no more failures"));
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn a_standalone_server_differs_and_a_silent_member_does_not() {
     let servers = servers.unwrap_or_else(|| panic!("{:?}", verdict.drift));
     assert_eq!(
         servers.by_value(),
-        [("1 2 3 4 5", vec![0, 1]), ("none: it serves alone", vec![2])],
-        "member 4 says nothing of it"
+        [("1 2 3 4 5", vec![0, 1]), ("none: standalone", vec![2])],
+        "member 4 does not report it"
     );
 }
 

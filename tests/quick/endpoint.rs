@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, Support
 
 use crate::common::certs::{Authority, Issued};
 use crate::common::exporter::{Exporter, run};
-use crate::common::listeners::nobody;
+use crate::common::listeners::closed_port;
 use crate::common::root;
 
 /// `secret`, with bcrypt cost 4 to keep the tests fast.
@@ -29,7 +29,7 @@ fn basic(user: &str, password: &str) -> String {
 fn start(folder: &Path, config: &str) -> Exporter {
     let path = folder.join("web.yml");
     std::fs::write(&path, config).unwrap();
-    Exporter::start(&["--zookeeper", &nobody(), "--web.config.file", path.to_str().unwrap()])
+    Exporter::start(&["--zookeeper", &closed_port(), "--web.config.file", path.to_str().unwrap()])
 }
 
 /// A client that trusts the CA, optionally with a client certificate.
@@ -461,10 +461,10 @@ fn check_reports_connection_errors_in_terms_of_its_flags() {
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, &authority.pem).unwrap();
     let secure = start(folder.path(), "tls_server_config: {cert_file: page.pem, key_file: page.key}\n");
-    let plain = Exporter::start(&["--zookeeper", &nobody()]);
+    let plain = Exporter::start(&["--zookeeper", &closed_port()]);
     let port = |exporter: &Exporter| exporter.address.rsplit_once(':').unwrap().1.to_owned();
     let ca = ["--from.ca-file", ca.to_str().unwrap()];
-    let nobody = nobody();
+    let refused = closed_port();
     for (from, flags, part) in [
         (
             format!("https://localhost:{}", port(&secure)),
@@ -478,12 +478,12 @@ fn check_reports_connection_errors_in_terms_of_its_flags() {
         ),
         (format!("https://localhost:{}", port(&plain)), &ca, "is not TLS; use http:// in --from"),
         (format!("http://localhost:{}", port(&secure)), &[], "expected https:// in --from if the page has TLS"),
-        (format!("http://{nobody}/metrics"), &[], "Connection refused"),
+        (format!("http://{refused}/metrics"), &[], "Connection refused"),
     ] {
         let output = run(&[&["check", "--from", &from], flags].concat());
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.code() == Some(3) && said.contains(part), "{from}: {said}");
-        assert!(!said.contains("the member") && said.matches(nobody.as_str()).count() <= 1, "{from}: {said}");
+        assert!(!said.contains("the member") && said.matches(refused.as_str()).count() <= 1, "{from}: {said}");
     }
     let output = run(&["check", "--from", &format!("https://localhost:{}", port(&secure)), ca[0], ca[1]]);
     assert_eq!(output.status.code(), Some(2), "the page is read, and its member is down");

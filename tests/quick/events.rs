@@ -168,7 +168,7 @@ fn life(bytes: u32, uptime: u32) -> Made {
 }
 
 #[test]
-fn a_restart_is_told_from_reset_counters_and_from_elections() {
+fn a_restart_is_distinguished_from_reset_counters_and_elections() {
     let thresholds = Thresholds::default();
     let restarts = |lives: &[(u32, u32)]| {
         let recorder = FlightRecorder::default();
@@ -183,7 +183,7 @@ fn a_restart_is_told_from_reset_counters_and_from_elections() {
     // Elections.
     assert_eq!(restarts(&[(9000, 100_000), (9900, 5000), (9990, 2000)]), 0);
     assert_eq!(restarts(&[(9000, 100_000), (50, 5000), (900, 20_000)]), 1);
-    // The first life was short.
+    // The first lifetime was short.
     assert_eq!(restarts(&[(9000, 3000), (50, 8000)]), 1);
 }
 
@@ -207,7 +207,7 @@ fn a_process_that_starts_without_a_quorum_is_seen_to_restart() {
         lines(&recorder.read(&all())).into_iter().filter(|line| line.starts_with("restart")).count()
     };
     let refused = format!("127.0.0.1:2181: {CONNECTION_REFUSED}");
-    // It replies without counters first; the counters that follow are no second restart.
+    // It replies without counters first; the counters that follow are not a second restart.
     assert_eq!(restarts(&refused, healthy().not_serving(2)), 1);
     // The uptime continues, so that the same process replies again.
     assert_eq!(restarts(&refused, healthy()), 0);

@@ -1,4 +1,4 @@
-//! What events and `why` say of a failing canary, an unreadable znode and configurations that differ.
+//! What events and `why` report about a failing canary, an unreadable znode and configurations that differ.
 
 use std::sync::Arc;
 
@@ -156,7 +156,7 @@ fn explains(explained: &Explanation, alert: &str, symptom: &str) -> bool {
     cause(explained, alert).explains.iter().any(|other| other.alert == symptom)
 }
 
-/// A member serves alone, with a configuration that names no others.
+/// A standalone member, whose configuration lists no other members.
 fn alone(mut made: Made, id: usize) -> Made {
     made.id(id).state = State::Standalone;
     made.id(id).conf = None;
@@ -171,7 +171,7 @@ fn a_standalone_server_without_a_vote_explains_no_margin() {
     let other = cause(&stranger, "ZooKeeperStandaloneInEnsemble");
     assert!(!other.sure && other.doubts[0].contains("another ensemble"), "{other:?}");
     assert!(other.first_action.contains("before you stop it"), "{other:?}");
-    // A voter that runs alone is missing from the margin.
+    // A standalone voter is missing from the margin.
     let voter = explained(alone(Made::all_up("3.8.0"), 2).counts(1).report(), &FlightRecorder::default());
     assert!(explains(&voter, "ZooKeeperStandaloneInEnsemble", "ZooKeeperQuorumMarginZero"), "{voter:?}");
     assert!(cause(&voter, "ZooKeeperStandaloneInEnsemble").sure, "{voter:?}");

@@ -115,7 +115,7 @@ fn the_adminserver_gives_the_same_page() {
         let Ok(parsed) = monitor::parse(std::str::from_utf8(&body).unwrap()) else {
             assert!(
                 fixture.name.contains("-quorum"),
-                "{}: only a member that serves nobody answers with a page",
+                "{}: only a member that does not serve replies with a page",
                 fixture.name
             );
             continue;
@@ -167,7 +167,7 @@ fn mntr_names_keep_keys_and_values_unchanged() {
                 let Some((key, value)) = line.split_once('\t') else { continue };
                 let Ok(value) = value.parse::<f64>() else { continue };
                 let found = shown.value(key, &[("zk_host", "zk-1:2181"), ("ensemble", "prod")]);
-                assert!(found == Some(value), "{}: {line} stands as {found:?}", fixture.name);
+                assert!(found == Some(value), "{}: {line} is exported as {found:?}", fixture.name);
             }
             assert!(shown.value("zk_up", &[("zk_host", "zk-1:2181")]).is_some());
         }

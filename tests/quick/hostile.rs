@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::common::exporter::Exporter;
-use crate::common::listeners::{Listener, nobody};
+use crate::common::listeners::{Listener, closed_port};
 use crate::common::{Page, read_page};
 use zookeeper_exporter::exposition::Format;
 
@@ -55,7 +55,7 @@ fn failed_members_have_a_reason_and_healthy_ones_are_complete() {
         ("truncated", Listener::answering(&MNTR.as_bytes()[..MNTR.len() / 2]), 1.0),
         ("not_allowed", Listener::answering("mntr is not executed because it is not in the whitelist.\n"), 1.0),
     ];
-    let (refused, unknown) = (nobody(), "no-such-host.invalid:2181".to_owned());
+    let (refused, unknown) = (closed_port(), "no-such-host.invalid:2181".to_owned());
     let mut members = vec![healthy.address.clone(), refused.clone(), unknown.clone()];
     members.extend(sick.iter().map(|(_, listener, _)| listener.address.clone()));
     let exporter = Exporter::start(&["--zookeeper", &format!("prod={}", members.join(","))]);
@@ -88,7 +88,7 @@ fn failed_members_have_a_reason_and_healthy_ones_are_complete() {
         .filter(|line| line.contains(&refused) && line.contains("commands=\"mntr,srvr,conf\""))
         .count();
     assert_eq!(told, 1, "{}", exporter.log());
-    // Replies are limited to 4 MiB; four members sent endless replies at once.
+    // Replies are limited to 4 MiB; four members sent endless replies at the same time.
     assert!(exporter.resident() < 48 << 20, "{} bytes resident after floods", exporter.resident());
 }
 
@@ -110,7 +110,7 @@ fn a_recovered_member_is_complete_at_the_next_scrape() {
     answers.store(true, std::sync::atomic::Ordering::Relaxed);
     let (page, _) = scrape(&exporter, "2");
     assert_eq!((reason(&page, &member.address), state(&page, &member.address)), (String::new(), "follower".into()));
-    assert!(exporter.log().contains("answers again"), "{}", exporter.log());
+    assert!(exporter.log().contains("member recovered"), "{}", exporter.log());
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_truncated_reply_is_requested_once_more() {
 #[test]
 fn the_descriptors_of_sessions_are_counted() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let address = nobody();
+    let address = closed_port();
     let mut config = String::from("modules: {s: {canary: {interval: 1h}}}\nensembles:\n");
     for number in 0..60 {
         config.push_str(&format!("  - {{name: e{number}, members: ['{address}'], module: MODULE}}\n"));
@@ -175,7 +175,7 @@ fn memory_is_flat_over_many_scrapes_of_sick_and_healthy_members() {
         Listener::resetting(),
     ];
     let mut members: Vec<_> = listeners.iter().map(|listener| listener.address.clone()).collect();
-    members.push(nobody());
+    members.push(closed_port());
     let exporter = Exporter::start(&["--zookeeper", &members.join(","), "--limit.reply-bytes", "262144"]);
     let many = |times: usize| {
         for _ in 0..times {

@@ -17,7 +17,7 @@ use zookeeper_exporter::verdict::{Finding, LeaderState, Level, Verdict, findings
 use zookeeper_exporter::wire::Reason;
 
 use crate::common::exporter::{Exporter, run};
-use crate::common::listeners::nobody;
+use crate::common::listeners::closed_port;
 use crate::common::replies::heard;
 use crate::common::{member, named_page, page, read_page, root};
 
@@ -119,7 +119,7 @@ fn a_leader_that_serves_no_clients_is_not_an_outage() {
     let hidden = Known { leader: Some(led(5)), ..LONG };
     let (verdict, found) = known(made, hidden);
     assert_eq!((verdict.leader, numbers(&verdict)), (Some(2), (3, Some(2), Some(0), Some(true))));
-    assert!(texts(&found).iter().any(|text| text.contains("just enough")), "{found:?}");
+    assert!(texts(&found).iter().any(|text| text.contains("exactly a majority")), "{found:?}");
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn the_not_serving_reply_of_keeper_is_recognised() {
     assert_eq!((made[2].up, made[2].state, made[2].failures.len()), (true, State::NotServing, 0));
     let (verdict, found) = judged(made);
     assert_eq!(numbers(&verdict), (3, Some(2), Some(0), Some(true)));
-    assert!(texts(&found).iter().any(|text| text.starts_with("zk-3:2181 runs but serves no clients")), "{found:?}");
+    assert!(texts(&found).iter().any(|text| text.starts_with("zk-3:2181 is running but not serving")), "{found:?}");
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn one_server_under_two_names_counts_once() {
     assert_eq!((verdict.leaders.clone(), verdict.duplicates.clone()), (vec![2], vec![(3, 2)]));
     assert_eq!((numbers(&verdict), verdict.quorum.serving), ((3, Some(3), Some(1), Some(true)), 3));
     assert_eq!((worst(&found), found.len()), (Some(Level::Warning), 1), "{found:?}");
-    assert!(found[0].text.starts_with("zk-4:2181 is zk-3:2181 once more"), "{found:?}");
+    assert!(found[0].text.starts_with("zk-4:2181 and zk-3:2181 are the same server"), "{found:?}");
     // It remains one server while it is down; the member that replies is counted.
     let mut made = members("one-server-two-names", &[]);
     made[2] = silent(&made[2]);
@@ -402,7 +402,7 @@ pub fn stating(memberships: &[&str]) -> Vec<MemberReport> {
 }
 
 #[test]
-fn members_that_call_themselves_0_0_0_0_are_one_ensemble() {
+fn members_that_configure_themselves_as_0_0_0_0_are_one_ensemble() {
     for memberships in [
         ["1=0.0.0.0 2=zk-2", "1=zk-1 2=0.0.0.0"].as_slice(),
         &["1=[::] 2=zk-2", "1=zk-1 2=[0:0:0:0:0:0:0:0]"],
@@ -665,7 +665,7 @@ fn unlisted_voters_are_reported() {
     assert!(text.contains("zk_ensemble_voters_not_asked{ensemble=\"prod\"} 1"), "{text}");
     // A single configured member is intentional.
     let (verdict, found) = judged(made.drain(..1).collect());
-    assert_eq!((verdict.not_asked, texts(&found).iter().any(|text| text.contains("not asked"))), (None, false));
+    assert_eq!((verdict.not_asked, texts(&found).iter().any(|text| text.contains("not queried"))), (None, false));
 }
 
 #[test]
@@ -741,7 +741,9 @@ fn a_hung_member_gets_no_advice_to_start_it() {
     };
     let (_, found) = judged(made);
     assert!(
-        texts(&found).iter().any(|text| text.contains("accepts connections but does not answer (timeout): it loads")),
+        texts(&found)
+            .iter()
+            .any(|text| text.contains("accepts connections but does not answer (timeout): it is loading")),
         "{found:?}"
     );
 }
@@ -881,7 +883,7 @@ fn commands_evaluate_only_current_members() {
     };
     let port = ensemble(&hosts, lines);
     // A seed that was removed from the ensemble and is down.
-    let removed = nobody();
+    let removed = closed_port();
     let file = config(&[format!("127.103.9.2:{port}"), removed.clone()]);
     let file = file.path().to_str().unwrap();
     for arguments in [&["info"][..], &["stat", "--interval", "100ms"], &["check", "--interval", "100ms"]] {

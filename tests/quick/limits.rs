@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::common::exporter::Exporter;
-use crate::common::listeners::{Listener, nobody};
+use crate::common::listeners::{Listener, closed_port};
 use crate::common::{Page, read_page};
 use zookeeper_exporter::exposition::Format;
 
@@ -124,7 +124,7 @@ fn with_few_connections_healthy_members_take_precedence() {
         assert_eq!(page.value("zk_ensemble_quorum_margin", &[("ensemble", "dead")]), None);
         assert_eq!(page.value("zk_ensemble_members_up", &[("ensemble", "dead")]), None);
     }
-    assert_eq!(seen_down.len(), 30, "each was asked in its turn");
+    assert_eq!(seen_down.len(), 30, "each was queried in turn");
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn too_few_descriptors_at_start_are_an_error_with_advice() {
     for arguments in [&["--web.listen-address", "127.0.0.1:0"][..], &["info"], &["check"]] {
         let mut shell = Command::new("bash");
         shell.args(["-c", "ulimit -n 16; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_zookeeper-exporter")]);
-        let output = shell.args(arguments).args(["--zookeeper", &nobody()]).output().unwrap();
+        let output = shell.args(arguments).args(["--zookeeper", &closed_port()]).output().unwrap();
         // `check` reports on standard output, where its monitoring system reads.
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(said.contains("limit of open files 16: expected at least 32"), "{arguments:?}: {said}");
@@ -236,7 +236,7 @@ fn commands_report_unqueried_members_as_unknown() {
         String::from_utf8(crate::common::exporter::run(&all).stdout).unwrap()
     };
     let text = info(&[]);
-    assert!(text.contains(" unknown ") && text.contains("Not asked"), "{text}");
+    assert!(text.contains(" unknown ") && text.contains("Not queried"), "{text}");
     assert!(info(&["--output", "json"]).contains("\"state\": \"unknown\""));
 }
 

@@ -235,7 +235,7 @@ fn asked(panel: &Panel, expr: &str, recorded: &BTreeSet<String>, report: &mut Re
         Ok(found) => found,
         Err(error) => return report.check("target-promql-rule", false, || format!("{}: {error}: {expr}", panel.title)),
     };
-    report.check("target-promql-rule", !found.is_empty(), || format!("{}: asks for nothing: {expr}", panel.title));
+    report.check("target-promql-rule", !found.is_empty(), || format!("{}: queries no series: {expr}", panel.title));
     for selected in &found {
         selector(panel, selected, recorded, report);
     }

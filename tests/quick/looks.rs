@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use crate::common::exporter::{binary, run};
-use crate::common::listeners::{Listener, nobody};
+use crate::common::listeners::{Listener, closed_port};
 
 /// A member that replays the replies of a real 3.9.3 server.
 fn replayed(role: &str) -> Listener {
@@ -20,7 +20,7 @@ fn text(output: &Output) -> String {
 
 #[test]
 fn info_lists_members_and_findings() {
-    let (leader, follower, dead) = (replayed("leader"), replayed("follower"), nobody());
+    let (leader, follower, dead) = (replayed("leader"), replayed("follower"), closed_port());
     let flag = format!("prod={},{},{dead}", leader.address, follower.address);
     let output = run(&["info", "--zookeeper", &flag]);
     let text = text(&output);
@@ -49,7 +49,7 @@ fn info_lists_members_and_findings() {
 #[test]
 fn info_as_json_is_complete() {
     let leader = replayed("leader");
-    let flag = format!("prod={},{}", leader.address, nobody());
+    let flag = format!("prod={},{}", leader.address, closed_port());
     let output = run(&["info", "--output", "json", "--zookeeper", &flag]);
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let prod = &found[0];
@@ -70,7 +70,7 @@ fn info_as_json_is_complete() {
 
 #[test]
 fn exit_code_is_1_without_members_and_2_for_wrong_usage() {
-    let dead = nobody();
+    let dead = closed_port();
     for command in ["info", "stat", "top"] {
         let output = run(&[command, "--zookeeper", &dead]);
         assert_eq!(output.status.code(), Some(1), "{command}");
@@ -120,7 +120,7 @@ fn on_terminal(columns: usize, rows: usize, arguments: &str) -> (String, String)
 
 #[test]
 fn tables_fit_the_terminal_and_are_complete_in_a_pipe() {
-    let (leader, follower, dead) = (replayed("leader"), replayed("follower"), nobody());
+    let (leader, follower, dead) = (replayed("leader"), replayed("follower"), closed_port());
     let flag = format!("--zookeeper prod={},{},{dead}", leader.address, follower.address);
     for command in ["info", "stat --interval 50ms", "top --by member --interval 50ms"] {
         let (painted, plain) = on_terminal(80, 50, &format!("{command} {flag}"));
@@ -151,7 +151,7 @@ fn common_suffixes_of_names_are_removed_only_on_a_terminal() {
 
 #[test]
 fn stat_watch_stays_on_the_screen_with_a_clock() {
-    let dead: Vec<String> = (0..30).map(|_| nobody()).collect();
+    let dead: Vec<String> = (0..30).map(|_| closed_port()).collect();
     let well = replayed("standalone");
     let flag = format!("--zookeeper well={} --zookeeper sick={}", well.address, dead.join(","));
     let (painted, plain) = on_terminal(80, 20, &format!("stat --watch --interval 100ms {flag} & sleep 3; kill $!"));

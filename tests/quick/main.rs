@@ -23,6 +23,7 @@ mod commandline;
 mod configuration;
 mod connections;
 mod corpus;
+mod dashboard_links;
 mod dashboards;
 mod dependencies;
 mod deploy;

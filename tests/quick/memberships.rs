@@ -1,5 +1,5 @@
-//! Memberships: equal ones in unusual spellings, different ones that look alike, hostile sizes, and a member that refuses to
-//! report its membership any longer.
+//! Memberships: equal ones in unusual spellings, different ones that look alike, hostile sizes, and a member that no longer
+//! reports its membership.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -16,7 +16,7 @@ use crate::common::{member, read_page, root};
 use crate::legal::{judged, members, stating};
 
 #[test]
-fn equal_memberships_in_unusual_spellings_are_no_difference() {
+fn equal_memberships_in_unusual_spellings_do_not_differ() {
     for memberships in [
         // A link-local address has the interface of the host that writes it.
         [
@@ -128,4 +128,17 @@ fn a_member_that_refuses_conf_does_not_vote_for_an_old_membership() {
     // The restart is noticed by the counter, and `conf` is queried in the next scrape.
     voters();
     assert_eq!(voters(), (Some(5.0), Some("quorum_size".to_owned())), "{}", exporter.log());
+}
+
+#[test]
+fn the_status_page_shows_refused_commands_that_are_not_sent_in_every_scrape() {
+    let refuses = Arc::new(AtomicBool::new(true));
+    let member = restarting(Arc::clone(&refuses));
+    let exporter = Exporter::start(&["--zookeeper", &member.address]);
+    for _ in 0..3 {
+        let page = exporter.get("/", &[]).text().to_owned();
+        assert!(page.contains("not_allowed (conf)"), "{page}");
+    }
+    let page = read_page(exporter.scrape("5").text(), Format::Classic).unwrap();
+    assert_eq!(page.value("zk_scrape_failure", &[("command", "conf")]), None, "only the scrape that sent it failed");
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use zookeeper_exporter::alert::dashboard_link::dashboard_path;
 use zookeeper_exporter::alert::early::{INDICATORS, Indicator, steepness};
 use zookeeper_exporter::alert::expr::Span;
 use zookeeper_exporter::alert::text::in_words;
@@ -144,7 +145,8 @@ fn alert(mut rule: Value, needing: &BTreeMap<String, &str>) -> Value {
     rule["annotations"]["description"] = description.into();
     // The templates add `for` themselves.
     rule.as_object_mut().unwrap().remove("for");
-    let mut entry = json!({"condition": condition.name, "level": severity, "rule": rule});
+    let dashboard = dashboard_path(condition, &[]);
+    let mut entry = json!({"condition": condition.name, "level": severity, "dashboard": dashboard, "rule": rule});
     if let Some(what) = needing.get(&condition.alert()) {
         entry["needs"] = (*what).into();
     }

@@ -129,7 +129,7 @@ fn indicators_are_compared_with_the_active_limit() {
 }
 
 #[test]
-fn the_risk_is_not_green_beside_an_alarm_or_behind_an_election() {
+fn the_risk_is_not_green_during_an_alert_or_after_an_election() {
     let risk = |name: &str| format!("ensemble:zk_risk:noisy_or{{ensemble=\"{name}\"}}");
     let (sick, fresh, well) = (risk("sick"), risk("fresh"), risk("well"));
     let series = [

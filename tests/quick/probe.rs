@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use zookeeper_exporter::exposition::Format;
 
 use crate::common::exporter::Exporter;
-use crate::common::listeners::{Listener, nobody};
+use crate::common::listeners::{Listener, closed_port};
 use crate::common::{Page, fixtures, read_page};
 
 const SRVR: &str = "Zookeeper version: 3.9.3-x, built on 2024-10-17 23:21 UTC\nLatency min/avg/max: 0/0.0/0\nReceived: 1\n\
@@ -147,7 +147,7 @@ fn invalid_parameters_are_reported_in_one_line() {
 
 #[test]
 fn debug_shows_requests_and_replies() {
-    let (own, dead) = (member(), nobody());
+    let (own, dead) = (member(), closed_port());
     let (exporter, _file) =
         exporter(&format!("ensembles: [{{name: one, members: [\"{}\", \"{dead}\"]}}]\n", own.address));
     let answer = exporter.get("/probe?ensemble=one&debug=true", &[]);
@@ -212,7 +212,7 @@ fn simultaneous_scrapes_are_shared_until_the_first_reply() {
         "ensembles:\n- {{name: slow, members: [\"{}\"]}}\n- {{name: mixed, members: [\"{}\", \"{}\"]}}\nmodules: {{default: {{commands: [srvr]}}}}\n",
         slow.address,
         quick.address,
-        nobody()
+        closed_port()
     ));
     // Four simultaneous scrapes through both endpoints use one connection.
     std::thread::scope(|scope| {
@@ -303,6 +303,6 @@ fn essential_has_at_most_80_series_per_member_in_every_role_and_release() {
     let few = page(&exporter, "/probe?ensemble=few");
     assert!(few.series.iter().any(|(s, _)| s.name == "zk_fsynctime_seconds_count"));
     assert!(few.series.iter().any(|(s, _)| s.name == "zk_znodes"));
-    assert!(few.series.iter().any(|(s, _)| s.name == "zk_up"), "what the exporter says itself is always there");
+    assert!(few.series.iter().any(|(s, _)| s.name == "zk_up"), "the exporter's own metrics are always exported");
     assert!(few.series.iter().all(|(s, _)| s.name != "zk_watches" && s.name != "zk_packets_sent_total"));
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use zookeeper_exporter::exposition::Format;
 
 use crate::common::exporter::{Exporter, run};
-use crate::common::listeners::{Listener, nobody};
+use crate::common::listeners::{Listener, closed_port};
 use crate::common::{Page, read_page};
 
 const SRVR: &str = "Zookeeper version: 3.9.3-x, built on 2024-10-17 23:21 UTC\nLatency min/avg/max: 0/0.0/0\nReceived: 1\n\
@@ -109,7 +109,7 @@ fn automatic_reload_requires_a_file_and_a_valid_interval() {
 
 #[test]
 fn reload_by_signal_and_over_http_is_all_or_nothing() {
-    let (member, dead) = (Listener::answering_words(&[("srvr", SRVR)]), nobody());
+    let (member, dead) = (Listener::answering_words(&[("srvr", SRVR)]), closed_port());
     let file = tempfile::NamedTempFile::new().unwrap();
     let write = |text: &str| std::fs::write(file.path(), text).unwrap();
     let config = |name: &str, members: &str| format!("ensembles: [{{name: {name}, members: [{members}]}}]\n");
@@ -158,7 +158,7 @@ fn reload_by_signal_and_over_http_is_all_or_nothing() {
 
 #[test]
 fn reload_over_http_requires_the_lifecycle_flag() {
-    let exporter = Exporter::start(&["--zookeeper", &nobody()]);
+    let exporter = Exporter::start(&["--zookeeper", &closed_port()]);
     let (status, told) = request(&exporter, "POST", "/-/reload");
     assert_eq!(status, 403);
     assert!(told.contains("--web.enable-lifecycle") && told.contains("SIGHUP"));
@@ -169,7 +169,7 @@ fn reload_over_http_requires_the_lifecycle_flag() {
 
 #[test]
 fn requests_in_flight_keep_the_previous_configuration() {
-    let (silent, dead) = (Listener::silent(), nobody());
+    let (silent, dead) = (Listener::silent(), closed_port());
     let file = tempfile::NamedTempFile::new().unwrap();
     let config = |name: &str, member: &str| {
         format!("ensembles: [{{name: {name}, members: [\"{member}\"]}}]\nmodules: {{default: {{timeout: 2s}}}}\n")
@@ -178,7 +178,7 @@ fn requests_in_flight_keep_the_previous_configuration() {
     let exporter = Exporter::start(&["--config.file", file.path().to_str().unwrap(), "--web.enable-lifecycle"]);
     std::thread::scope(|scope| {
         let slow = scope.spawn(|| page(&exporter));
-        wait("the slow member is asked", || silent.connections.load(Ordering::Relaxed) > 0);
+        wait("the slow member is queried", || silent.connections.load(Ordering::Relaxed) > 0);
         std::fs::write(file.path(), config("new", &dead)).unwrap();
         assert_eq!(request(&exporter, "POST", "/-/reload").0, 200);
         assert!(page(&exporter).value("zk_up", &[("ensemble", "new")]).is_some());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use zookeeper_exporter::incident::{Cause, Explanation};
 
 use crate::common::exporter::run;
-use crate::common::listeners::{Listener, nobody};
+use crate::common::listeners::{Listener, closed_port};
 use crate::common::root;
 
 /// The first cause of each ensemble of a configuration.
@@ -27,7 +27,7 @@ fn the_first_action_follows_the_reason_of_the_failure() {
     ]);
     let (closing, resetting, silent) = (Listener::closing(), Listener::resetting(), Listener::silent());
     let (other, endless) = (Listener::answering("HTTP/1.1 400 Bad Request\r\n\r\n"), Listener::flooding("x\t1\n"));
-    let refused = nobody();
+    let refused = closed_port();
     // Name of the ensemble, members, module; then the alert, parts of the first action, and whether a member is suspected.
     let cases: [(&str, &str, &str, &str, &str, bool); 9] = [
         ("dns", "no-such-host.invalid:2181", "plain", "EnsembleUnreachable", "name is not resolved", false),
@@ -77,7 +77,7 @@ fn replayed(changes: &[(&str, &str)]) -> Listener {
 }
 
 #[test]
-fn a_tls_failure_of_one_member_is_no_reason_to_start_it() {
+fn a_tls_failure_of_one_member_gives_no_advice_to_start_it() {
     let (leader, other) = (replayed(&[]), Listener::closing());
     let config = format!(
         "ensembles: [{{name: prod, members: ['{}', '{}']}}]\nmodules: {{default: {{timeout: 2s}}}}\n",
@@ -137,6 +137,6 @@ fn rejected_connections_are_reported_with_the_limit() {
     {
         let output = run(&[command, &["--zookeeper", &format!("prod={}", member.address)]].concat());
         let text = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(text.contains("has turned away") && text.contains("(maxClientCnxns is 60)"), "{command:?}: {text}");
+        assert!(text.contains("has rejected") && text.contains("(maxClientCnxns is 60)"), "{command:?}: {text}");
     }
 }

@@ -108,7 +108,7 @@ fn a_finding_names_the_members_and_the_first_difference() {
     };
     let proven = found(true);
     assert_eq!((proven.len(), proven[0].level), (1, Level::Critical));
-    let begin = "zk-3:2181 holds other data than zk-1:2181: their digests differ since a transaction between 0x100000080 and 0x100000100";
+    let begin = "The data of zk-3:2181 and zk-1:2181 differ: their digests differ since a transaction between 0x100000080 and 0x100000100";
     assert!(proven[0].text.starts_with(begin), "{}", proven[0].text);
     let pending = found(false);
     assert_eq!((pending.len(), pending[0].level), (1, Level::Warning));

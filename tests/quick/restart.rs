@@ -45,9 +45,9 @@ fn a_restart_that_loses_the_quorum_is_refused() {
     let follower = reasons(degraded(), 1, SETTLED);
     assert!(follower.iter().any(|reason| reason.contains("margin 0")), "{follower:?}");
     assert!(follower.iter().any(|reason| reason == "zk-2:2181 is no-answer"), "{follower:?}");
-    // Restarting the dead member itself costs nothing.
+    // The dead member itself may be restarted.
     assert_eq!(reasons(degraded(), 2, SETTLED), Vec::<String>::new());
-    // Nor does an observer, but a rolling restart stops if a voter is unhealthy.
+    // So may an observer, but a rolling restart stops if a voter is unhealthy.
     assert!(reasons(degraded(), 4, SETTLED).iter().any(|reason| reason == "2 of 3 voters in sync"));
 }
 

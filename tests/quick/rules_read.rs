@@ -172,6 +172,9 @@ fn written(random: &mut Random) -> String {
     if random.below(2) == 0 {
         alerts["runbook_url"] = json!(format!("https://wiki.example.com/{}", random.text(2)));
     }
+    if random.below(2) == 0 {
+        alerts["dashboard_url"] = json!(format!("https://grafana.example.com/{}", random.text(2)));
+    }
     let file = json!({
         "ensembles": [{ "name": "prod", "members": ["zk-1"] }, { "name": "on", "members": ["zk-2"] }],
         "modules": { "default": { "host": true, "tls": {}, "znodes": { "paths": ["/a"] } } },
@@ -265,6 +268,7 @@ fn invalid_alert_values_are_rejected_with_their_position() {
         ("keep_labels: [Without]", 3, "`Without` cannot be grouped by"),
         ("runbook_url: \"https://x/\\n- alert: Evil\"", 3, "U+000A"),
         ("runbook_url: \"https://x/{{ nope }}\"", 3, "unsupported function `nope`"),
+        ("dashboard_url: \"grafana/d\"", 3, "invalid URL `grafana/d`: expected e.g. https://grafana.example.com/d"),
         ("thresholds: {OutstandingRequests: {for: 500ms}}", 3, "whole seconds"),
     ] {
         let text = format!("ensembles: [{{name: a, members: [zk-1]}}]\nalerts:\n  {alerts}\n");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::common::exporter::{Exporter, run};
-use crate::common::listeners::nobody;
+use crate::common::listeners::closed_port;
 use crate::common::root;
 
 fn values<'p>(page: &'p str, attribute: &str) -> Vec<&'p str> {
@@ -21,7 +21,7 @@ fn without_code(page: &str) -> String {
 
 #[test]
 fn every_runbook_is_served_and_every_link_of_it_resolves() {
-    let exporter = Exporter::start(&["--zookeeper", &nobody(), "--web.route-prefix", "/zk"]);
+    let exporter = Exporter::start(&["--zookeeper", &closed_port(), "--web.route-prefix", "/zk"]);
     let get = |name: &str| {
         let answer = exporter.get(&format!("/zk/runbooks/{name}"), &[]);
         assert_eq!(answer.status, 200, "{name}");
@@ -69,7 +69,7 @@ fn every_runbook_link_uses_the_configured_location() {
     let places = |alerts: &str| {
         std::fs::write(
             &file,
-            format!("ensembles: [{{name: prod, members: ['{}', '{}']}}]\n{alerts}", nobody(), nobody()),
+            format!("ensembles: [{{name: prod, members: ['{}', '{}']}}]\n{alerts}", closed_port(), closed_port()),
         )
         .unwrap();
         let file = file.to_str().unwrap();

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::common::exporter::{Exporter, binary, run};
-use crate::common::listeners::nobody;
+use crate::common::listeners::closed_port;
 
 const GOOD: &str = "ensembles: [{name: prod, members: ['127.0.0.1:1', '127.0.0.1:2']}]\n";
 
@@ -67,7 +67,7 @@ fn the_watchdog_is_notified() {
     let manager = Manager::new(&path);
     let mut command = binary();
     command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
-    let exporter = Exporter::start_by(command, &["--zookeeper", &nobody()]);
+    let exporter = Exporter::start_by(command, &["--zookeeper", &closed_port()]);
     assert!(manager.next().starts_with("READY=1\n"));
     for _ in 0..3 {
         assert_eq!(manager.next(), "WATCHDOG=1");
@@ -76,7 +76,7 @@ fn the_watchdog_is_notified() {
     // Meant for another process: no watchdog notifications.
     let mut command = binary();
     command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "1000").env("WATCHDOG_PID", "1");
-    let exporter = Exporter::start_by(command, &["--zookeeper", &nobody()]);
+    let exporter = Exporter::start_by(command, &["--zookeeper", &closed_port()]);
     let mut seen = manager.next();
     while seen == "WATCHDOG=1" {
         seen = manager.next();
@@ -102,7 +102,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 fn passed_sockets_are_served() {
     let mut command = Command::new("/usr/bin/python3");
     command.args(["-c", ACTIVATE, env!("CARGO_BIN_EXE_zookeeper-exporter")]);
-    let exporter = Exporter::start_by(command, &["--web.systemd-socket", "--zookeeper", &nobody()]);
+    let exporter = Exporter::start_by(command, &["--web.systemd-socket", "--zookeeper", &closed_port()]);
     let log = exporter.log();
     let addresses: Vec<&str> =
         log.split("listening address=").skip(1).filter_map(|rest| rest.split_whitespace().next()).collect();

@@ -1,4 +1,4 @@
-//! Members that violate the session protocol: each violation costs a canary cycle and nothing else.
+//! Members that violate the session protocol: each violation fails one canary cycle and has no other effect.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -172,7 +172,7 @@ fn failures(page: &Page) -> (f64, Vec<String>) {
 }
 
 #[test]
-fn a_member_that_lies_to_a_session_costs_the_canary_only() {
+fn a_protocol_violation_fails_the_canary_only() {
     let innocent = Listener::answering(MNTR);
     let days = 24 * 24 * 3600 * 1000;
     // The violation, and how cycles fail; empty if it depends on which error is detected first.
@@ -363,7 +363,7 @@ fn reason(exporter: &Exporter, path: &str) -> String {
 }
 
 #[test]
-fn a_list_of_children_that_lies_costs_its_glob_only() {
+fn an_invalid_list_of_children_fails_its_glob_only() {
     let innocent = Listener::answering(MNTR);
     let many: Vec<Vec<u8>> = (0..300_000).map(|number| format!("n{number:07}").into_bytes()).collect();
     let many: Vec<&[u8]> = many.iter().map(Vec::as_slice).collect();
@@ -401,7 +401,7 @@ fn data_longer_than_in_stat_is_not_read() {
 }
 
 #[test]
-fn an_alarm_at_a_member_that_lies_is_one_line() {
+fn alarm_reports_a_protocol_violation_in_one_line() {
     let nameless = liar(six_seconds(), answering(|asked| numbered(&asked[..4], &[0; 4])));
     let endless = znodes(list(0x7fff_ffff, &[b"a"]), &[]);
     for (liar, arguments, begin) in [

@@ -74,7 +74,7 @@ fn every_alert_has_a_complete_runbook() {
             let place = rest.find(&format!("## {part}\n\n")).unwrap_or_else(|| panic!("{alert} lacks `{part}`"));
             rest = &rest[place..];
             let section = rest[3..].split("\n## ").next().unwrap();
-            assert!(section.len() > part.len() + 40, "{alert}: `{part}` says next to nothing");
+            assert!(section.len() > part.len() + 40, "{alert}: `{part}` is nearly empty");
         }
         let steps = body.split("## Diagnosis").nth(1).unwrap();
         assert!(steps.contains("\n1. "), "{alert} has no steps");

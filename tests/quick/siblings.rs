@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::common::exporter::{Exporter, run};
-use crate::common::listeners::{Listener, nobody};
+use crate::common::listeners::{Listener, closed_port};
 
 fn start(arguments: &[&str]) -> Exporter {
-    let nobody = nobody();
-    Exporter::start(&[&["--zookeeper", &nobody], arguments].concat())
+    let member = closed_port();
+    Exporter::start(&[&["--zookeeper", &member], arguments].concat())
 }
 
 /// The links of a page.

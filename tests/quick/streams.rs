@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::{Output, Stdio};
 
 use crate::common::exporter::binary;
-use crate::common::listeners::{Listener, nobody};
+use crate::common::listeners::{Listener, closed_port};
 use crate::common::root;
 
 /// A device that accepts no data.
@@ -25,10 +25,10 @@ fn run(arguments: &[&str], stdout: Stdio) -> Output {
 
 #[test]
 fn a_result_that_cannot_be_written_is_an_error() {
-    let (folder, nobody) = (tempfile::tempdir().unwrap(), nobody());
+    let (folder, refused) = (tempfile::tempdir().unwrap(), closed_port());
     let out = folder.path().to_str().unwrap();
     let config = folder.path().join("ensembles.yml");
-    std::fs::write(&config, format!("ensembles: [{{name: prod, members: ['{nobody}']}}]\n")).unwrap();
+    std::fs::write(&config, format!("ensembles: [{{name: prod, members: ['{refused}']}}]\n")).unwrap();
     let config = config.to_str().unwrap();
     for (arguments, code) in [
         (&["rules"][..], 1),
@@ -36,11 +36,11 @@ fn a_result_that_cannot_be_written_is_an_error() {
         (&["rules", "--format", "zabbix"], 1),
         (&["dashboards", "--out", out], 1),
         (&["config", "check", config, config], 1),
-        (&["info", "--zookeeper", &nobody], 1),
-        (&["stat", "--zookeeper", &nobody, "--interval", "1ms"], 1),
-        (&["stat", "--watch", "--zookeeper", &nobody, "--interval", "1ms"], 1),
-        (&["top", "--watch", "--zookeeper", &nobody, "--interval", "1ms"], 1),
-        (&["check", "--zookeeper", &nobody, "--interval", "0s"], 3),
+        (&["info", "--zookeeper", &refused], 1),
+        (&["stat", "--zookeeper", &refused, "--interval", "1ms"], 1),
+        (&["stat", "--watch", "--zookeeper", &refused, "--interval", "1ms"], 1),
+        (&["top", "--watch", "--zookeeper", &refused, "--interval", "1ms"], 1),
+        (&["check", "--zookeeper", &refused, "--interval", "0s"], 3),
         (&["--help"], 1),
         (&["--version"], 1),
     ] {
@@ -68,16 +68,16 @@ fn a_result_that_cannot_be_written_is_an_error() {
 
 #[test]
 fn a_message_that_cannot_be_written_keeps_the_exit_code() {
-    let nobody = nobody();
+    let refused = closed_port();
     let taken = Listener::silent();
     let folder = tempfile::tempdir().unwrap();
     for (arguments, code) in [
         (&["--nonsense"][..], 2),
         (&["config", "check", "/nonexistent.yml"], 2),
         (&["check", "--nonsense"], 3),
-        (&["healthy", "--web.listen-address", &nobody], 1),
+        (&["healthy", "--web.listen-address", &refused], 1),
         (&["--web.listen-address", &taken.address], 1),
-        (&["alarm", "list", "--zookeeper", &nobody, "--timeout", "1s"], 1),
+        (&["alarm", "list", "--zookeeper", &refused, "--timeout", "1s"], 1),
         (&["rules", "--out", folder.path().to_str().unwrap(), "--check"], 1),
     ] {
         for stderr in [full(), closed()] {
@@ -93,7 +93,7 @@ fn a_message_that_cannot_be_written_keeps_the_exit_code() {
 #[test]
 fn a_check_with_closed_output_keeps_its_exit_code() {
     for output in ["nagios", "json", "prometheus"] {
-        let arguments = ["check", "--zookeeper", &nobody(), "--interval", "0s", "--output", output];
+        let arguments = ["check", "--zookeeper", &closed_port(), "--interval", "0s", "--output", output];
         let output = run(&arguments, closed());
         assert!(output.status.code() == Some(2) && output.stderr.is_empty(), "{output:?}");
     }

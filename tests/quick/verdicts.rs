@@ -263,7 +263,7 @@ fn two_of_three_and_all_members_down() {
 
 #[test]
 fn no_member_has_ever_replied() {
-    let nobody = |known: Known| {
+    let refused = |known: Known| {
         let members = (1..=5).map(|id| MemberReport::silent(format!("zk-{id}:2181").into())).collect();
         judge(&EnsembleReport {
             samples: zookeeper_exporter::scrape::Samples::default(),
@@ -272,12 +272,12 @@ fn no_member_has_ever_replied() {
             known,
         })
     };
-    let verdict = nobody(Known::default());
+    let verdict = refused(Known::default());
     assert_eq!(numbers(&verdict), (5, 0, Some(0), Some(-3), Some(false), 0));
     assert_eq!((verdict.quorum.source, verdict.drift.configs), (VotersSource::Configuration, None));
     let observers = ["zk-4:2181".into(), "zk-5:2181".into()].into();
-    assert_eq!(nobody(Known { observers, ..Known::default() }).quorum.voters, 3);
-    let remembered = nobody(Known { quorum_size: Some(3), ..Known::default() });
+    assert_eq!(refused(Known { observers, ..Known::default() }).quorum.voters, 3);
+    let remembered = refused(Known { quorum_size: Some(3), ..Known::default() });
     assert_eq!((remembered.quorum.voters, remembered.quorum.source), (3, VotersSource::QuorumSize));
 }
 
@@ -359,7 +359,7 @@ fn names_and_addresses_of_a_host_do_not_make_two_ensembles() {
         known: Known::default(),
     });
     assert!(verdict.strangers.is_empty());
-    // The order of several addresses is no difference either; it depends on their spelling.
+    // The order of several addresses is not a difference either; it depends on their spelling.
     let networks = [("=127.0.0.1:25101:25201", "=127.0.0.1:25101:25201|zk-b:25101:25201")];
     let other = [("=127.0.0.1:25101:25201", "=ZK-B.example.com:25101:25201|127.0.0.1:25101:25201")];
     let fewer = [("=127.0.0.1:25101:25201", "=zk-b:25101:25201")];
@@ -560,27 +560,27 @@ fn findings_describe_the_problems_by_severity() {
     assert_eq!(said(Made::all_up("3.8.0")), []);
     let down = said(Made::all_up("3.8.0").silent(1).counts(1));
     assert_eq!(down[0], (Level::Critical, "zk-1:2181 does not answer.".into()));
-    assert!(down[1].1.starts_with("2 of 3 voters are in sync, just enough"), "{down:?}");
+    assert!(down[1].1.starts_with("2 of 3 voters are in sync, exactly a majority"), "{down:?}");
     let paused = said(Made::all_up("3.8.0").silent(3));
-    assert!(paused[0].1.contains("3 members follow it still") && paused[0].1.contains("within 6 s"), "{paused:?}");
+    assert!(paused[0].1.contains("3 members follow it.") && paused[0].1.contains("within 6 s"), "{paused:?}");
     let election = said(Made::all_up("3.8.0").silent(3).not_serving(1).not_serving(2).not_serving(4));
     assert!(election[0].1.starts_with("No quorum answers the exporter: 2 voters answer"), "{election:?}");
-    let nobody = said(Made::all_up("3.8.0").silent(1).silent(2).silent(3).silent(4));
-    assert_eq!(nobody.len(), 1, "one line, not five: {nobody:?}");
+    let found = said(Made::all_up("3.8.0").silent(1).silent(2).silent(3).silent(4));
+    assert_eq!(found.len(), 1, "one line, not five: {found:?}");
     let alone = said(Made::all_up("3.8.0").with(1, real("3.8.0/standalone", 0, &[])).counts(1));
-    assert!(alone[0].1.starts_with("zk-1:2181 serves alone"), "{alone:?}");
+    assert!(alone[0].1.starts_with("zk-1:2181 is a standalone server"), "{alone:?}");
     let two = said(Made::all_up("3.8.0").with(2, real("3.8.0/leader", 2, &[])));
     assert_eq!(two[0].0, Level::Critical);
-    assert!(two[0].1.starts_with("2 lead at once: zk-2:2181, zk-3:2181."), "{two:?}");
+    assert!(two[0].1.starts_with("2 members lead at the same time: zk-2:2181, zk-3:2181."), "{two:?}");
     let stale = said(Made::all_up("3.8.0").with(2, real("3.8.0/leader", 2, &[])).zxid(2, 2, 5).zxid(1, 2, 5));
-    assert!(stale.iter().any(|(_, text)| text.starts_with("zk-3:2181 still calls itself leader")), "{stale:?}");
+    assert!(stale.iter().any(|(_, text)| text.starts_with("zk-3:2181 still reports that it leads")), "{stale:?}");
     let lagging = said(Made::all_up("3.8.0").zxid(1, 1, 31));
     assert_eq!(lagging, [], "a condition decides");
     let mixed = said(Made::all_up("3.8.0").with(1, real("3.9.3/follower", 1, &[])));
     assert_eq!(mixed, [(Level::Notice, "Members run different versions: 3.8.0, 3.9.3.".into())]);
     let cut_off = MemberReport { conf: Made::all_up("3.8.0").id(1).conf.clone(), ..real("3.8.0/read-only", 1, &[]) };
     let cut_off = said(Made::all_up("3.8.0").with(1, cut_off).counts(1));
-    assert!(cut_off[0].1.contains("serves reads only"), "{cut_off:?}");
+    assert!(cut_off[0].1.contains("serves only reads"), "{cut_off:?}");
     let observer = said(Made::all_up("3.8.0").silent(4));
     assert_eq!(observer, [(Level::Warning, "zk-4:2181 does not answer. It has no vote.".into())]);
     let weighted = [("version=0", "weight.1=1\nversion=0")];

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::common::certs::Authority;
 use crate::common::exporter::{Exporter, binary, run};
-use crate::common::listeners::nobody;
+use crate::common::listeners::closed_port;
 use crate::endpoint::{BOTH, Client};
 
 /// The cases of exporter-toolkit's test data (`web/testdata`), by their names there: the keys, and the logged warning
@@ -144,7 +144,7 @@ fn start(folder: &Path, keys: &str) -> Exporter {
     let file = write(folder, keys);
     let mut command = binary();
     command.env("SSL_CERT_FILE", folder.join("ca.pem"));
-    Exporter::start_by(command, &["--zookeeper", &nobody(), "--web.config.file", &file])
+    Exporter::start_by(command, &["--zookeeper", &closed_port(), "--web.config.file", &file])
 }
 
 #[test]

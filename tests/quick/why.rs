@@ -7,7 +7,7 @@ use zookeeper_exporter::incident::{Explanation, Judged, why};
 use zookeeper_exporter::scrape::Report;
 
 use crate::common::exporter::run;
-use crate::common::listeners::{Listener, nobody};
+use crate::common::listeners::{Listener, closed_port};
 use crate::common::{assert_golden, root};
 use crate::verdicts::Made;
 
@@ -80,7 +80,7 @@ fn text_and_json_report_the_same_cause() {
         |file: &str| std::fs::read_to_string(root().join(format!("tests/fixtures/3.9.3/leader/{file}.txt"))).unwrap();
     let (mntr, srvr, conf) = (read("mntr"), read("srvr"), read("conf"));
     let leader = Listener::answering_words(&[("mntr", &mntr), ("srvr", &srvr), ("conf", &conf)]);
-    let dead = nobody();
+    let dead = closed_port();
     let flag = format!("prod={},{dead}", leader.address);
     let arguments = ["why", "prod", "--interval", "200ms", "--zookeeper", &flag];
     let output = run(&arguments);

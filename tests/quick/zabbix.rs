@@ -220,7 +220,7 @@ fn every_condition_is_included_or_reported() {
     // With everything enabled, the rest cannot be expressed in Zabbix.
     let template = everything();
     let unsaid =
-        template.left_out().iter().filter(|out| !out.reason.ends_with("needs the recording rules of Prometheus"));
+        template.left_out().iter().filter(|out| !out.reason.ends_with("it needs the recording rules of Prometheus"));
     let left_out: Vec<&str> = unsaid.map(|out| &*out.alert).collect();
     assert_eq!(
         left_out,
@@ -235,7 +235,7 @@ fn every_condition_is_included_or_reported() {
 }
 
 #[test]
-fn an_observer_that_is_gone_is_a_warning_and_no_alarm() {
+fn an_unreachable_observer_is_a_warning_and_not_critical() {
     let export = of(&shipped().text());
     let expression = |alert: &str| {
         let mut found = Vec::new();

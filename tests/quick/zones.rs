@@ -70,11 +70,11 @@ fn the_margin_is_that_without_the_worst_zone() {
         (5, "", "a a b b c", None, Some(0), "a"),
         (5, "", "a c a b b", Some(2), Some(-1), "a"),
         (5, "", "b b b a a", None, Some(-1), "b"),
-        // A voter that is down already is not lost once more.
+        // A voter that is already down is not lost again.
         (5, "", "a a b b c", Some(2), Some(-1), "b"),
         // Not all voters have a zone.
         (3, "", "a b -", None, None, ""),
-        // One voter decides alone by its weight.
+        // One voter is a quorum by its weight.
         (3, "group.1=1:2:3\nweight.1=5\nweight.2=1\nweight.3=1\n", "a b c", None, Some(-1), "a"),
         (3, "group.1=1:2:3\nweight.1=1\nweight.2=1\nweight.3=1\n", "a b c", None, Some(0), "a"),
         // A zone for each group, and one that takes a part of each.
@@ -91,16 +91,16 @@ fn the_margin_is_that_without_the_worst_zone() {
 }
 
 #[test]
-fn nothing_is_known_without_zones_or_without_a_quorum() {
+fn the_zone_margin_is_unknown_without_zones_or_a_quorum() {
     assert_eq!(judge(&plain(3, "")).zones, ZoneVerdict::default());
     // Only two of three voters are queried, and the leader is not one of them.
     let mut partial = in_zones(plain(3, ""), "a b c");
     partial.members.remove(0);
     let zones = judge(&partial).zones;
     assert_eq!((zones.margin, zones.voters.len()), (None, 2));
-    // Groups that fit no rule.
+    // Invalid groups.
     assert_eq!(judge(&in_zones(plain(3, "group.1=1:2\nweight.1=1\n"), "a b c")).zones.margin, None);
-    // An observer is no voter: its zone has no sample.
+    // An observer has no vote: its zone has no sample.
     let mut with_observer = Made::all_up("3.8.0").report();
     let zones = ["a", "b", "c", "d"].into_iter().zip(1..);
     with_observer.known.zones = zones.map(|(zone, id)| (format!("zk-{id}:2181").into(), zone.into())).collect();
@@ -189,7 +189,7 @@ fn two_voters_on_one_host_are_a_finding() {
     let named = hosts(&reached(plain(3, ""), one_ip));
     let text = "2 of 3 voters answer at one address, 10.0.0.7: zk-1:2181, zk-2:2181. If it is one host, not a proxy or a \
                 port mapping, one failure takes all of them.";
-    assert_eq!(named, [(Level::Notice, text.to_owned())], "the membership does not say that it is one host");
+    assert_eq!(named, [(Level::Notice, text.to_owned())], "the membership does not show that it is one host");
     // Members behind a proxy: the membership has other hosts.
     assert_eq!(hosts(&reached(on(&["host-a", "host-b", "host-c"]), one_ip)), []);
     assert_eq!(hosts(&reached(plain(3, ""), ["127.0.0.1"; 3])), []);

@@ -48,7 +48,7 @@ fn wiped() -> EnsembleReport {
 fn a_lower_epoch_names_the_member_that_still_has_the_data() {
     let mut watched = Watched::default();
     assert_eq!(watched.judges(at(2, 0x12c).report()), ZxidHistory::Intact);
-    // No leader and no follower: nothing is known.
+    // No leader and no follower: unknown.
     let none = (1..=4).fold(at(2, 0), Made::not_serving).report();
     assert_eq!(watched.judges(none), ZxidHistory::Unknown);
     let lost = ZxidRegression { newest: 0x2_0000_012c, now: 0x1_0000_0007, holders: vec![0] };
@@ -109,12 +109,12 @@ fn the_loss_is_an_event_and_the_first_cause() {
     let explained = why(&judged, &report.ensembles[0], &thresholds, None);
     let first = &explained.causes[0];
     assert_eq!((first.alert.as_str(), first.sure), ("ZooKeeperZxidRegressed", true), "{explained:?}");
-    assert!(first.first_action.contains("clear no data directory"), "{first:?}");
+    assert!(first.first_action.contains("Do not clear a data directory"), "{first:?}");
     assert!(first.evidence[0].text.contains("zk-1:2181 had newer ones"), "{first:?}");
     assert!(first.explains.iter().any(|symptom| symptom.alert == "ZooKeeperMemberNotServing"), "{first:?}");
 }
 
-/// One step of a healthy history: what each of five members is, whether the leader is visible, and how far it went on.
+/// One step of a healthy history: the state of five members, whether the leader is visible, and its progress.
 fn step() -> impl Strategy<Value = (Vec<u8>, bool, bool, u64)> {
     (proptest::collection::vec(0_u8..4, 5), any::<bool>(), any::<bool>(), 0_u64..3)
 }
@@ -160,7 +160,7 @@ proptest! {
 }
 
 #[test]
-fn marks_of_members_that_left_are_evicted() {
+fn zxids_of_removed_members_are_evicted() {
     let mut known = Known::default();
     known.newest.insert("zk-9:2181".into(), NewestZxid { zxid: 7, led_for: None });
     known.keep([]);

@@ -12,7 +12,7 @@ use crate::slow::{four, row};
 use crate::verdicts::{Numbers, consistent};
 
 #[test]
-fn a_partition_with_the_old_leader_on_the_small_side() {
+fn a_partition_with_the_old_leader_in_the_minority() {
     let apart = Apart::start(5, 10);
     let exporter = Exporter::start(&["--zookeeper", &apart.flag("prod")]);
     let deadline = Instant::now() + Duration::from_mins(1);
@@ -89,7 +89,7 @@ fn a_follower_that_lags_under_load() {
         (taken, most, most_behind)
     };
     let (pages, healthy, _) = worst(100, 0.0);
-    println!("| load, nobody behind | lag 0 | at most {healthy} on {pages} pages | |");
+    println!("| load, no lag | lag 0 | at most {healthy} on {pages} pages | |");
     apart.narrow(behind, "100kbit");
     let (pages, others_most, most) = worst(1, 1001.0);
     println!(

@@ -37,7 +37,7 @@ pub fn row(exporter: &Exporter, voters: i64, what: &str, expected: Four) -> Page
 }
 
 #[test]
-fn five_members_of_which_three_die() {
+fn three_of_five_members_die() {
     let ensemble = Ensemble::start(&["--members", "5", "--observers", "1"]);
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
     row(&exporter, 5, "five and an observer", [5, 2, 1, 1]);
@@ -50,7 +50,7 @@ fn five_members_of_which_three_die() {
 }
 
 #[test]
-fn a_rolling_restart_brings_no_false_verdict() {
+fn a_rolling_restart_causes_no_false_verdict() {
     let ensemble = Ensemble::start(&["--members", "3", "--observers", "1"]);
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
     settled(&exporter, ALL_UP, &WHOLE);
@@ -85,7 +85,7 @@ fn a_rolling_restart_brings_no_false_verdict() {
 }
 
 #[test]
-fn releases_beside_each_other() {
+fn mixed_releases_are_judged_correctly() {
     let jars = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is set by scripts/test"));
     let ensemble = Ensemble::start(&["--members", "3", "--observers", "1"]);
     let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);

@@ -61,7 +61,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .warning(3.0, Span(0), "A ZooKeeper member rejects client connections.")
         .source("New Relic's quickstart: 3 in 5 minutes")
         .says(
-            "<who> has turned away <value> connections within 5 minutes (limit <limit>): one address has reached maxClientCnxns (60 unless set), or all clients together have reached maxCnxns.",
+            "<who> has rejected <value> connections within 5 minutes (limit <limit>): one address has reached maxClientCnxns (60 unless set), or all clients together have reached maxCnxns.",
             "First check which members have reached the limit: <stat> - then find the address: <ask cons> | sed 's/^ *\\/\\(.*\\):[0-9]*\\[.*/\\1/' | sort | uniq -c | sort -rn | head",
         )
         .means(
@@ -88,7 +88,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "None yet; at the limit the member closes each further connection of that address, also of healthy clients behind it, and of the exporter if it shares the address.",
         )
         .so(
-            "Ask the owner of the client whether the number is meant; a steady rise is a leak.",
+            "Ask the owner of the client whether the number is intended; a steady rise is a leak.",
             "Fix or restart the client that leaks; if many clients share the address, raise maxClientCnxns on all members, one restart at a time while the margin is above 0.",
         )
         .fires(Warning, "m2", "90 of 100", &[
@@ -122,7 +122,7 @@ pub(super) fn conditions() -> Vec<Condition> {
                 .and(expired().gt(series("zk_stale_sessions_expired_total").increase(Span::hours(24)).of_ensemble() / 48.0.into())),
         )
         .warning(0.1, Span(0), "Many sessions of a ZooKeeper ensemble expire.")
-        .source("judgement: a tenth of all sessions and more than 10 within 10 minutes is no restart of one client, and three times the mean of the last day are more than clients that never close their sessions")
+        .source("judgement: a tenth of all sessions and more than 10 within 10 minutes is not a restart of one client, and three times the mean of the last day are more than clients that never close their sessions")
         .says(
             "<share> of the sessions of ensemble <ensemble> have expired within 10 minutes (limit <limit>): their clients did not reach it in time.",
             "First check whether the servers paused: grep 'Detected pause' zookeeper.log on the leader's host - then which clients were affected: grep 'Expiring session' zookeeper.log on the leader's host, and those clients' hosts, pauses and network.",

@@ -172,7 +172,7 @@ pub(super) fn conditions() -> Vec<Condition> {
                 .or(burns("ensemble:zk_budget_burn:avg3d", "ensemble:zk_budget_burn:avg6h", 1.0, Span::hours(72))),
         )
         .warning(None, quarter, "A ZooKeeper ensemble consumes the error budget of an objective too fast.")
-        .source("Google's SRE workbook: burn rates of 6 over 6 hours and 30 minutes, 3 over a day and 2 hours, 1 over 3 days and 6 hours. The objectives: a quorum 99.9 % of the time; for 99.5 % of it a mean write within the warning limit of ZooKeeperSlowWrites (Elastic's objective is 99.5 %). The objective must have been missed at least twice within the long window: a single outage or slow period has an alert of its own")
+        .source("Google's SRE workbook: burn rates of 6 over 6 hours and 30 minutes, 3 over a day and 2 hours, 1 over 3 days and 6 hours. The objectives: a quorum 99.9 % of the time; for 99.5 % of it a mean write within the warning limit of ZooKeeperSlowWrites (Elastic's objective is 99.5 %). The objective must have been missed at least twice within the long window: a single outage or slow period has its own alert")
         .says(
             "the error budget of the objective <objective> of ensemble <ensemble> has burned <value> times as fast as allowed, over a long window and a recent short one.",
             "First check when: ensemble:zk_objective_missed:bool{ensemble=\"<ensemble>\",objective=\"<objective>\"} in Prometheus over a day - and the remaining budget: ensemble:zk_budget_left:ratio30d{ensemble=\"<ensemble>\"}",
@@ -215,7 +215,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "ensemble:zk_budget_burn:avg3d{objective=\"write_latency\"} e 7",
             "ensemble:zk_budget_burn:ratio_thinned{objective=\"write_latency\"} e absent for 70h then 0",
         ])
-        .quiet(Warning, "one slow period, which has an alert of its own", &[
+        .quiet(Warning, "one slow period, which has its own alert", &[
             "ensemble:zk_objective_missed:bool{objective=\"write_latency\"} e 0 for 71h then 1 for 20m then 0",
             "ensemble:zk_budget_burn:avg30m{objective=\"write_latency\"} e 7",
             "ensemble:zk_budget_burn:avg6h{objective=\"write_latency\"} e 7",
@@ -252,7 +252,7 @@ fn available(name: &'static str) -> Expr {
 
 /// The burn rate exceeds `times` in both windows, the objective was missed at least twice within the long one, and the
 /// rules already ran half of the long window ago: the first minutes of a new Prometheus are not a day, and a single
-/// outage has an alert of its own.
+/// outage has its own alert.
 fn burns(long: &'static str, short: &'static str, times: f64, window: Span) -> Expr {
     let of = |name| series(name).by(Agg::Max, Keys::Objective);
     let then = series(SEEN).ago(Span(window.0 / 2)).by(Agg::Max, Keys::Objective);

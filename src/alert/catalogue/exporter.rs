@@ -42,7 +42,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .critical(None, Span::minutes(3), "No exporter monitors a ZooKeeper ensemble any more.")
         .source("3 minutes are several scrapes and longer than the restart of an exporter; kube-prometheus waits as long")
         .says(
-            "Prometheus has had no figures of ensemble <ensemble> for over <for>, or for more than half of 20 minutes: the exporter that monitored it is gone, is not scraped, or reaches no member that another exporter reached. No new alert of this ensemble can fire, and none that fires can resolve.",
+            "Prometheus has had no metrics of ensemble <ensemble> for over <for>, or for more than half of 20 minutes: the exporter that monitored it is gone, is not scraped, or reaches no member that another exporter reached. No new alert of this ensemble can fire, and none that fires can resolve.",
             "First check Prometheus' targets page for the exporter; then on its host: systemctl status zookeeper-exporter; journalctl -u zookeeper-exporter -n 50",
         )
         .means(

@@ -109,12 +109,12 @@ pub(super) fn conditions() -> Vec<Condition> {
             series("zk_jvm_pause_time_seconds_sum").rate(five).of_member().gt(LIMIT),
         )
         .warning(0.05, five, "The Java process of a ZooKeeper member pauses.")
-        .source("5 % of the time; recorded only with jvm.pause.monitor=true, which is off unless set. One pause of syncLimit * tickTime costs a leader its leadership")
+        .source("5 % of the time; recorded only with jvm.pause.monitor=true, which is off unless set. After one pause of syncLimit * tickTime a leader loses its leadership")
         .says(
             "the whole process of <who> has been paused for <share> of the time over 5 minutes, for over <for> (limit <limit>).",
             "First find the cause: grep 'Detected pause' zookeeper.log on <host> names the collector - a pause without a collection comes from the host: swapping (vmstat 5 3) or stolen CPU (top, column st).",
         )
-        .means("Garbage collections, swapping or a lack of CPU on the host stop every thread.", "Requests wait; a long pause ends sessions, and costs a leader its leadership.")
+        .means("Garbage collections, swapping or a lack of CPU on the host stop every thread.", "Requests wait; a long pause ends sessions, and a leader loses its leadership.")
         .so("If it leads and the margin is above 0, move the leader: restart this member.", "Raise the heap (-Xmx) if it is full; disable swap; give the host more CPU.")
         .fires(Warning, "m1", "6 seconds a minute", &["zk_jvm_pause_time_seconds_sum m1 +6/m"])
         .quiet(Warning, "half a second a minute", &["zk_jvm_pause_time_seconds_sum m1 +0.5/m"]),

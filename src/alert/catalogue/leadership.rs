@@ -27,7 +27,7 @@ pub(super) fn conditions() -> Vec<Condition> {
     let restarts = |window| series("zk_received_bytes_total").resets(window).of_member();
     let unavailable =
         || series("zk_unavailable_time_seconds_sum").increase(quarter).of_member().unless(restarts(quarter).gt(0.0));
-    // A restarted member begins with an election of its own.
+    // A restarted member begins with its own election.
     let own_elections = || series("zk_election_time_seconds_count").increase(half).of_member();
     let quorum = || series(HAS_QUORUM).avg(quarter).of_ensemble();
     vec![

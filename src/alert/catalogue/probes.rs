@@ -82,7 +82,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "the canary of <who> has failed to create, read, watch, update and delete a znode for over <for>.",
             "First check where it fails: zk_canary_failures_total{ensemble=\"<ensemble>\"} names operation and error - connect for every operation means no quorum or no network, no_auth the ACL of its path, timeout a disk or a server that hangs; then check the state of the members: <info>",
         )
-        .means("A real client cannot use the ensemble, whatever its members report: ruok answers imok without a quorum.", "Clients fail in the same way as the canary.")
+        .means("A real client cannot use the ensemble, regardless of what its members report: ruok answers imok without a quorum.", "Clients fail in the same way as the canary.")
         .so("Treat it as an outage until another client proves otherwise.", "Depends on the failing operation; see the other alerts of the ensemble.")
         .fires(Critical, "e", "every round fails", &["zk_canary_up e 0"])
         .quiet(Critical, "every round succeeds", &["zk_canary_up e 1"])

@@ -34,7 +34,7 @@ pub(super) fn conditions() -> Vec<Condition> {
     let three = Span::minutes(3);
     let answered = up().max(Span::minutes(2)).or(up()).of_ensemble().gt(0.0);
     let answered = answered.or(flapping(|| series(HAS_QUORUM)).by(Agg::Max, Keys::Ensemble));
-    // 150 s contain at least one scrape at an interval of 2 minutes, whatever the offset.
+    // 150 s contain at least one scrape at an interval of 2 minutes, regardless of the offset.
     let recent = Span(150);
     // Without the view of an exporter that misses members and saw nothing else in trouble for as long.
     let best = |name| {

@@ -111,7 +111,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("any mismatch means diverged data (DataTree.reportDigestMismatch) and persists: the absolute value of the counter is judged, until the member is rebuilt and starts at 0")
         .says(
             "since its start <who> has counted <value> digest mismatch(es): after a transaction its tree did not match the leader's digest, so its data may have diverged from the others'.",
-            "First check whether other members count them too: <info> - one member: rebuild it while the margin without it is above 0; several: stop, and ask the mailing list before anything is rebuilt.",
+            "First check whether other members count them too: <info> - one member: rebuild it while the margin without it is above 0; several: stop, and ask the mailing list before you rebuild any.",
         )
         .means(
             "After a transaction the member's tree did not match the leader's digest: a bug, or faulty memory or disk.",
@@ -134,14 +134,14 @@ pub(super) fn conditions() -> Vec<Condition> {
         .source("two different digests of one transaction mean different data (DataTree.logZxidDigest). Critical only for digests that both members wrote while they served; a difference that may come from a snapshot being received is a warning after 15 minutes, by which time an ensemble in use has written the 128 transactions that decide. Needs the module key digests and hash in the whitelist, or the AdminServer")
         .says(
             "the digest of the data of <who> differs from that of the other members at the same transaction, for over <for>.",
-            "First check between which transactions the data diverged, and whether it is proven: <info> - and keep the files of all members before anything is restarted.",
+            "First check between which transactions the data diverged, and whether it is proven: <info> - and copy the files of all members before you restart any.",
         )
         .means(
             "Two members applied the same transactions and hold different trees: a bug, faulty memory or disk, or a member that was started with the wrong files.",
             "The data that a client reads depends on the member it reaches; if the member becomes leader, its data replace those of all others.",
         )
         .so(
-            "Keep copies of dataDir and dataLogDir of all members before any other step; do not restart anything without checking, and keep a diverged member from becoming the leader.",
+            "Keep copies of dataDir and dataLogDir of all members before any other step; do not restart a member without checking, and keep a diverged member from becoming the leader.",
             "Find which data are right, then rebuild the minority from the leader, one member at a time, while the margin without it is above 0.",
         )
         .fires(Critical, "m3", "different data", &["zk_data_digest_agrees m3 1 for 3m then 0"])

@@ -17,20 +17,20 @@ pub(super) fn conditions() -> Vec<Condition> {
             Unit::State,
             best("zk_ensemble_zone_margin")
                 .lt(0.0)
-                // A voter that is missing has alerts of its own.
+                // A missing voter has its own alerts.
                 .unless((voters() - best("zk_ensemble_voters_synced")).gt(0.0))
                 // Two voters, or two zones: no placement would survive the loss of a zone.
                 .unless(attainable().lt(0.0))
                 .and(voters().gt(1.0)),
         )
         .warning(None, Span::minutes(15), "The loss of one zone would stop a ZooKeeper ensemble.")
-        .source("a zone is what fails together, so an ensemble should survive the loss of any one; the best moment of the last hour counts, and only with all voters in sync, since a missing voter has alerts of its own. Silent where no placement of these voters in the zones of the members would survive: two voters, two zones, one zone")
+        .source("a zone is what fails together, so an ensemble should survive the loss of any one; the best moment of the last hour counts, and only with all voters in sync, since a missing voter has its own alerts. Silent where no placement of these voters in the zones of the members would survive: two voters, two zones, one zone")
         .says(
             "ensemble <ensemble> would lose its quorum with one of its zones, although all voters are in sync: a zone has too many of them. Another placement in the same zones would survive the loss of any one.",
             "First check how many voters each zone has (zk_zone_voters), and which members they are: <info>",
         )
         .means(
-            "So many voters are in one zone that the others are no majority without it.",
+            "Without one of the zones, the remaining voters are not a majority.",
             "None now; an outage of that zone stops all writes, although most clients may be elsewhere.",
         )
         .so(

@@ -108,7 +108,7 @@ pub fn refused(condition: &Condition, warning: Option<f64>, critical: Option<f64
         return None;
     }
     let wanted = if indicator.falls() { "below 100 %" } else { "above 0" };
-    Some(format!("leaves its early-warning score no steepness (tau is 0); write a limit {wanted}, or off"))
+    Some(format!("gives its early-warning score no steepness (tau is 0): expected a limit {wanted}, or off"))
 }
 
 /// The levels whose limits determine nu and tau.

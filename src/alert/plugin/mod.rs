@@ -169,7 +169,7 @@ impl PluginOutput {
             }
         }
         if left_out > 0 {
-            let _ = writeln!(out, "{left_out} figures were left out: Nagios would cut the output");
+            let _ = writeln!(out, "{left_out} values omitted: Nagios would truncate the output");
         }
         if verbose > 0 {
             self.notes.iter().for_each(|note| {
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn nagios_gets_one_line_figures_and_the_rest() {
+    fn nagios_output_has_one_line_perfdata_and_details() {
         let told = told();
         let figures = "'Slow''Fsync zk-1:2181'=0.013s;0.1;~:0.5 'x_y\u{fffd}'=U";
         let short = format!("ZOOKEEPER CRITICAL - a / b c | {figures}\nCRITICAL A: x/y\n  https://r\n");
@@ -318,15 +318,15 @@ mod tests {
     }
 
     #[test]
-    fn figures_beyond_what_nagios_keeps_are_left_out_and_told() {
+    fn perfdata_above_the_limit_of_nagios_is_omitted_and_counted() {
         let figure = told().figures.swap_remove(0);
         let told = PluginOutput { figures: vec![figure; 400], ..told() };
         let text = told.nagios(0);
-        assert!(text.len() < 8000 && text.contains("figures were left out"), "{} bytes", text.len());
+        assert!(text.len() < 8000 && text.contains("values omitted"), "{} bytes", text.len());
     }
 
     #[test]
-    fn figures_are_of_members_of_ensembles_or_of_none() {
+    fn perfdata_is_filtered_by_members_and_ensembles() {
         let labels = |told: PluginOutput| told.figures.into_iter().map(|figure| figure.of_member).collect::<Vec<_>>();
         assert_eq!(labels(told().with_figures(true, true)), [true, false]);
         assert_eq!(labels(told().with_figures(true, false)), [false]);
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_get_the_same() {
+    fn json_output_has_the_same_content() {
         let json: serde_json::Value = serde_json::from_str(&told().json()).unwrap_or_default();
         assert_eq!((&json["code"], &json["figures"][0]["critical"]), (&2.into(), &"~:0.5".into()));
         assert!(
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_wins_and_unknown_beats_only_ok() {
+    fn the_most_severe_status_wins_and_unknown_is_above_ok_only() {
         use Status::{Critical, Ok, Unknown, Warning};
         for (one, other, worst) in
             [(Ok, Unknown, Unknown), (Unknown, Warning, Warning), (Warning, Critical, Critical), (Ok, Ok, Ok)]

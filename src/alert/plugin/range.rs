@@ -15,7 +15,7 @@ pub struct Range {
 /// Why a text is not a valid range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no range; write 10 (alert below 0 or above 10), 10: (below 10), ~:10 (above 10), 10:20 (outside) or @10:20 (inside)"
+    "invalid range `{0}`: expected 10 (alert below 0 or above 10), 10: (below 10), ~:10 (above 10), 10:20 (outside) or @10:20 (inside)"
 )]
 pub struct BadRange(pub String);
 
@@ -78,7 +78,7 @@ mod tests {
 
     /// The examples of the guidelines ("Threshold and Ranges"), and their boundaries.
     #[test]
-    fn the_table_of_the_guidelines() {
+    fn ranges_follow_the_table_of_the_guidelines() {
         for (range, alerts, quiet) in [
             ("10", &[-0.001, -5.0, 10.001, 11.0][..], &[0.0, 5.0, 10.0][..]),
             ("10:", &[9.999, 0.0, -1.0], &[10.0, 11.0, 1e300]),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_with_all_forms() {
+    fn invalid_ranges_are_rejected_with_the_valid_forms() {
         for text in ["", ":", "~", "@", "a", "1:a", "20:10", "10:20:30", "~:", "nan", "inf", "1,5", " 1"] {
             let parsed = text.parse::<Range>();
             if text == "~:" {

@@ -33,7 +33,7 @@ pub fn single(question: &Question, scrapes: Scrapes<'_>, of: Of<'_>) -> PluginOu
     };
     if values.is_empty() {
         return PluginOutput::unknown(format!(
-            "there is no sample of `{}` for what was asked for; docs/metrics.md says who has which",
+            "no matching sample of `{}`: docs/metrics.md lists the members that report it",
             question.metric
         ));
     }
@@ -115,7 +115,7 @@ fn values(
         return Ok((name.clone(), plain(scrapes.now.samples(&name))));
     }
     let Some((before, time)) = scrapes.before else {
-        return Err(format!("`{name}` is judged between two scrapes; leave --interval above 0"));
+        return Err(format!("`{name}` needs two scrapes: set --interval above 0"));
     };
     // A counter that decreased was reset to 0.
     let growth = |name: &str| -> Values {

@@ -41,7 +41,7 @@ fn not_asked(page: &Page, of: Of<'_>) -> Option<String> {
     let limits = page.samples("zk_exporter_limited_members").iter().filter(|sample| of.includes(&sample.labels));
     let limits: BTreeSet<&str> = limits.filter_map(|sample| sample.labels.get("limit")).map(String::as_str).collect();
     let limits = limits.iter().take(NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
-    Some(format!("not asked because of the exporter's own limits ({limits}): nothing is known of the state"))
+    Some(format!("not queried because of the exporter's own limits ({limits}): state unknown"))
 }
 
 /// Error message for a member or ensemble that the page does not contain.
@@ -54,7 +54,7 @@ fn absent(members: &[&Labels], of: Of<'_>) -> String {
     };
     let ensembles = Of { member: None, ..of };
     match of.member {
-        _ if members.is_empty() => "there is no zk_up; is it the page of a zookeeper-exporter?".to_owned(),
+        _ if members.is_empty() => "no zk_up on the page: is it a page of zookeeper-exporter?".to_owned(),
         Some(member) if members.iter().any(|labels| ensembles.includes(labels)) => {
             format!("--member: unknown member `{member}`: expected one of {}", names("member", ensembles))
         }
@@ -87,7 +87,7 @@ pub fn whole(
     if let Some(sample) = scrapes.now.samples("zk_up").iter().find(unclear) {
         let member = sample.labels.get("member").map_or("", String::as_str);
         return PluginOutput::unknown(format!(
-            "zk_up of {member} is {}, neither 0 nor 1; is it the page of a zookeeper-exporter?",
+            "zk_up of {member} is {}, neither 0 nor 1: is it a page of zookeeper-exporter?",
             sample.value
         ));
     }
@@ -132,7 +132,7 @@ fn well(page: &Page, of: Of<'_>) -> String {
         let state =
             page.samples("zk_server_state").iter().find(|sample| of.includes(&sample.labels) && sample.value > 0.0);
         let state = state.and_then(|sample| sample.labels.get("state")).map_or("", String::as_str);
-        return format!("{member} is {state}, and nothing is wrong with it");
+        return format!("{member} is {state}, no problems found");
     }
     let names: Vec<&str> = page
         .ensembles()
@@ -154,7 +154,7 @@ fn well(page: &Page, of: Of<'_>) -> String {
     if names.len() <= SPELLED {
         names.iter().map(one).collect::<Vec<_>>().join("; ")
     } else {
-        format!("nothing is wrong with {} ensembles", names.len())
+        format!("no problems found in {} ensembles", names.len())
     }
 }
 

@@ -140,7 +140,7 @@ impl Writer<'_> {
             }
             Expr::By(Agg::Group, keys, inner) => self.part(inner, Some(*keys), denied),
             Expr::Compare(cmp, left, right) => self.compare(*cmp, left, right, denied),
-            _ => Err("needs a rule that always fires, which Zabbix does not want"),
+            _ => Err("it always fires, which a Zabbix trigger must not"),
         }
     }
 
@@ -321,7 +321,7 @@ impl Writer<'_> {
                 let (agg, keys, leaf) = source(*agg, *keys, inner)?;
                 self.look(agg, keys, leaf, look, gates)
             }
-            _ => Err("reckons with series before they are joined"),
+            _ => Err("it computes with single series before they are aggregated"),
         }
     }
 
@@ -333,16 +333,16 @@ impl Writer<'_> {
         look: Sampling,
         gates: &mut Vec<Gate>,
     ) -> Result<String, Reason> {
-        let Some(selector) = leaf.selectors().first().copied() else { return Err("looks at no series") };
+        let Some(selector) = leaf.selectors().first().copied() else { return Err("it uses no series") };
         let mut of = keys;
         if grows(leaf) && keys == Keys::Ensemble && is_of_member(selector) {
             match agg {
                 Agg::Max => of = self.rule,
-                _ => return Err("joins the growth of counters of several members"),
+                _ => return Err("it aggregates the increases of counters of several members"),
             }
         }
         if keys == Keys::Canary {
-            return Err("is told of each canary, of an ensemble or of a member, which one discovery rule cannot");
+            return Err("it covers canaries of ensembles and of members, which a single discovery rule cannot");
         }
         let key = self.items.number(self.rule, of, agg, selector);
         let before = if let Expr::WindowAgo(_, _, _, before) = leaf { *before } else { Span(0) };
@@ -382,7 +382,7 @@ impl Writer<'_> {
             }
             Expr::Past(_, span) => (newest(Span(span.0 + ago(look).0)), STALE),
             Expr::Predict(_, window, ahead) => (at(*window, "forecast", &format!(",{ahead}")), *window),
-            _ => return Err("reckons with series before they are joined"),
+            _ => return Err("it computes with single series before they are aggregated"),
         };
         let gate = Gate { key, memory: memory.max(STALE) };
         if !gates.contains(&gate) {

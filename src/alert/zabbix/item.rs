@@ -155,13 +155,13 @@ impl Items {
     }
 
     /// Adds an item for the value of a label.
-    pub(super) fn word(&mut self, rule: Keys, key: &str, says: &str, metric: &str, label: &str) {
+    pub(super) fn word(&mut self, rule: Keys, key: &str, title: &str, metric: &str, label: &str) {
         let pattern = format!("{metric}{}", matchers(rule, &[]));
         self.put(
             rule,
             Item {
                 key: format!("zk.{key}{}", parameters(rule)),
-                name: format!("{}: {says}", prefix(rule)),
+                name: format!("{}: {title}", prefix(rule)),
                 about: about(metric),
                 value_type: "CHAR",
                 units: "",

@@ -11,10 +11,14 @@ pub(super) fn general() -> Vec<(String, String, String)> {
         one(
             "{$ZK.URL}",
             "http://localhost:9141/metrics",
-            "The page of the exporter, as the Zabbix server or proxy reaches it.",
+            "URL of the exporter's page, reachable from the Zabbix server or proxy.",
         ),
-        one("{$ZK.INTERVAL}", "30s", "How often the page is fetched; at most 1m, or short conditions see too little."),
-        one("{$ZK.ENSEMBLES}", ".*", "A pattern for the names of the ensembles that this host shows."),
+        one(
+            "{$ZK.INTERVAL}",
+            "30s",
+            "Interval at which the page is fetched; at most 1m, since short conditions need several values.",
+        ),
+        one("{$ZK.ENSEMBLES}", ".*", "Pattern for the names of the ensembles shown on this host."),
     ]
 }
 
@@ -37,7 +41,7 @@ pub(super) fn limits(level: &InForce) -> Vec<(String, String, String)> {
     }
     if is_switched(level) {
         let name = |context: Option<&str>| macro_name(condition, &format!("{short}.ON"), context);
-        let about = format!("1 where {} ({severity}) is on.", condition.alert());
+        let about = format!("1 if {} ({severity}) is enabled.", condition.alert());
         let number = |on: bool| if on { "1" } else { "0" }.to_owned();
         all.push((name(None), number(level.usual.is_some()), about.clone()));
         for (ensemble, own) in &level.own {

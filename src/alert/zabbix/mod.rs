@@ -91,7 +91,9 @@ impl Template {
                 Err(reason) => {
                     let alert = level.condition.alert();
                     if template.left_out.iter().all(|left_out| left_out.alert != alert) {
-                        template.left_out.push(LeftOut { alert, reason: format!("Zabbix cannot say it: {reason}") });
+                        template
+                            .left_out
+                            .push(LeftOut { alert, reason: format!("cannot be expressed in Zabbix: {reason}") });
                     }
                 }
             }
@@ -134,7 +136,7 @@ impl Template {
             (
                 "description",
                 text(
-                    "ZooKeeper ensembles and their members, as zookeeper-exporter sees them. Set {$ZK.URL} on the host.",
+                    "ZooKeeper ensembles and their members, as reported by zookeeper-exporter. Set {$ZK.URL} on the host.",
                 ),
             ),
             ("groups", Node::List(vec![Node::Map(vec![("name", text("Templates/Applications"))])])),
@@ -170,7 +172,7 @@ impl Template {
             ("history", text("0")),
             ("trends", text("0")),
             ("value_type", text("TEXT")),
-            ("description", text("All metrics of all ensembles. Every other item is cut out of it.")),
+            ("description", text("All metrics of all ensembles. Every other item is extracted from it.")),
             ("timeout", text("15s")),
             ("url", text("{$ZK.URL}")),
             ("headers", Node::List(vec![header])),
@@ -300,7 +302,7 @@ fn trigger(
     let samples = condition.samples();
     let only_watch = !samples.is_empty() && samples.iter().all(|name| watch::is_recorded(name));
     if only_watch || samples.iter().any(|name| early::is_recorded(name)) {
-        return Err("needs the recording rules of Prometheus");
+        return Err("it needs the recording rules of Prometheus");
     }
     let rule = rule_of(&condition.expr);
     let context = (!macros(rule).is_empty()).then_some("{#ENSEMBLE}");
@@ -333,7 +335,7 @@ fn trigger(
         }
     }
     if expression.len() >= MAX_EXPRESSION_BYTES {
-        return Err("is longer than the 2048 bytes that Zabbix takes");
+        return Err("it exceeds Zabbix' limit of 2048 bytes");
     }
     let short = level.level.limit.is_none_or(|limit| limit < 3600.0);
     let words = Words { condition, rule, hold: level.hold, limit: &limit, short, value: value.as_deref() };

@@ -168,12 +168,12 @@ pub(super) fn quotient(expr: &Expr) -> Result<(Expr, Option<(Expr, f64)>), Reaso
             Expr::Math(Op::Div, above, below) => {
                 let several = |one: &&Selector| family_of(one.name).is_some_and(|family| !family.labels.is_empty());
                 if inner.selectors().iter().any(several) {
-                    return Err("divides the series of one directory or collector each before they are joined");
+                    return Err("it divides the series of each directory or collector before they are aggregated");
                 }
                 let (below, least) = match &**below {
                     Expr::Compare(Cmp::Gt, below, least) => match **least {
                         Expr::Number(least) => (&**below, least),
-                        _ => return Err("divides by what is compared with other series"),
+                        _ => return Err("it divides by a value that is compared with other series"),
                     },
                     other => (other, 0.0),
                 };
@@ -200,7 +200,7 @@ pub(super) fn source(agg: Agg, keys: Keys, inner: &Expr) -> Result<(Agg, Keys, &
         // The host has a single exporter.
         Expr::Sets(Set::Unless, _, leaf, other) if is_recorded(other) => source(agg, keys, leaf),
         Expr::By(..) | Expr::Math(..) | Expr::Compare(..) | Expr::Sets(..) => {
-            Err("reckons with series before they are joined")
+            Err("it computes with single series before they are aggregated")
         }
         leaf => Ok((agg, keys, leaf)),
     }

@@ -140,7 +140,7 @@ fn host() -> Vec<Panel> {
             .size(6, 7),
         Panel::curves("CPU of the host", Unit::Ratio)
             .asks("How busy is the host?")
-            .bad("Near 100 %: ZooKeeper waits for a CPU.", "Move other processes: ZooKeeper needs a host of its own.")
+            .bad("Near 100 %: ZooKeeper waits for a CPU.", "Move other processes: ZooKeeper needs its own host.")
             .missing(NODE)
             .query(
                 of_host(

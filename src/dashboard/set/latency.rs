@@ -35,7 +35,7 @@ fn now() -> Vec<Panel> {
         ),
         worst("Slowest fsync", "zk_fsynctime_seconds").asks("How slow is the slowest disk?").bad(
             "Above the dashed limits below: writes wait for that disk.",
-            "Give the transaction log a device of its own.",
+            "Give the transaction log its own device.",
         ),
         Panel::number("Quorum acknowledgement", Unit::Seconds)
             .asks("How long does it take until a quorum has a write on disk?")
@@ -117,7 +117,7 @@ fn why() -> Vec<Panel> {
             .asks("Are the disks slow?")
             .bad(
                 "Above the limits on the leader or on a majority: every write waits.",
-                "Give the transaction log a device of its own.",
+                "Give the transaction log its own device.",
             )
             .missing(SINCE_3_6)
             .query(mean("zk_fsynctime_seconds"), "{{member}}")

@@ -176,7 +176,7 @@ fn disk() -> Vec<Panel> {
             .asks("How slow is its disk?")
             .bad(
                 "Above the limits: each write waits that long.",
-                "Give the log a device of its own; iostat shows other writers.",
+                "Give the log its own device; iostat shows other writers.",
             )
             .missing(SINCE_3_6)
             .query(mean("zk_fsynctime_seconds"), "{{member}}")

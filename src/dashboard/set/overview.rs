@@ -203,7 +203,7 @@ fn replication() -> Vec<Panel> {
             .log(),
         Panel::curves("Fsync", Unit::Seconds)
             .asks("Which member's disk is slow?")
-            .bad("Above the limits: that disk is slow. If a majority of disks is slow, every write is slow.", "Give the transaction log a device of its own.")
+            .bad("Above the limits: that disk is slow. If a majority of disks is slow, every write is slow.", "Give the transaction log its own device.")
             .missing(SINCE_3_6)
             .query(mean("zk_fsynctime_seconds"), "{{member}}")
             .limits("SlowFsync")

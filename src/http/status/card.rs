@@ -247,10 +247,12 @@ fn state_text(member: &MemberReport) -> String {
     }
 }
 
-/// The commands that failed, by reason: `connect (mntr, srvr)`.
+/// The commands that failed, by reason: `connect (mntr, srvr)`. Those that are not sent in every scrape are included, so that
+/// they do not disappear from a refreshed page.
 fn failures(member: &MemberReport) -> String {
     let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (command, reason) in &member.failures {
+    let earlier = member.earlier_failures.iter().filter(|_| member.up);
+    for (command, reason) in member.failures.iter().chain(earlier) {
         let (command, reason) = (command.text(), reason.text());
         match by_reason.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, commands)) => commands.push(command),

@@ -12,7 +12,7 @@ fn hex(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn requests_are_written_as_the_java_client_writes_them() {
+fn requests_are_encoded_like_those_of_the_java_client() {
     let password = [7; 2];
     let connect = Request::Connect { last_zxid: 5, timeout: 6000, session: 9, password: &password };
     for (request, expected) in [
@@ -49,7 +49,7 @@ fn permissions_have_the_bits_of_zookeeper() {
 }
 
 #[test]
-fn frames_are_cut_from_the_stream() {
+fn frames_are_split_from_the_stream() {
     assert_eq!(first_frame(&hex("000000")), Ok(None));
     assert_eq!(first_frame(&hex("00000002 aa")), Ok(None));
     assert_eq!(first_frame(&hex("00000002 aabb cc")), Ok(Some((&[0xaa, 0xbb][..], 6))));
@@ -60,7 +60,7 @@ fn frames_are_cut_from_the_stream() {
 }
 
 #[test]
-fn replies_are_read_as_servers_write_them() {
+fn replies_of_servers_are_decoded() {
     let connected = "00000000 00001770 0000000000001234 00000003 070809 00";
     let connected = ConnectResponse::decode(&hex(connected)).expect("a response");
     assert_eq!(connected, ConnectResponse { timeout: 6000, session: 0x1234, password: vec![7, 8, 9] });
@@ -81,7 +81,7 @@ fn replies_are_read_as_servers_write_them() {
 }
 
 #[test]
-fn counts_and_lengths_are_believed_only_as_far_as_bytes_are_there() {
+fn counts_and_lengths_are_limited_by_the_available_bytes() {
     for list in ["7fffffff", "40000005 00000001 61", "fffffffe", "00000001 7fffffff 61", "00000001 fffffffe"] {
         assert!(children(&hex(list)).is_err(), "{list}");
     }
@@ -93,7 +93,7 @@ fn counts_and_lengths_are_believed_only_as_far_as_bytes_are_there() {
 }
 
 #[test]
-fn names_that_no_znode_can_have_are_refused() {
+fn invalid_names_of_znodes_are_refused() {
     for name in ["", "2e", "2e2e", "612f62", "00", "61c285", "1b5b", "ff"] {
         let list = format!("00000001 {:08x} {name}", name.len() / 2);
         assert!(children(&hex(&list)).is_err(), "{name}");

@@ -1,18 +1,18 @@
-//! A modelled ensemble: who leads, who is in sync, what its clients do. It advances second by second.
+//! A modelled ensemble: its leader, its synced members, its clients. It advances second by second.
 
 use super::figures::Figures;
 use super::server::{Process, Role, Server};
 
-/// Seconds that an election takes once a majority is there.
+/// Seconds that an election takes once a majority is up.
 const ELECTION: f64 = 3.0;
 
-/// What the clients do, in each second.
+/// The load of the clients per second.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
     pub reads: f64,
     pub writes: f64,
     pub read_ms: f64,
-    /// Beside the time that the disks take.
+    /// In addition to the time of the disks.
     pub write_ms: f64,
 }
 
@@ -24,31 +24,31 @@ pub struct Ensemble {
     pub load: Load,
     pub epoch: u64,
     pub sequence: f64,
-    /// The place of the leader.
+    /// The index of the leader.
     pub leader: Option<usize>,
     leads_since: f64,
     elected_at: Option<f64>,
-    /// Clients that no server serves at the moment.
+    /// Clients that are currently not connected.
     homeless: u32,
     pub watches_of_a_client: f64,
     pub ephemerals: f64,
-    /// Counters that grow beside the load: server, key, a second.
+    /// Counters that grow independently of the load: server, key, increase per second.
     pub rates: Vec<(u32, String, f64)>,
-    /// The membership in place of the one that follows from the servers.
+    /// Replaces the membership derived from the servers.
     pub membership: Option<String>,
-    /// How the membership names its hosts: this and the id.
+    /// Prefix of the host names in the membership; the id follows.
     pub host: &'static str,
 }
 
 impl Ensemble {
-    /// Voters `1..=voters` and observers behind them, in sync, with a light load; the last voter leads.
+    /// Voters `1..=voters`, then observers, in sync, with a light load; the last voter leads.
     pub fn new(name: &str, voters: u32, observers: u32) -> Self {
         let servers = (1..=voters + observers).map(|id| Server::new(id, id <= voters)).collect();
         let mut ensemble = Self {
             name: name.to_owned(),
             servers,
             load: Load { reads: 60.0, writes: 30.0, read_ms: 1.0, write_ms: 4.0 },
-            // A standalone server elects none, and stays in the epoch of its first transactions.
+            // A standalone server has no elections and remains in its first epoch.
             epoch: u64::from(voters + observers == 1),
             sequence: 0.0,
             leader: None,
@@ -69,7 +69,7 @@ impl Ensemble {
                 server.serve(Role::Observer, 0.0);
             }
         }
-        // What began an hour before the story is no news in it.
+        // Started an hour before the story, so that its start has no effect on the alerts.
         for server in &mut ensemble.servers {
             server.serving_since = -3600.0;
         }
@@ -82,12 +82,12 @@ impl Ensemble {
         self.servers.len() == 1
     }
 
-    /// The server of this id.
+    /// The server with this id.
     pub fn server(&mut self, id: u32) -> &mut Server {
         self.servers.iter_mut().find(|server| server.id == id).expect("a story names its servers")
     }
 
-    /// The id of the leader, where there is one.
+    /// The id of the leader, if there is one.
     pub fn leader_id(&self) -> Option<u32> {
         self.leader.map(|place| self.servers[place].id)
     }
@@ -116,14 +116,14 @@ impl Ensemble {
         }
     }
 
-    /// Advances to `now`, which is `step` seconds after the last time.
+    /// Advances to `now`, which is `step` seconds after the last call.
     pub fn advance(&mut self, now: f64, step: f64) {
         for server in &mut self.servers {
             if let Process::Loading(until) = server.process
                 && now >= until
             {
                 server.process = Process::Running;
-                // Until here it was away as well.
+                // It was not in sync up to this point either.
                 server.role = Role::Looking;
             }
         }
@@ -147,7 +147,7 @@ impl Ensemble {
             if in_sync < self.majority() || !self.servers[leader].connected(now) {
                 self.leader = None;
                 self.elected_at = None;
-                // A suspended server does not know it before it goes on.
+                // A suspended server notices it only after it continues.
                 for server in self.servers.iter_mut().filter(|server| server.process == Process::Running) {
                     server.look(now);
                 }
@@ -178,7 +178,7 @@ impl Ensemble {
         }
     }
 
-    /// Clients of a server that does not serve go to the others, and stay there.
+    /// Clients of a server that does not serve move to the others and stay there.
     fn settle_clients(&mut self, now: f64) {
         for server in self.servers.iter_mut().filter(|server| gone(server, now)) {
             self.homeless += std::mem::take(&mut server.clients);
@@ -194,7 +194,7 @@ impl Ensemble {
         self.homeless = 0;
     }
 
-    /// Sets the number of all clients: new ones are spread evenly, lost ones are taken from all.
+    /// Sets the total number of clients: new ones are spread evenly, and removed ones are taken from all servers.
     pub fn set_clients(&mut self, number: u32) {
         for server in &mut self.servers {
             server.clients = 0;
@@ -203,7 +203,7 @@ impl Ensemble {
         self.settle_clients(0.0);
     }
 
-    /// Clients of all servers.
+    /// The clients of all servers.
     pub fn clients(&self) -> u32 {
         self.servers.iter().map(|server| server.clients).sum::<u32>() + self.homeless
     }
@@ -217,7 +217,7 @@ impl Ensemble {
         let Load { reads, writes, read_ms, write_ms } = self.load;
         let writes = if leader_works { writes } else { 0.0 };
         self.sequence += writes * step;
-        // A write waits for the majority of the disks.
+        // A write waits for a majority of the disks.
         let mut disks: Vec<f64> =
             self.servers.iter().filter(|server| server.works() && server.votes).map(|server| server.fsync_ms).collect();
         disks.sort_by(f64::total_cmp);
@@ -249,7 +249,7 @@ impl Ensemble {
         self.rates = rates;
     }
 
-    /// The lines that `mntr` of a server has beside its own figures.
+    /// The lines of a server's `mntr` that depend on the ensemble.
     pub fn lines(&self, server: &Server, now: f64) -> String {
         let watches = (f64::from(server.clients) * self.watches_of_a_client).floor();
         let mut out = format!(
@@ -275,7 +275,7 @@ impl Ensemble {
         out
     }
 
-    /// The lines of `conf` that say who belongs to the ensemble.
+    /// The membership lines of `conf`.
     pub fn membership_lines(&self) -> String {
         if self.standalone() {
             return String::new();
@@ -293,7 +293,7 @@ impl Ensemble {
     }
 }
 
-/// Whether its clients have noticed that it is gone: a session ends as late as the sync limit.
+/// Whether its clients have noticed its loss: sessions end at the sync limit at the latest.
 fn gone(server: &Server, now: f64) -> bool {
     match server.process {
         Process::Stopped | Process::Loading(_) => true,

@@ -1,39 +1,39 @@
-//! What must fire, what may, and when: a story's expectations held against what fired.
+//! Compares the alerts that fired with the expectations of a story: those that must fire, those that may, and when.
 
 use std::collections::BTreeMap;
 
 use super::promtool::{Fired, Firing};
 use super::story::Story;
 
-/// Whom an alert is about.
+/// The subject of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// The ensemble, or whatever the alert is about.
+    /// The ensemble, or any other subject.
     Any,
-    /// The member of this id, of the first ensemble.
+    /// The member with this id in the first ensemble.
     Member(u32),
-    /// An exporter, by its place.
+    /// An exporter, by its index.
     Exporter(usize),
-    /// Those of this cluster.
+    /// Any subject in this cluster.
     Cluster(&'static str),
 }
 
 /// An alert that must fire. All times are minutes of the story.
 #[derive(Clone, Debug)]
 pub struct Expect {
-    /// The name without `ZooKeeper`; several that would do, divided by `|`.
+    /// The name without `ZooKeeper`; alternatives are separated by `|`.
     pub alert: &'static str,
     pub severity: Option<&'static str>,
     pub who: Who,
-    /// Not before.
+    /// Earliest time.
     pub from: f64,
-    /// At the latest.
+    /// Latest time.
     pub by: f64,
-    /// Without a break until.
+    /// It must fire without interruption until this time.
     pub until: f64,
-    /// Or, from the first time on, for at least this part of the time: what comes and goes may be seen well for minutes.
+    /// Alternatively, the minimum share of the time since it first fired: an intermittent fault may be invisible for minutes.
     pub share: f64,
-    /// Not behind.
+    /// It must not fire after this time.
     pub gone: f64,
 }
 
@@ -54,11 +54,11 @@ impl Expect {
     }
 }
 
-/// What is wrong with what fired; nothing where all is as the story wants it.
+/// The deviations from the expectations; empty if there are none.
 pub fn faults(story: &Story, fired: &Fired, moments: &[f64]) -> Vec<String> {
     let mut out = Vec::new();
     let moments: Vec<f64> = moments.iter().copied().filter(|moment| *moment <= story.minutes).collect();
-    // A scrape later is in time: what happens just after one is seen by the next, and that while it is under way.
+    // One scrape of delay is allowed: an event just after a scrape is seen by the next one, which may still be in flight.
     let late = moments.get(1).map_or(0.0, |second| second - moments[0]);
     for expect in &story.expects {
         let mut times: Vec<f64> =
@@ -76,13 +76,13 @@ pub fn faults(story: &Story, fired: &Fired, moments: &[f64]) -> Vec<String> {
         } else if first > expect.by + late {
             out.push(format!("{what} fired after minute {}: {shown}", expect.by));
         }
-        // What ends at a minute may be seen ended by the scrape of that moment.
+        // The scrape of the minute in which a fault ends may already see its end.
         let held = |moment: &&f64| **moment >= first && **moment < expect.until;
         let (due, missing) = moments
             .iter()
             .filter(held)
             .fold((0_u32, 0_u32), |(due, missing), moment| (due + 1, missing + u32::from(!times.contains(moment))));
-        // What comes and goes within a minute or two is met by chance where scrapes are two minutes apart.
+        // With scrapes every two minutes, faults that change within a minute or two are seen by chance.
         let share = if expect.share < 1.0 && late > 1.5 { expect.share / 2.0 } else { expect.share };
         if f64::from(missing) > f64::from(due) * (1.0 - share) {
             out.push(format!("{what} did not hold until minute {}: {shown}", expect.until));
@@ -111,7 +111,7 @@ pub fn faults(story: &Story, fired: &Fired, moments: &[f64]) -> Vec<String> {
     out
 }
 
-/// Moments as spans of minutes: `10.5-12, 14-20`.
+/// Times as ranges of minutes: `10.5-12, 14-20`.
 fn spans(times: &[f64], moments: &[f64]) -> String {
     let mut out: Vec<(f64, f64)> = Vec::new();
     let mut broken = true;

@@ -1,7 +1,7 @@
-//! A modelled scrape target: what one exporter is told, what it remembers, and the page it serves.
+//! A modelled scrape target: the replies that one exporter receives, its state, and the page it serves.
 //!
-//! The replies of the modelled servers go through the product's own parsers, verdict and encoder, so that a page here is
-//! the page that the product would serve.
+//! The replies of the modelled servers pass the product's own parsers, verdict and encoder, so that a page is
+//! the one that the product would serve.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,40 +21,40 @@ use super::ensemble::Ensemble;
 use super::server::{Process, Reply, Server};
 use crate::common::{heard, page};
 
-/// Seconds after which the exporter gives a member up.
+/// Timeout of the exporter for a member, in seconds.
 const TIMEOUT: f64 = 5.0;
 
-/// Seconds after which it asks for the configuration again.
+/// Interval of `conf` queries, in seconds.
 const CONF_AGE: f64 = 60.0;
 
-/// What a scrape of the target meets.
+/// The result of a scrape of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A page.
     Up,
-    /// Nothing: `up` is 0.
+    /// No response: `up` is 0.
     Down,
-    /// It is not scraped any more.
+    /// The target was removed.
     Gone,
 }
 
-/// Which layout the page is scraped in.
+/// The scraped endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// `/metrics`, with the exporter's own families.
     Metrics,
-    /// `/probe`: the ensembles alone.
+    /// `/probe`: only the ensembles.
     Probe,
 }
 
-/// Where the list of members comes from.
+/// The source of the member list.
 #[derive(Clone, Debug)]
 pub enum Members {
     /// All servers.
     All,
-    /// These ids, and addresses behind which there is nothing.
+    /// These ids, and addresses without a server.
     Listed(Vec<u32>, Vec<String>),
-    /// A name that holds the servers whose process runs and is not suspended; ports by address.
+    /// A name with the addresses of the servers whose process is running and not suspended.
     Dns,
 }
 
@@ -67,20 +67,20 @@ pub struct Exporter {
     pub job: String,
     /// The label of the Prometheus server or shard.
     pub cluster: Option<String>,
-    /// The places of the ensembles on its page.
+    /// The indices of the ensembles on its page.
     pub watches: Vec<usize>,
     pub members: Members,
-    /// Servers that it does not reach: place of the ensemble, and id; id 0 stands for all.
+    /// Servers that it does not reach: index of the ensemble, and id; id 0 means all.
     pub unreachable: BTreeSet<(usize, u32)>,
-    /// The last reload of its configuration failed.
+    /// Whether the last reload of its configuration failed.
     pub reload_failed: bool,
-    /// Servers of the first ensemble that are listed under a second address as well.
+    /// Servers of the first ensemble that are listed under a second address, too.
     pub listed_twice: Vec<(u32, String)>,
-    /// The place of an ensemble whose servers are in the list of the first one, too.
+    /// The index of an ensemble whose servers are also in the list of the first one.
     pub mixed_with: Option<usize>,
     conf: BTreeMap<(usize, u32), (f64, Arc<SeenConf>)>,
     known: BTreeMap<usize, (Known, LeaderWatch)>,
-    /// What the real clock showed as the story began.
+    /// The real time at the start of the story.
     begun: Instant,
 }
 
@@ -105,7 +105,7 @@ impl Exporter {
         }
     }
 
-    /// A new process under the same address: what was remembered is lost.
+    /// A new process at the same address: its state is lost.
     pub fn restart(&mut self) {
         self.target = Target::Up;
         self.conf.clear();
@@ -118,7 +118,7 @@ impl Exporter {
         format!("{cluster}instance=\"{}\",job=\"{}\"", self.instance, self.job)
     }
 
-    /// The page at this moment, and the seconds that it took.
+    /// The current page, and the seconds it took.
     pub fn page(&mut self, ensembles: &[Ensemble], now: f64) -> String {
         let watched = self.watches.clone();
         let ensembles = watched.into_iter().map(|place| Arc::new(self.ensemble(place, ensembles, now))).collect();

@@ -1,8 +1,8 @@
-//! The figures of one modelled server, as its `mntr` writes them: counters that grow and gauges that are set.
+//! The metrics of one modelled server, as written by its `mntr`: counters that grow and gauges that are set.
 
 use std::collections::BTreeMap;
 
-/// Keys of `mntr` that only grow; all begin at 0 with the process.
+/// Counters of `mntr`; all start at 0 with the process.
 pub const COUNTERS: &[&str] = &[
     "auth_failed_count",
     "bytes_received_count",
@@ -45,7 +45,7 @@ pub const COUNTERS: &[&str] = &[
     "updatelatency_sum",
 ];
 
-/// Gauges that hold this unless a story sets them.
+/// Gauges with their values unless a story sets them.
 const AT_REST: &[(&str, f64)] = &[
     ("approximate_data_size", 8_000_000.0),
     ("avg_latency", 1.0),
@@ -63,10 +63,10 @@ const AT_REST: &[(&str, f64)] = &[
     ("znode_count", 20_000.0),
 ];
 
-/// Gauges that only a leader has.
+/// Gauges of a leader.
 const OF_A_LEADER: &[&str] = &["last_proposal_size", "max_proposal_size", "min_proposal_size", "pending_syncs"];
 
-/// The figures of one server.
+/// The metrics of one server.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     counters: BTreeMap<String, f64>,
@@ -74,14 +74,14 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Those of a process that has just begun.
+    /// The metrics of a process that has just started.
     pub fn begin() -> Self {
         let counters = COUNTERS.iter().map(|key| ((*key).to_owned(), 0.0)).collect();
         let gauges = AT_REST.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect();
         Self { counters, gauges }
     }
 
-    /// Lets a counter grow.
+    /// Increases a counter.
     pub fn add(&mut self, key: &str, by: f64) {
         match self.counters.get_mut(key) {
             Some(value) => *value += by,
@@ -89,7 +89,7 @@ impl Figures {
         }
     }
 
-    /// Sets a counter back.
+    /// Resets a counter.
     pub fn reset(&mut self, key: &str) {
         self.counters.insert(key.to_owned(), 0.0);
     }
@@ -102,11 +102,11 @@ impl Figures {
         }
     }
 
-    /// The lines of `mntr`; of a learner those of a leader are left out.
+    /// The lines of `mntr`; a learner has none of those of a leader.
     pub fn lines(&self, leads: bool) -> String {
         let mut out = String::new();
         for (key, value) in &self.counters {
-            // Seconds have decimals, everything else is counted in whole numbers.
+            // Seconds have decimals, all other values are whole numbers.
             let value = if key.contains("seconds_sum") { (value * 1000.0).floor() / 1000.0 } else { value.floor() };
             out.push_str(&format!("zk_{key}\t{value}\n"));
         }

@@ -1,8 +1,8 @@
-//! Stories of ensembles and exporters, told to the alert rules: what must fire, what must not, and when.
+//! Stories of ensembles and exporters, on which the alert rules are tested: what must fire, what must not, and when.
 //!
 //! A story is a model of an ensemble that changes over time. Its series are the product's own pages of that model, and
-//! `promtool test rules` evaluates the rules on them: at several scrape intervals, at several distances between scrape
-//! and evaluation, with scrapes under way, and with ranges as Prometheus 3 has them.
+//! `promtool test rules` evaluates the rules on them: at several scrape intervals, with several delays between scrape
+//! and evaluation, with scrapes in flight, and with the ranges of Prometheus 3.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::format_push_string, clippy::format_collect, reason = "clarity before speed in tests")]
 #![allow(unreachable_pub, reason = "one crate a test binary")]

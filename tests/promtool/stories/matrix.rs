@@ -1,4 +1,4 @@
-//! Every story at every interval and view: the test.
+//! The test: every story at every interval and view.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,12 +18,12 @@ use crate::common::root;
 struct Variant {
     /// Seconds between scrapes, and between evaluations.
     interval: u64,
-    /// Seconds from the beginning of a story to the first scrape.
+    /// Seconds from the start of a story to the first scrape.
     phase: u64,
     view: View,
-    /// Rules written from a configuration, with the label `cluster` kept.
+    /// Rules generated for a configuration that keeps the label `cluster`.
     written: bool,
-    /// With the rules of early warning, whatever the story needs.
+    /// With the rules of early warning, even if the story does not need them.
     early: bool,
 }
 
@@ -33,7 +33,7 @@ const fn variant(interval: u64, phase: u64, view: View, written: bool) -> Varian
     Variant { interval, phase, view, written, early: false }
 }
 
-/// What the gate runs: each story once, so that the stories together meet every variant.
+/// Variants of the gate: each story has one, and together the stories cover all of them.
 const VARIANTS: &[Variant] = &[
     variant(15, 0, AT_ONCE, false),
     variant(15, 7, View { age: 8, under_way: true, left_open: true }, true),
@@ -45,7 +45,7 @@ const VARIANTS: &[Variant] = &[
     variant(120, 20, View { age: 30, under_way: false, left_open: true }, false),
 ];
 
-/// What `./scripts/test long stories` adds.
+/// Additional variants of `./scripts/test long stories`.
 fn all_variants() -> Vec<Variant> {
     let mut all = Vec::new();
     for interval in [15, 30, 60, 120] {
@@ -63,7 +63,7 @@ fn all_variants() -> Vec<Variant> {
     all
 }
 
-/// The configuration from which rules are written: every ensemble by its name.
+/// The configuration for which rules are generated, with every ensemble by its name.
 fn configuration(stories: &[&Story]) -> String {
     let mut out = String::from("ensembles:\n");
     let mut names: Vec<&str> = Vec::new();
@@ -80,7 +80,7 @@ fn configuration(stories: &[&Story]) -> String {
     out
 }
 
-/// Tells stories in one run of promtool; gives what is wrong, by the name of the story.
+/// Tests stories in one run of promtool; returns the deviations by the name of the story.
 fn tell(stories: &[&Story], variant: Variant) -> BTreeMap<&'static str, Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     let mut from = root().join("alert-rules");
@@ -141,7 +141,7 @@ fn is_about(story: &Story, labels: &BTreeMap<String, String>) -> bool {
     }
 }
 
-/// Stories that share a run: enough to share its rules, few enough that the processors end at about the same time.
+/// Number of stories per run: enough to share the rules, few enough to keep all processors busy until the end.
 const TOGETHER: usize = 12;
 
 fn fits(story: &Story, variant: &Variant) -> bool {
@@ -153,8 +153,8 @@ fn fits(story: &Story, variant: &Variant) -> bool {
         }
 }
 
-/// For each variant its stories. If not `all` are wanted, a story has one variant of one of its intervals, in turn; one of
-/// more than an hour leaves out 15 s.
+/// The stories of each variant. Without `all`, a story has one variant of one of its intervals, in turn; a story of
+/// more than an hour omits 15 s.
 fn chosen<'s>(stories: &'s [Story], variants: &[Variant], all: bool) -> Vec<(Variant, Vec<&'s Story>)> {
     let mut out: Vec<(Variant, Vec<&Story>)> = variants.iter().map(|variant| (*variant, Vec::new())).collect();
     for (turn, story) in stories.iter().enumerate() {
@@ -177,11 +177,11 @@ fn chosen<'s>(stories: &'s [Story], variants: &[Variant], all: bool) -> Vec<(Var
     out
 }
 
-/// Tells every story in these variants; gives what is wrong, with the story and the variant.
+/// Tests every story in these variants; returns the deviations with story and variant.
 fn tell_all(stories: &[Story], variants: &[Variant], all: bool) -> BTreeMap<&'static str, Vec<String>> {
     let mut jobs: Vec<(Vec<&'static str>, Variant)> = Vec::new();
     for (variant, mut told) in chosen(stories, variants, all) {
-        // Stories of about one length and with the same rules.
+        // Stories of similar length and with the same rules.
         told.sort_by(|one, other| one.early.cmp(&other.early).then(one.minutes.total_cmp(&other.minutes)));
         for same in told.chunk_by(|one, other| one.early == other.early && other.minutes <= 1.5 * one.minutes) {
             for part in same.chunks(TOGETHER) {
@@ -204,7 +204,7 @@ fn tell_all(stories: &[Story], variants: &[Variant], all: bool) -> BTreeMap<&'st
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                // What happens in a story cannot be sent to another thread: each makes its own.
+                // The events of a story are not `Send`: each thread creates its own.
                 let own = told::stories();
                 while let Some((names, variant)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let stories: Vec<&Story> = own.iter().filter(|story| names.contains(&story.name)).collect();
@@ -212,7 +212,7 @@ fn tell_all(stories: &[Story], variants: &[Variant], all: bool) -> BTreeMap<&'st
                     let told = tell(&stories, *variant);
                     let Variant { interval, phase, view, written, .. } = variant;
                     let how = format!("{interval} s, phase {phase}, {view:?}, written {written}");
-                    // Shown with --nocapture.
+                    // Visible with --nocapture.
                     eprintln!("[{how}] {} stories, {:.0} s", told.len(), begun.elapsed().as_secs_f64());
                     for (name, wrong) in told {
                         for wrong in &wrong {
@@ -228,10 +228,10 @@ fn tell_all(stories: &[Story], variants: &[Variant], all: bool) -> BTreeMap<&'st
     found.into_inner().unwrap()
 }
 
-/// `STORIES=full` for every variant, else those of the gate; `VARIANT=3` for one of them, `STORY=name,other` for the
-/// stories whose name holds one of these; both show what is known to fail, too.
+/// `STORIES=full` selects every variant instead of those of the gate, `VARIANT=3` one of them, `STORY=name,other` the
+/// stories whose name contains one of these; the latter two also show known failures.
 #[test]
-fn every_story_raises_its_alerts_and_no_other() {
+fn every_story_raises_exactly_its_alerts() {
     let full = std::env::var("STORIES").is_ok_and(|value| value == "full");
     let focused = ["VARIANT", "STORY"].iter().any(|name| std::env::var(name).is_ok());
     let only = std::env::var("STORY").unwrap_or_default();
@@ -242,7 +242,7 @@ fn every_story_raises_its_alerts_and_no_other() {
     let mut stories = told::stories();
     stories.retain(|story| only.split(',').any(|part| story.name.contains(part)));
     if !full && !focused {
-        // Every second story: all of them take ten minutes of two cores.
+        // Every second story: all of them take ten minutes on two cores.
         let mut place = 0..;
         stories.retain(|_| place.next().is_some_and(|place| place % 2 == 0));
     }

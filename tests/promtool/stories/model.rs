@@ -1,4 +1,4 @@
-//! The model held against real replies and real pages.
+//! Compares the model with real replies and real pages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::told;
 use super::world::World;
 use crate::common::{fixture_member, fixtures, member, page, promql, read_page, report, root};
 
-/// Families that rules look at and no story has: probes that a module must ask for, what only TLS or the host gives, and
+/// Families that rules use and no story has: opt-in probes, metrics that need TLS or a local member, and
 /// zones, which are configured.
 const NOT_MODELLED: &[&str] = &[
     "zk_canary_",
@@ -38,15 +38,15 @@ fn shapes(text: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn what_the_model_has_on_its_pages_is_on_real_ones() {
+fn series_of_the_model_exist_on_real_pages() {
     let mut real = BTreeMap::new();
     for fixture in fixtures() {
         real.extend(shapes(&page(&report(vec![fixture_member(&fixture)]), Format::Classic)));
     }
-    // Members that do not answer, beside those that do: lag, failures, and the ensemble's own families.
+    // Members with and without a reply: lag, failures, and the ensemble's own families.
     real.extend(shapes(&std::fs::read_to_string(root().join("tests/golden/ensemble.prom")).unwrap()));
 
-    // Members that state their membership, where voters may be missing from the list.
+    // Members that report their membership, from which voters may be missing in the list.
     let stating: Vec<_> = fixtures()
         .into_iter()
         .filter(|fixture| ["3.8.0/leader", "3.8.0/follower"].contains(&fixture.name.as_str()))
@@ -69,7 +69,7 @@ fn what_the_model_has_on_its_pages_is_on_real_ones() {
     let text = world.exporters[0].page(&ensembles, now);
     let modelled = shapes(&text);
     assert!(modelled.len() > 60, "{} families", modelled.len());
-    // Timings are measured while members are queried, and a regression needs an earlier scrape: no page made of files has them.
+    // Durations are measured while members are queried, and a regression needs an earlier scrape: a page made of files lacks them.
     let measured = |shape: &str| {
         ["zk_scrape_duration", "zk_connect_duration", "zk_ensemble_zxid_regressed"]
             .iter()
@@ -87,7 +87,7 @@ fn what_the_model_has_on_its_pages_is_on_real_ones() {
 }
 
 #[test]
-fn the_model_has_the_exporters_own_families_as_the_exporter_has_them() {
+fn the_model_has_the_families_of_the_exporter() {
     let metrics = std::fs::read_to_string(root().join("docs/metrics.md")).unwrap();
     let mut exporter = Exporter::new("e", &[]);
     let text = exporter.page(&[], 0.0);
@@ -96,7 +96,7 @@ fn the_model_has_the_exporters_own_families_as_the_exporter_has_them() {
     }
 }
 
-/// Every family of a rule is on the page of a story, so that no rule passes for want of its series.
+/// Every family of a rule is on the page of a story, so that no rule passes without its series.
 #[test]
 fn every_family_of_a_rule_is_modelled() {
     let mut names = BTreeSet::new();

@@ -1,5 +1,5 @@
-//! The quiet month: three ensembles with daily peaks, quiet weekends, deployments, backups, rolling restarts and an exporter
-//! that restarts once a week. Nothing is wrong in it: no alarm, and at most two warnings, each of which can be defended.
+//! The healthy month: three ensembles with daily peaks, quiet weekends, deployments, backups, rolling restarts and an exporter
+//! that restarts once a week. It raises no critical alert and at most two warnings, each with a documented reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,15 +13,15 @@ use crate::common::root;
 /// Seconds between scrapes, and between evaluations. Prometheus' own default.
 const INTERVAL: u64 = 60;
 
-/// Warnings that may fire, and why that is right.
+/// Permitted warnings, with the reason.
 const DEFENSIBLE: &[(&str, &str)] = &[];
 
-/// One of the three.
+/// One of the three ensembles.
 struct Habits {
     name: &'static str,
     voters: u32,
     observers: u32,
-    /// Clients and writes a second at the daily peak.
+    /// Clients and writes per second at the daily peak.
     clients: u32,
     writes: f64,
     /// The day of the week of rolling restarts, and the hour of the backup.
@@ -32,13 +32,13 @@ struct Habits {
 const THREE: [Habits; 3] = [
     Habits { name: "month-search", voters: 3, observers: 0, clients: 900, writes: 60.0, restarts: 1, backup: 2 },
     Habits { name: "month-events", voters: 5, observers: 1, clients: 4200, writes: 300.0, restarts: 2, backup: 3 },
-    // Hardly used at all: a write each minute at night.
+    // Almost idle: one write per minute at night.
     Habits { name: "month-config", voters: 3, observers: 0, clients: 60, writes: 0.5, restarts: 3, backup: 4 },
 ];
 
 const DAY: f64 = 24.0 * 60.0;
 
-/// What part of the daily peak is there: a hill from seven to ten in the evening, of less than half at weekends.
+/// The current share of the daily peak: it rises and falls between 7:00 and 22:00, to less than half at weekends.
 fn demand(minute: f64) -> f64 {
     let hour = minute % DAY / 60.0;
     let hill = if (7.0..22.0).contains(&hour) { ((hour - 7.0) / 15.0 * std::f64::consts::PI).sin() } else { 0.0 };
@@ -63,7 +63,7 @@ fn month(habits: &Habits, days: u32) -> Story {
             world.zk().load.reads = 4.0 * writes * part;
             world.zk().ephemerals = (f64::from(clients) * part * 1.5).floor();
             every(world, &|server| {
-                // Garbage fills the heap and is collected; the tree grows a little each day.
+                // Garbage fills the heap and is collected; the tree grows slightly every day.
                 let used = [0.35, 0.5, 0.65, 0.75][ten as usize % 4] * 1_073_741_824.0;
                 server.figures.set("jvm_memory_bytes_used{area=\"heap\"}", f64::floor(used));
                 server.figures.set("approximate_data_size", (30e6 + minute * 140.0 + 2e6 * part).floor());
@@ -74,11 +74,11 @@ fn month(habits: &Habits, days: u32) -> Story {
     }
     for day in 0..days {
         let at = |hour: f64| f64::from(day) * DAY + hour * 60.0;
-        // The backup reads the disk of a follower.
+        // The backup reads from the disk of a follower.
         story = story
             .at(at(f64::from(backup)), |world| world.server(1).fsync_ms = 70.0)
             .at(at(f64::from(backup) + 0.25), |world| world.server(1).fsync_ms = 5.0);
-        // A deployment: three in ten clients go and come back, and load what they need.
+        // A deployment: three of ten clients disconnect, reconnect and load their data.
         if [0, 2, 3].contains(&(day % 7)) {
             story = story
                 .at(at(11.0), |world| {
@@ -101,7 +101,7 @@ fn month(habits: &Habits, days: u32) -> Story {
                 let begins = at(10.0) + f64::from(id - 1) * 3.0;
                 story = story.at(begins, move |world| world.stop(server)).at(begins + 0.6, move |world| {
                     world.start(server, 5.0);
-                    // What a process keeps is loaded from the disk.
+                    // The data of a process is loaded from the disk.
                     let minute = world.now / 60.0;
                     world.server(server).figures.set("approximate_data_size", (30e6 + minute * 140.0).floor());
                     world.server(server).figures.set("znode_count", (50_000.0 + minute / 20.0).floor());
@@ -117,7 +117,7 @@ fn month(habits: &Habits, days: u32) -> Story {
     story
 }
 
-/// The files of early warning as well.
+/// The rule files, including those of early warning.
 fn fired(story: &Story) -> promtool::Fired {
     let folder = tempfile::tempdir().unwrap();
     let names = ["zookeeper.yml", "early-warning.yml"];
@@ -128,9 +128,9 @@ fn fired(story: &Story) -> promtool::Fired {
     promtool::run(folder.path(), &files, &input, INTERVAL, seconds)
 }
 
-/// `MONTH_DAYS` for how many days; the gate runs one, `./scripts/test long stories` thirty.
+/// `MONTH_DAYS` sets the number of days; the gate runs one, `./scripts/test long stories` thirty.
 #[test]
-fn a_month_in_which_nothing_is_wrong_is_quiet() {
+fn a_healthy_month_raises_no_alert() {
     let days = std::env::var("MONTH_DAYS").ok().and_then(|days| days.parse().ok()).unwrap_or(1);
     let all: Vec<(&'static str, promtool::Fired)> = std::thread::scope(|scope| {
         let runs: Vec<_> =

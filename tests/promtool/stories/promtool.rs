@@ -1,7 +1,7 @@
-//! Runs of `promtool test rules`, and what fired in them.
+//! Runs `promtool test rules`, and extracts the alerts that fired.
 //!
-//! promtool says what it got where it expected nothing. So each moment is asked for all alerts that fire with nothing
-//! expected; the watchdog fires always, and a moment of which nothing is said is a mistake of the run.
+//! promtool prints the result of an expression where none was expected. Each evaluation therefore expects no firing alert;
+//! the watchdog always fires, so an evaluation without output is an error of the run.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,19 +11,19 @@ use std::process::Command;
 /// An alert that fired.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Firing {
-    /// Its name without `ZooKeeper`.
+    /// Name without `ZooKeeper`.
     pub alert: String,
-    /// Its labels without its name and state.
+    /// Labels without name and state.
     pub labels: BTreeMap<String, String>,
 }
 
-/// What fired, and at which minutes of the evaluation.
+/// The alerts that fired, and the minutes of the evaluation.
 pub type Fired = BTreeMap<Firing, Vec<f64>>;
 
-/// The alert that fires always.
+/// The alert that always fires.
 const WATCHDOG: &str = "ZooKeeperWatchdog";
 
-/// Runs a test on series that are `interval` seconds apart, evaluated as often, up to `seconds`.
+/// Runs a test on series with samples and evaluations every `interval` seconds, up to `seconds`.
 pub fn run(folder: &Path, rules: &[PathBuf], input_series: &str, interval: u64, seconds: u64) -> Fired {
     let files: Vec<String> = rules.iter().map(|file| file.display().to_string()).collect();
     let mut text = format!(
@@ -44,7 +44,7 @@ pub fn run(folder: &Path, rules: &[PathBuf], input_series: &str, interval: u64, 
     fired
 }
 
-/// What fired by promtool's own words, and of how many moments it spoke.
+/// The alerts that fired according to promtool's output, and the number of reported evaluations.
 fn read(said: &str) -> (Fired, usize) {
     let (mut fired, mut seen, mut minute) = (Fired::new(), 0, 0.0);
     for line in said.lines() {
@@ -80,7 +80,7 @@ fn labels_of(series: &str) -> BTreeMap<String, String> {
     labels
 }
 
-/// `1h2m3s` in seconds.
+/// Converts `1h2m3s` to seconds.
 fn seconds_of(text: &str) -> f64 {
     let (mut total, mut number) = (0.0, 0.0);
     for character in text.chars() {
@@ -96,7 +96,7 @@ fn seconds_of(text: &str) -> f64 {
 }
 
 #[test]
-fn what_promtool_says_is_read() {
+fn promtool_output_is_parsed() {
     let said = "    expr: \"x\", time: 1h2m3s,\n        exp: nil\n        got: {__name__=\"ALERTS\", alertname=\"ZooKeeperA\", \
         alertstate=\"firing\", ensemble=\"e\", severity=\"warning\"} 1E+00, {__name__=\"ALERTS\", \
         alertname=\"ZooKeeperWatchdog\", alertstate=\"firing\", severity=\"info\"} 1E+00\n";

@@ -1,9 +1,9 @@
-//! The rules that stories are told to: as shipped or as written from a configuration, and as a Prometheus sees them that
-//! evaluates some time after a scrape, has slow scrapes under way, or leaves out the left end of ranges.
+//! The rules under test: as shipped or as generated for a configuration, and as evaluated by a Prometheus that
+//! evaluates some time after a scrape, has slow scrapes in flight, or excludes the left boundary of ranges.
 //!
-//! promtool evaluates at the very moments of the samples. Instead of moving the samples, the selectors are moved: what
-//! is evaluated `age` seconds after a scrape sees `x offset -age`; where the scrape is still under way, it sees only what
-//! is older. Series that rules record are at the moments of the evaluation and are left alone.
+//! promtool evaluates exactly at the times of the samples. Instead of the samples, the selectors are shifted: an expression
+//! evaluated `age` seconds after a scrape uses `x offset -age`; while the scrape is still in flight, it uses only older
+//! samples. Recorded series have samples at the times of the evaluation and are not shifted.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,21 +14,21 @@ use serde_json::Value;
 
 use crate::common::promql;
 
-/// How a Prometheus looks at the samples.
+/// How Prometheus sees the samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct View {
-    /// Seconds from a scrape to the evaluation behind it.
+    /// Seconds from a scrape to the next evaluation.
     pub age: u64,
-    /// The scrape has begun, and its samples are not there yet.
+    /// The scrape has started, and its samples are not available yet.
     pub under_way: bool,
-    /// Ranges without their left end, as from Prometheus 3 on.
+    /// Ranges exclude their left boundary, as in Prometheus 3.
     pub left_open: bool,
 }
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 impl View {
-    /// The expression as it is to be evaluated at the moments of the scrapes.
+    /// The expression for an evaluation at the times of the scrapes.
     pub fn of(self, expr: &str) -> String {
         let mut parsed = parse(expr).unwrap_or_else(|error| panic!("{expr}: {error}"));
         self.walk(&mut parsed);
@@ -85,14 +85,14 @@ impl View {
     }
 }
 
-/// Whether the series come from a scrape, and not from a rule.
+/// Whether the series is scraped, not recorded.
 fn is_scraped(selector: &VectorSelector) -> bool {
     let name = selector.name.as_deref().unwrap_or_default();
     !name.contains(':') && !name.starts_with("ALERTS")
 }
 
-/// Writes files of rules as they are seen into another folder; gives the files, and the names of the series that they look
-/// at.
+/// Writes the shifted rule files to another folder; returns the files, and the names of the series that they
+/// use.
 pub fn write(from: &Path, names: &[&str], view: View, to: &Path) -> (Vec<PathBuf>, BTreeSet<String>) {
     let mut wanted = BTreeSet::new();
     let files = names
@@ -105,7 +105,7 @@ pub fn write(from: &Path, names: &[&str], view: View, to: &Path) -> (Vec<PathBuf
                     let expr = rule["expr"].as_str().expect("an expression").to_owned();
                     wanted.extend(promql::selectors(&expr).expect("an expression").into_iter().map(|one| one.name));
                     rule["expr"] = view.of(&expr).into();
-                    // Texts take most of the time of an alert that fires, and change nothing in when it does.
+                    // Texts take most of the evaluation time of a firing alert and do not affect when it fires.
                     rule.as_object_mut().expect("a rule").remove("annotations");
                 }
             }
@@ -119,7 +119,7 @@ pub fn write(from: &Path, names: &[&str], view: View, to: &Path) -> (Vec<PathBuf
 }
 
 #[test]
-fn selectors_are_moved_and_recorded_series_are_not() {
+fn selectors_are_shifted_and_recorded_series_are_not() {
     let seen = |view: View, expr: &str| view.of(expr);
     let late = View { age: 5, ..View::default() };
     assert_eq!(seen(late, "max by (a) (x) == 0"), "max by (a) (x offset -5s) == 0");

@@ -1,20 +1,20 @@
-//! Series in promtool's notation, with the staleness that Prometheus gives them.
+//! Series in promtool's notation, with staleness markers as in Prometheus.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-/// Samples of one series that one token of the notation stands for.
+/// Samples of one series that one token of the notation represents.
 #[derive(Clone, Debug, PartialEq)]
 enum Run {
     /// No sample: `_x3`.
     Gap(usize),
-    /// The series ended: it was on the last page and is not on this one.
+    /// The series ended: it is on the previous page and not on this one.
     Stale,
-    /// A number, and as many more that each differ by `delta`: `10+2x5`.
+    /// A number, followed by further ones that each differ by `delta`: `10+2x5`.
     Value { first: String, last: String, delta: Option<i64>, more: usize },
 }
 
-/// The series of some scrapes at an equal distance.
+/// The series of equidistant scrapes.
 #[derive(Debug, Default)]
 pub struct Book {
     series: BTreeMap<String, Vec<Run>>,
@@ -22,7 +22,7 @@ pub struct Book {
 }
 
 impl Book {
-    /// Adds one scrape: every sample with its name and labels. A series that is not among them ends.
+    /// Adds one scrape: every sample with its name and labels. Series without a sample end.
     pub fn scrape(&mut self, samples: BTreeMap<String, String>) {
         let scrapes = self.scrapes;
         for (name, runs) in &mut self.series {
@@ -45,7 +45,7 @@ impl Book {
         self.scrapes += 1;
     }
 
-    /// The lines of `input_series` of a test, of the names that are `wanted`.
+    /// The lines of `input_series` of a test, for the names that are `wanted`.
     pub fn input_series(&self, wanted: &BTreeSet<String>) -> String {
         let mut out = String::new();
         let is_wanted = |name: &str| wanted.contains(name.split('{').next().unwrap_or(name));
@@ -96,7 +96,7 @@ fn difference(from: &str, to: &str) -> Option<i64> {
 }
 
 #[test]
-fn series_are_written_as_promtool_reads_them() {
+fn series_are_written_in_promtool_notation() {
     let mut book = Book::default();
     let page = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     book.scrape(page(&[("a", "1"), ("b", "5")]));

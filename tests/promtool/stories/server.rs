@@ -1,40 +1,40 @@
-//! One modelled ZooKeeper server: its process, its role, and what it replies to a four-letter command.
+//! One modelled ZooKeeper server: its process, its role, and its replies to four-letter commands.
 
 use super::figures::Figures;
 
-/// What every command gets from a server that looks for a leader.
+/// The reply to every command of a server that looks for a leader.
 const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests\n";
 
-/// Seconds without a sign of life after which leader and learners part: syncLimit 5, tickTime 2 s.
+/// Seconds without a message after which leader and learners disconnect: syncLimit 5, tickTime 2 s.
 const SYNC_LIMIT: f64 = 10.0;
 
-/// What the process does.
+/// The state of the process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Process {
-    /// There is none.
+    /// Not running.
     Stopped,
-    /// It loads its data until this moment; its port is closed.
+    /// Loading its data until this time; its port is closed.
     Loading(f64),
-    /// It runs.
+    /// Running.
     Running,
-    /// It was suspended at this moment and keeps its connections.
+    /// Suspended at this time; it keeps its connections.
     Suspended(f64),
 }
 
-/// What a running server is in its ensemble.
+/// The role of a running server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Without a leader: it serves nobody.
+    /// Without a leader; not serving.
     Looking,
-    /// Leads.
+    /// Leader.
     Leader,
-    /// Follows and votes.
+    /// Follower.
     Follower,
-    /// Follows without a vote.
+    /// Observer.
     Observer,
-    /// Runs alone.
+    /// Standalone.
     Standalone,
-    /// Cut off from the majority, serves reads.
+    /// Read-only: cut off from the majority.
     ReadOnly,
 }
 
@@ -60,14 +60,14 @@ impl Role {
     }
 }
 
-/// What a question to a server brings.
+/// The result of a command sent to a server.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// Nothing listens.
+    /// The connection is refused.
     Refused,
-    /// Connected, but nothing comes before the timeout.
+    /// Connected, without a reply before the timeout.
     Silent,
-    /// These bytes after so many seconds.
+    /// These bytes after this number of seconds.
     Bytes(String, f64),
 }
 
@@ -76,37 +76,37 @@ pub enum Reply {
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch that a story sets")]
 pub struct Server {
     pub id: u32,
-    /// The address that the exporter is told.
+    /// The address known to the exporter.
     pub address: String,
     pub votes: bool,
     pub process: Process,
     pub role: Role,
-    /// The others do not reach it.
+    /// Partitioned from the others.
     pub isolated: bool,
-    /// It finds no leader although there is one: an id that is used twice, a broken data directory.
+    /// It cannot join the leader: a duplicate id, a broken data directory.
     pub stuck: bool,
-    /// It serves reads where it has no leader.
+    /// Serves reads without a leader.
     pub read_only_allowed: bool,
     /// `leaderServes=no`.
     pub serves_as_leader: bool,
-    /// `mntr` is in its whitelist.
+    /// Whether `mntr` is in its whitelist.
     pub mntr_allowed: bool,
-    /// Seconds until it replies.
+    /// Delay of its replies in seconds.
     pub delay: f64,
-    /// Seconds after which leader and learners give up a silent peer.
+    /// Seconds after which leader and learners abandon a silent peer.
     pub sync_limit: f64,
     /// Seconds from finding a leader until it is in sync.
     pub sync: f64,
-    /// Connections of clients.
+    /// Client connections.
     pub clients: u32,
-    /// Mean milliseconds of one fsync.
+    /// Mean duration of an fsync in milliseconds.
     pub fsync_ms: f64,
     pub figures: Figures,
-    /// Since when it looks for a leader.
+    /// When it started to look for a leader.
     pub looking_since: f64,
-    /// Since when it serves.
+    /// When it started to serve.
     pub serving_since: f64,
-    /// Its own last transaction: epoch and number.
+    /// Its last transaction: epoch and number.
     pub zxid: (u64, f64),
 }
 
@@ -136,7 +136,7 @@ impl Server {
         }
     }
 
-    /// Whether leader and learners keep it.
+    /// Whether leader and learners keep the connection to it.
     pub fn connected(&self, now: f64) -> bool {
         let alive = match self.process {
             Process::Running => true,
@@ -146,7 +146,7 @@ impl Server {
         alive && !self.isolated && !self.stuck
     }
 
-    /// Whether it takes part in the work at this moment.
+    /// Whether it currently processes requests.
     pub fn works(&self) -> bool {
         self.process == Process::Running && self.role != Role::Looking
     }
@@ -160,7 +160,7 @@ impl Server {
         }
     }
 
-    /// Begins to serve in a role.
+    /// Starts to serve in a role.
     pub fn serve(&mut self, role: Role, now: f64) {
         self.role = role;
         self.serving_since = now;
@@ -168,10 +168,10 @@ impl Server {
             self.figures.add("election_time_count", 1.0);
             self.figures.add("election_time_sum", 200.0);
         }
-        // The best that the release gives is its own way back.
+        // The release reports its own return as the best value.
         self.figures.add("unavailable_time_count", 1.0);
         self.figures.add("unavailable_time_sum", (now - self.looking_since) * 1000.0);
-        // The statistics of the server are made again with every role; the metrics of the process are kept.
+        // The statistics of the server are reset with every role; the metrics of the process are kept.
         self.figures.reset("packets_received");
         self.figures.reset("packets_sent");
     }
@@ -188,7 +188,7 @@ impl Server {
         }
     }
 
-    /// The reply to `mntr`; `more` are the lines that the ensemble adds.
+    /// The reply to `mntr`; `more` are the lines added by the ensemble.
     pub fn mntr(&self, now: f64, more: &str) -> Reply {
         if !self.mntr_allowed {
             return self.reply("mntr is not executed because it is not in the whitelist.\n".to_owned());

@@ -1,4 +1,4 @@
-//! A story: what happens to an ensemble and its exporters, which alerts must fire, which may, and when.
+//! A story: the events of an ensemble and its exporters, the alerts that must fire, those that may, and when.
 
 use std::rc::Rc;
 
@@ -6,17 +6,17 @@ use super::expect::{Expect, Who};
 use super::series::Book;
 use super::world::World;
 
-/// Something that happens.
+/// An event.
 pub type Act = Rc<dyn Fn(&mut World)>;
 
-/// Which rules a story is told to.
+/// The rules that a story is tested on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rules {
-    /// Those that are shipped, and those written from a configuration.
+    /// The shipped rules, and those generated for a configuration.
     Both,
-    /// Only those written from a configuration that keeps the label `cluster`.
+    /// Only those generated for a configuration that keeps the label `cluster`.
     Written,
-    /// Only those that are shipped: the configuration would name the ensemble.
+    /// Only the shipped rules: the configuration would contain the name of the ensemble.
     Shipped,
 }
 
@@ -24,23 +24,23 @@ pub enum Rules {
 #[derive(Clone)]
 pub struct Story {
     pub name: &'static str,
-    /// How long it is, in minutes.
+    /// Its length in minutes.
     pub minutes: f64,
     pub world: World,
     pub events: Vec<(f64, Act)>,
     pub expects: Vec<Expect>,
-    /// Alerts that may fire as well, at any time.
+    /// Alerts that may fire in addition, at any time.
     pub may: Vec<&'static str>,
     pub rules: Rules,
-    /// It needs the rules of early warning.
+    /// Whether it needs the rules of early warning.
     pub early: bool,
-    /// Scrape intervals in seconds at which it is told.
+    /// The scrape intervals in seconds.
     pub intervals: &'static [u64],
-    /// Seconds that the model advances at once.
+    /// Step of the model in seconds.
     pub step: u64,
 }
 
-/// A story of one ensemble of `voters` voters and `observers` observers that bears the story's name.
+/// A story of one ensemble of `voters` voters and `observers` observers, named like the story.
 pub fn story(name: &'static str, voters: u32, observers: u32) -> Story {
     Story {
         name,
@@ -57,25 +57,25 @@ pub fn story(name: &'static str, voters: u32, observers: u32) -> Story {
 }
 
 impl Story {
-    /// How long it is.
+    /// Sets its length.
     pub fn minutes(mut self, minutes: f64) -> Self {
         self.minutes = minutes;
         self
     }
 
-    /// Before it begins.
+    /// Prepares the world before the start.
     pub fn given(mut self, act: impl Fn(&mut World)) -> Self {
         act(&mut self.world);
         self
     }
 
-    /// What happens at a minute.
+    /// Adds an event at a minute.
     pub fn at(mut self, minute: f64, act: impl Fn(&mut World) + 'static) -> Self {
         self.events.push((minute * 60.0, Rc::new(act)));
         self
     }
 
-    /// What happens again and again between two minutes: `first` at the beginning of each period, `then` so many
+    /// Adds a repeated event between two minutes: `first` at the start of each period, `then` the given number of
     /// seconds later.
     pub fn again(
         mut self,
@@ -95,8 +95,8 @@ impl Story {
         self
     }
 
-    /// As [`Self::again`], with periods between 0.8 and 1.2 of `period`, so that scrapes never keep time with them; `first`
-    /// holds for `share` of each.
+    /// Like [`Self::again`], with periods between 0.8 and 1.2 of `period`, so that scrapes are never in phase with them;
+    /// `first` lasts for `share` of each.
     pub fn unevenly(
         mut self,
         (from, until): (f64, f64),
@@ -108,7 +108,7 @@ impl Story {
         let (first, then): (Act, Act) = (Rc::new(first), Rc::new(then));
         let (mut time, mut number) = (from * 60.0, 0.0_f64);
         while time < until * 60.0 {
-            // The fractions of the golden ratio are spread evenly, and no two in a row are alike.
+            // The multiples of the golden ratio are distributed evenly, and successive ones differ.
             let length = period * (0.8 + 0.4 * (number * 0.618_034).fract());
             self.events.push((time, Rc::clone(&first)));
             self.events.push((time + length * share, Rc::clone(&then)));
@@ -118,69 +118,69 @@ impl Story {
         self
     }
 
-    /// An alert that must fire, from no earlier than `from` and no later than `by` on, to the end.
+    /// Expects an alert that starts to fire between `from` and `by`, and fires to the end.
     pub fn fires(mut self, alert: &'static str, who: Who, from: f64, by: f64) -> Self {
         let until = self.minutes;
         self.expects.push(Expect { alert, severity: None, who, from, by, until, share: 1.0, gone: self.minutes });
         self
     }
 
-    /// The last alert must be critical.
+    /// The last expected alert is critical.
     pub fn critical(mut self) -> Self {
         self.expects.last_mut().expect("behind an alert").severity = Some("critical");
         self
     }
 
-    /// The last alert must be a warning.
+    /// The last expected alert is a warning.
     pub fn warning(mut self) -> Self {
         self.expects.last_mut().expect("behind an alert").severity = Some("warning");
         self
     }
 
-    /// The last alert must hold for this part of the time, once it fired.
+    /// The last expected alert fires for at least this share of the time since it first fired.
     pub fn mostly(mut self, share: f64) -> Self {
         self.expects.last_mut().expect("behind an alert").share = share;
         self
     }
 
-    /// The last alert must hold until one minute and must have ended by another.
+    /// The last expected alert fires until one minute and has ended by another.
     pub fn ends(mut self, until: f64, gone: f64) -> Self {
         let last = self.expects.last_mut().expect("behind an alert");
         (last.until, last.gone) = (until, gone);
         self
     }
 
-    /// Alerts that may fire as well.
+    /// Permits further alerts.
     pub fn may(mut self, alerts: &[&'static str]) -> Self {
         self.may.extend(alerts);
         self
     }
 
-    /// The rules that it is told to.
+    /// Sets the rules that it is tested on.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = rules;
         self
     }
 
-    /// With the rules of early warning, which take half of the time.
+    /// Adds the rules of early warning, which take half of the time.
     pub fn early(mut self) -> Self {
         self.early = true;
         self
     }
 
-    /// The scrape intervals at which it is told.
+    /// Sets the scrape intervals.
     pub fn intervals(mut self, intervals: &'static [u64]) -> Self {
         self.intervals = intervals;
         self
     }
 
-    /// In longer strides, which a long story needs.
+    /// Sets a longer step, for long stories.
     pub fn step(mut self, seconds: u64) -> Self {
         self.step = seconds;
         self
     }
 
-    /// Its series: scrapes at `phase`, `phase + interval` and so on, in seconds, until all stories of a run end.
+    /// Its series: scrapes at `phase`, `phase + interval` and so on, in seconds, until all stories of a run have ended.
     pub fn series(&self, interval: u64, phase: u64) -> Book {
         let (mut world, mut book) = (self.world.clone(), Book::default());
         let mut events = self.events.clone();

@@ -1,4 +1,4 @@
-//! Ensembles and exporters side by side, moved through time.
+//! Ensembles and exporters that advance together in time.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::exporter::{Exporter, Target};
 use super::series::Book;
 use super::server::{Process, Server};
 
-/// All there is in a story.
+/// The ensembles and exporters of a story.
 #[derive(Clone, Debug)]
 pub struct World {
     pub now: f64,
@@ -16,7 +16,7 @@ pub struct World {
 }
 
 impl World {
-    /// One ensemble of so many voters and observers, and one exporter.
+    /// One ensemble with these numbers of voters and observers, and one exporter.
     pub fn new(name: &str, voters: u32, observers: u32) -> Self {
         Self {
             now: 0.0,
@@ -25,7 +25,7 @@ impl World {
         }
     }
 
-    /// The ensemble of a story that has one.
+    /// The ensemble of a story with a single one.
     pub fn zk(&mut self) -> &mut Ensemble {
         &mut self.ensembles[0]
     }
@@ -35,7 +35,7 @@ impl World {
         self.ensembles[0].server(id)
     }
 
-    /// The process of a server ends.
+    /// Ends the process of a server.
     pub fn stop(&mut self, id: u32) {
         let now = self.now;
         let server = self.server(id);
@@ -43,7 +43,7 @@ impl World {
         server.process = Process::Stopped;
     }
 
-    /// The process of a server begins and loads for so many seconds.
+    /// Starts the process of a server, which loads for this number of seconds.
     pub fn start(&mut self, id: u32, loads: f64) {
         let now = self.now;
         let server = self.server(id);
@@ -53,13 +53,13 @@ impl World {
         server.process = Process::Loading(now + loads);
     }
 
-    /// SIGSTOP, or a very long pause of the JVM.
+    /// Suspends a process: SIGSTOP, or a very long pause of the JVM.
     pub fn suspend(&mut self, id: u32) {
         let now = self.now;
         self.server(id).process = Process::Suspended(now);
     }
 
-    /// SIGCONT.
+    /// Continues a suspended process.
     pub fn resume(&mut self, id: u32) {
         let now = self.now;
         let leader = self.ensembles[0].leader_id();
@@ -72,18 +72,18 @@ impl World {
         }
     }
 
-    /// The id of the leader of the first ensemble; 1 where there is none.
+    /// The id of the leader of the first ensemble; 1 if there is none.
     pub fn leader(&self) -> u32 {
         self.ensembles[0].leader_id().unwrap_or(1)
     }
 
-    /// An exporter that no member of the ensemble replies to.
+    /// Makes all members of the ensemble unreachable from an exporter.
     pub fn blind(&mut self, exporter: usize) {
         let places = self.exporters[exporter].watches.clone();
         self.exporters[exporter].unreachable.extend(places.into_iter().map(|place| (place, 0)));
     }
 
-    /// A server that one exporter does not reach.
+    /// Makes a server unreachable from one exporter.
     pub fn out_of_sight(&mut self, exporter: usize, id: u32) {
         self.exporters[exporter].unreachable.insert((0, id));
     }
@@ -96,7 +96,7 @@ impl World {
         }
     }
 
-    /// One scrape of every target.
+    /// Scrapes every target once.
     pub fn scrape(&mut self, book: &mut Book) {
         let mut samples = BTreeMap::new();
         for exporter in &mut self.exporters {
@@ -121,7 +121,7 @@ impl World {
     }
 }
 
-/// Quantiles and the like are no business of any rule; without them the tests take half the time.
+/// Quantiles and similar parts are not used by rules; without them the tests take half the time.
 fn wanted(series: &str) -> bool {
     !series.contains("quantile=\"")
 }

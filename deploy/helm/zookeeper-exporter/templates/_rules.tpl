@@ -1,4 +1,4 @@
-{{/* What the modules of the configuration have that some rules need, as a JSON list. */}}
+{{/* The probes of the configured modules that some rules need, as a JSON list. */}}
 {{- define "zookeeper-exporter.has" -}}
 {{- $found := list -}}
 {{- range $name, $module := (.Values.config.modules | default dict) -}}
@@ -9,7 +9,7 @@
 {{- $found | uniq | toJson -}}
 {{- end }}
 
-{{/* Why the chart cannot write the rules of this configuration itself; nothing where it can. */}}
+{{/* Why the chart cannot generate the rules of this configuration; empty if it can. */}}
 {{- define "zookeeper-exporter.rules.beyond" -}}
 {{- $config := .Values.config -}}
 {{- $beyond := list -}}
@@ -31,7 +31,7 @@
 {{- toYaml $file.groups -}}
 {{- else -}}
 {{- with include "zookeeper-exporter.rules.beyond" . -}}
-{{- fail (printf "%s: the chart cannot write these rules: write them with `zookeeper-exporter rules --config.file FILE` and pass them by --set-file prometheusRule.rules=FILE, or disable prometheusRule" .) -}}
+{{- fail (printf "%s: the chart cannot generate these rules: generate them with `zookeeper-exporter rules --config.file FILE` and pass them with --set-file prometheusRule.rules=FILE, or disable prometheusRule" .) -}}
 {{- end -}}
 {{- $model := .Files.Get "files/rules.json" | fromJson -}}
 {{- $levels := include "zookeeper-exporter.levels" . | fromJson -}}
@@ -60,6 +60,9 @@
 {{- $_ := set $rule.annotations "description" $description -}}
 {{- with $alerts.runbook_url -}}
 {{- $_ := set $rule.annotations "runbook_url" ($rule.annotations.runbook_url | replace $model.runbook_url (trimSuffix "/" .)) -}}
+{{- end -}}
+{{- with $alerts.dashboard_url -}}
+{{- $_ := set $rule.annotations "dashboard_url" (printf "%s/%s" (trimSuffix "/" .) $entry.dashboard) -}}
 {{- end -}}
 {{- range $label, $value := ($alerts.labels | default dict) -}}{{- $_ := set $rule.labels $label $value -}}{{- end -}}
 {{- end -}}

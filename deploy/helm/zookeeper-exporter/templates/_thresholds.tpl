@@ -1,13 +1,13 @@
 {{/*
 The effective levels: config.alerts.thresholds over the catalogue's, as JSON {condition: {level: {limit, text, for, for_seconds, for_text}}},
-without levels that are off. What the exporter would refuse fails the rendering.
+without levels that are off. Settings that the exporter would refuse fail the rendering.
 */}}
 {{- define "zookeeper-exporter.levels" -}}
 {{- $model := .Files.Get "files/rules.json" | fromJson -}}
 {{- $set := dict -}}
 {{- range $written, $setting := ((.Values.config.alerts | default dict).thresholds | default dict) -}}
 {{- $name := trimPrefix "ZooKeeper" $written -}}
-{{- if not (hasKey $model.alerts $name) -}}{{ fail (printf "config.alerts.thresholds: there is no alert %s" $written) }}{{- end -}}
+{{- if not (hasKey $model.alerts $name) -}}{{ fail (printf "config.alerts.thresholds: unknown alert %s" $written) }}{{- end -}}
 {{- if hasKey $set $name -}}{{ fail (printf "config.alerts.thresholds: %s is set twice" $name) }}{{- end -}}
 {{- $_ := set $set $name $setting -}}
 {{- end -}}
@@ -73,7 +73,7 @@ without levels that are off. What the exporter would refuse fails the rendering.
 {{- if and $warning .alert.indicator -}}
 {{- $curve := include "zookeeper-exporter.curve" (dict "alert" .alert "levels" .levels) | fromJson -}}
 {{- if le (float64 $curve.tau) 0.0 -}}
-{{- fail (printf "%s: the warning %s leaves its early-warning score no steepness: expected a limit %s, or off" $where $warning (ternary "below 100 %" "above 0" .alert.indicator.falls)) -}}
+{{- fail (printf "%s: the warning %s gives its early-warning score no steepness: expected a limit %s, or off" $where $warning (ternary "below 100 %" "above 0" .alert.indicator.falls)) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
@@ -109,7 +109,7 @@ without levels that are off. What the exporter would refuse fails the rendering.
 {{- $number := regexFind "^[0-9.]+" $text -}}
 {{- $suffix := trimPrefix $number $text | trim -}}
 {{- $known := get $factors .unit -}}
-{{- if or (not $number) (not (hasKey $known $suffix)) -}}{{ fail (printf "%s: %s is no limit" .where $text) }}{{- end -}}
+{{- if or (not $number) (not (hasKey $known $suffix)) -}}{{ fail (printf "%s: invalid limit %s" .where $text) }}{{- end -}}
 {{- $value := mulf (float64 $number) (get $known $suffix) -}}
 {{- if and (eq .unit "ratio") (gt $value 10.0) -}}{{ fail (printf "%s: %s: expected a fraction of 1, e.g. 0.85 or 85%%" .where $text) }}{{- end -}}
 {{- if and (not $suffix) (eq .unit "seconds") -}}{{- $text = printf "%s s" $text -}}{{- end -}}

@@ -34,7 +34,7 @@ pub fn stories() -> Vec<Story> {
             .at(10.0, |world| world.exporters[0].target = Target::Gone)
             .fires("EnsembleUnwatched", Cluster("eu"), 10.0, 16.0)
             .may(&["ExporterDown"]),
-        // What two ensembles of one name have together is no ensemble's: margin, lag and leaders are of each cluster.
+        // Margin, lag and leaders are those of each cluster, not of both ensembles together.
         two("two-clusters-leaders-restart-together")
             .at(10.0, |world| {
                 world.stop(3);

@@ -1,4 +1,4 @@
-//! Members that a name gives: pods that leave it as they die, servers under two addresses, lists that are wrong.
+//! Members discovered by name: pods whose address is removed when they die, servers with two addresses, wrong lists.
 
 use crate::ensemble::Ensemble;
 use crate::expect::Who::Any;
@@ -10,7 +10,7 @@ use crate::world::World;
 pub fn stories() -> Vec<Story> {
     vec![
         pods("pods-quiet", 5),
-        // A headless service that publishes only what is ready: the address leaves the name as the pod dies.
+        // A headless service that publishes only ready pods: the address is removed from the name when the pod dies.
         pods("pod-of-five-gone-from-the-name", 5).at(10.0, |world| world.stop(1)).fires(
             "VoterNotWatched|MemberDown",
             Any,
@@ -64,7 +64,7 @@ pub fn stories() -> Vec<Story> {
             .critical()
             .may(&["QuorumMarginZero"]),
         twice("standalone-under-two-addresses", 1).fires("MemberListedTwice", Any, 0.0, 10.0).warning(),
-        // Five voters become three.
+        // Five voters are reduced to three.
         pods("scaled-down-by-reconfiguration", 5).minutes(60.0).at(10.0, |world| {
             world.zk().servers.remove(1);
             world.zk().servers.remove(0);
@@ -82,7 +82,7 @@ pub fn stories() -> Vec<Story> {
                 world.zk().servers.pop();
             })
             .may(&["ConnectionsCollapsed"]),
-        // The exporter restarts while a voter is away: what it knew of it is gone with it.
+        // The exporter restarts while a voter is down, and loses what it knew of it.
         pods("pod-gone-and-the-exporter-restarts", 5)
             .minutes(60.0)
             .at(10.0, |world| world.stop(1))
@@ -117,7 +117,7 @@ pub fn stories() -> Vec<Story> {
     ]
 }
 
-/// The servers of a second ensemble are in the list of the first.
+/// The servers of a second ensemble are in the list of the first one.
 fn mixed(name: &'static str) -> Story {
     story(name, 3, 0).given(|world| {
         let mut other = Ensemble::new("other", 3, 0);
@@ -138,7 +138,7 @@ fn twice(name: &'static str, voters: u32) -> Story {
     })
 }
 
-/// The pod comes back under another address.
+/// The pod returns with another address.
 fn back(world: &mut World, id: u32) {
     let address = format!("10.0.1.{id}:2181");
     world.server(id).address = address;

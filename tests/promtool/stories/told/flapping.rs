@@ -1,4 +1,4 @@
-//! What comes and goes, at every pace: members, quorums and exporters, at periods that no scrape keeps time with.
+//! Intermittent faults of members, quorums and exporters, with periods that no scrape interval is in phase with.
 
 use crate::expect::Who::{Any, Exporter, Member};
 use crate::exporter::Target;
@@ -6,10 +6,10 @@ use crate::server::Process;
 use crate::story::{Story, story};
 use crate::world::World;
 
-/// Beside a member that comes and goes.
+/// Alerts permitted in addition to that of a flapping member.
 const BESIDE_A_MEMBER: &[&str] = &["MemberRestarting", "MemberLosesLeader", "ScrapeSlow", "QuorumMarginZero"];
 
-/// Beside a quorum that comes and goes.
+/// Alerts permitted in addition to that of a flapping quorum.
 const BESIDE_A_QUORUM: &[&str] = &[
     "MemberDown",
     "MemberNotServing",
@@ -41,7 +41,7 @@ pub fn stories() -> Vec<Story> {
         killed("quorum-lost-21-of-30-seconds", 30.0),
         killed("quorum-lost-35-of-50-seconds", 50.0),
         killed("quorum-lost-63-of-90-seconds", 90.0),
-        // A fifth of the time is a warning about elections or time without a leader, and no page.
+        // A fifth of the time is a warning about elections or time without a leader, and not critical.
         story("quorum-lost-12-of-60-seconds-for-ten-minutes", 3, 0)
             .minutes(60.0)
             .intervals(&[15])
@@ -54,13 +54,13 @@ pub fn stories() -> Vec<Story> {
                 "MemberLosesLeader",
             ]),
         crash_loop("exporter-away-40-of-60-seconds")
-            // A scrape a minute meets it up for most of the hour.
+            // Scrapes every minute see it up for most of the hour.
             .intervals(&[15, 30])
             .fires("ExporterDown", Exporter(0), 10.0, 30.0)
             .mostly(0.7)
             .may(&["EnsembleUnwatched"]),
-        // Every fourth scrape is lost, or a little more. One lost at the moment when an alarm would fire begins its two
-        // minutes again.
+        // Slightly more than every fourth scrape is lost. One lost at the time when an alert would fire restarts its two
+        // minutes.
         losing_scrapes("quorum-lost-and-every-fourth-scrape")
             .at(15.0, lose_quorum)
             .fires("QuorumLost", Any, 15.0, 25.0)
@@ -123,12 +123,12 @@ fn crash_loop(name: &'static str) -> Story {
 /// The exporter does not answer for a quarter of each minute.
 fn losing_scrapes(name: &'static str) -> Story {
     story(name, 3, 0).minutes(45.0).intervals(&[15, 30, 60]).unevenly((5.0, 45.0), 75.0, 0.25, away, |world| {
-        // It was no new process: what it remembers is there.
+        // It was not a new process: its state is kept.
         world.exporters[0].target = Target::Up;
     })
 }
 
-/// Followers keep a silent leader for ten minutes and longer.
+/// Followers keep a silent leader for more than ten minutes.
 pub fn patient(world: &mut World) {
     world.zk().servers.iter_mut().for_each(|server| server.sync_limit = 3600.0);
 }
@@ -146,7 +146,7 @@ fn lose_quorum(world: &mut World) {
     world.stop(2);
 }
 
-/// The member that runs longest is restarted.
+/// The member with the longest uptime is restarted.
 fn restart_next(world: &mut World) {
     let oldest = world.zk().servers.iter().min_by(|one, other| one.serving_since.total_cmp(&other.serving_since));
     let id = oldest.map_or(1, |server| server.id);

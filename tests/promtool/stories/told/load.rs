@@ -1,11 +1,11 @@
-//! What clients and disks do: idle ensembles, slow disks, bulk loads, batches, storms, leaks.
+//! Load of clients and disks: idle ensembles, slow disks, bulk loads, batches, storms, leaks.
 
 use crate::expect::Who::{Any, Member};
 use crate::exporter::Target;
 use crate::story::{Story, story};
 use crate::world::World;
 
-/// Beside a slow disk or slow writes.
+/// Alerts permitted in addition to those of a slow disk or slow writes.
 const SLOW: &[&str] =
     &["MemberRisk", "EnsembleRisk", "UnusualIndicator", "BudgetBurn", "OutstandingRequests", "SlowWrites", "SlowFsync"];
 
@@ -19,13 +19,13 @@ pub fn stories() -> Vec<Story> {
 
 fn idle() -> Vec<Story> {
     vec![
-        // One write in ten minutes, and it takes 60 ms.
+        // One write every ten minutes, which takes 60 ms.
         story("idle-with-a-slow-write-now-and-then", 3, 0).minutes(480.0).early().intervals(&[60]).given(|world| {
             world.zk().load.writes = 1.0 / 600.0;
             world.zk().load.reads = 0.01;
             every(world, |server| server.fsync_ms = 55.0);
         }),
-        // Fifteen writes an hour of 350 ms each are no outage.
+        // Fifteen writes per hour of 350 ms each are not an outage.
         story("idle-with-slow-writes", 3, 0)
             .minutes(120.0)
             .early()
@@ -74,12 +74,12 @@ fn data() -> Vec<Story> {
     let size =
         |world: &mut World, bytes: f64| every(world, |server| server.figures.set("approximate_data_size", bytes));
     vec![
-        // 180 MB within ten minutes, and then no more.
+        // 180 MB within ten minutes, then no further growth.
         (0..10).fold(
             story("one-bulk-load", 3, 0).minutes(420.0).early().intervals(&[60]).given(move |world| size(world, 60e6)),
             |story, step| story.at(30.0 + f64::from(step), move |world| size(world, 78e6 + 18e6 * f64::from(step))),
         ),
-        // 50 MB are added within half an hour and taken away again, every hour; the exporter is replaced in between.
+        // 50 MB are added within half an hour and removed again, every hour; the exporter is replaced in between.
         (0..600)
             .fold(
                 story("hourly-batches-and-a-new-exporter", 3, 0)
@@ -100,7 +100,7 @@ fn data() -> Vec<Story> {
                 world.exporters[0].target = Target::Gone;
                 world.exporters.push(new);
             }),
-        // 80 MB an hour: at the limit within the day.
+        // 80 MB per hour: at the limit within a day.
         (0..480)
             .fold(
                 story("data-grows-toward-the-limit", 3, 0).minutes(480.0).early().intervals(&[60]),
@@ -152,7 +152,7 @@ fn clients() -> Vec<Story> {
             .fires("ConnectionsCollapsed", Any, 60.0, 72.0)
             .ends(70.0, 120.0)
             .may(&["EphemeralsCollapsed"]),
-        // Each server has 34 % of its descriptors open; one restarts, and its clients stay where they went.
+        // Each server has 34 % of its descriptors open; one restarts, and its clients stay on the other servers.
         story("clients-stay-after-a-restart", 3, 0)
             .minutes(300.0)
             .early()
@@ -172,7 +172,7 @@ fn clients() -> Vec<Story> {
             .at(180.0, |world| world.stop(1))
             .at(181.0, |world| world.start(1, 5.0))
             .may(&["ConnectionsImbalanced"]),
-        // A client that leaks two connections a minute.
+        // A client leaks two connections per minute.
         (0..600)
             .fold(
                 story("connections-leak", 3, 0)
@@ -192,7 +192,7 @@ fn clients() -> Vec<Story> {
                 "MemberRisk",
                 "EnsembleRisk",
             ]),
-        // A load balancer that connects to the TLS port every ten seconds and says nothing: a known cause, named in the text.
+        // A load balancer connects to the TLS port every ten seconds without a handshake: a known cause, named in the text.
         story("health-checks-on-the-tls-port", 3, 0)
             .minutes(60.0)
             .at(10.0, |world| world.zk().rates.push((1, "unsuccessful_handshake".to_owned(), 0.1)))
@@ -201,7 +201,7 @@ fn clients() -> Vec<Story> {
         story("two-failed-handshakes", 3, 0)
             .minutes(60.0)
             .at(20.0, |world| world.server(1).figures.add("unsuccessful_handshake", 2.0)),
-        // An idle heap fills with garbage to three quarters and falls to a third, every half an hour.
+        // An idle heap fills with garbage to three quarters and drops to a third, every half hour.
         (0..120).fold(
             story("idle-heap-with-garbage", 3, 0).minutes(120.0).early().intervals(&[60]),
             |story, minute| {
@@ -213,7 +213,7 @@ fn clients() -> Vec<Story> {
                 })
             },
         ),
-        // 900 clients go home within three hours, and come back in the morning.
+        // 900 clients disconnect within three hours and return in the morning.
         (0..180).fold(
             story("clients-go-home", 3, 0).minutes(480.0).early().intervals(&[60]).given(|world| {
                 world.zk().set_clients(900);

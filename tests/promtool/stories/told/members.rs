@@ -1,11 +1,11 @@
-//! One member that is down, slow, flapping, away for good, or read-only.
+//! One member that is down, slow, flapping, removed, or read-only.
 
 use crate::expect::Who::{Any, Member};
 use crate::exporter::Members;
 use crate::story::{Story, story};
 use crate::world::World;
 
-/// A member that is down for good, or does not serve.
+/// A member that stays down, or does not serve.
 const LOST: &str = "MemberDown|MemberNotServing";
 
 pub fn stories() -> Vec<Story> {
@@ -50,13 +50,13 @@ pub fn stories() -> Vec<Story> {
             .ends(30.0, 42.0)
             .fires("QuorumMarginZero", Any, 10.0, 17.0)
             .ends(30.0, 42.0),
-        // 30 s dead, 45 s looking for a leader, without end: it never serves.
+        // 30 s dead, 45 s looking for a leader, repeatedly: it never serves.
         story("crash-loop-of-one-in-five", 5, 0)
             .minutes(90.0)
             .at(10.0, |world| world.server(2).stuck = true)
             .again((10.0, 90.0), 75.0, |world| world.stop(2), 30.0, |world| world.start(2, 0.0))
             .fires(LOST, Member(2), 10.0, 22.0)
-            // Between the alarm that it is down and the one that it does not serve.
+            // Between the alert that it is down and the one that it does not serve.
             .mostly(0.9)
             .may(&["MemberRestarting", "QuorumMarginZero"]),
         story("silent-90-of-120-seconds", 3, 0)
@@ -106,7 +106,7 @@ pub fn stories() -> Vec<Story> {
     ]
 }
 
-/// A dead member is taken out of the configuration: a new pod of the exporter, with another address, has it no more.
+/// A dead member is removed from the configuration: a new pod of the exporter, with another address, lacks it.
 fn replaced_by_a_roll_out() -> Story {
     story("dead-member-removed-by-a-roll-out", 4, 0)
         .minutes(60.0)

@@ -1,4 +1,4 @@
-//! The stories, by what they are about.
+//! The stories by subject.
 
 mod clusters;
 mod discovery;
@@ -12,7 +12,7 @@ mod watcher;
 
 use super::story::Story;
 
-/// Stories that the rules do not hold yet, and why. Empty when all is right.
+/// Stories that fail with the current rules, and why. Empty if all pass.
 pub const KNOWN_TO_FAIL: &[(&str, &str)] = &[];
 
 /// All stories.

@@ -1,11 +1,11 @@
-//! The quorum: lost at once, in pieces, while the exporter is away; elections; a silent leader; partitions.
+//! The quorum: lost at once, gradually, or while the exporter is down; elections; a silent leader; partitions.
 
 use crate::expect::Who::{Any, Member};
 use crate::exporter::Target;
 use crate::story::{Story, story};
 use crate::told::flapping::patient;
 
-/// What fires beside a lost quorum and is held back by Alertmanager.
+/// Alerts that fire in addition to a lost quorum and are inhibited by Alertmanager.
 const BESIDE: &[&str] = &[
     "MemberDown",
     "MemberNotServing",
@@ -65,7 +65,7 @@ pub fn stories() -> Vec<Story> {
             )
             .fires("QuorumLost|LeaderSilent", Any, 10.0, 21.0)
             .critical()
-            // Where scrapes are as long apart as the pauses, they meet for minutes only what is not one.
+            // If the scrape interval equals that of the pauses, scrapes may miss the pauses for minutes.
             .mostly(0.7)
             .may(BESIDE)
             .may(&["LeaderSilent", "ScrapeSlow", "EnsembleUnreachable"]),
@@ -101,7 +101,7 @@ pub fn stories() -> Vec<Story> {
             .fires("MemberDown", Member(3), 10.0, 15.0)
             .fires("QuorumMarginZero", Any, 10.0, 17.0)
             .may(&["ScrapeSlow"]),
-        // Followers that follow for longer than the sync limit prove a leader that works.
+        // Followers that follow for longer than the sync limit prove that their leader works.
         story("leader-out-of-the-exporters-sight", 3, 0)
             .at(10.0, |world| world.out_of_sight(0, 3))
             .fires("MemberDown", Member(3), 10.0, 15.0)

@@ -1,24 +1,24 @@
-//! Restarts that are meant, failovers, followers that lose their leader, and what the JVM does.
+//! Planned restarts, failovers, followers that lose their leader, and the JVM.
 
 use crate::expect::Who::{Any, Member};
 use crate::story::{Story, story};
 
-/// Time of the concurrent collectors that does not stop the process.
+/// Time of concurrent collectors, which do not stop the process.
 const CYCLES: &str = "jvm_gc_collection_seconds_sum{gc=\"ZGC Cycles\"}";
 
 pub fn stories() -> Vec<Story> {
     vec![
         rolling("rolling-restart-of-three", 3, 45.0, 180.0),
         rolling("rolling-restart-of-five", 5, 45.0, 180.0),
-        // One a minute: scrapes that are a minute apart meet a member down each time.
+        // One per minute: every scrape at an interval of a minute sees a member down.
         rolling("fast-rolling-restart-of-three", 3, 15.0, 60.0).may(&["QuorumMarginZero"]),
         rolling("rolling-restart-with-a-large-snapshot", 3, 80.0, 300.0),
         rolling("rolling-restart-of-five-with-large-snapshots", 5, 110.0, 240.0),
         rolling("rolling-restart-twice-as-fast-as-it-should-be", 5, 30.0, 40.0).may(&["UnavailableTime"]),
         rolling_with_observers("rolling-restart-of-three-and-three-observers"),
-        // All of them within minutes, as an operator does it: followers first, the leader last.
+        // All of them within minutes, as an operator does: followers first, the leader last.
         rolling("rolling-restart-in-three-minutes", 3, 25.0, 60.0).may(&["QuorumMarginZero"]),
-        // A follower loses the leader every three minutes and joins again; the leader leads all the time.
+        // A follower loses the leader every three minutes and rejoins; the leader does not change.
         story("follower-loses-its-leader-again-and-again", 3, 0)
             .minutes(90.0)
             .again(
@@ -55,7 +55,7 @@ pub fn stories() -> Vec<Story> {
             .minutes(120.0)
             .again((10.0, 120.0), 900.0, |world| world.stop(1), 20.0, |world| world.start(1, 5.0))
             .fires("MemberRestarting", Member(1), 10.0, 75.0),
-        // ZooKeeper 3.8 counts an error of a thread when a suspended follower goes on; it is in sync seconds later.
+        // ZooKeeper 3.8 counts a thread error when a suspended follower continues; it is in sync seconds later.
         story("unrecoverable-error-of-a-pause", 3, 0).minutes(80.0).at(10.0, |world| world.suspend(1)).at(
             10.2,
             |world| {
@@ -72,7 +72,7 @@ pub fn stories() -> Vec<Story> {
             .fires("UnrecoverableErrors|MemberNotServing", Member(1), 10.0, 15.0)
             .fires("QuorumMarginZero", Any, 10.0, 16.0)
             .may(&["MemberNotServing", "UnrecoverableErrors"]),
-        // A whole processor is spent on cycles that stop nothing.
+        // The cycles use a whole CPU and do not pause the process.
         story("zgc-cycles", 3, 0).minutes(90.0).early().intervals(&[15, 60]).at(10.0, |world| {
             (1..=3).for_each(|id| {
                 world.zk().rates.push((id, CYCLES.to_owned(), 0.6));
@@ -99,7 +99,7 @@ pub fn stories() -> Vec<Story> {
     ]
 }
 
-/// Three voters and three observers, 45 s each; learners take what they missed, and no whole snapshot.
+/// Three voters and three observers, 45 s each; learners receive only the missed transactions, no whole snapshot.
 fn rolling_with_observers(name: &'static str) -> Story {
     (1..=6).fold(story(name, 3, 3).minutes(60.0), |story, id| {
         let begins = 10.0 + f64::from(id - 1) * 2.0;
@@ -115,7 +115,7 @@ fn rolling(name: &'static str, voters: u32, away: f64, pause: f64) -> Story {
             .at(begins, move |world| world.stop(id))
             .at(begins + 5.0 / 60.0, move |world| {
                 world.start(id, 2.0);
-                // It takes the snapshot from the leader.
+                // It receives the snapshot from the leader.
                 world.server(id).sync = away - 7.0;
             })
             .at(begins + (away + 20.0) / 60.0, move |world| world.server(id).sync = 3.0)

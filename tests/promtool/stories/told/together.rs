@@ -1,4 +1,4 @@
-//! Faults and changes that come together: a member and its exporter, two restarts, an exporter that sees a part.
+//! Simultaneous faults and changes: a member and its exporter, two restarts, an exporter that reaches only some members.
 
 use crate::expect::Who::{Any, Exporter, Member};
 use crate::exporter::{Members, Target};
@@ -6,7 +6,7 @@ use crate::server::{Process, Server};
 use crate::story::{Rules, Story, story};
 use crate::world::World;
 
-/// What may fire beside a lost quorum or a member that comes and goes.
+/// Alerts permitted in addition to a lost quorum or a flapping member.
 const BESIDE: &[&str] = &[
     "MemberDown",
     "MemberNotServing",
@@ -104,7 +104,7 @@ pub fn stories() -> Vec<Story> {
         story("exporter-target-gone-40-of-60-seconds", 3, 0)
             .minutes(60.0)
             .intervals(&[15, 30])
-            // A new exporter of another story would be taken for its successor.
+            // A new exporter of another story would count as its successor.
             .given(|world| "exporter-target-gone".clone_into(&mut world.exporters[0].job))
             .unevenly(
                 (10.0, 60.0),
@@ -148,7 +148,7 @@ pub fn stories() -> Vec<Story> {
                 new.process = Process::Loading(world.now + 5.0);
                 world.zk().servers.remove(0);
                 world.zk().servers.push(new);
-                // The leader keeps its place in the list less one.
+                // The index of the leader in the list decreases by one.
                 let leader = world.zk().leader.map(|place| place - 1);
                 world.zk().leader = leader;
                 world.exporters[0].members = Members::Listed(vec![2, 3], vec!["zk-1:2181".to_owned()]);
@@ -193,14 +193,14 @@ pub fn stories() -> Vec<Story> {
             .may(&["VotersNotSynced", "MemberLosesLeader", "MemberReadOnly"]),
         story("observer-comes-and-goes", 3, 1)
             .minutes(60.0)
-            // A warning has no time that it is kept, and scrapes a minute apart see it well for minutes.
+            // The warning has no `keep_firing_for`, and scrapes every minute may see it healthy for minutes.
             .intervals(&[15, 30])
             .unevenly((10.0, 60.0), 60.0, 0.7, |world| world.suspend(4), |world| world.resume(4))
             .fires("ObserverDown", Member(4), 10.0, 32.0)
             .warning()
             .mostly(0.7)
             .may(&["ScrapeSlow", "MemberLosesLeader", "MemberRestarting"]),
-        // Three quarters of the scrapes are there: it is monitored.
+        // Three quarters of the scrapes succeed: it is monitored.
         story("a-quarter-of-the-scrapes-lost", 3, 0)
             .minutes(240.0)
             .intervals(&[60, 120])
@@ -309,7 +309,7 @@ pub fn stories() -> Vec<Story> {
     ]
 }
 
-/// A member that takes so many seconds to receive a snapshot.
+/// A member that takes this number of seconds to receive a snapshot.
 fn slow(world: &mut World, id: u32, seconds: f64) {
     world.start(id, 2.0);
     world.server(id).sync = seconds;
@@ -322,7 +322,7 @@ fn two(world: &mut World) {
     world.exporters.push(other);
 }
 
-/// Followers first, the leader last, and all again for another change.
+/// Followers first, the leader last, then the same again for another change.
 fn twice_rolled(name: &'static str) -> Story {
     let story = story(name, 3, 0).minutes(70.0).given(|world| {
         world.zk().servers.iter_mut().for_each(|server| server.figures.add("election_time_count", 7.0));

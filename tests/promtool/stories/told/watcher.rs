@@ -1,4 +1,4 @@
-//! Who watches: the exporter that dies, restarts, is blind, or is one of two.
+//! The exporter: dead, restarting, unable to reach members, or one of two.
 
 use crate::expect::Who::{Any, Exporter};
 use crate::exporter::{Layout, Target};
@@ -25,7 +25,7 @@ pub fn stories() -> Vec<Story> {
             .fires("EnsembleUnwatched", Any, 10.0, 16.0)
             .critical()
             .fires("ExporterDown", Exporter(0), 10.0, 19.0),
-        // Prometheus was away. At its first scrapes the other target is seen, and this one is not yet.
+        // Prometheus was down. Its first scrapes include the other target, but not yet this one.
         two_probes("probe-target-dead-while-prometheus-was-away")
             .minutes(90.0)
             .at(10.0, |world| world.exporters[0].target = Target::Down)
@@ -38,7 +38,7 @@ pub fn stories() -> Vec<Story> {
             .mostly(0.7)
             .may(&["ExporterDown", "EnsembleUnwatched"]),
         two_probes("probe-target-removed").at(10.0, |world| world.exporters[0].target = Target::Gone),
-        // For longer than ten minutes, so that no page has the observer within them.
+        // For longer than ten minutes, so that no page within the window has the observer.
         story("observer-dead-and-the-exporter-away", 3, 1)
             .minutes(60.0)
             .at(5.0, |world| world.stop(4))
@@ -129,7 +129,7 @@ pub fn stories() -> Vec<Story> {
             .critical()
             .fires("ExporterDown", Exporter(1), 10.0, 19.0)
             .may(&["MemberDown", "MemberNotServing", "OutageBudgetBurn", "BudgetBurn", "UnavailableTime"]),
-        // The blind one does not delay an alarm of the other, however long it has been blind.
+        // The exporter that reaches no member does not delay an alert of the other one.
         two("one-exporter-is-blind-and-the-quorum-is-lost")
             .minutes(60.0)
             .at(5.0, |world| world.blind(0))
@@ -171,7 +171,7 @@ pub fn stories() -> Vec<Story> {
             .fires("ExporterDown", Exporter(0), 10.0, 19.0)
             .fires("EnsembleUnwatched", Any, 40.0, 46.0)
             .critical(),
-        // What the dead one saw last is no news: mntr is allowed again, and only the living one knows it.
+        // The last values of the dead exporter are outdated: mntr is allowed again, which only the running one reports.
         two("an-exporter-dies-as-mntr-is-allowed-again")
             .minutes(60.0)
             .given(|world| world.server(1).mntr_allowed = false)
@@ -192,7 +192,7 @@ pub fn stories() -> Vec<Story> {
     ]
 }
 
-/// Two ensembles of three, each a target of `/probe`; scraped every minute, so that one scrape falls into a minute.
+/// Two ensembles of three, each a target of `/probe`, scraped every minute.
 fn two_probes(name: &'static str) -> Story {
     story(name, 3, 0).intervals(&[60]).rules(crate::story::Rules::Shipped).given(move |world| {
         let mut other = world.exporters[0].clone();
@@ -204,13 +204,13 @@ fn two_probes(name: &'static str) -> Story {
         world.exporters.push(other);
         for exporter in &mut world.exporters {
             exporter.layout = Layout::Probe;
-            // Of its own job: other stories share the run.
+            // With its own job, because other stories share the run.
             name.clone_into(&mut exporter.job);
         }
     })
 }
 
-/// An ensemble of three that two exporters watch.
+/// An ensemble of three that two exporters monitor.
 fn two(name: &'static str) -> Story {
     story(name, 3, 0).given(|world| {
         let mut other = world.exporters[0].clone();
