@@ -1,4 +1,4 @@
-//! The catalogue of conditions and everything derived from it: rules, their tests, thresholds, evaluation.
+//! The catalogue of conditions and everything derived from it: rules, thresholds, evaluation.
 //!
 //! # Structure
 //!
@@ -21,7 +21,6 @@ pub mod build;
 pub mod catalogue;
 pub mod causes;
 pub mod condition;
-pub mod document;
 pub mod early;
 pub mod evaluate;
 pub mod expr;
@@ -38,7 +37,6 @@ pub mod text;
 pub mod thresholds;
 pub mod trouble;
 pub mod tuning;
-pub mod unit_tests;
 pub mod watch;
 mod yaml;
 pub mod zabbix;

@@ -32,6 +32,7 @@ mod endpoint;
 mod evaluate;
 mod events;
 mod evidence;
+mod generated;
 mod golden;
 mod host;
 mod hostile;

@@ -1,8 +1,8 @@
-//! Generates `docs/metrics.md` from the catalogue; a test checks that the file is up to date.
+//! `docs/metrics.md`, generated from the catalogue.
 
 use std::fmt::Write;
 
-use super::{Catalogue, Family, Metric, Scope, Shape, catalogue, rows};
+use zookeeper_exporter::catalogue::{Catalogue, Family, Metric, Scope, Shape, catalogue, rows};
 
 const INTRODUCTION: &str = "\
 # Metrics
@@ -22,8 +22,7 @@ maxima cover the whole time since the start and hardly move on an old server: fo
 ";
 
 /// The complete document.
-#[must_use]
-pub fn markdown() -> String {
+pub(super) fn markdown() -> String {
     let catalogue = catalogue();
     let mut out = String::from(INTRODUCTION);
     own(&mut out, "What the exporter says about a member", catalogue, Scope::Member);
