@@ -145,4 +145,8 @@ fn the_architecture_document_names_every_module() {
     for module in LAYERS.iter().copied().flatten() {
         assert!(document.contains(&format!("`{module}`")) || document.contains(&format!("`{module}/`")), "{module}");
     }
+    for (module, _, _) in sources_below("xtask/src") {
+        let is_named = document.contains(&format!("| `{module}`")) || document.contains(&format!("| `{module}/`"));
+        assert!(is_named || ["lib", "main"].contains(&&*module), "ARCHITECTURE.md does not name {module} of xtask");
+    }
 }

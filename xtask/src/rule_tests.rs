@@ -8,7 +8,7 @@ use zookeeper_exporter::alert::{Case, Condition, Severity, watch};
 use zookeeper_exporter::config::parse_duration;
 
 /// Members of the healthy ensemble, `m1` to `m3`; the first is the leader.
-pub const MEMBERS: [&str; 3] = ["zk-1:2181", "zk-2:2181", "zk-3:2181"];
+const MEMBERS: [&str; 3] = ["zk-1:2181", "zk-2:2181", "zk-3:2181"];
 
 /// Series of a healthy ensemble: of every member, of the ensemble (`e`) and of the exporter (`x`). Phases as in
 /// [`Case`].
