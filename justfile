@@ -20,14 +20,18 @@ test:
 long part:
     ./scripts/test long {{part}}
 
-# rewrite golden and generated files; look at the difference
+# rewrite the generated files that ship; look at the difference
+gen:
+    cargo xtask gen
+
+# rewrite golden files of tests; look at the difference
 golden *filter:
     UPDATE_GOLDEN=1 cargo test --quiet --locked --test quick -- {{filter}}
 
 # format, then lint as the tests do
 lint:
-    cargo fmt
-    cargo clippy --quiet --locked --all-targets -- -D warnings
+    cargo fmt --all
+    cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 
 # a real ensemble, the exporter, Prometheus and Alertmanager on this machine
 demo:

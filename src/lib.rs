@@ -28,11 +28,10 @@
 //! | [`history`] | alert rules replayed over the history of a Prometheus-compatible server |
 //! | [`log`] | non-blocking log output on standard error |
 //! | [`telemetry`] | the exporter's own metrics |
-//! | [`dashboard`] | Grafana dashboards, generated as JSON |
 //! | [`http`] | HTTP endpoints, connection limits, shutdown |
 //! | [`cli`] | flags and sub-commands |
 //!
-//! The library exists for the binary, its tests and its benchmarks; it has no stable interface.
+//! The library exists for the binary, tests, benchmarks and the generators in `xtask`; it has no stable interface.
 #![forbid(unsafe_code)]
 
 pub mod alert;
@@ -40,7 +39,6 @@ pub mod canary;
 pub mod catalogue;
 pub mod cli;
 pub mod config;
-pub mod dashboard;
 pub mod ensemble;
 pub mod exposition;
 pub mod histogram;

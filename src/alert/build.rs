@@ -176,15 +176,6 @@ impl Expr {
         self.fold(Fold::Resets, window)
     }
 
-    /// Linear extrapolation of a window, evaluated `ahead` of its end.
-    #[must_use]
-    pub fn predict(self, window: Span, ahead: Span) -> Self {
-        match self {
-            Self::Series(selector) => Self::Predict(selector, window, ahead),
-            other => other,
-        }
-    }
-
     /// Offset: the series, or the window, as it was `span` ago.
     #[must_use]
     pub fn ago(self, span: Span) -> Self {

@@ -81,7 +81,7 @@ fn value(expr: &Expr, limit: f64, scrapes: Scrapes<'_>) -> Result<Value, NotJudg
         }
         Expr::Series(selector) => Value::Vector(instant(selector, scrapes.now)),
         Expr::Window(fold, selector, _) => Value::Vector(window(*fold, selector, scrapes)?),
-        Expr::WindowAgo(..) | Expr::Predict(..) | Expr::Past(..) | Expr::AbsentEnsembles(_) | Expr::Hold => {
+        Expr::WindowAgo(..) | Expr::Past(..) | Expr::AbsentEnsembles(_) | Expr::Hold => {
             return Err(NotJudged::History);
         }
         Expr::By(agg, keys, inner) => {

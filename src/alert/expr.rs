@@ -175,8 +175,6 @@ pub enum Expr {
     Window(Fold, Selector, Span),
     /// A function over a window that ended the second span ago.
     WindowAgo(Fold, Selector, Span, Span),
-    /// Linear extrapolation of the window, the second span ahead of its end.
-    Predict(Selector, Span, Span),
     /// The series with an offset.
     Past(Selector, Span),
     /// An aggregation.
@@ -229,7 +227,6 @@ impl Expr {
             Self::Series(selector)
             | Self::Window(_, selector, _)
             | Self::WindowAgo(_, selector, ..)
-            | Self::Predict(selector, ..)
             | Self::Past(selector, _)
             | Self::Trouble(Trouble { flag: selector, .. })
             | Self::Held(Held { flag: selector, .. })
@@ -283,7 +280,7 @@ impl Expr {
     pub fn looks_back(&self) -> Span {
         match self {
             Self::Window(Fold::Last, ..) => Span(0),
-            Self::Window(_, _, window) | Self::Predict(_, window, _) | Self::Past(_, window) => *window,
+            Self::Window(_, _, window) | Self::Past(_, window) => *window,
             // A comparison with the week or the day before suppresses; without that history nothing is missing.
             Self::WindowAgo(_, _, _, ago) if *ago > Span::hours(12) => Span(0),
             Self::WindowAgo(_, _, window, ago) => Span(window.0 + ago.0),

@@ -192,12 +192,6 @@ pub fn present(name: &str) -> String {
     format!("group by (ensemble) (present_over_time({name}[1h]))")
 }
 
-/// A limit of a condition, formatted for display.
-#[must_use]
-pub fn limit_words(condition: &Condition, limit: f64) -> String {
-    condition.unit.words(limit)
-}
-
 fn is_replayed(file: &RuleFile, level: &InForce) -> bool {
     level.level.severity != ALWAYS
         && file.rules().any(|rule| {

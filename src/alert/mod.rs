@@ -1,4 +1,4 @@
-//! The catalogue of conditions and everything derived from it: rules, their tests, thresholds, evaluation.
+//! The catalogue of conditions and everything derived from it: rules, thresholds, evaluation.
 //!
 //! # Structure
 //!
@@ -22,7 +22,6 @@ pub mod catalogue;
 pub mod causes;
 pub mod condition;
 pub mod dashboard_link;
-pub mod document;
 pub mod early;
 pub mod evaluate;
 pub mod expr;
@@ -39,7 +38,6 @@ pub mod text;
 pub mod thresholds;
 pub mod trouble;
 pub mod tuning;
-pub mod unit_tests;
 pub mod watch;
 mod yaml;
 pub mod zabbix;

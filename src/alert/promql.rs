@@ -58,9 +58,6 @@ impl Setting<'_> {
             Expr::WindowAgo(fold, selector, window, ago) => {
                 format!("{}{}[{window}] offset {ago})", function(*fold), self.selector(selector))
             }
-            Expr::Predict(selector, window, Span(ahead)) => {
-                format!("predict_linear({}[{window}], {ahead})", self.selector(selector))
-            }
             Expr::Past(selector, span) => format!("{} offset {span}", self.selector(selector)),
             Expr::By(agg, keys, inner) => format!("{} ({})", self.head(*agg, *keys), self.flat(inner)),
             Expr::Math(op, left, right) => {

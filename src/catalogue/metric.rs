@@ -47,17 +47,6 @@ impl Unit {
             _ => 1,
         }
     }
-
-    /// The base unit in the documentation.
-    #[must_use]
-    pub const fn base(self) -> &'static str {
-        match self {
-            Self::Things => "",
-            Self::Milliseconds | Self::Seconds => "seconds",
-            Self::Bytes => "bytes",
-            Self::Ratio => "ratio",
-        }
-    }
 }
 
 /// The label made of the variable part of a key, or the labels of the Prometheus dialect.
@@ -124,27 +113,6 @@ pub enum Role {
     Nio,
     /// Members with the optimized watch manager.
     WatchManager,
-}
-
-impl Role {
-    /// The text in the documentation.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Leader => "leader",
-            Self::Quorum => "leader, follower, observer",
-            Self::LeaderStandalone => "leader, standalone",
-            Self::Follower => "follower",
-            Self::Observer => "observer",
-            Self::Learner => "follower, observer",
-            Self::Voter => "leader, follower",
-            Self::ObserverMaster => "leader, observer master",
-            Self::Netty => "all with Netty",
-            Self::Nio => "all with NIO",
-            Self::WatchManager => "all with the optimized watch manager",
-        }
-    }
 }
 
 /// One row: a key of `mntr` (without `zk_` and without the prefix of a statistic) and its family.

@@ -4,7 +4,6 @@
 //! module expands them once into families and an index by key.
 
 mod counters;
-mod document;
 mod gauges;
 mod index;
 mod jvm;
@@ -19,7 +18,6 @@ use std::sync::LazyLock;
 
 use rustc_hash::FxHashSet;
 
-pub use document::markdown;
 pub use index::{Fact, Lookups, Meaning, Part, Slot};
 pub use metric::{Metric, Sentinel, Shape};
 pub use own::Own;

@@ -4,7 +4,6 @@ mod alarm;
 mod auto_reload;
 mod check;
 mod config;
-mod dashboards;
 mod descriptors;
 mod environment;
 mod events;
@@ -105,8 +104,6 @@ enum Action {
     Rules(rules::Rules),
     /// Check a configuration file.
     Config(config::Configuration),
-    /// Write the Grafana dashboards.
-    Dashboards(dashboards::Dashboards),
 }
 
 /// A usage error, in one line; the exit code is 2.
@@ -156,7 +153,6 @@ pub fn run() -> ExitCode {
         Some(Action::Healthy(healthy)) => healthy.run(),
         Some(Action::Check(check)) => Ok(check.run()),
         Some(Action::Alarm(alarm)) => alarm.run(),
-        Some(Action::Dashboards(dashboards)) => dashboards.run(),
         Some(Action::Rules(rules)) => rules.run(),
         Some(Action::Config(config)) => config.run(),
         None => cli.serve.run(),

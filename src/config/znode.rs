@@ -52,12 +52,6 @@ impl ZnodePath {
         &self.path
     }
 
-    /// The JSON pointer; empty for none.
-    #[must_use]
-    pub fn pointer(&self) -> &str {
-        &self.pointer
-    }
-
     /// The pointer of the number in the data; `None` if the data is not a number.
     #[must_use]
     pub fn value(&self) -> Option<&str> {

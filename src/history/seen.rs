@@ -18,12 +18,6 @@ impl Presence {
         }
     }
 
-    /// Whether it contains no time.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
-    }
-
     /// Whether it contains this time.
     #[must_use]
     pub fn contains(&self, moment: i64) -> bool {

@@ -76,7 +76,7 @@ pub fn assert_golden(path: &str, text: &str) {
         let at = known.lines().zip(text.lines()).position(|(old, new)| old != new);
         let line = at.unwrap_or_else(|| known.lines().count().min(text.lines().count()));
         panic!(
-            "{} differs at line {}:\n- {}\n+ {}\nUPDATE_GOLDEN=1 cargo test writes it anew; look at the difference",
+            "{} differs at line {}:\n- {}\n+ {}\nUPDATE_GOLDEN=1 cargo test rewrites it, cargo xtask gen if it ships; look at the difference",
             path.display(),
             line + 1,
             known.lines().nth(line).unwrap_or("(end)"),

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use xtask::rule_tests;
 use zookeeper_exporter::alert::early::{INDICATORS, is_recorded};
 use zookeeper_exporter::alert::expr::{Cmp, Expr, Set, Span};
 use zookeeper_exporter::alert::profiles::PROFILES;
@@ -14,12 +15,9 @@ use zookeeper_exporter::alert::promql::{Ensembles, Setting, family_of, promql};
 use zookeeper_exporter::alert::rules::Rule;
 use zookeeper_exporter::alert::{
     Condition, Deployment, Finding, Format, Group, Page, RuleFile, Scrapes, Severity, Thresholds, conditions,
-    unit_tests,
 };
 
 use zookeeper_exporter::config::ConfigError;
-
-use crate::common::assert_golden;
 
 fn shipped() -> RuleFile {
     RuleFile::new(&Thresholds::default(), &Deployment::default())
@@ -46,15 +44,6 @@ fn configured(text: &str) -> Result<(Thresholds, Deployment), String> {
     let told = |error: ConfigError| error.to_string().replace(&format!("{}:", path.display()), "");
     let config = zookeeper_exporter::config::load(&path).map_err(told)?;
     Ok((Thresholds::of(&config).map_err(told)?, Deployment::of(&config)))
-}
-
-#[test]
-fn shipped_rules_match_the_catalogue() {
-    for (name, text) in shipped().files() {
-        assert_golden(&format!("alert-rules/{name}"), &text);
-    }
-    let operator = "deploy/kubernetes/prometheus-operator/prometheusrule.yaml";
-    assert_golden(operator, &shipped().text(Format::Kubernetes));
 }
 
 #[test]
@@ -126,7 +115,7 @@ fn write_tests(folder: &Path, file: &RuleFile) -> Vec<PathBuf> {
         own.left_out.clear();
         std::fs::write(folder.join(format!("{alert}.yml")), own.text(Format::Prometheus)).unwrap();
         let test = folder.join(format!("{alert}_test.yml"));
-        std::fs::write(&test, unit_tests::of_condition(condition, &format!("{alert}.yml"), &condition.cases)).unwrap();
+        std::fs::write(&test, rule_tests::of_condition(condition, &format!("{alert}.yml"), &condition.cases)).unwrap();
         tests.push(test);
     }
     tests
@@ -222,7 +211,7 @@ fn write_mutants(folder: &Path, file: &RuleFile, condition: &'static Condition, 
     }
     std::fs::write(folder.join(format!("{alert}.yml")), own.text(Format::Prometheus)).unwrap();
     // Every case is run against every mutant.
-    let cases = unit_tests::of_condition(condition, &format!("{alert}.yml"), &condition.cases);
+    let cases = rule_tests::of_condition(condition, &format!("{alert}.yml"), &condition.cases);
     let mut document = String::new();
     for (number, part) in cases.split("    promql_expr_test:\n").enumerate() {
         if number == 0 {

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use xtask::dashboard::boards;
+use xtask::dashboard::query::written;
 use zookeeper_exporter::alert::conditions;
 use zookeeper_exporter::alert::dashboard_link::dashboard_path;
 use zookeeper_exporter::alert::rules::{Deployment, Format, RuleFile};
 use zookeeper_exporter::alert::thresholds::Thresholds;
 use zookeeper_exporter::config::parse;
-use zookeeper_exporter::dashboard::boards;
-use zookeeper_exporter::dashboard::query::written;
 
 use crate::common::promql::selectors;
 

@@ -1,14 +1,13 @@
-//! The shipped dashboards: written by the binary, parsed by the model, checked with the rules of `lint`.
+//! The shipped dashboards: generated in `xtask`, parsed by the model, checked with the rules of `lint`.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
+use xtask::dashboard::grafana::Dashboard;
+use xtask::dashboard::{boards, files};
 use zookeeper_exporter::catalogue::{catalogue, essential, is_own};
-use zookeeper_exporter::dashboard::grafana::Dashboard;
-use zookeeper_exporter::dashboard::{boards, files};
 
-use crate::common::exporter::run;
-use crate::common::{assert_golden, root};
+use crate::common::root;
 use crate::lint::{RULES, faults};
 
 fn read() -> Vec<Dashboard> {
@@ -16,34 +15,14 @@ fn read() -> Vec<Dashboard> {
 }
 
 #[test]
-fn committed_dashboards_match_the_generator() {
+fn no_dashboard_is_left_over() {
     let written = files();
     assert_eq!(written.len(), 10);
-    for (name, text) in &written {
-        assert_golden(&format!("dashboards/{name}"), text);
-    }
     let committed: BTreeSet<String> = std::fs::read_dir(root().join("dashboards"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert_eq!(committed, written.into_iter().map(|(name, _)| name).collect());
-}
-
-#[test]
-fn the_command_writes_the_dashboards() {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("new/folder");
-    let done = run(&["dashboards", "--out", out.to_str().unwrap()]);
-    assert!(done.status.success());
-    for (name, text) in files() {
-        assert_eq!(std::fs::read_to_string(out.join(&name)).unwrap(), text);
-        assert!(String::from_utf8_lossy(&done.stdout).contains(&name));
-    }
-    std::fs::write(folder.path().join("file"), "").unwrap();
-    let refused = run(&["dashboards", "--out", folder.path().join("file").to_str().unwrap()]);
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert_eq!(refused.status.code(), Some(2), "{said}");
-    assert!(said.starts_with("zookeeper-exporter: --out: cannot write ") && said.lines().count() == 1, "{said}");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use xtask::dashboard::grafana::{Dashboard, Panel, Variable};
 use zookeeper_exporter::catalogue::{Kind, Scope, catalogue};
-use zookeeper_exporter::dashboard::grafana::{Dashboard, Panel, Variable};
 
 use crate::common::promql::{RATE_INTERVAL, Selected, selectors};
 use crate::common::root;

@@ -33,6 +33,7 @@ mod endpoint;
 mod evaluate;
 mod events;
 mod evidence;
+mod generated;
 mod golden;
 mod host;
 mod hostile;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::Command;
 
+use xtask::dashboard::query::written;
+use xtask::dashboard::{Panel, boards};
 use zookeeper_exporter::alert::conditions;
-use zookeeper_exporter::dashboard::query::written;
-use zookeeper_exporter::dashboard::{Panel, boards};
 
 use crate::common::promql::selectors;
 
@@ -166,7 +166,7 @@ fn panels_are_not_green_while_an_alert_on_their_subject_fires() {
         board.rows.iter().flat_map(|row| &row.panels).find(|panel| panel.title == title).unwrap()
     };
     let (mut seen, mut lacking) = (0, Vec::new());
-    for (_, text) in zookeeper_exporter::dashboard::files() {
+    for (_, text) in xtask::dashboard::files() {
         let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
         let uid = dashboard["uid"].as_str().unwrap();
         for placed in dashboard["panels"].as_array().unwrap() {

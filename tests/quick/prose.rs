@@ -276,8 +276,10 @@ fn documents() -> Vec<PathBuf> {
 
 #[test]
 fn texts_follow_the_style() {
-    let mut files: Vec<PathBuf> =
-        ["src", "scripts", "alert-rules", "dashboards", "deploy"].iter().flat_map(|folder| below(folder)).collect();
+    let mut files: Vec<PathBuf> = ["src", "xtask/src", "scripts", "alert-rules", "dashboards", "deploy"]
+        .iter()
+        .flat_map(|folder| below(folder))
+        .collect();
     assert!(files.len() > 150);
     files.extend(documents());
     let mut faults = check(&files, EVERYWHERE, str::to_owned);

@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 15] = [
     &["settings"],
     &["incident"],
     &["telemetry", "log", "history"],
-    &["http", "dashboard"],
+    &["http"],
     &["cli"],
 ];
 
@@ -27,24 +27,31 @@ fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|modules| modules.contains(&module))
 }
 
-/// All source files with their module.
+/// All source files of the exporter with their module.
 fn sources() -> Vec<(String, PathBuf, String)> {
+    let found = sources_below("src");
+    assert!(found.len() > 30);
+    found
+}
+
+/// All source files of a folder with their module.
+fn sources_below(source: &str) -> Vec<(String, PathBuf, String)> {
+    let source = root().join(source);
     let mut found = Vec::new();
-    let mut folders = vec![root().join("src")];
+    let mut folders = vec![source.clone()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == "rs") {
-                let module = path.strip_prefix(root().join("src")).unwrap().components().next().unwrap();
+                let module = path.strip_prefix(&source).unwrap().components().next().unwrap();
                 let module = module.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
                 let text = std::fs::read_to_string(&path).unwrap();
                 found.push((module, path, text));
             }
         }
     }
-    assert!(found.len() > 30);
     found
 }
 
@@ -92,7 +99,7 @@ fn imports_follow_the_layers() {
 #[test]
 fn pure_modules_do_no_io() {
     for (module, path, text) in sources() {
-        let pure = matches!(module.as_str(), "reply" | "catalogue" | "verdict" | "exposition" | "dashboard")
+        let pure = matches!(module.as_str(), "reply" | "catalogue" | "verdict" | "exposition")
             || path.ends_with("scrape/reading.rs");
         for forbidden in ["tokio", "std::net", "std::fs", "hyper", "axum"] {
             assert!(!pure || !text.contains(forbidden), "{} knows {forbidden}", path.display());
@@ -111,17 +118,16 @@ fn only_the_catalogue_names_metrics() {
             .filter(|line| !line.trim_start().starts_with("//"))
             .collect();
         let knows = code.contains("\"zk_") || code.contains("\"process_");
-        // Tests check the names in `alert` and `dashboard` against the catalogue. `reply` knows the prefix of the wire
-        // format, and the raw page consists of raw names.
-        let allowed = matches!(module.as_str(), "catalogue" | "reply" | "alert" | "dashboard")
-            || path.ends_with("exposition/raw.rs");
+        // Tests check the names in `alert` against the catalogue. `reply` knows the prefix of the wire format, and the
+        // raw page consists of raw names.
+        let allowed = matches!(module.as_str(), "catalogue" | "reply" | "alert") || path.ends_with("exposition/raw.rs");
         assert!(allowed || !knows, "{} names a metric", path.display());
     }
 }
 
 #[test]
 fn every_file_states_its_purpose_and_is_short() {
-    for (_, path, text) in sources() {
+    for (_, path, text) in sources().into_iter().chain(sources_below("xtask/src")) {
         assert!(text.starts_with("//! "), "{} does not begin with its purpose", path.display());
         let lines = text.lines().count();
         assert!(lines <= 500, "{} has {lines} lines", path.display());
@@ -138,5 +144,9 @@ fn the_architecture_document_names_every_module() {
     let document = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     for module in LAYERS.iter().copied().flatten() {
         assert!(document.contains(&format!("`{module}`")) || document.contains(&format!("`{module}/`")), "{module}");
+    }
+    for (module, _, _) in sources_below("xtask/src") {
+        let is_named = document.contains(&format!("| `{module}`")) || document.contains(&format!("| `{module}/`"));
+        assert!(is_named || ["lib", "main"].contains(&&*module), "ARCHITECTURE.md does not name {module} of xtask");
     }
 }

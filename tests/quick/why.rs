@@ -1,23 +1,15 @@
-//! The explanation of `why` for an unhealthy ensemble, and the graph in the guide.
+//! The explanation of `why` for an unhealthy ensemble.
 
 use std::sync::Arc;
 
-use zookeeper_exporter::alert::{Thresholds, document};
+use zookeeper_exporter::alert::Thresholds;
 use zookeeper_exporter::incident::{Explanation, Judged, why};
 use zookeeper_exporter::scrape::Report;
 
 use crate::common::exporter::run;
 use crate::common::listeners::{Listener, closed_port};
-use crate::common::{assert_golden, root};
+use crate::common::root;
 use crate::verdicts::Made;
-
-#[test]
-fn the_guide_lists_the_graph() {
-    let text = std::fs::read_to_string(root().join("docs/why.md")).unwrap();
-    let begin = text.find("| cause | symptoms |").expect("the table of causes");
-    let end = text[begin..].find("\n\n").map_or(text.len(), |end| begin + end + 1);
-    assert_golden("docs/why.md", &format!("{}{}{}", &text[..begin], document::causes(), &text[end..]));
-}
 
 fn explained(made: Made) -> Explanation {
     let report = Arc::new(Report { ensembles: vec![Arc::new(made.report())] });

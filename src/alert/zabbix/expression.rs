@@ -381,7 +381,6 @@ impl Writer<'_> {
                 (text, Span(before.0 + window.0))
             }
             Expr::Past(_, span) => (newest(Span(span.0 + ago(look).0)), STALE),
-            Expr::Predict(_, window, ahead) => (at(*window, "forecast", &format!(",{ahead}")), *window),
             _ => return Err("it computes with single series before they are aggregated"),
         };
         let gate = Gate { key, memory: memory.max(STALE) };

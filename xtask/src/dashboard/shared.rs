@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::grafana::{Annotation, DashboardLink, DataLink, DataSource, List, Variable};
 use super::query::written;
-use crate::runbook::RUNBOOKS;
+use zookeeper_exporter::runbook::RUNBOOKS;
 
 /// The tag by which the dashboards link to each other.
 pub(super) const TAG: &str = "zookeeper";

@@ -1,12 +1,11 @@
 //! Documentation generated from the conditions: the head of each runbook, the runbook index, the tables of alerts.
 
-use super::causes::{CauseScope, EDGES, Link};
-use super::condition::{Condition, Group};
-use super::conditions;
-use super::early::{INDICATORS, RECORDED, steepness};
-use super::expr::Cmp;
-use super::profiles::PROFILES;
-use super::text::in_words;
+use zookeeper_exporter::alert::causes::{CauseScope, EDGES, Link};
+use zookeeper_exporter::alert::early::{INDICATORS, RECORDED, steepness};
+use zookeeper_exporter::alert::expr::Cmp;
+use zookeeper_exporter::alert::profiles::PROFILES;
+use zookeeper_exporter::alert::text::in_words;
+use zookeeper_exporter::alert::{Condition, Group, Severity, conditions};
 
 /// The beginning of the runbook index: how to use the commands.
 const COMMANDS: &str = "\
@@ -44,8 +43,7 @@ and the heads of the runbooks.
 ";
 
 /// The head of a runbook, up to its first section.
-#[must_use]
-pub fn runbook_head(condition: &Condition) -> String {
+pub(super) fn runbook_head(condition: &Condition) -> String {
     let mut out = format!(
         "# {}\n\n{}\n\n| level | limit | for | by default |\n|---|---|---|---|\n",
         condition.alert(),
@@ -75,8 +73,7 @@ pub fn runbook_head(condition: &Condition) -> String {
 }
 
 /// The index of the runbooks.
-#[must_use]
-pub fn index() -> String {
+pub(super) fn index() -> String {
     let mut out = String::from(COMMANDS);
     for group in Group::ALL {
         out.push_str(&format!("\n## {}\n\n| alert | levels | impact |\n|---|---|---|\n", group.name()));
@@ -89,8 +86,7 @@ pub fn index() -> String {
 }
 
 /// The table of all alerts.
-#[must_use]
-pub fn table() -> String {
+pub(super) fn table() -> String {
     let mut out = String::from("| alert | warning | critical | for | summary |\n|---|---|---|---|---|\n");
     for condition in conditions() {
         let cell = |severity| {
@@ -104,8 +100,8 @@ pub fn table() -> String {
         let alert = condition.alert();
         out.push_str(&format!(
             "| [{alert}](runbooks/{alert}.md) | {} | {} | {} | {} |\n",
-            cell(super::Severity::Warning),
-            cell(super::Severity::Critical),
+            cell(Severity::Warning),
+            cell(Severity::Critical),
             holds.join(", ").replace("0s", "-"),
             condition.meaning
         ));
@@ -114,8 +110,7 @@ pub fn table() -> String {
 }
 
 /// The table of recorded series.
-#[must_use]
-pub fn series() -> String {
+pub(super) fn series() -> String {
     let mut out = String::from("| series | meaning |\n|---|---|\n");
     for (name, meaning) in RECORDED {
         out.push_str(&format!("| `{name}` | {meaning} |\n"));
@@ -124,17 +119,16 @@ pub fn series() -> String {
 }
 
 /// The table of indicators, with nu and tau derived from the default limits.
-#[must_use]
-pub fn indicators() -> String {
+pub(super) fn indicators() -> String {
     let mut out =
         String::from("| indicator | group | alert | nu | tau | held back after a start |\n|---|---|---|---|---|---|\n");
     for indicator in INDICATORS {
         let condition = indicator.condition();
         let limit = |severity| {
-            let level = condition.level_of(severity).filter(|level| level.on || severity != super::Severity::Warning);
+            let level = condition.level_of(severity).filter(|level| level.on || severity != Severity::Warning);
             level.and_then(|level| level.limit).map(|limit| indicator.limit(limit))
         };
-        let both = limit(super::Severity::Warning).and_then(|nu| steepness(nu, limit(super::Severity::Critical)));
+        let both = limit(Severity::Warning).and_then(|nu| steepness(nu, limit(Severity::Critical)));
         let words = |number| condition.unit.words(number);
         let (nu, tau) = both.map_or(("off".to_owned(), "-".to_owned()), |(nu, tau)| (words(nu), words(tau)));
         let alert = condition.alert();
@@ -150,8 +144,7 @@ pub fn indicators() -> String {
 }
 
 /// The table of causes and symptoms.
-#[must_use]
-pub fn causes() -> String {
+pub(super) fn causes() -> String {
     let link = |name: &&str| format!("[{name}](runbooks/ZooKeeper{name}.md)");
     let names = |all: &[&str]| all.iter().map(link).collect::<Vec<_>>().join(", ");
     let mut out = String::from("| cause | symptoms | certainty | reach |\n|---|---|---|---|\n");
@@ -172,8 +165,7 @@ pub fn causes() -> String {
 }
 
 /// The table of the profiles.
-#[must_use]
-pub fn profiles() -> String {
+pub(super) fn profiles() -> String {
     let mut out = String::from("| profile | alert | level | limit | source |\n|---|---|---|---|---|\n");
     for profile in PROFILES {
         for preset in profile.presets {

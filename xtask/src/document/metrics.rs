@@ -1,8 +1,9 @@
-//! Generates `docs/metrics.md` from the catalogue; a test checks that the file is up to date.
+//! `docs/metrics.md`, generated from the catalogue.
 
 use std::fmt::Write;
 
-use super::{Catalogue, Family, Metric, Scope, Shape, catalogue, rows};
+use zookeeper_exporter::catalogue::metric::Role;
+use zookeeper_exporter::catalogue::{Catalogue, Family, Metric, Scope, Shape, catalogue, rows};
 
 const INTRODUCTION: &str = "\
 # Metrics
@@ -23,8 +24,7 @@ divided by the count.
 ";
 
 /// The complete document.
-#[must_use]
-pub fn markdown() -> String {
+pub(super) fn markdown() -> String {
     let catalogue = catalogue();
     let mut out = String::from(INTRODUCTION);
     own(&mut out, "Metrics of the exporter about members", catalogue, Scope::Member);
@@ -71,7 +71,7 @@ fn table(out: &mut String, title: &str, wanted: impl Fn(&Metric) -> bool) {
         let suffix = if row.shape == Shape::Info { "_info" } else { suffix };
         let labels = row.label.map(|label| label.names().join(", ")).unwrap_or_default();
         let since = if row.until.is_empty() { row.since.to_owned() } else { format!("{} to {}", row.since, row.until) };
-        line(out, &[&code(&format!("{}{suffix}", row.name)), &labels, &since, row.role.words(), row.help]);
+        line(out, &[&code(&format!("{}{suffix}", row.name)), &labels, &since, members(row.role), row.help]);
     }
 }
 
@@ -92,4 +92,22 @@ fn line(out: &mut String, cells: &[&str]) {
 
 fn code(name: &str) -> String {
     format!("`{name}`")
+}
+
+/// The members that have a metric.
+fn members(role: Role) -> &'static str {
+    match role {
+        Role::All => "all",
+        Role::Leader => "leader",
+        Role::Quorum => "leader, follower, observer",
+        Role::LeaderStandalone => "leader, standalone",
+        Role::Follower => "follower",
+        Role::Observer => "observer",
+        Role::Learner => "follower, observer",
+        Role::Voter => "leader, follower",
+        Role::ObserverMaster => "leader, observer master",
+        Role::Netty => "all with Netty",
+        Role::Nio => "all with NIO",
+        Role::WatchManager => "all with the optimized watch manager",
+    }
 }

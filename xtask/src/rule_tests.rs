@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::condition::{Case, Condition, Severity};
-use super::conditions;
-use super::expr::Span;
-use super::watch;
+use zookeeper_exporter::alert::expr::Span;
+use zookeeper_exporter::alert::{Case, Condition, Severity, watch};
+use zookeeper_exporter::config::parse_duration;
 
 /// Members of the healthy ensemble, `m1` to `m3`; the first is the leader.
-pub const MEMBERS: [&str; 3] = ["zk-1:2181", "zk-2:2181", "zk-3:2181"];
+const MEMBERS: [&str; 3] = ["zk-1:2181", "zk-2:2181", "zk-3:2181"];
 
 /// Series of a healthy ensemble: of every member, of the ensemble (`e`) and of the exporter (`x`). Phases as in
 /// [`Case`].
@@ -73,7 +72,7 @@ fn moment(condition: &Condition, severity: Severity) -> Span {
 
 /// The length of a case that sets it: every phase of one of its series has a duration. It is evaluated at its end.
 fn length(case: &Case) -> Option<Span> {
-    let phase = |text: &str| text.split_once(" for ").and_then(|(_, time)| crate::config::parse_duration(time).ok());
+    let phase = |text: &str| text.split_once(" for ").and_then(|(_, time)| parse_duration(time).ok());
     let of = |line: &&str| split(line).2.split(" then ").map(phase).sum::<Option<std::time::Duration>>();
     case.series.iter().filter_map(of).max().map(|length| Span(length.as_secs()))
 }
@@ -113,15 +112,6 @@ pub fn of_condition(condition: &Condition, rules: &str, cases: &[Case]) -> Strin
         }
     }
     out
-}
-
-/// The test files of all conditions, by alert name.
-#[must_use]
-pub fn all(rules: impl Fn(&Condition) -> String) -> Vec<(String, String)> {
-    conditions()
-        .iter()
-        .map(|condition| (condition.alert(), of_condition(condition, &rules(condition), &condition.cases)))
-        .collect()
 }
 
 /// The labels of an alert for `m1`, `e`, `x` or no subject, followed by further labels as `name=value`.
@@ -199,7 +189,7 @@ fn phases(text: &str, whole: Span, step: Span) -> String {
         let end = if time.is_empty() {
             whole.0 + 2 * step.0
         } else {
-            begun + crate::config::parse_duration(time).map_or(0, |time| time.as_secs())
+            begun + parse_duration(time).map_or(0, |time| time.as_secs())
         };
         let samples = (end / step.0).saturating_sub(begun.div_ceil(step.0)).max(u64::from(end > begun));
         begun = end;
