@@ -123,7 +123,10 @@ fn wrong_usage_exits_with_3_and_prints_to_stdout() {
             "--hostname: invalid host `zk-1:2181`: expected a name or an address, e.g. zk-1, and the port in -p",
         ),
         (&["check", "--timeout", "3", "--interval", "5s"], "--timeout 3 s too short for --interval 5 s"),
-        (&["check", "--from", "localhost:9141"], "expected http://HOST:PORT/metrics"),
+        (
+            &["check", "--from", "localhost:9141"],
+            "expected [USER:PASSWORD@]HOST:PORT/metrics after http:// or https://",
+        ),
         (&["check", "--threshold", "SlowFsnc.critical=1s"], "did you mean SlowFsync?"),
         (&["check", "--threshold", "SlowFsync=1s"], "NAME.critical=LIMIT"),
         (&["check", "--zookeeper", "prod=zk-1", "--ensemble", "dev"], "unknown ensemble `dev`: expected one of prod"),

@@ -154,7 +154,11 @@ fn a_failed_admin_server_loses_only_its_metrics() {
         ),
         ("http", "answered 401", Box::new(|mut stream| say(&mut stream, "401 Unauthorized\r\nContent-Length: 0", ""))),
         ("garbage", "no valid HTTP reply", Box::new(|mut stream| drop(stream.write_all(b"SSH-2.0-OpenSSH\r\n\r\n")))),
-        ("garbage", "is not ZooKeeper's", Box::new(|mut stream| say(&mut stream, "200 OK\r\nContent-Length: 2", "{}"))),
+        (
+            "garbage",
+            "is not from ZooKeeper",
+            Box::new(|mut stream| say(&mut stream, "200 OK\r\nContent-Length: 2", "{}")),
+        ),
         ("reset", "no valid HTTP reply", Box::new(drop)),
         ("empty", "without a body", Box::new(|mut stream| say(&mut stream, "200 OK", ""))),
         (
