@@ -23,8 +23,9 @@ Examples:
   zookeeper-exporter may-restart zk-2 --zookeeper zk-1,zk-2,zk-3 --wait 10m && systemctl restart zk
       restart as soon as the ensemble keeps its quorum without it
 
-A member may be restarted if the quorum margin allows its loss, all other voters are in sync and have had their role for \
---settle, and no election or snapshot transfer is in progress. The leader goes last.
+A member may be restarted if the quorum margin allows its loss, all other voters are listed, in sync and have had their \
+role for --settle, and no election or snapshot transfer is in progress. The leader goes last. Restarts that other \
+processes have permitted are not seen: use a single process, or /-/may-restart of an exporter.
 
 Exit status: 0 if it may be restarted, 1 if not, 2 for wrong usage.";
 
@@ -129,7 +130,9 @@ impl MayRestart {
 
     fn judge(&self, report: &Report, (ensemble, member): (usize, usize)) -> RestartAnswer {
         let policy = RestartPolicy { settle: self.settle, allow_leader: self.allow_leader };
-        RestartAnswer::of(&report.ensembles[ensemble], member, policy)
+        let ensemble = &report.ensembles[ensemble];
+        // A single command has recorded nothing.
+        RestartAnswer::of(ensemble, &judge(ensemble), member, policy, &|_| None)
     }
 }
 

@@ -186,6 +186,7 @@ impl Serve {
             timeout_offset: self.timeout_offset,
             recorder: FlightRecorder::default(),
             recording: Arc::new(Semaphore::new(1)),
+            restarts: http::RestartGrants::default(),
             budgets: http::Budgets::default(),
             draining: AtomicBool::new(false),
             telemetry_path: self.telemetry_path,

@@ -47,6 +47,7 @@ use tokio::task::spawn_blocking;
 pub use deadline::budget;
 pub use paths::WebPaths;
 pub use probe::{ProbeParams, Refusal};
+pub use restart::RestartGrants;
 pub use running::{Current, Running};
 pub use scrape_limit::ScrapeLimit;
 pub use server::{ServerLimits, serve};
@@ -104,6 +105,8 @@ pub struct App {
     pub recorder: FlightRecorder,
     /// Limits the recording of large reports to one at a time.
     pub recording: Arc<Semaphore>,
+    /// The last permission of a restart per ensemble; kept across reloads.
+    pub restarts: RestartGrants,
     /// Limits of the responses in flight.
     pub budgets: Budgets,
     /// Set while draining: `/-/ready` then returns 503.

@@ -1,7 +1,9 @@
 //! `GET /-/may-restart?ensemble=NAME&member=HOST:PORT`: 200 if the member may be restarted now, else 409 and the
 //! reasons.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};
@@ -13,8 +15,9 @@ use super::admission::Overloaded;
 use super::deadline::Deadline;
 use super::query::parameters;
 use super::{App, PLAIN};
+use crate::scrape::EnsembleReport;
 use crate::text;
-use crate::verdict::{RestartAnswer, RestartPolicy};
+use crate::verdict::{RestartAnswer, RestartPolicy, Verdict, judge};
 
 /// Maximum length of an error message, in characters.
 const MAX_REFUSAL: usize = 1000;
@@ -24,6 +27,45 @@ struct Params {
     ensemble: String,
     member: String,
     allow_leader: bool,
+}
+
+/// The member of each ensemble that was permitted last. It may be stopping, which its state does not show yet.
+#[derive(Debug, Default)]
+pub struct RestartGrants(Mutex<BTreeMap<Arc<str>, Grant>>);
+
+#[derive(Debug)]
+struct Grant {
+    member: Arc<str>,
+    time: Instant,
+}
+
+impl RestartGrants {
+    /// Objects if another server of the ensemble was permitted within the settle time; otherwise notes a permission.
+    fn decide(
+        &self,
+        answer: &mut RestartAnswer,
+        report: &EnsembleReport,
+        verdict: &Verdict,
+        place: usize,
+        settle: Duration,
+        now: Instant,
+    ) {
+        // A grant is written by a single call, so a poisoned lock is valid.
+        let mut grants = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        grants.retain(|_, grant| now.saturating_duration_since(grant.time) < settle);
+        let server = |name: &str| report.members.iter().position(|member| *member.name == *name);
+        let is_other = |grant: &&Grant| {
+            server(&grant.member).map(|granted| verdict.server_of(granted)) != Some(verdict.server_of(place))
+        };
+        if let Some(grant) = grants.get(&report.name).filter(is_other) {
+            let ago = now.saturating_duration_since(grant.time).as_secs();
+            let settle = settle.as_secs();
+            answer.object(format!("{} was permitted {ago} s ago, less than {settle} s", grant.member));
+        } else if answer.may_restart {
+            let member = Arc::clone(&report.members[place].name);
+            grants.insert(Arc::clone(&report.name), Grant { member, time: now });
+        }
+    }
 }
 
 /// Queries the ensemble and judges whether the member may be restarted.
@@ -54,7 +96,10 @@ pub(super) async fn may_restart(
         return refuse(StatusCode::NOT_FOUND, format!("unknown member {:?} of {}", params.member, ensemble.name));
     };
     let policy = RestartPolicy { allow_leader: params.allow_leader, ..RestartPolicy::default() };
-    let answer = RestartAnswer::of(ensemble, place, policy);
+    let verdict = judge(ensemble);
+    let recorded = |member: &str| app.recorder.in_role(&ensemble.name, member);
+    let mut answer = RestartAnswer::of(ensemble, &verdict, place, policy, &recorded);
+    app.restarts.decide(&mut answer, ensemble, &verdict, place, policy.settle, Instant::now());
     let status = if answer.may_restart { StatusCode::OK } else { StatusCode::CONFLICT };
     Ok((status, [(CONTENT_TYPE, "application/json")], answer.json()).into_response())
 }
@@ -77,5 +122,48 @@ impl Params {
             return Err("missing parameter: expected /-/may-restart?ensemble=NAME&member=HOST:PORT".to_owned());
         }
         Ok(params)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ensemble::Known;
+    use crate::scrape::{MemberReport, Samples};
+
+    const SETTLE: Duration = Duration::from_mins(1);
+
+    fn report(name: &str) -> EnsembleReport {
+        let members = ["zk-1:2181", "zk-2:2181", "alias:2181"].map(|name| MemberReport::silent(name.into()));
+        EnsembleReport {
+            name: name.into(),
+            members: members.into(),
+            known: Known::default(),
+            samples: Samples::default(),
+        }
+    }
+
+    #[test]
+    fn a_permission_holds_for_one_server_of_one_ensemble_until_it_expires() {
+        let (grants, begin) = (RestartGrants::default(), Instant::now());
+        let ask = |ensemble: &str, place: usize, seconds: u64, may_restart: bool| {
+            let report = report(ensemble);
+            let mut verdict = judge(&report);
+            verdict.duplicates = vec![(2, 0)];
+            let member = report.members[place].name.to_string();
+            let mut answer = RestartAnswer { ensemble: ensemble.to_owned(), member, may_restart, reasons: Vec::new() };
+            let now = begin + Duration::from_secs(seconds);
+            grants.decide(&mut answer, &report, &verdict, place, SETTLE, now);
+            answer.reasons
+        };
+        // A refusal is not a permission.
+        assert!(ask("prod", 1, 0, false).is_empty());
+        assert!(ask("prod", 0, 1, true).is_empty());
+        assert_eq!(ask("prod", 1, 11, true), ["zk-1:2181 was permitted 10 s ago, less than 60 s"]);
+        assert!(ask("prod", 2, 12, true).is_empty(), "the same server");
+        assert!(ask("other", 1, 12, true).is_empty());
+        assert_eq!(ask("prod", 1, 71, true), ["alias:2181 was permitted 59 s ago, less than 60 s"]);
+        assert!(ask("prod", 1, 72, true).is_empty());
+        assert_eq!(grants.0.lock().unwrap().len(), 1, "expired permissions are removed");
     }
 }

@@ -203,6 +203,23 @@ impl FlightRecorder {
         all
     }
 
+    /// Seconds since a member was last seen to change its role or to restart, at most since the begin of the recording.
+    #[must_use]
+    pub fn in_role(&self, ensemble: &str, member: &str) -> Option<f64> {
+        use TransitionKind::{Election, Joined, Leader, Restart, State};
+        let of_member = |change: &&Transition| change.member.as_deref() == Some(member);
+        let is_change = |change: &&Transition| match change.kind {
+            State | Restart | Election | Joined => of_member(change),
+            Leader => true,
+            _ => false,
+        };
+        self.with_ring(ensemble, |ring| {
+            let oldest = ring.transitions.front().filter(|_| ring.dropped > 0).map_or(ring.since, |first| first.time);
+            let last = ring.transitions.iter().rev().find(is_change).map_or(oldest, |change| change.time);
+            (now() - last).max(0.0)
+        })
+    }
+
     /// Reads the ring of an ensemble, if there is one.
     pub(super) fn with_ring<T>(&self, ensemble: &str, read: impl FnOnce(&Ring) -> T) -> Option<T> {
         self.lock().rings.get(ensemble).map(read)

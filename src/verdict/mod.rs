@@ -28,7 +28,7 @@ pub use loss::{Remainder, without};
 pub use quorum::{Quorum, VotersSource};
 pub use rates::{Mark, Rates};
 pub use replicas::DataVerdict;
-pub use restart::{RestartAnswer, RestartPolicy, restart_objections, restart_order};
+pub use restart::{RecordedRole, RestartAnswer, RestartPolicy, restart_objections, restart_order};
 pub use shared_hosts::SharedHost;
 pub use zones::ZoneVerdict;
 pub use zxid_history::{ZxidHistory, ZxidRegression};
@@ -101,6 +101,12 @@ impl Verdict {
     #[must_use]
     pub fn membership_of<'r>(&self, report: &'r EnsembleReport) -> Option<&'r Membership> {
         Groups::of(report).membership
+    }
+
+    /// The member that is counted for the server at this place; another one if the server is listed twice.
+    #[must_use]
+    pub fn server_of(&self, place: usize) -> usize {
+        self.duplicates.iter().find(|(duplicate, _)| *duplicate == place).map_or(place, |(_, counted)| *counted)
     }
 
     /// Whether a `conf` setting must be equal on all members of an ensemble.

@@ -2,11 +2,12 @@
 //!
 //! The checks are conservative: unknown state is a reason not to restart.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Verdict, ZxidHistory, judge};
+use super::{Verdict, ZxidHistory, without};
 use crate::catalogue::{FamilyId, Own};
 use crate::reply::Number;
 use crate::scrape::{EnsembleReport, MemberReport, State};
@@ -46,14 +47,26 @@ pub struct RestartAnswer {
 impl RestartAnswer {
     /// The answer for the member at this index.
     #[must_use]
-    pub fn of(report: &EnsembleReport, place: usize, policy: RestartPolicy) -> Self {
-        let reasons = restart_objections(report, &judge(report), place, policy);
+    pub fn of(
+        report: &EnsembleReport,
+        verdict: &Verdict,
+        place: usize,
+        policy: RestartPolicy,
+        recorded: RecordedRole<'_>,
+    ) -> Self {
+        let reasons = restart_objections(report, verdict, place, policy, recorded);
         Self {
             ensemble: report.name.to_string(),
             member: report.members[place].name.to_string(),
             may_restart: reasons.is_empty(),
             reasons,
         }
+    }
+
+    /// Adds a reason not to restart the member.
+    pub fn object(&mut self, reason: String) {
+        self.reasons.push(reason);
+        self.may_restart = false;
     }
 
     /// The answer as JSON with a trailing newline.
@@ -65,6 +78,9 @@ impl RestartAnswer {
     }
 }
 
+/// For the name of a member that does not report its uptime: seconds for which an exporter has recorded its current role.
+pub type RecordedRole<'r> = &'r dyn Fn(&str) -> Option<f64>;
+
 /// All reasons not to restart the member at this index now; empty if it may be restarted.
 #[must_use]
 pub fn restart_objections(
@@ -72,8 +88,10 @@ pub fn restart_objections(
     verdict: &Verdict,
     place: usize,
     policy: RestartPolicy,
+    recorded: RecordedRole<'_>,
 ) -> Vec<String> {
-    let mut check = Check { report, verdict, place, all: Vec::new() };
+    let place = verdict.server_of(place);
+    let mut check = Check { report, verdict, place, recorded, all: Vec::new() };
     check.sight();
     check.quorum();
     check.others(policy.settle);
@@ -85,17 +103,18 @@ pub fn restart_objections(
     check.all
 }
 
-/// The order of a rolling restart: members that do not serve, observers, followers, the leader.
+/// The order of a rolling restart: members that do not reply, members that do not serve, observers, followers, the leader.
 #[must_use]
 pub fn restart_order(report: &EnsembleReport, verdict: &Verdict) -> Vec<usize> {
-    let known = |place: &usize| !verdict.strangers.contains(place) && duplicate_of(verdict, *place).is_none();
+    let known = |place: &usize| !verdict.strangers.contains(place) && verdict.server_of(*place) == *place;
     let mut order: Vec<usize> = (0..report.members.len()).filter(known).collect();
     order.sort_by_key(|place| match report.members[*place].state {
-        State::Leader => 3,
-        _ if Some(*place) == verdict.leader => 3,
-        state if serves(state) && verdict.votes[*place] => 2,
-        state if serves(state) => 1,
-        _ => 0,
+        State::Leader => 4,
+        _ if [verdict.leader, verdict.suspect].contains(&Some(*place)) => 4,
+        state if serves(state) && verdict.votes[*place] => 3,
+        state if serves(state) => 2,
+        State::NoAnswer => 0,
+        _ => 1,
     });
     order
 }
@@ -104,6 +123,7 @@ struct Check<'r> {
     report: &'r EnsembleReport,
     verdict: &'r Verdict,
     place: usize,
+    recorded: RecordedRole<'r>,
     all: Vec<String>,
 }
 
@@ -115,11 +135,15 @@ impl<'r> Check<'r> {
     /// The other members of the ensemble, without duplicate servers.
     fn peers(&self) -> impl Iterator<Item = (usize, &'r MemberReport)> + use<'r> {
         let (own, verdict) = (self.place, self.verdict);
-        let own = duplicate_of(verdict, own).unwrap_or(own);
         let members = self.report.members.iter().enumerate();
         members.filter(move |(place, _)| {
-            *place != own && !verdict.strangers.contains(place) && duplicate_of(verdict, *place).is_none()
+            *place != own && !verdict.strangers.contains(place) && verdict.server_of(*place) == *place
         })
+    }
+
+    /// Whether a member has a role in its ensemble. With `leaderServes=no`, the leader reports that it is not serving.
+    fn serves(&self, place: usize) -> bool {
+        serves(self.report.members[place].state) || self.verdict.leader == Some(place)
     }
 
     /// State that must be known before a restart can be assessed.
@@ -132,6 +156,12 @@ impl<'r> Check<'r> {
         }
         if self.verdict.mixed {
             self.all.push("the members belong to more than one ensemble".to_owned());
+        }
+        let quorum = &self.verdict.quorum;
+        if quorum.incomplete {
+            let listed = self.verdict.votes.iter().filter(|votes| **votes).count() as u64;
+            let missing = quorum.voters.saturating_sub(listed).max(1);
+            self.all.push(format!("{missing} of {} voters not listed: their state is not known", quorum.voters));
         }
         for member in &self.report.members {
             if member.state == State::Unknown {
@@ -146,8 +176,9 @@ impl<'r> Check<'r> {
 
     fn quorum(&mut self) {
         let quorum = &self.verdict.quorum;
-        let serves = serves(self.member().state);
-        if quorum.voters == 1 && self.verdict.votes[self.place] {
+        let (serves, votes) = (self.serves(self.place), self.verdict.votes[self.place]);
+        let is_down = self.member().state == State::NoAnswer;
+        if quorum.voters == 1 && votes && !is_down {
             self.all.push("it is the only voter: a restart stops the service".to_owned());
             return;
         }
@@ -155,13 +186,20 @@ impl<'r> Check<'r> {
             self.all.push(format!("quorum unknown: leader {}", self.verdict.leader_state.text()));
             return;
         };
-        if margin < 0 {
+        if margin < 0 && is_down {
+            let remedy = "it does not reply: if its process has ended, start it, which needs no check";
+            self.all.push(format!("no quorum: margin {margin}; {remedy}"));
+        } else if margin < 0 {
             self.all.push(format!("no quorum: margin {margin}"));
-        } else if margin == 0 && serves && self.verdict.votes[self.place] {
-            self.all.push("margin 0: the ensemble stops without this member".to_owned());
+        } else if votes {
+            match without(self.report, &BTreeSet::from([self.place])).margin {
+                Some(left) if left >= 0 => {}
+                Some(_) => self.all.push(format!("margin {margin}: the ensemble stops without this member")),
+                None => self.all.push(format!("margin {margin}: unknown without this member")),
+            }
         }
         // The member may itself be the one that is not in sync.
-        let own = u64::from(self.verdict.votes[self.place] && !serves);
+        let own = u64::from(votes && !serves);
         if let Some(synced) = quorum.synced
             && synced + own < quorum.voters
         {
@@ -172,7 +210,7 @@ impl<'r> Check<'r> {
     fn others(&mut self, settle: Duration) {
         let settle = settle.as_secs_f64();
         for (place, member) in self.peers() {
-            if !serves(member.state) {
+            if !self.serves(place) {
                 if self.verdict.votes[place] {
                     self.all.push(format!("{} is {}", member.name, member.state.text()));
                 }
@@ -181,17 +219,32 @@ impl<'r> Check<'r> {
             if let Some(lag) = self.verdict.lags[place].filter(|lag| *lag > MAX_LAG) {
                 self.all.push(format!("{} is {lag} transactions behind the leader", member.name));
             }
+            // A leader that serves no clients has led for at least the uptime of its followers.
+            if !serves(member.state) {
+                continue;
+            }
             match uptime(member) {
                 Some(uptime) if uptime < settle => self.all.push(format!(
                     "{} has been {} for {uptime:.0} s, less than {settle:.0} s",
                     member.name,
                     member.state.text()
                 )),
-                // Releases before 3.6 do not report it.
                 None if member.completeness() != Some(true) => {
                     self.all.push(format!("{}: uptime unknown, mntr was not read", member.name));
                 }
-                Some(_) | None => {}
+                // Releases before 3.6 do not report it.
+                None => match (self.recorded)(&member.name) {
+                    Some(recorded) if recorded < settle => self.all.push(format!(
+                        "{} has been observed as {} for {recorded:.0} s, less than {settle:.0} s",
+                        member.name,
+                        member.state.text()
+                    )),
+                    None if settle > 0.0 => {
+                        self.all.push(format!("{} does not report its uptime: ask a running exporter", member.name));
+                    }
+                    Some(_) | None => {}
+                },
+                Some(_) => {}
             }
         }
     }
@@ -214,7 +267,7 @@ impl<'r> Check<'r> {
         for cell in samples.cells().iter().filter(|cell| cell.family() == family && cell.value().as_f64() < 1.0) {
             let name = samples.label_values(*cell).next().unwrap_or("");
             let relies_on = |(place, member): (usize, &MemberReport)| {
-                *member.name == *name && self.verdict.votes[place] && serves(member.state)
+                *member.name == *name && self.verdict.votes[place] && self.serves(place)
             };
             if name.is_empty() {
                 self.all.push("the canary of the ensemble fails".to_owned());
@@ -226,8 +279,7 @@ impl<'r> Check<'r> {
 
     /// The leader is last: every other voter must have taken its role well after the leader's election.
     fn leader_last(&mut self, settle: Duration) {
-        let place = duplicate_of(self.verdict, self.place).unwrap_or(self.place);
-        if self.verdict.leader != Some(place) || self.verdict.quorum.voters == 1 {
+        if self.verdict.leader != Some(self.place) || self.verdict.quorum.voters == 1 {
             return;
         }
         let own = uptime(self.member()).unwrap_or(0.0);
@@ -245,11 +297,7 @@ impl<'r> Check<'r> {
     }
 }
 
-fn duplicate_of(verdict: &Verdict, place: usize) -> Option<usize> {
-    verdict.duplicates.iter().find(|(duplicate, _)| *duplicate == place).map(|(_, other)| *other)
-}
-
-/// Whether a member has a role in its ensemble.
+/// Whether the state is a role in an ensemble.
 fn serves(state: State) -> bool {
     matches!(state, State::Leader | State::Follower | State::Observer | State::Standalone)
 }

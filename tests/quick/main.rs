@@ -58,6 +58,7 @@ mod reload;
 mod remedies;
 mod replicas;
 mod restart;
+mod restart_safety;
 mod roles;
 mod routes;
 mod rules_read;
