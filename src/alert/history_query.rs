@@ -216,7 +216,7 @@ fn loosest(compare: Cmp, levels: &[ReplayedLevel]) -> f64 {
 }
 
 /// Splits an expression into its condition and the part that holds an active alert.
-fn split(expr: &Expr) -> (Expr, Option<Held>) {
+pub(super) fn split(expr: &Expr) -> (Expr, Option<Held>) {
     if let Expr::Sets(Set::Or, _, left, right) = expr {
         let held = match &**right {
             Expr::Held(held) => Some(held),
@@ -288,7 +288,7 @@ fn uncompared(expr: &Expr) -> Expr {
 
 /// Alternative sets of member samples; without any of them an empty result is inconclusive. The exporter's own metrics
 /// always exist while it runs.
-fn needs(expr: &Expr) -> Vec<Vec<&'static str>> {
+pub(super) fn needs(expr: &Expr) -> Vec<Vec<&'static str>> {
     let join = |left: Vec<Vec<&'static str>>, right: Vec<Vec<&'static str>>| {
         let both = left.iter().flat_map(|one| {
             right.iter().map(|other| {

@@ -1,14 +1,25 @@
 //! Evaluates all conditions over one or two scrapes: which fire, which do not, and which could not be evaluated.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::condition::{Condition, Severity, Unit};
+use super::conditions;
 use super::evaluate::{NotJudged, Scrapes, evaluate};
 use super::expr::Expr;
-use super::page::Labels;
+use super::history_query::{needs, split};
+use super::page::{Labels, Page};
 use super::text::{Words, without_pipes};
 use super::thresholds::{InForce, Thresholds};
+
+/// The windows that the texts of conditions name, and what two scrapes permit instead.
+const WINDOWS: [(&str, &str); 4] = [
+    (" on average of 5 minutes", " on average"),
+    (" on average of the last hour", " on average"),
+    (" in half of the samples of 5 minutes", ""),
+    (" in every round of 5 minutes", ""),
+];
 
 /// A condition that is active for one ensemble, member or certificate.
 #[derive(Clone, Debug)]
@@ -38,6 +49,8 @@ pub struct Judgement {
     pub not_judged: Vec<(&'static Condition, NotJudged)>,
     /// Names of the conditions that were evaluated, whether active or not.
     pub judged: BTreeSet<&'static str>,
+    /// Those of them whose samples exist, of one ensemble: if they are not active, they are known to be absent.
+    pub checked: Vec<&'static Condition>,
 }
 
 impl Thresholds {
@@ -56,6 +69,10 @@ impl Thresholds {
                         judgement.skip(level.condition, NotJudged::Window(window));
                     } else {
                         judgement.judged.insert(level.condition.name);
+                        let known = judgement.checked.iter().any(|condition| condition.name == level.condition.name);
+                        if !known && level.has_samples(scrapes.now) {
+                            judgement.checked.push(level.condition);
+                        }
                     }
                     for (labels, value) in firing {
                         let known = |finding: &Finding| {
@@ -130,6 +147,23 @@ impl InForce {
         self.level.expr.as_ref().unwrap_or(&self.condition.expr)
     }
 
+    /// Whether the page has the samples without which an empty result is inconclusive.
+    fn has_samples(&self, page: &Page) -> bool {
+        static NEEDS: LazyLock<BTreeMap<(&str, Severity), Vec<Vec<&str>>>> = LazyLock::new(|| {
+            let of_condition = |condition: &'static Condition| {
+                condition.levels.iter().map(move |level| {
+                    let expr = level.expr.as_ref().unwrap_or(&condition.expr);
+                    ((condition.name, level.severity), needs(&split(expr).0))
+                })
+            };
+            conditions().iter().flat_map(of_condition).collect()
+        });
+        let has = |name: &&str| !page.samples(name).is_empty();
+        let needs = NEEDS.get(&(self.condition.name, self.level.severity));
+        needs.is_some_and(|sets| sets.iter().any(|set| set.iter().all(has)))
+            && self.expr().selectors().iter().any(|selector| has(&selector.name))
+    }
+
     /// The subjects for which the level is reached, with their values.
     ///
     /// # Errors
@@ -171,11 +205,12 @@ impl InForce {
             description.pop();
             description.push('.');
         }
-        if Duration::from_secs(self.expr().counts_over().0) > scrapes.covers() {
-            // The mean is that of the time between the two scrapes.
-            for window in [" of 5 minutes", " of the last hour"] {
-                description = description.replace(&format!(" on average{window}"), " on average");
+        if Duration::from_secs(self.expr().looks_back().0) > scrapes.covers() {
+            for (claim, observed) in WINDOWS {
+                description = description.replace(claim, observed);
             }
+        }
+        if Duration::from_secs(self.expr().counts_over().0) > scrapes.covers() {
             description.push_str(&format!(" [observed for {}]", Unit::Seconds.words(scrapes.covers().as_secs_f64())));
         }
         let text = format!("{description} {}", words.plain(&without_pipes(self.condition.first), &labels, value, page));

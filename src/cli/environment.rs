@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
 /// Flags with an environment variable that conflict with other flags.
-const WITH_VARIABLE: [&str; 3] = ["zookeeper", "config_file", "timeout"];
+const WITH_VARIABLE: [&str; 4] = ["zookeeper", "config_file", "timeout", "url"];
 
 /// Flags that conflict with one of these. A conflict is an error unless the command line has one of them.
 const EXCLUDING: [&str; 5] = ["zookeeper", "config_file", "timeout", "host", "from"];
@@ -37,5 +37,7 @@ fn without(command: Command, ignored: &[&str]) -> Command {
 /// Whether the command line itself has one of the conflicting flags, which then has priority over the variables.
 fn chooses(matches: &ArgMatches) -> bool {
     let written = |id: &str| EXCLUDING.contains(&id) && matches.value_source(id) == Some(ValueSource::CommandLine);
-    matches.ids().any(|id| written(id.as_str())) || matches.subcommand().is_some_and(|(_, matches)| chooses(matches))
+    // The variable of a running exporter has priority over those of its members.
+    let chosen = |id: &str| id == "url" || written(id);
+    matches.ids().any(|id| chosen(id.as_str())) || matches.subcommand().is_some_and(|(_, matches)| chooses(matches))
 }

@@ -68,7 +68,7 @@ impl Events {
                 Err(why) => {
                     tell(&why);
                     // The exporter may be restarting: retry.
-                    if self.follow && after.is_some() {
+                    if self.follow && after.is_some() && !why.is_refused {
                         sleep(FOLLOW_INTERVAL).await;
                         continue;
                     }

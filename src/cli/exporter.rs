@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::UsageError;
-use super::fetch::Fetch;
+use super::fetch::{Fetch, FetchError};
 use crate::config::{ServerUrl, UrlForm};
 
 /// Timeout of a request; includes two scrapes with members that do not reply.
@@ -53,8 +53,9 @@ pub(super) struct ExporterApi(Fetch);
 
 impl ExporterApi {
     /// Fetches and decodes a document.
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, String> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, FetchError> {
         let text = self.0.document(path, TIMEOUT).await?;
-        serde_json::from_str(&text).map_err(|error| format!("--url: the response does not fit this version: {error}"))
+        let document = serde_json::from_str(&text);
+        document.map_err(|error| format!("--url: the response does not fit this version: {error}").into())
     }
 }

@@ -41,6 +41,26 @@ const MAX_DOCUMENT_BYTES: usize = 8 << 20;
 /// Maximum length of a quoted error response, in characters.
 const MAX_REFUSAL: usize = 500;
 
+/// Why a page or a document was not fetched.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct FetchError {
+    text: String,
+    /// Whether the exporter refuses the request, so that a retry fails as well.
+    pub(super) is_refused: bool,
+}
+
+impl From<String> for FetchError {
+    fn from(text: String) -> Self {
+        Self { text, is_refused: false }
+    }
+}
+
+/// Whether a status refuses a request for good; a timeout and a rate limit do not.
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error() && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+}
+
 /// A client for one URL.
 pub(super) struct Fetch {
     url: ServerUrl,
@@ -65,13 +85,16 @@ impl Fetch {
         let mut page = BoundedPage::default();
         let read = self.read(&self.url.path, time, deadline, false, |piece| page.push(piece));
         match timeout_at(deadline, read).await {
-            Ok(read) => read.and_then(|()| page.finish()).map_err(|why| format!("--from: {address}: {why}")),
+            Ok(read) => read
+                .map_err(|error| error.text)
+                .and_then(|()| page.finish())
+                .map_err(|why| format!("--from: {address}: {why}")),
             Err(_) => Err(format!("--from: {address}: no answer within {} s", time.as_secs_f64())),
         }
     }
 
     /// Fetches an API document of the same exporter, below the prefix of the URL. An error response is quoted.
-    pub(super) async fn document(&self, path: &str, time: Duration) -> Result<String, String> {
+    pub(super) async fn document(&self, path: &str, time: Duration) -> Result<String, FetchError> {
         let address = &self.url.address;
         let deadline = Instant::now() + time;
         // The URL may have no path, or the path of the metrics page.
@@ -86,11 +109,15 @@ impl Fetch {
             Ok(())
         };
         let read = match timeout_at(deadline, self.read(&path, time, deadline, true, push)).await {
-            Ok(read) => read.map_err(|why| why.replace("--from", "--url")),
-            Err(_) => Err(format!("no answer within {} s", time.as_secs_f64())),
+            Ok(read) => read,
+            Err(_) => Err(format!("no answer within {} s", time.as_secs_f64()).into()),
         };
-        read.and_then(|()| String::from_utf8(bytes).map_err(|_| "the response is not UTF-8".to_owned()))
-            .map_err(|why| format!("--url: {address}: {why}"))
+        let text =
+            read.and_then(|()| String::from_utf8(bytes).map_err(|_| "the response is not UTF-8".to_owned().into()));
+        text.map_err(|FetchError { text, is_refused }| {
+            let text = format!("--url: {address}: {}", text.replace("--from", "--url"));
+            FetchError { text, is_refused }
+        })
     }
 
     /// Passes the response body on, piece by piece.
@@ -101,7 +128,7 @@ impl Fetch {
         deadline: Instant,
         quotes: bool,
         mut push: impl FnMut(&[u8]) -> Result<(), String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), FetchError> {
         let ServerUrl { address, login, .. } = &self.url;
         let addresses = wire::resolve(address, deadline).await.map_err(|failure| message(address, &failure))?;
         let stream = self.client.connect(address.host(), &addresses, deadline).await;
@@ -139,22 +166,26 @@ impl Fetch {
                 StatusCode::OK => {}
                 StatusCode::UNAUTHORIZED => {
                     let what = if login.is_some() { "wrong user or password" } else { "user and password required" };
-                    return Err(format!("{what}: expected USER:PASSWORD@ before HOST in the URL"));
+                    let text = format!("{what}: expected USER:PASSWORD@ before HOST in the URL");
+                    return Err(FetchError { text, is_refused: true });
                 }
                 status if quotes => {
                     let why = first_line(response.into_body()).await;
-                    return Err(format!("response {status}: {why}"));
+                    return Err(FetchError {
+                        text: format!("response {status}: {why}"),
+                        is_refused: is_refusal(status),
+                    });
                 }
-                status => return Err(format!("response {status}: expected the path of the metrics page")),
+                status => return Err(format!("response {status}: expected the path of the metrics page").into()),
             }
             if response.headers().contains_key(CONTENT_ENCODING) {
-                return Err("unexpected content encoding of the response".to_owned());
+                return Err("unexpected content encoding of the response".to_owned().into());
             }
             let mut body = response.into_body();
             while let Some(frame) = body.frame().await {
                 // The timer starves if the server sends faster than the body is parsed.
                 if is_late() {
-                    return Err(format!("the page was not complete within {} s", time.as_secs_f64()));
+                    return Err(format!("the page was not complete within {} s", time.as_secs_f64()).into());
                 }
                 let frame = frame.map_err(|error| format!("the page was cut: {error}"))?;
                 if let Some(piece) = frame.data_ref() {

@@ -170,7 +170,7 @@ fn describe<'r>(
         leader_state: verdict.leader_state.text(),
         voters_not_asked: verdict.not_asked.as_ref().map(|not_asked| not_asked.count),
         judged_over_seconds: judged.over.as_secs_f64(),
-        not_judged: &judged.unjudged,
+        not_judged: judged.not_judged(&ensemble.name),
         findings: findings
             .map(|finding| FindingInfo {
                 level: finding.level.text(),

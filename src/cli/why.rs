@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::ArgGroup;
+
 use super::exporter::{ExporterApi, ExporterArgs};
 use super::fetch::encoded;
 use super::one_shot::{OneShot, Output, Style, exit_code, run, two_scrapes};
@@ -31,7 +33,7 @@ Exit status: 0 if at least one member of every ensemble, or the exporter, replie
 
 /// Flags of `why`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("source").args(["url", "zookeeper", "config_file"]))]
 pub(super) struct WhyCommand {
     /// Only this ensemble of the configuration.
     #[arg(value_name = "ENSEMBLE")]
@@ -50,10 +52,18 @@ pub(super) struct WhyCommand {
 
 impl WhyCommand {
     pub(super) fn run(mut self) -> Result<ExitCode, UsageError> {
+        let name = self.name.take();
+        if let Some((name, other)) =
+            name.as_ref().zip(self.look.named().iter().find(|other| Some(*other) != name.as_ref()))
+        {
+            return Err(UsageError(format!(
+                "--ensemble: {other:?} differs from the argument {name:?}: expected one of them"
+            )));
+        }
+        self.look.only(name);
         if let Some(exporter) = self.exporter.named()? {
             return run(self.ask(&exporter));
         }
-        self.look.only(self.name.take());
         let (scraper, settings) = self.look.scraper_and_settings()?;
         let judged = run(two_scrapes(&scraper, &settings.thresholds, self.interval))?;
         let runbooks = settings.config.alerts.runbook_base();
@@ -62,17 +72,25 @@ impl WhyCommand {
         Ok(self.written(&explained).code(exit_code(&judged.report)))
     }
 
-    /// Prints the explanation of a running exporter.
+    /// Prints the explanations of a running exporter.
     async fn ask(&self, exporter: &ExporterApi) -> ExitCode {
-        let ensemble = self.name.iter().chain(self.look.named()).next();
-        let query = ensemble.map_or_else(String::new, |name| format!("?ensemble={}", encoded(name)));
-        match exporter.get::<Explanation>(&format!("/api/v1/why{query}")).await {
-            Ok(explained) => self.written(&[explained]).code(ExitCode::SUCCESS),
-            Err(why) => {
-                tell(format_args!("{why}; without --url the members are queried directly"));
-                ExitCode::FAILURE
+        let mut queries: Vec<String> =
+            self.look.named().iter().map(|name| format!("?ensemble={}", encoded(name))).collect();
+        queries.dedup();
+        if queries.is_empty() {
+            queries.push(String::new());
+        }
+        let mut explained: Vec<Explanation> = Vec::new();
+        for query in queries {
+            match exporter.get(&format!("/api/v1/why{query}")).await {
+                Ok(one) => explained.push(one),
+                Err(why) => {
+                    tell(format_args!("{why}; without --url the members are queried directly"));
+                    return ExitCode::FAILURE;
+                }
             }
         }
+        self.written(&explained).code(ExitCode::SUCCESS)
     }
 
     fn written(&self, explained: &[Explanation]) -> Written {

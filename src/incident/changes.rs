@@ -184,10 +184,14 @@ impl LastMember {
         }
         // A process without a quorum has no counters; a port may also be closed by a firewall.
         let answers_again = member.up && std::mem::replace(&mut self.refused, false);
-        if answers_again && (began_again || before.is_none()) {
+        // Where the uptime is never visible, the same process may reply again.
+        let began_without_quorum = before.is_none() && (uptime.is_some() || member.state == State::NotServing);
+        if answers_again && (began_again || began_without_quorum) {
+            self.figures.expire();
             (self.received, self.looking) = (received, None);
             add(TransitionKind::Restart, "", "", "its port refused connections before");
         } else if counter_fell && (began_again || uptime.is_none()) {
+            self.figures.expire();
             let evidence = if began_again {
                 "its counters and its uptime were reset"
             } else {

@@ -59,7 +59,7 @@ pub fn parse_moment(text: &str) -> Option<f64> {
     if let Ok(seconds) = text.parse::<f64>() {
         return Some(seconds).filter(|seconds| seconds.is_finite());
     }
-    let before = || crate::config::parse_duration(text).ok().map(|time| now() - time.as_secs_f64());
+    let before = || crate::config::parse_years(text).ok().map(|time| now() - time.as_secs_f64());
     parse_utc(text).or_else(before)
 }
 
@@ -94,6 +94,8 @@ mod tests {
             assert_eq!(parse_utc(text), Some(seconds), "{text}");
         }
         assert_eq!(parse_utc("2025-11-30T06:00:00Z"), Some(1_764_482_400.0));
+        let month = parse_moment("30d").map(|begin| (now() - begin - 30.0 * 86_400.0).abs() < 60.0);
+        assert_eq!((month, parse_moment("1month")), (Some(true), None));
         for bad in
             ["", "2025-11-30", "2025-11-30T06:00:00", "2025-13-01T00:00:00Z", "2025-1-1T+1:00:00Z", "x-y-zT1:2:3Z"]
         {

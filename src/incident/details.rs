@@ -87,7 +87,13 @@ pub(super) fn detail(
                 ..FindingDetail::default()
             })
         }
-        "StandaloneInEnsemble" if is_complete(verdict) => FindingDetail {
+        "MemberReadOnly" if has_no_vote(ensemble, verdict, label("member")) => FindingDetail {
+            actions: vec!["Treat its data as stale: it is an observer without a connection to a quorum, and has no vote.".to_owned()],
+            ..FindingDetail::default()
+        },
+        "StandaloneInEnsemble" if is_complete(verdict) || is_alone(ensemble, label("member")) => FindingDetail {
+            look: found.first.split_once(" - then stop it").map(|(confirm, _)| confirm.to_owned()),
+            doubts: is_alone(ensemble, label("member")).then(|| NO_ENSEMBLE.to_owned()).into_iter().collect(),
             actions: vec![
                 "Compare its server lines and data with those of the others before you stop it: it may be a server of another \
                  ensemble that is listed by mistake."
@@ -104,6 +110,27 @@ pub(super) fn detail(
         }
         _ => FindingDetail::default(),
     }
+}
+
+/// Why a standalone server may be the right one.
+const NO_ENSEMBLE: &str = "no other member is seen to be part of an ensemble: the addresses of the others may be wrong, and this the \
+                           only server";
+
+/// Whether no other member replies as part of an ensemble, or has stated its membership.
+fn is_alone(ensemble: &EnsembleReport, member: &str) -> bool {
+    let is_part = |other: &MemberReport| {
+        matches!(other.state, State::Leader | State::Follower | State::Observer | State::ReadOnly)
+            || other.conf.as_ref().is_some_and(|conf| conf.membership.is_some())
+    };
+    !ensemble.members.iter().any(|other| *other.name != *member && is_part(other))
+}
+
+/// Whether a member has no vote, and is not a second name of one that may have.
+fn has_no_vote(ensemble: &EnsembleReport, verdict: &Verdict, member: &str) -> bool {
+    let place = ensemble.members.iter().position(|other| *other.name == *member);
+    place.is_some_and(|place| {
+        !verdict.votes[place] && !verdict.duplicates.iter().any(|(duplicate, _)| *duplicate == place)
+    })
 }
 
 /// The first actions for failed queries.

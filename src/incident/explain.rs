@@ -49,7 +49,9 @@ pub struct Scene {
     pub voters: usize,
     /// Whether all voters are among the members of the ensemble, so that a standalone member has no vote.
     pub complete: bool,
-    /// Alerts that could not be evaluated.
+    /// Alerts that were evaluated, and whose samples exist.
+    pub checked: Vec<String>,
+    /// Alerts that could not be evaluated over so short a time.
     pub not_judged: Vec<String>,
 }
 
@@ -268,11 +270,16 @@ impl<'s> CauseGraph<'s> {
         if condition.is_symptom() {
             let named: Vec<String> =
                 condition.possible_causes().iter().map(|name| format!("ZooKeeper{name}")).collect();
-            let (unjudged, quiet): (Vec<String>, Vec<String>) =
-                named.into_iter().partition(|name| self.scene.not_judged.contains(name));
-            doubts.push("it is a symptom, and none of its causes is present".to_owned());
+            let (quiet, others): (Vec<String>, Vec<String>) =
+                named.into_iter().partition(|name| self.scene.checked.contains(name));
+            let (unjudged, unknown): (Vec<String>, Vec<String>) =
+                others.into_iter().partition(|name| self.scene.not_judged.contains(name));
+            doubts.push("it is a symptom, and none of its causes is seen".to_owned());
             if !unjudged.is_empty() {
                 doubts.push(format!("not judged in this short interval: {}", unjudged.join(", ")));
+            }
+            if !unknown.is_empty() {
+                doubts.push(format!("not visible (no data, or switched off): {}", unknown.join(", ")));
             }
             if !quiet.is_empty() {
                 doubts.push(format!("checked, not present: {}", quiet.join(", ")));
@@ -374,14 +381,20 @@ mod tests {
     #[test]
     fn a_symptom_without_a_cause_is_reported_as_not_sure() {
         let all = [seen("OutstandingRequests", Severity::Critical, "zk-1")];
-        let scene = Scene { not_judged: vec!["ZooKeeperFrequentElections".to_owned()], ..three("zk-1") };
+        let scene = Scene {
+            checked: vec!["ZooKeeperSlowFsync".to_owned()],
+            not_judged: vec!["ZooKeeperFrequentElections".to_owned()],
+            ..three("zk-1")
+        };
         let causes = explain(&all, &scene);
         assert!(!causes[0].sure, "{causes:?}");
         assert!(
             causes[0].doubts[1].contains("not judged in this short interval: ZooKeeperFrequentElections"),
             "{causes:?}"
         );
-        assert!(causes[0].doubts[2].contains("ZooKeeperSlowFsync"), "{causes:?}");
+        let unknown = &causes[0].doubts[2];
+        assert!(unknown.starts_with("not visible") && unknown.contains("ZooKeeperThreadsDeadlocked"), "{causes:?}");
+        assert_eq!(causes[0].doubts[3], "checked, not present: ZooKeeperSlowFsync");
     }
 
     #[test]

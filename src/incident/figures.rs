@@ -6,7 +6,7 @@
 
 use crate::alert::{InForce, Severity, Thresholds};
 use crate::reply::Number;
-use crate::scrape::MemberReport;
+use crate::scrape::{MemberReport, State};
 
 /// How a figure is measured.
 #[derive(Clone, Copy, Debug)]
@@ -83,15 +83,21 @@ pub(super) struct Crossing {
 pub(super) struct Figures {
     /// Time of the mark, with sum and count, or with the value.
     marks: [Option<(f64, f64, f64)>; FIGURES.len()],
-    /// When each figure was measured last, and its severity.
+    /// When each figure was measured last, and its severity. The time of one that describes no present process is
+    /// before every other time.
     levels: [Option<(f64, Option<Severity>)>; FIGURES.len()],
 }
 
 impl Figures {
-    /// The current severity of a figure.
-    pub(super) fn level(&self, condition: &str) -> Option<Severity> {
+    /// The time of the last measurement of a figure, and its severity; `None` if it did not exceed a limit.
+    pub(super) fn level(&self, condition: &str) -> Option<(f64, Severity)> {
         let place = FIGURES.iter().position(|(name, _)| *name == condition)?;
-        self.levels[place].and_then(|(_, level)| level)
+        self.levels[place].and_then(|(time, level)| Some((time, level?)))
+    }
+
+    /// Marks all figures as old. The severities are kept, so that the next measurement is compared with them.
+    pub(super) fn expire(&mut self) {
+        self.levels.iter_mut().flatten().for_each(|(time, _)| *time = f64::NEG_INFINITY);
     }
 
     /// The means that were measured: condition, time, and severity.
@@ -104,9 +110,13 @@ impl Figures {
     /// Compares the figures of a scrape; returns the thresholds crossed since the previous one.
     pub(super) fn take(&mut self, member: &MemberReport, limits: &FigureLimits, now: f64) -> Vec<Crossing> {
         let mut crossed = Vec::new();
+        if member.state == State::NoAnswer {
+            self.expire();
+        }
         for (place, (condition, measure)) in FIGURES.iter().enumerate() {
             let [warning, critical] = limits.0[place];
             if warning.is_none() && critical.is_none() {
+                self.levels[place] = None;
                 continue;
             }
             let Some(value) = self.measured(place, *measure, member, now) else { continue };

@@ -18,8 +18,8 @@ const QUARTER: f64 = 900.0;
 const HALF_HOUR: f64 = 1800.0;
 const HOUR: f64 = 3600.0;
 
-/// Maximum age of a mean in seconds; an older one does not describe the present.
-const FRESH_MEAN: f64 = 120.0;
+/// Maximum age of a figure in seconds; an older one does not describe the present.
+const FRESH_FIGURE: f64 = 120.0;
 
 /// A member is flapping if it was lost this often within the window, ...
 const MIN_LOSSES: usize = 2;
@@ -29,12 +29,16 @@ const CHANGES_WINDOW: f64 = 1200.0;
 const MIN_LOST_SHARE: f64 = 0.4;
 const MIN_OBSERVED: f64 = 60.0;
 
+/// The first action for a flapping member that is back.
+const COMES_AND_GOES: &str = "It comes and goes: find out why before you restart it, from its log and the network at the times \
+                              that `zookeeper-exporter events` lists.";
+
 /// A copy of the recorded history of one ensemble.
 #[derive(Clone, Debug, Default)]
 pub struct EventHistory {
     transitions: Vec<Transition>,
-    /// Figures that are above a limit now: member, condition, severity.
-    levels: Vec<(String, &'static str, Severity)>,
+    /// Figures that were above a limit at their last measurement: member, condition, its time, severity.
+    levels: Vec<(String, &'static str, f64, Severity)>,
     /// Means of members: member, condition, time of the measurement, severity.
     means: Vec<(String, &'static str, f64, Option<Severity>)>,
     /// The last failure of each canary that fails, by its member; the key is empty for the canary of the ensemble.
@@ -51,13 +55,13 @@ impl EventHistory {
 
     fn read(ring: &Ring) -> Self {
         let crossed = |transition: &&Transition| transition.kind == TransitionKind::Threshold;
-        let mut levels: Vec<(String, &'static str, Severity)> = Vec::new();
+        let mut levels: Vec<(String, &'static str, f64, Severity)> = Vec::new();
         for transition in ring.transitions().filter(crossed) {
             let (Some(member), Some(condition)) = (&transition.member, transition.condition) else { continue };
             let level = ring.last.members.get(member).and_then(|last| last.figures.level(condition));
-            let known = levels.iter().any(|(name, other, _)| **member == **name && *other == condition);
-            if let Some(level) = level.filter(|_| !known) {
-                levels.push((member.to_string(), condition, level));
+            let known = levels.iter().any(|(name, other, ..)| **member == **name && *other == condition);
+            if let Some((time, level)) = level.filter(|_| !known) {
+                levels.push((member.to_string(), condition, time, level));
             }
         }
         let means = ring.last.members.iter().flat_map(|(member, last)| {
@@ -84,7 +88,7 @@ impl EventHistory {
     #[expect(clippy::option_option, reason = "whether a mean is known, and the limit that it exceeds")]
     pub(super) fn mean_level(&self, condition: &str, member: Option<&str>, now: f64) -> Option<Option<Severity>> {
         let is_it = |(of, name, time, _): &&(String, &str, f64, Option<Severity>)| {
-            *name == condition && member == Some(of) && now - time <= FRESH_MEAN
+            *name == condition && member == Some(of) && now - time <= FRESH_FIGURE
         };
         self.means.iter().find(is_it).map(|(.., level)| *level)
     }
@@ -180,6 +184,8 @@ impl EventEvidence<'_> {
 
     fn add(&mut self, name: &str, severity: Severity, member: Option<&str>, says: String, since: Option<f64>) {
         let Some(condition) = conditions().iter().find(|condition| condition.name == name) else { return };
+        // A figure of a member may be that of the ensemble.
+        let member = member.filter(|_| condition.keys().names().contains(&"member"));
         let host = member.map_or("", |member| member.rsplit_once(':').map_or(member, |(host, _)| host));
         let info = format!("zookeeper-exporter info --config.file FILE --ensemble {}", self.ensemble);
         let first = condition.first.replace("<info>", &info).replace("<stat>", &info.replacen(" info ", " stat ", 1));
@@ -281,6 +287,13 @@ impl EventEvidence<'_> {
                     absence.reason,
                 );
                 self.add(name, Severity::Critical, Some(&member), says, Some(absence.since));
+                let is_away =
+                    |last: &Transition| if name == "MemberDown" { silent(&last.after) } else { is_lost(&last.after) };
+                let is_back = !changes.last().copied().is_some_and(is_away);
+                if let Some(added) = self.all.last_mut().filter(|_| is_back) {
+                    added.doubts.push(format!("it {} now", if name == "MemberDown" { "replies" } else { "serves" }));
+                    added.actions.push(COMES_AND_GOES.to_owned());
+                }
             }
         }
     }
@@ -310,24 +323,33 @@ impl EventEvidence<'_> {
 
     /// Thresholds that are still exceeded, and writes near the packet limit within the last hour.
     fn crossed(&mut self) {
-        for (member, condition, level) in self.history.levels.clone() {
+        for (member, condition, measured, level) in self.history.levels.clone() {
+            if self.limit(condition, level).is_none() {
+                continue;
+            }
+            let of_ensemble = |other: &&mut Sighting| other.condition.name == condition && other.member.is_none();
+            if let Some(known) = self.all.iter_mut().find(of_ensemble) {
+                known.severity = known.severity.max(level);
+                continue;
+            }
             let mut crossings = self.history.transitions.iter().rev().filter(|transition| {
                 transition.condition == Some(condition) && transition.member.as_deref() == Some(&*member)
             });
             let begun = began(crossings.clone());
             let Some(crossing) = crossings.next() else { continue };
-            let old = match condition {
-                // The alerts of these conditions have limited windows.
-                "LargeProposal" => HOUR,
-                "ConnectionsRejected" | "StaleRequestsDropped" | "RequestsThrottled" => GROWTH_WINDOW,
-                _ => f64::INFINITY,
+            // The alerts of some conditions have windows; the other values are current or unknown.
+            let (time, max_age, past) = match condition {
+                "LargeProposal" => (crossing.time, HOUR, true),
+                "ConnectionsRejected" | "StaleRequestsDropped" | "RequestsThrottled" => {
+                    (crossing.time, GROWTH_WINDOW, true)
+                }
+                _ => (measured, FRESH_FIGURE, false),
             };
-            if self.now - crossing.time <= old {
+            if self.now - time <= max_age {
                 let says = format!("member {member} of ensemble {}: {}", self.ensemble, crossing.evidence);
                 self.add(condition, level, Some(&member), says, begun.map(|begun| begun.time));
-                // Without a limited window, the value is still above the limit.
                 if let Some(added) = self.all.last_mut() {
-                    added.past = old.is_finite();
+                    added.past = past;
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! The conditions determine what is wrong and how severe it is. The verdict contributes texts that are more precise
 //! than a condition, e.g. alternative explanations for a silent leader, and notices without a condition.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,9 +22,15 @@ pub struct Judged {
     pub over: Duration,
     /// Describes how much was evaluated.
     pub extent: String,
-    /// Alerts that need a longer time or a history.
-    pub unjudged: Vec<String>,
     conditions: Vec<Condition>,
+    coverage: BTreeMap<Arc<str>, Coverage>,
+}
+
+/// What was evaluated for one ensemble.
+#[derive(Debug)]
+struct Coverage {
+    not_judged: Vec<String>,
+    checked: Vec<String>,
 }
 
 impl Judged {
@@ -31,20 +38,25 @@ impl Judged {
     #[must_use]
     pub fn new(report: Arc<Report>, before: Option<(&Report, Duration)>, thresholds: &Thresholds) -> Self {
         let mut judgement = Judgement::default();
+        let mut coverage = BTreeMap::new();
         let time = now();
         for ensemble in &report.ensembles {
             let page = Page::to_judge(ensemble);
             let of_name = |report: &Report| report.ensembles.iter().find(|one| one.name == ensemble.name).cloned();
             let earlier = before.and_then(|(report, passed)| Some((Page::to_judge(&*of_name(report)?), passed)));
             let before = earlier.as_ref().map(|(page, passed)| (page, *passed));
-            judgement.add(thresholds.judge(Scrapes { now: &page, before, time }));
+            let found = thresholds.judge(Scrapes { now: &page, before, time });
+            let not_judged = found.not_judged.iter().map(|(condition, _)| condition.alert()).collect();
+            let checked = found.checked.iter().map(|condition| condition.alert()).collect();
+            coverage.insert(Arc::clone(&ensemble.name), Coverage { not_judged, checked });
+            judgement.add(found);
         }
         let over = before.map(|(_, passed)| passed);
         Self {
             over: over.unwrap_or_default(),
             extent: judgement.extent(over),
-            unjudged: judgement.not_judged.iter().map(|(condition, _)| condition.alert()).collect(),
             conditions: judgement.findings,
+            coverage,
             report,
         }
     }
@@ -53,6 +65,17 @@ impl Judged {
     pub fn conditions_of<'j>(&'j self, ensemble: &'j str) -> impl Iterator<Item = &'j Condition> {
         let is_of = move |found: &&Condition| found.labels.get("ensemble").is_some_and(|name| name == ensemble);
         self.conditions.iter().filter(is_of)
+    }
+
+    /// Alerts that need a longer time or a history for this ensemble.
+    #[must_use]
+    pub fn not_judged(&self, ensemble: &str) -> &[String] {
+        self.coverage.get(ensemble).map_or(&[], |coverage| &coverage.not_judged)
+    }
+
+    /// Alerts that were evaluated on samples of this ensemble, whether active or not.
+    pub(super) fn checked(&self, ensemble: &str) -> &[String] {
+        self.coverage.get(ensemble).map_or(&[], |coverage| &coverage.checked)
     }
 
     /// All findings of an ensemble, the worst first.

@@ -181,7 +181,8 @@ impl FlightRecorder {
         found.truncate(limit);
         let events: Vec<TransitionInfo> = found.iter().map(|(name, transition)| transition.described(name)).collect();
         EventPage {
-            next: events.last().map_or(query.after.unwrap_or(0), |event| event.id),
+            // An empty page excludes all transitions so far.
+            next: events.last().map_or(query.after.unwrap_or(log.next.saturating_sub(1)), |event| event.id),
             events,
             more,
             dropped: rings.iter().map(|(_, ring)| ring.dropped).sum(),

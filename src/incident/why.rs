@@ -44,11 +44,13 @@ pub fn why(
             seen.push(known);
         }
     }
-    let not_judged: Vec<String> = judged.unjudged.iter().filter(|name| !from_history.contains(name)).cloned().collect();
+    let not_judged = judged.not_judged(&ensemble.name).iter().filter(|name| !from_history.contains(name));
+    let not_judged: Vec<String> = not_judged.cloned().collect();
     let scene = Scene {
         leader: leader(ensemble, &verdict),
         voters: usize::try_from(verdict.quorum.voters).unwrap_or(usize::MAX),
         complete: is_complete(&verdict),
+        checked: [judged.checked(&ensemble.name), &from_history].concat(),
         not_judged: not_judged.clone(),
     };
     let causes = explain(&seen, &scene);

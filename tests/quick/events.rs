@@ -57,6 +57,20 @@ fn failure_and_recovery_are_recorded_but_not_the_first_report() {
 }
 
 #[test]
+fn an_empty_page_continues_after_the_newest_transition() {
+    let (recorder, thresholds) = (FlightRecorder::default(), Thresholds::default());
+    for (time, made) in [(1.0, healthy()), (2.0, healthy().silent(2)), (3.0, healthy())] {
+        recorder.note_at(&made.report(), &thresholds, time);
+    }
+    let empty = recorder.read(&EventQuery { since: Some(10.0), ..all() });
+    assert!(empty.events.is_empty() && !recorder.read(&all()).events.is_empty());
+    let after = |next| recorder.read(&EventQuery { after: Some(next), ..all() }).events;
+    assert!(after(empty.next).is_empty(), "what --since excluded is not printed later");
+    recorder.note_at(&healthy().silent(2).report(), &thresholds, 11.0);
+    assert!(!after(empty.next).is_empty());
+}
+
+#[test]
 fn transitions_from_or_to_unknown_are_not_recorded() {
     let (recorder, thresholds) = (FlightRecorder::default(), Thresholds::default());
     let unknown = |mut made: Made| {
@@ -215,6 +229,22 @@ fn a_process_that_starts_without_a_quorum_is_seen_to_restart() {
 }
 
 #[test]
+fn a_member_without_uptime_that_was_refused_is_not_seen_to_restart() {
+    let read = |file: &str| std::fs::read(root().join(format!("tests/fixtures/3.8.0/follower/{file}.txt"))).unwrap();
+    let mut made = healthy();
+    *made.id(2) = crate::common::member("zk-2:2181", None, Some(&read("srvr")), None);
+    let by_srvr = made.report();
+    let recorder = FlightRecorder::default();
+    let refused = without_two(&format!("127.0.0.1:2181: {CONNECTION_REFUSED}"));
+    for (time, report) in (0_u32..).zip([&by_srvr, &refused, &by_srvr, &refused, &by_srvr]) {
+        recorder.note_at(report, &Thresholds::default(), f64::from(time));
+    }
+    let found = lines(&recorder.read(&all()));
+    assert!(found.iter().any(|line| line == "state zk-2:2181 no-answer -> follower"), "{found:?}");
+    assert!(!found.iter().any(|line| line.starts_with("restart")), "{found:?}");
+}
+
+#[test]
 fn a_member_that_comes_and_goes_is_a_cause_while_it_replies() {
     let (recorder, thresholds) = (FlightRecorder::default(), Thresholds::default());
     let now = zookeeper_exporter::incident::clock::now();
@@ -231,6 +261,12 @@ fn a_member_that_comes_and_goes_is_a_cause_while_it_replies() {
     };
     assert_eq!(named(now), [("MemberDown", Some("zk-2:2181".to_owned()))]);
     assert!(named(now + 300.0).is_empty(), "it has replied for most of the time");
+    let seen = &history.sightings("prod", &thresholds, now)[0];
+    assert!(seen.doubts.iter().any(|doubt| doubt.contains("it replies now")), "{seen:?}");
+    assert!(!seen.actions.is_empty() && !seen.actions.concat().contains("bring the member back"), "{seen:?}");
+    recorder.note_at(&without_two("timed out"), &thresholds, now + 1.0);
+    let away = &EventHistory::of(&recorder, "prod").unwrap().sightings("prod", &thresholds, now + 1.0)[0];
+    assert!(away.doubts.is_empty() && away.actions.is_empty(), "{away:?}");
     // A single restart is not intermittent.
     let recorder = FlightRecorder::default();
     for (time, report) in
@@ -411,4 +447,37 @@ fn events_require_the_password_of_the_endpoint() {
     }
     let url = format!("http://ann:secret@{}", exporter.address);
     assert!(run(&["events", "--url", &url]).status.success());
+}
+
+/// Replies with one status after the other; the last one is repeated.
+fn replying(statuses: &'static [&'static str]) -> Listener {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    Listener::start(move |mut stream| {
+        use std::io::{Read, Write};
+        let mut request = Vec::new();
+        let mut byte = [0; 1];
+        while !request.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+            request.push(byte[0]);
+        }
+        let place = count.fetch_add(1, Ordering::Relaxed).min(statuses.len() - 1);
+        let _ = write!(stream, "HTTP/1.1 {}\r\nContent-Length: 3\r\n\r\n{{}}\n", statuses[place]);
+    })
+}
+
+#[test]
+fn following_ends_if_the_exporter_refuses_the_request() {
+    for (statuses, reported) in [
+        (&["200 OK", "503 Service Unavailable", "404 Not Found"][..], "404 Not Found"),
+        (&["200 OK", "401 Unauthorized"], "user and password required"),
+    ] {
+        let server = replying(statuses);
+        let url = format!("http://{}", server.address);
+        let mut command = std::process::Command::new("timeout");
+        command.args(["20", env!("CARGO_BIN_EXE_zookeeper-exporter"), "events", "--follow", "--url", &url]);
+        let output = command.output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "124 is a timeout: {errors}");
+        assert!(errors.matches(reported).count() == 1, "{errors}");
+        assert_eq!(errors.lines().count(), statuses.len() - 1, "{errors}");
+    }
 }

@@ -18,6 +18,7 @@ mod causes;
 mod chart;
 mod check;
 mod chinese;
+mod claims;
 mod clients;
 mod commandline;
 mod configuration;

@@ -6,7 +6,7 @@ use zookeeper_exporter::alert::Thresholds;
 use zookeeper_exporter::incident::{Explanation, Judged, why};
 use zookeeper_exporter::scrape::Report;
 
-use crate::common::exporter::run;
+use crate::common::exporter::{binary, run};
 use crate::common::listeners::{Listener, closed_port};
 use crate::common::root;
 use crate::verdicts::Made;
@@ -92,4 +92,37 @@ fn text_and_json_report_the_same_cause() {
     let unknown = run(&["why", "other", "--zookeeper", &flag]);
     assert_eq!(unknown.status.code(), Some(2));
     assert_eq!(run(&["why", "--interval", "0s", "--zookeeper", &dead]).status.code(), Some(1));
+}
+
+/// The exit code, and the text on both outputs.
+fn with_variables(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
+    let output = binary().arg("why").envs(variables.iter().copied()).args(arguments).output().unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    (output.status.code(), text)
+}
+
+#[test]
+fn no_flag_is_ignored_in_favour_of_another() {
+    const GONE: &str = "http://127.0.0.1:1";
+    let url = ("ZOOKEEPER_EXPORTER_URL", GONE);
+    let zookeeper = ("ZOOKEEPER_EXPORTER_ZOOKEEPER", "other=127.0.0.1:1");
+    // A flag overrides a variable, in both directions.
+    for variables in [&[url][..], &[url, zookeeper]] {
+        let (_, text) = with_variables(variables, &["--zookeeper", "prod=127.0.0.1:1", "--interval", "0s"]);
+        assert!(text.starts_with("prod: critical"), "{text}");
+    }
+    let (code, text) = with_variables(&[zookeeper], &["--url", GONE]);
+    assert!(code == Some(1) && text.contains("without --url"), "{text}");
+    // Of two variables, that of the exporter has priority.
+    let (code, text) = with_variables(&[zookeeper, url], &[]);
+    assert!(code == Some(1) && text.contains("without --url"), "{text}");
+    for (wrong, reported) in [
+        (&["--url", GONE, "--zookeeper", "prod=127.0.0.1:1"][..], "cannot be used with"),
+        (&["--url", GONE, "--config.file", "x.yml"], "cannot be used with"),
+        (&["e2", "--ensemble", "zzz", "--url", GONE], "--ensemble"),
+        (&["e2", "--ensemble", "zzz", "--zookeeper", "e2=127.0.0.1:1 zzz=127.0.0.1:1"], "--ensemble"),
+    ] {
+        let (code, text) = with_variables(&[], wrong);
+        assert!(code == Some(2) && text.contains(reported), "{wrong:?}: {code:?} {text}");
+    }
 }
