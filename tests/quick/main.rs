@@ -46,6 +46,7 @@ mod links;
 mod lint;
 mod looks;
 mod memberships;
+mod mistaken;
 mod mixin;
 mod monitor;
 mod native;
