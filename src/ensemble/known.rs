@@ -16,6 +16,8 @@ pub struct Known {
     pub quorum_size: Option<u64>,
     /// Time during which members followed a leader that did not reply, while no further member stopped replying.
     pub unseen: Option<Duration>,
+    /// There is no earlier scrape and no later one, so that no time can be known.
+    pub one_shot: bool,
     /// Time during which the leader kept leading while it reported fewer synced voters than a majority.
     pub short: Option<Duration>,
     /// The last leader.

@@ -251,7 +251,9 @@ impl Scraper {
         let target = Arc::new(Target::pinned(ensemble, Arc::clone(client), probe.places));
         let mut report = Round::begin(self, &target, deadline, Purpose::Probe(transcript)).wait(deadline).await;
         // Totals of a single scrape are meaningless.
-        Arc::make_mut(&mut report).members.iter_mut().for_each(|member| member.failures_total.clear());
+        let report_mut = Arc::make_mut(&mut report);
+        report_mut.members.iter_mut().for_each(|member| member.failures_total.clear());
+        report_mut.known.one_shot = true;
         Some(Report { ensembles: vec![report] })
     }
 

@@ -435,6 +435,7 @@ impl Replies {
         let state = match facts.server_state.as_deref().and_then(State::from_server) {
             Some(state) => state,
             None if not_serving => State::NotServing,
+            None if facts.server_state.is_some() => State::Unknown,
             // Failed commands show that a member does not answer; commands that were not sent do not.
             None if !limits.is_empty() && (up || failures.iter().all(|(_, reason)| *reason == Reason::Limit)) => {
                 State::Unknown

@@ -57,10 +57,10 @@ impl EnsembleReport {
     /// the leader takes precedence.
     #[must_use]
     pub fn quorum_size(&self) -> Option<u64> {
-        let said = self.members.iter().filter_map(|member| {
-            let size = member.count("quorum_size").filter(|size| (1..=MAX_VOTERS).contains(size))?;
-            Some((member.epoch(), member.state == State::Leader, size))
-        });
+        let said = self
+            .members
+            .iter()
+            .filter_map(|member| Some((member.epoch(), member.state == State::Leader, member.quorum_size()?)));
         said.max().map(|(_, _, size)| size)
     }
 }
@@ -172,6 +172,12 @@ impl MemberReport {
         self.zxid.map(|zxid| zxid & 0xffff_ffff)
     }
 
+    /// The number of voters that it reports, if plausible.
+    #[must_use]
+    pub fn quorum_size(&self) -> Option<u64> {
+        self.count("quorum_size").filter(|size| (1..=MAX_VOTERS).contains(size))
+    }
+
     /// Whether the exporter could not determine if the member replies, because of its own limits or failures.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
@@ -275,7 +281,8 @@ pub enum State {
     NotServing,
     /// No reply that shows the state.
     NoAnswer,
-    /// Not queried because of the exporter's own limits or failures. Has no sample.
+    /// Not queried because of the exporter's own limits or failures, or reported in words that the exporter does not know.
+    /// Has no sample.
     Unknown,
 }
 
@@ -311,7 +318,7 @@ impl State {
     pub fn from_server(text: &str) -> Option<Self> {
         [Self::Leader, Self::Follower, Self::Observer, Self::Standalone, Self::ReadOnly]
             .into_iter()
-            .find(|state| state.text().eq_ignore_ascii_case(text))
+            .find(|state| state.text().eq_ignore_ascii_case(text.trim()))
     }
 
     /// Whether clients are served.

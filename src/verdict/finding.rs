@@ -112,11 +112,15 @@ impl FindingList<'_> {
         let refused = |member: &MemberReport| member.up && member.limits.is_empty();
         for (place, member) in self.report.members.iter().enumerate() {
             if member.state == State::Unknown && refused(member) {
-                let text = format!(
-                    "{} answers, but every command that reports its state is refused: whether it serves is not known. Add \
-                     mntr and srvr to 4lw.commands.whitelist.",
-                    self.name(place)
-                );
+                let (name, answers) = (self.name(place), member.identity.is_some());
+                let text = if answers {
+                    format!("{name} reports a state that the exporter does not know: whether it serves is not known.")
+                } else {
+                    format!(
+                        "{name} answers, but every command that reports its state is refused: whether it serves is not \
+                         known. Add mntr and srvr to 4lw.commands.whitelist."
+                    )
+                };
                 self.add_of(place, Level::Warning, "docs/runbooks/ZooKeeperMntrMissing.md", text);
             }
         }

@@ -100,7 +100,8 @@ fn find_hidden(report: &EnsembleReport, groups: &Groups<'_>, found: &mut Leading
     let candidates: Vec<usize> = counted().filter(|place| groups.votes[*place] && !follows(place)).collect();
     let is_silent = |place: &usize| !members[*place].up && !is_unknown(&members[*place]);
     let speaks = candidates.iter().any(|place| !is_silent(place));
-    let all_silent = !speaks && groups.not_asked_count == 0 && !candidates.is_empty();
+    // A single query does not show for how long they have followed it.
+    let all_silent = !report.known.one_shot && !speaks && groups.not_asked_count == 0 && !candidates.is_empty();
     found.state = if found.proven || !all_silent { LeaderState::Hidden } else { LeaderState::Silent };
 
     let not_serving = |place: &usize| members[*place].state == State::NotServing;
@@ -146,6 +147,29 @@ pub(super) const DEFAULT_SYNC_TIMEOUT: Duration = Duration::from_secs(30);
 /// Whether the exporter could not query a member because of its own limits or failures; its state is unknown.
 pub(super) fn is_unknown(member: &MemberReport) -> bool {
     member.state == State::Unknown
+}
+
+/// Per member: the number of its ensemble, if two leaders of different epochs lead two ensembles.
+///
+/// That is so if they have more voters in sync than one ensemble has, each a majority, and as many followers answer.
+/// Used where no member states a membership.
+pub(super) fn by_epoch(members: &[MemberReport]) -> Vec<Option<usize>> {
+    let lead = |member: &MemberReport| {
+        let (size, synced) = (member.quorum_size()?, followers(member)?.saturating_add(1));
+        (member.state == State::Leader && synced > size / 2).then_some((member.epoch()?, size, synced))
+    };
+    let mut leads: Vec<(u64, u64, u64)> = members.iter().filter_map(lead).collect();
+    leads.sort_unstable();
+    leads.dedup_by_key(|(epoch, ..)| *epoch);
+    let &[(older, one, ours), (_, other, theirs)] = leads.as_slice() else { return vec![None; members.len()] };
+    let answering =
+        members.iter().filter(|member| matches!(member.state, State::Leader | State::Follower)).count() as u64;
+    let synced = ours.saturating_add(theirs);
+    if synced <= one.max(other) || answering < synced {
+        return vec![None; members.len()];
+    }
+    // Until an epoch has its first transaction, its followers report an earlier one.
+    members.iter().map(|member| member.epoch().map(|epoch| usize::from(epoch > older))).collect()
 }
 
 /// Whether a member leads in addition to another leader of the same ensemble.

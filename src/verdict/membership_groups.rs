@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::in_force::InForce;
+use super::leaders::by_epoch;
 use super::same_server::is_same_server;
 use crate::config::{is_loopback, is_number, is_wildcard, without_interface};
 use crate::ensemble::{Membership, Server};
@@ -44,8 +45,11 @@ impl<'r> Groups<'r> {
     pub(super) fn of(report: &'r EnsembleReport) -> Self {
         let members = &report.members;
         let (different, stated) = different(members);
-        let groups = groups(&different);
-        let group: Vec<Option<usize>> = stated.iter().map(|stated| stated.map(|number| groups[number])).collect();
+        let groups = groups(&different, |number| sole(members, &stated, number));
+        let mut group: Vec<Option<usize>> = stated.iter().map(|stated| stated.map(|number| groups[number])).collect();
+        if different.is_empty() {
+            group = by_epoch(members);
+        }
         let (judged, tied) = biggest(&group);
         let membership = newest(members, &different, &stated, &groups, judged);
         let same_as = same_servers(report, &group, &stated);
@@ -187,8 +191,12 @@ pub(super) fn is_same(one: &Membership, other: &Membership) -> bool {
 }
 
 /// Assigns an ensemble number to each membership; memberships that share a server belong to one ensemble.
-fn groups(different: &[&Membership]) -> Vec<usize> {
-    let hosts: Vec<KnownHosts<'_>> = different.iter().map(|membership| KnownHosts::of(membership)).collect();
+///
+/// `sole` is the id of the member that states a membership, if there is only one.
+fn groups<'m>(different: &[&'m Membership], sole: impl Fn(usize) -> Option<&'m str>) -> Vec<usize> {
+    let hosts = different.iter().enumerate();
+    let hosts: Vec<KnownHosts<'_>> =
+        hosts.map(|(number, membership)| KnownHosts { own: sole(number), ..KnownHosts::of(membership) }).collect();
     let mut group: Vec<usize> = (0..different.len()).collect();
     for later in 1..different.len() {
         for earlier in 0..later {
@@ -201,10 +209,17 @@ fn groups(different: &[&Membership]) -> Vec<usize> {
     group
 }
 
+/// The id of the only member that states this membership.
+fn sole<'r>(members: &'r [MemberReport], stated: &[Option<usize>], number: usize) -> Option<&'r str> {
+    let mut by = members.iter().zip(stated).filter(|(_, stated)| **stated == Some(number));
+    let (member, _) = by.next()?;
+    member.server_id().filter(|_| by.next().is_none())
+}
+
 /// Whether two memberships may belong to one ensemble: they have a server in common, or cannot be compared.
 ///
 /// Each server may write hosts differently: short or full names, IP addresses, and `0.0.0.0` for itself. Names cannot
-/// be compared with IP addresses or `0.0.0.0`. If both have comparable hosts for the same ids, at least one must match.
+/// be compared with IP addresses or `0.0.0.0`, and a server may write its own line with an internal name. If both have comparable hosts for the same ids, at least one must match.
 fn share_a_server(ours: &KnownHosts<'_>, theirs: &KnownHosts<'_>) -> bool {
     if ours.meets(theirs) {
         return true;
@@ -214,12 +229,16 @@ fn share_a_server(ours: &KnownHosts<'_>, theirs: &KnownHosts<'_>) -> bool {
         // Within one ensemble, memberships of one version have the same servers.
         return ours.version != theirs.version && !comparable(&ours.all, &theirs.all);
     }
-    !ours.of_id.iter().any(|(id, kinds)| theirs.of_id.get(id).is_some_and(|other| comparable(kinds, other)))
+    let is_own = |id: &str| ours.own != theirs.own && [ours.own, theirs.own].contains(&Some(id));
+    let mut others = ours.of_id.iter().filter(|(id, _)| !is_own(id));
+    !others.any(|(id, kinds)| theirs.of_id.get(id).is_some_and(|other| comparable(kinds, other)))
 }
 
 /// The hosts of a membership's servers.
 #[derive(Default)]
 struct KnownHosts<'m> {
+    /// The server that states the membership, if it is the only one.
+    own: Option<&'m str>,
     version: u64,
     ids: BTreeSet<&'m str>,
     whole: BTreeSet<(&'m str, u16)>,

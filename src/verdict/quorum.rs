@@ -104,7 +104,7 @@ pub(super) fn count(report: &EnsembleReport, groups: &Groups<'_>, leading: &Lead
     // A standalone server listed as a voter is missing from the ensemble, not unknown.
     let alone = (0..members.len()).filter(|place| groups.serves_alone(members, *place)).count();
     let listed = (voting().count() + alone) as u64;
-    let (voters, source) = voters(report, groups, listed);
+    let (voters, source) = voters(report, groups, leading, listed);
     let serving =
         voting().filter(|(_, member)| matches!(member.state, State::Leader | State::Follower | State::ReadOnly));
     let unlisted = match groups.not_asked {
@@ -156,11 +156,14 @@ pub(super) fn count(report: &EnsembleReport, groups: &Groups<'_>, leading: &Lead
     quorum
 }
 
-fn voters(report: &EnsembleReport, groups: &Groups<'_>, listed: u64) -> (u64, VotersSource) {
+fn voters(report: &EnsembleReport, groups: &Groups<'_>, leading: &Leading, listed: u64) -> (u64, VotersSource) {
     if let Some(membership) = groups.membership {
         return (membership.voters() as u64, VotersSource::Conf);
     }
-    let said = report.quorum_size().or(report.known.quorum_size);
+    // A member of another ensemble may have a newer epoch.
+    let of_leader = leading.leader.filter(|_| !groups.strangers().is_empty());
+    let of_leader = of_leader.and_then(|leader| report.members[leader].quorum_size());
+    let said = of_leader.or_else(|| report.quorum_size()).or(report.known.quorum_size);
     said.map_or((listed, VotersSource::Configuration), |size| (size, VotersSource::QuorumSize))
 }
 
@@ -246,14 +249,15 @@ impl<'r> Seen<'r> {
         self.silent_ids.len() as u64
     }
 
-    /// Whether the leader may be a voter with unknown state.
-    /// Without any follower, that takes as many as a majority, which is not a number with groups.
+    /// Whether the leader may be a voter with unknown state, or an unlisted one.
+    /// Without any follower, that takes as many as a majority. With groups that is not a number; see
+    /// [`Self::margin_of_groups`] for the unlisted ones.
     fn is_out_of_sight(&self, leading: &Leading, unknown: u64, majority: Option<u64>) -> bool {
         match leading.state {
             LeaderState::Seen => false,
             LeaderState::Hidden => !leading.proven || leading.leader.is_none() && self.unheld > 0,
             LeaderState::Silent => unknown > 0,
-            LeaderState::None => unknown > 0 && majority.is_none_or(|majority| self.unheld >= majority),
+            LeaderState::None => majority.map_or(unknown > 0, |majority| self.unheld >= majority),
         }
     }
 
@@ -288,6 +292,8 @@ impl<'r> Seen<'r> {
     fn margin_of_groups(&self, answering: Option<i64>, margin: impl Fn(&BTreeSet<&str>) -> Option<i64>) -> Option<i64> {
         let answering = answering?;
         match self.state {
+            // The voters that are not listed may have a quorum among themselves.
+            LeaderState::None if margin(&self.unheld_ids.iter().copied().collect())? >= 0 => return None,
             LeaderState::Silent | LeaderState::None => return margin(&BTreeSet::new()),
             LeaderState::Hidden if answering < 0 => return None,
             LeaderState::Hidden | LeaderState::Seen => {}

@@ -87,6 +87,7 @@ const LONG: Known = Known {
     observers: std::collections::BTreeSet::new(),
     quorum_size: None,
     unseen: Some(Duration::from_mins(2)),
+    one_shot: false,
     short: None,
     leader: None,
     apart: std::collections::BTreeSet::new(),

@@ -47,6 +47,7 @@ mod links;
 mod lint;
 mod looks;
 mod memberships;
+mod mistaken;
 mod mixin;
 mod monitor;
 mod native;
