@@ -149,7 +149,9 @@ impl InForce {
 
     /// Whether the page has the samples without which an empty result is inconclusive.
     fn has_samples(&self, page: &Page) -> bool {
-        static NEEDS: LazyLock<BTreeMap<(&str, Severity), Vec<Vec<&str>>>> = LazyLock::new(|| {
+        /// Alternative sets of samples, by condition and severity.
+        type NeededSamples = BTreeMap<(&'static str, Severity), Vec<Vec<&'static str>>>;
+        static NEEDS: LazyLock<NeededSamples> = LazyLock::new(|| {
             let of_condition = |condition: &'static Condition| {
                 condition.levels.iter().map(move |level| {
                     let expr = level.expr.as_ref().unwrap_or(&condition.expr);

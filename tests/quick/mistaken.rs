@@ -24,12 +24,8 @@ fn server(place: usize, name: &str, values: &[(&str, u64)], zxid: u64, conf: Opt
     let mntr =
         if values.is_empty() { "mntr is not executed because it is not in the whitelist.\n".into() } else { mntr };
     let srvr = String::from_utf8(fixture.read("srvr.txt").unwrap()).unwrap();
-    let member = member(
-        &format!("m{place}:2181"),
-        Some(mntr.as_bytes()),
-        Some(srvr.as_bytes()),
-        conf.map(|text| text.as_bytes()),
-    );
+    let member =
+        member(&format!("m{place}:2181"), Some(mntr.as_bytes()), Some(srvr.as_bytes()), conf.map(str::as_bytes));
     MemberReport { zxid: Some(zxid), duration: Some(Duration::from_millis(20)), ..member }
 }
 
