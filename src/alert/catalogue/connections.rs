@@ -22,16 +22,21 @@ pub(super) fn conditions() -> Vec<Condition> {
         low.and(series("zk_num_alive_connections").of_member()).by(Agg::Sum, Keys::Ensemble)
     };
     let clients_before = |window| clients_ago(window, Span::minutes(15));
-    let ephemerals = || series("zk_ephemerals").of_ensemble();
+    let ephemerals = || series("zk_ephemerals").max(Span::minutes(2)).of_ensemble();
     let ephemerals_ago = |window, ago| series("zk_ephemerals").low(window).ago(ago).of_ensemble();
     let ephemerals_before = |window| ephemerals_ago(window, ten);
     // A batch that ends returns to what was there before it: hours ago, or at the same time of the day before if it ran for
-    // a working day. What is below both, or ends sessions in numbers, is not the end of a batch.
+    // a working day. What is below both, or ends sessions in numbers that are not those of every day, is not the end of a
+    // batch.
     let hours = Span::hours(6);
     let (same_time, day_before) = (Span::hours(2), Span::hours(22));
+    let clients_as_usual = || (clients().by(Agg::Sum, Keys::Ensemble) / clients_ago(same_time, day_before)).ge(LIMIT);
+    let ephemerals_as_usual = || (ephemerals() / ephemerals_ago(same_time, day_before)).ge(LIMIT);
     // Versions before 3.6 and other products do not count them.
     let counted = || series("zk_stale_sessions_expired_total").last(Span::minutes(5)).of_ensemble();
     let many_expired = || series("zk_stale_sessions_expired_total").increase(Span::minutes(15)).of_ensemble().gt(10.0);
+    let expired_then =
+        || series("zk_stale_sessions_expired_total").increase(same_time).ago(day_before).of_ensemble().gt(10.0);
     vec![
         condition(
             "ConnectionsHigh",
@@ -141,15 +146,13 @@ pub(super) fn conditions() -> Vec<Condition> {
             (clients().by(Agg::Sum, Keys::Ensemble) / clients_before(hour)).lt(LIMIT).and(clients_before(hour).gt(20.0)).and(
                 (clients().by(Agg::Sum, Keys::Ensemble) / clients_before(hours))
                     .lt(LIMIT)
-                    .unless(
-                        (clients().by(Agg::Sum, Keys::Ensemble) / clients_ago(same_time, day_before)).ge(LIMIT),
-                    )
-                    .or(many_expired())
-                    .or(clients().by(Agg::Sum, Keys::Ensemble).unless(counted())),
+                    .or(clients().by(Agg::Sum, Keys::Ensemble).unless(counted()))
+                    .unless(clients_as_usual())
+                    .or(many_expired().unless(clients_as_usual().and(expired_then()))),
             ),
         )
         .warning(0.5, Span::minutes(2), "Most clients of a ZooKeeper ensemble have disconnected.")
-        .source("judgement, like Prometheus' own advice on the absence of traffic: half of more than 20 clients. Compared with the tenth percentile of an hour that ended 15 minutes ago, of the members that answer, so that neither a short reconnect storm nor a member that does not answer counts as a collapse; and with those of 6 hours, and of the same time of the day before, unless more than 10 sessions expired, so that neither the end of a batch nor that of a working day counts")
+        .source("judgement, like Prometheus' own advice on the absence of traffic: half of more than 20 clients. Compared with the tenth percentile of an hour that ended 15 minutes ago, of the members that answer, so that neither a short reconnect storm nor a member that does not answer counts as a collapse; and with those of 6 hours, and of the same time of the day before, unless more than 10 sessions expired and did not the day before, so that neither the end of a batch nor that of a working day counts")
         .says(
             "only <value> of the connections that ensemble <ensemble> had for most of an hour remain (limit <limit>).",
             "First check how many each member has: <stat> - then whether new connections succeed: connect from a client host with zkCli.sh -server MEMBER",
@@ -188,6 +191,32 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_num_alive_connections m2 100 for 600m then 30 for 840m then 100 for 600m then 30",
             "zk_num_alive_connections m3 100 for 600m then 30 for 840m then 100 for 600m then 30",
             "zk_stale_sessions_expired_total m1 7 for 2052m",
+        ])
+        .quiet(Warning, "a working day has ended, in a version that does not count expired sessions", &[
+            "zk_num_alive_connections m1 100 for 600m then 30 for 840m then 100 for 600m then 30",
+            "zk_num_alive_connections m2 100 for 600m then 30 for 840m then 100 for 600m then 30",
+            "zk_num_alive_connections m3 100 for 600m then 30 for 840m then 100 for 600m then 30",
+            "zk_ensemble_voters e 3 for 2052m",
+        ])
+        .quiet(Warning, "clients that are killed every evening, and their sessions expire", &[
+            "zk_num_alive_connections m1 100 for 600m then 30 for 840m then 100 for 600m then 30",
+            "zk_num_alive_connections m2 100 for 600m then 30 for 840m then 100 for 600m then 30",
+            "zk_num_alive_connections m3 100 for 600m then 30 for 840m then 100 for 600m then 30",
+            "zk_stale_sessions_expired_total m1 0 for 600m then +20/m for 12m then 240 for 1428m then +20/m",
+            "zk_ensemble_voters e 3 for 2052m",
+        ])
+        .fires(Warning, "e", "from 300 to 90 as in the evening before, when no session expired", &[
+            "zk_num_alive_connections m1 100 for 600m then 30 for 840m then 100 for 600m then 30",
+            "zk_num_alive_connections m2 100 for 600m then 30 for 840m then 100 for 600m then 30",
+            "zk_num_alive_connections m3 100 for 600m then 30 for 840m then 100 for 600m then 30",
+            "zk_stale_sessions_expired_total m1 0 for 2040m then +20/m",
+            "zk_ensemble_voters e 3 for 2052m",
+        ])
+        .fires(Warning, "e", "from 300 to 90, and the day before there were as many, in a version that does not count expired sessions", &[
+            "zk_num_alive_connections m1 100 for 1500m then 30",
+            "zk_num_alive_connections m2 100 for 1500m then 30",
+            "zk_num_alive_connections m3 100 for 1500m then 30",
+            "zk_ensemble_voters e 3 for 1512m",
         ])
         .fires(Warning, "e", "from 300 to 90, and the day before there were as many", &[
             "zk_num_alive_connections m1 100 for 1500m then 30",
@@ -229,41 +258,56 @@ pub(super) fn conditions() -> Vec<Condition> {
                 .and(
                     (ephemerals() / ephemerals_before(hours))
                         .lt(LIMIT)
-                        .unless((ephemerals() / ephemerals_ago(same_time, day_before)).ge(LIMIT))
-                        .or(many_expired())
-                        .or(ephemerals().unless(counted())),
+                        .or(ephemerals().unless(counted()))
+                        .unless(ephemerals_as_usual())
+                        .or(many_expired().unless(ephemerals_as_usual().and(expired_then()))),
                 ),
         )
-        .warning(0.5, Span(0), "Most ephemeral nodes of a ZooKeeper ensemble have been removed.")
-        .source("judgement: a mass loss of ephemeral nodes is a mass loss of sessions; half of more than 20, compared with the tenth percentile of an hour that ended 10 minutes ago, so that the end of a batch of locks does not count; and with those of 6 hours, and of the same time of the day before, unless more than 10 sessions expired")
+        .warning(0.5, Span::minutes(2), "Most ephemeral nodes of a ZooKeeper ensemble have been removed.")
+        .source("judgement: a mass loss of ephemeral nodes is a mass loss of sessions; half of more than 20, compared with the tenth percentile of an hour that ended 10 minutes ago, so that the end of a batch of locks does not count; and with those of 6 hours, and of the same time of the day before, unless more than 10 sessions expired and did not the day before. 2 minutes, like connections: clients that are deployed again register within seconds")
         .says(
             "only <value> of the ephemeral nodes that ensemble <ensemble> had for most of an hour remain (limit <limit>): services registered with the others are no longer found.",
             "First check whose sessions ended: grep -E 'Expiring session|Closed socket' zookeeper.log | tail -50 on the leader's host",
         )
         .means("The sessions that owned them ended: clients stopped, were disconnected, or paused.", "Services are deregistered, locks are released, brokers have left their cluster.")
         .so("Notify the owners of the clients at once; their service is likely down.", "Bring the clients or their network back; they register again automatically.")
-        .fires(Warning, "e", "from 200 to 20", &["zk_ephemerals m1 200 for 373m then 20", "zk_ephemerals m2 200 for 373m then 20", "zk_ephemerals m3 200 for 373m then 20"])
+        .fires(Warning, "e", "from 200 to 20", &["zk_ephemerals m1 200 for 368m then 20", "zk_ephemerals m2 200 for 368m then 20", "zk_ephemerals m3 200 for 368m then 20"])
         .fires(Warning, "e", "from 200 to 20, as at night, and sessions expire", &[
-            "zk_ephemerals m1 20 for 240m then 200 for 133m then 20",
+            "zk_ephemerals m1 20 for 240m then 200 for 128m then 20",
             "zk_stale_sessions_expired_total m1 0 for 365m then +20/m",
         ])
         .fires(Warning, "e", "from 200 to 20, as at night, in a version that does not count expired sessions", &[
-            "zk_ephemerals m1 20 for 240m then 200 for 133m then 20",
+            "zk_ephemerals m1 20 for 240m then 200 for 128m then 20",
         ])
         .quiet(Warning, "a batch of two hours has ended", &[
-            "zk_ephemerals m1 20 for 240m then 200 for 133m then 20",
+            "zk_ephemerals m1 20 for 240m then 200 for 128m then 20",
             "zk_stale_sessions_expired_total m1 7",
         ])
         .quiet(Warning, "a working day has ended", &[
             "zk_ephemerals m1 200 for 600m then 20 for 840m then 200 for 600m then 20",
             "zk_stale_sessions_expired_total m1 7 for 2048m",
         ])
+        .quiet(Warning, "a working day has ended, in a version that does not count expired sessions", &[
+            "zk_ephemerals m1 200 for 600m then 20 for 840m then 200 for 600m then 20",
+            "zk_ensemble_voters e 3 for 2048m",
+        ])
+        .quiet(Warning, "clients that are killed every evening, and their sessions expire", &[
+            "zk_ephemerals m1 200 for 600m then 20 for 840m then 200 for 600m then 20",
+            "zk_stale_sessions_expired_total m1 0 for 600m then +20/m for 12m then 240 for 1428m then +20/m",
+            "zk_ensemble_voters e 3 for 2048m",
+        ])
+        .fires(Warning, "e", "from 200 to 20 as in the evening before, when no session expired", &[
+            "zk_ephemerals m1 200 for 600m then 20 for 840m then 200 for 600m then 20",
+            "zk_stale_sessions_expired_total m1 0 for 2040m then +20/m",
+            "zk_ensemble_voters e 3 for 2048m",
+        ])
+        .quiet(Warning, "one sample of clients that are deployed again", &["zk_ephemerals m1 200 for 376m then 20"])
         .fires(Warning, "e", "from 200 to 20, and the day before there were as many", &[
             "zk_ephemerals m1 200 for 1500m then 20",
             "zk_stale_sessions_expired_total m1 7 for 1508m",
         ])
         .quiet(Warning, "a batch of locks", &["zk_ephemerals m1 30 for 355m then 400 for 5m then 30"])
-        .quiet(Warning, "from 10 to 1", &["zk_ephemerals m1 10 for 373m then 1"])
-        .quiet(Warning, "from 200 to 150", &["zk_ephemerals m1 200 for 373m then 150"]),
+        .quiet(Warning, "from 10 to 1", &["zk_ephemerals m1 10 for 368m then 1"])
+        .quiet(Warning, "from 200 to 150", &["zk_ephemerals m1 200 for 368m then 150"]),
     ]
 }

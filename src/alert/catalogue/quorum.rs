@@ -21,11 +21,23 @@ fn no_quorum() -> Expr {
 }
 
 /// Some member followed a leader throughout the window. Only members that are still on a page, and that replied for most
-/// of the window: a follower that pauses has no samples of the time in which it did not follow.
+/// of the window: a follower that pauses has no samples of the time in which it did not follow. Unknown while another
+/// ensemble is in the same list, whose followers are not those of this one.
 fn followed(window: Span) -> Expr {
     let following = || series_with("zk_server_state", "state", "follower|observer");
     let replied = series("zk_up").avg(window).gt(GOOD_SHARE);
-    following().min(window).and(following()).and_on(Keys::MemberOfTarget, replied).of_ensemble().eq(1.0)
+    following()
+        .min(window)
+        .and(following())
+        .and_on(Keys::MemberOfTarget, replied)
+        .of_ensemble()
+        .eq(1.0)
+        .unless(foreign())
+}
+
+/// Members of another ensemble are in the list.
+fn foreign() -> Expr {
+    Expr::newest("zk_ensemble_foreign_members", Agg::Max, Keys::Ensemble).gt(0.0)
 }
 
 pub(super) fn conditions() -> Vec<Condition> {
@@ -195,6 +207,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_server_state{state=\"follower\"} m2 0",
             "zk_server_state{state=\"follower\"} m3 0",
         ])
+        .fires(Critical, "e", "the members that follow belong to another ensemble", &["zk_ensemble_has_quorum e 0", "zk_ensemble_foreign_members e 3"])
         .quiet(Critical, "followers of a silent leader have their own alert", &["zk_ensemble_has_quorum e 0"])
         .quiet(Critical, "no member up has its own alert", &[
             "zk_ensemble_has_quorum e 0",
@@ -258,6 +271,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_server_state{state=\"follower\"} m3 1 for 5m then 0 for 7m then 1",
         ])
         .quiet(Critical, "a pause of half a minute", &["zk_ensemble_has_quorum e 1 for 14m then 0 for 30s then 1"])
+        .quiet(Critical, "the members that follow belong to another ensemble", &["zk_ensemble_has_quorum e 0", "zk_ensemble_foreign_members e 3"])
         .quiet(Critical, "no member follows: the quorum is lost", &[
             "zk_ensemble_has_quorum e 0",
             "zk_server_state{state=\"follower\"} m2 0",
@@ -418,7 +432,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             series("zk_ensemble_leaders")
                 .of_ensemble()
                 .gt(1.0)
-                .unless(Expr::newest("zk_ensemble_foreign_members", Agg::Max, Keys::Ensemble).gt(0.0))
+                .unless(foreign())
                 .or_held("ZooKeeperMultipleLeaders", Keys::Ensemble, "zk_ensemble_leaders"),
         )
         .critical(None, Span::minutes(1), "A ZooKeeper ensemble has more than one leader.")
