@@ -7,7 +7,7 @@
 //!   is removed from the configuration: its target reports without it, or the target is gone and another one replaced
 //!   it. For `/metrics` the replacement is a new target of the same job; for `/probe`, where each target is an
 //!   ensemble, any other target of the job. The replacement counts from its second scrape on: at the first one after a
-//!   gap, a target that is still there may not have been scraped yet. It counts within [`SUCCESSION`]: later, it replaced
+//!   gap, a target that is still there may not have been scraped yet. It counts within `SUCCESSION`: later, it replaced
 //!   another target of the job.
 //! - [`UNSEEN`]: an exporter does not reach a member that another exporter reaches; ends when it does.
 //! - [`OBSERVER`]: a member is an observer, or was one and has not served in another role since.

@@ -44,7 +44,7 @@ pub fn stories() -> Vec<Story> {
             .given(|world| {
                 for exporter in &mut world.exporters {
                     exporter.layout = Layout::Metrics;
-                    exporter.job = "together".to_owned();
+                    "together".clone_into(&mut exporter.job);
                 }
             })
             .at(10.0, |world| world.exporters[0].target = Target::Gone)
