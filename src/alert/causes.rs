@@ -331,6 +331,12 @@ pub const EDGES: &[CauseEdge] = &[
     may(&["ConfigMismatch", "QuorumSizeMismatch"], CauseScope::Ensemble, &["MultipleLeaders"]),
     may(&["MultipleLeaders"], CauseScope::Ensemble, &["EpochMismatch", "DigestMismatch"]),
     may(&["EnsemblesMixed"], CauseScope::Ensemble, &["QuorumSizeMismatch", "VersionMismatch", "VoterNotWatched"]),
+    // Counters of several servers under one name.
+    may(
+        &["MemberNameShared"],
+        CauseScope::SameMember,
+        &["MemberRestarting", "MemberLosesLeader", "ConnectionsRejected", "AuthFailures"],
+    ),
     // Exporter.
     may(&["ExporterOverloaded"], CauseScope::Ensemble, &["ScrapeSlow", "MntrMissing"]),
     may(&["ScrapeSlow"], CauseScope::SameMember, &["MntrMissing"]),

@@ -8,7 +8,7 @@ fn uid(condition: &Condition) -> &'static str {
     match condition.name {
         "CanaryFailing" | "CanarySlow" | "ZnodeAboveThreshold" | "ZnodeUnreadable" => "zookeeper-client",
         "MemberRestarting" | "ClientNearConnectionLimit" => "zookeeper-member",
-        "EpochMismatch" => "zookeeper-compare",
+        "EpochMismatch" | "MemberNameShared" => "zookeeper-compare",
         "SlowFsync" | "BudgetBurn" | "OutageBudgetBurn" => "zookeeper-latency",
         "CertificateExpiring" | "RunsOut" | "ZxidRollover" => "zookeeper-capacity",
         "EnsembleUnreachable" | "EnsembleUnwatched" => "zookeeper-ensembles",

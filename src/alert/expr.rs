@@ -107,6 +107,8 @@ pub enum Keys {
     EnsembleOfTarget,
     /// One series per member and scrape target; used only within another aggregation.
     MemberOfTarget,
+    /// One series per server that answers under the name of a member; used only within another aggregation.
+    ServerOfMember,
     /// No labels.
     Nothing,
 }
@@ -126,6 +128,7 @@ impl Keys {
             Self::Target => &["job", "instance"],
             Self::EnsembleOfTarget => &["ensemble", "job", "instance"],
             Self::MemberOfTarget => &["ensemble", "member", "job", "instance"],
+            Self::ServerOfMember => &["ensemble", "member", "server_id"],
             Self::Nothing => &[],
         }
     }

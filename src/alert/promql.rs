@@ -205,6 +205,7 @@ pub(super) fn matched(ensembles: &Ensembles, labels: &[(&str, &str)]) -> String 
     }
     for (label, value) in labels {
         let (value, sign) = match value.strip_prefix('!') {
+            Some("") => ("", "!="),
             Some(others) => (others, "!~"),
             None => (*value, if value.contains('|') { "=~" } else { "=" }),
         };

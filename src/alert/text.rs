@@ -50,7 +50,7 @@ impl Words<'_> {
     pub fn template(&self, text: &str) -> String {
         replace(text, |placeholder| match placeholder {
             "who" => match self.keys {
-                Keys::Member | Keys::Certificate | Keys::Indicator | Keys::MemberOfTarget => {
+                Keys::Member | Keys::Certificate | Keys::Indicator | Keys::MemberOfTarget | Keys::ServerOfMember => {
                     "member {{ $labels.member }} of ensemble {{ $labels.ensemble }}".to_owned()
                 }
                 Keys::Canary => {
@@ -132,7 +132,7 @@ impl Words<'_> {
         let text = text.replace(", for over <for>", "").replace(" for over <for>", "");
         replace(&text, |placeholder| match placeholder {
             "who" => match self.keys {
-                Keys::Member | Keys::Certificate | Keys::Indicator | Keys::MemberOfTarget => {
+                Keys::Member | Keys::Certificate | Keys::Indicator | Keys::MemberOfTarget | Keys::ServerOfMember => {
                     format!("member {} of ensemble {}", label("member"), label("ensemble"))
                 }
                 Keys::Canary if !label("member").is_empty() => {

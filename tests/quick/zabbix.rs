@@ -221,6 +221,7 @@ fn every_condition_is_included_or_reported() {
         left_out,
         [
             "ZooKeeperUnavailableTime",
+            "ZooKeeperMemberNameShared",
             "ZooKeeperWatchdog",
             "ZooKeeperDiskSpaceLow",
             "ZooKeeperCanaryFailing",

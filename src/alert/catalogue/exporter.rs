@@ -285,6 +285,47 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_ensemble_duplicate_members e 0 for 4m then 1 for 2m then 0",
         ]),
         condition(
+            "MemberNameShared",
+            Unit::Count,
+            // A server whose id is not known is not another one.
+            series_with("zk_member_info", "server_id", "!")
+                .last(Span::minutes(10))
+                .by(Agg::Group, Keys::ServerOfMember)
+                .by(Agg::Sum, Keys::Member)
+                .gt(1.0),
+        )
+        .warning(None, Span::minutes(15), "Several ZooKeeper servers are monitored under one name.")
+        .source("each server reports its id. Ids of 10 minutes, so that servers that reply in turn count, and 15 minutes, which are longer than the replacement of a server by another one")
+        .says(
+            "<value> servers report as <who>: the rules see one server where there are several, and a dead one is hidden by the others.",
+            "First check which server ids and exporters report the name: zk_member_info{ensemble=\"<ensemble>\",server_id!=\"\"} in Prometheus - then give each server its own name in the configuration of the exporters.",
+        )
+        .means(
+            "Exporters on several hosts use the same name for different servers (localhost:2181 by default), or the address is a load balancer.",
+            "A dead member has no alert while another one of that name serves; counters that change between servers look like restarts.",
+        )
+        .so("None now, if every server runs: check each by hand until the names differ.", "List every server by its own address in one exporter, or name it on each host: --zookeeper NAME=HOST:PORT.")
+        .fires(Warning, "m2", "two exporters with default flags on two hosts", &[
+            "zk_member_info{server_id=\"1\"} m2 1",
+            "zk_member_info{server_id=\"2\"} m2@2 1",
+        ])
+        .fires(Warning, "m2", "a load balancer, whose servers reply in turn", &[
+            "zk_member_info{server_id=\"1\"} m2 1 for 5m then stale for 5m then 1 for 5m then stale for 5m then 1 for 5m then stale for 5m then 1",
+            "zk_member_info{server_id=\"2\"} m2 absent for 5m then 1 for 5m then stale for 5m then 1 for 5m then stale for 5m then 1 for 5m then stale",
+        ])
+        .quiet(Warning, "two exporters of one server", &[
+            "zk_member_info{server_id=\"2\"} m2 1",
+            "zk_member_info{server_id=\"2\"} m2@2 1",
+        ])
+        .quiet(Warning, "a server id that is not known to one exporter", &[
+            "zk_member_info{server_id=\"2\"} m2 1",
+            "zk_member_info{server_id=\"\"} m2@2 1",
+        ])
+        .quiet(Warning, "a server that was replaced by one with another id", &[
+            "zk_member_info{server_id=\"2\"} m2 1 for 12m then stale",
+            "zk_member_info{server_id=\"4\"} m2 absent for 13m then 1",
+        ]),
+        condition(
             "VoterNotWatched",
             Unit::Count,
             Expr::newest("zk_ensemble_voters_not_asked", Agg::Min, Keys::Ensemble).gt(0.0).or(leaves_dns),

@@ -12,7 +12,9 @@ use crate::catalogue::Scope;
 pub(super) const fn macros(keys: Keys) -> &'static [(&'static str, &'static str)] {
     match keys {
         Keys::Ensemble => &[("ensemble", "{#ENSEMBLE}")],
-        Keys::Member | Keys::Canary | Keys::MemberOfTarget => &[("ensemble", "{#ENSEMBLE}"), ("member", "{#MEMBER}")],
+        Keys::Member | Keys::Canary | Keys::MemberOfTarget | Keys::ServerOfMember => {
+            &[("ensemble", "{#ENSEMBLE}"), ("member", "{#MEMBER}")]
+        }
         Keys::Certificate => &[("ensemble", "{#ENSEMBLE}"), ("member", "{#MEMBER}"), ("subject", "{#SUBJECT}")],
         Keys::Znode => &[("ensemble", "{#ENSEMBLE}"), ("path", "{#PATH}")],
         // Recorded series are not part of a page.
@@ -80,7 +82,7 @@ pub(super) struct Items {
 pub(super) const fn rule_name(rule: Keys) -> &'static str {
     match rule {
         Keys::Ensemble => "1 ensembles",
-        Keys::Member | Keys::MemberOfTarget | Keys::Canary => "2 members",
+        Keys::Member | Keys::MemberOfTarget | Keys::ServerOfMember | Keys::Canary => "2 members",
         Keys::Certificate => "3 certificates",
         Keys::Znode => "4 znodes",
         Keys::Target | Keys::EnsembleOfTarget | Keys::Nothing | Keys::Indicator | Keys::Objective | Keys::Resource => {
