@@ -23,10 +23,12 @@ impl TuningRange {
     /// The range with a warning that comes before a critical limit.
     #[must_use]
     pub fn before(self, critical: f64, compare: Cmp) -> Self {
+        if compare.holds(critical, self.loosest) {
+            return self;
+        }
         let larger_is_worse = matches!(compare, Cmp::Gt | Cmp::Ge);
         let loosest = if larger_is_worse { critical * BEFORE_CRITICAL } else { critical / BEFORE_CRITICAL };
-        let is_stricter = if larger_is_worse { loosest < self.loosest } else { loosest > self.loosest };
-        if is_stricter { Self { loosest, end: "the critical limit of the ensemble is near", ..self } } else { self }
+        Self { loosest, end: "the critical limit of the ensemble is near", ..self }
     }
 }
 

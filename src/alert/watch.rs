@@ -7,8 +7,7 @@
 //!   is removed from the configuration: its target reports without it, or the target is gone and another one replaced
 //!   it. For `/metrics` the replacement is a new target of the same job; for `/probe`, where each target is an
 //!   ensemble, any other target of the job. The replacement counts from its second scrape on: at the first one after a
-//!   gap, a target that is still there may not have been scraped yet. It counts within `SUCCESSION`: later, it replaced
-//!   another target of the job.
+//!   gap, a target that is still there may not have been scraped yet.
 //! - [`UNSEEN`]: an exporter does not reach a member that another exporter reaches; ends when it does.
 //! - [`OBSERVER`]: a member is an observer, or was one and has not served in another role since.
 
@@ -31,9 +30,6 @@ pub const HAS_QUORUM: &str = "ensemble:zk_has_quorum:max";
 
 /// How long a state persists while Prometheus is down.
 const CARRIED: &str = "1h";
-
-/// How soon a target must follow one that is gone to be its replacement.
-const SUCCESSION: &str = "15m";
 
 /// Series recorded by the rules of this module: name and meaning.
 pub const RECORDED: &[(&str, &str)] = &[
@@ -68,13 +64,10 @@ pub fn records(conditions: &[Condition], keep: &[String]) -> Vec<Record> {
            last_over_time({WATCH}[{CARRIED}]) == 1\n  \
            unless on ({target}) up\n  \
            unless on ({ensemble}) zk_up\n  \
-           unless on ({target}) (\n    \
-             last_over_time(up[{SUCCESSION}])\n    \
-             and on ({job}) (\n      \
-               zk_up\n      \
-               and on ({target}) count_over_time(up[5m]) >= 2\n      \
-               unless on ({target}) last_over_time(zk_exporter_build_info[{CARRIED}] offset 5m)\n    \
-             )\n  \
+           unless on ({job}) (\n    \
+             zk_up\n    \
+             and on ({target}) count_over_time(up[5m]) >= 2\n    \
+             unless on ({target}) last_over_time(zk_exporter_build_info[{CARRIED}] offset 5m)\n  \
            )\n\
          )\n\
          or\n\

@@ -41,6 +41,8 @@ pub(super) struct LastMember {
     conf: Option<Arc<SeenConf>>,
     /// Bytes received: decreases at a restart, and by the command srst.
     received: Option<u64>,
+    /// Packets received: decrease at a restart, at an election, and by the command srst.
+    packets: Option<u64>,
     /// Uptime in the current role, with the time of the report in seconds since 1970.
     uptime: Option<(f64, f64)>,
     looking: Option<u64>,
@@ -186,7 +188,10 @@ impl LastMember {
         let answers_again = member.up && std::mem::replace(&mut self.refused, false);
         // Where the uptime is never visible, the same process may reply again.
         let began_without_quorum = before.is_none() && (uptime.is_some() || member.state == State::NotServing);
-        if answers_again && (began_again || began_without_quorum) {
+        // Releases before 3.6 count no bytes and report no uptime.
+        let packets = member.count("packets_received");
+        let packets_fell = packets.is_some_and(|now| self.packets.replace(now).is_some_and(|before| now < before));
+        if answers_again && (began_again || began_without_quorum || uptime.is_none() && packets_fell) {
             self.figures.expire();
             (self.received, self.looking) = (received, None);
             add(TransitionKind::Restart, "", "", "its port refused connections before");

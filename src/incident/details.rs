@@ -129,7 +129,9 @@ fn is_alone(ensemble: &EnsembleReport, member: &str) -> bool {
 fn has_no_vote(ensemble: &EnsembleReport, verdict: &Verdict, member: &str) -> bool {
     let place = ensemble.members.iter().position(|other| *other.name == *member);
     place.is_some_and(|place| {
-        !verdict.votes[place] && !verdict.duplicates.iter().any(|(duplicate, _)| *duplicate == place)
+        !verdict.votes[place]
+            && !verdict.strangers.contains(&place)
+            && !verdict.duplicates.iter().any(|(duplicate, _)| *duplicate == place)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::report::MemberReport;
+use super::report::{MemberReport, State};
 use crate::ensemble::Known;
 use crate::reply::Number;
 
@@ -18,6 +18,9 @@ const TRANSACTIONS_PER_SECOND: f64 = 10_000.0;
 
 /// Number of packets that may arrive between two queries of one server, in addition to 2 % of the total.
 const PACKETS_TOLERANCE: u64 = 1000;
+
+/// Maximum difference of each figure if there are too few packets for [`PACKETS_TOLERANCE`].
+const FEW: f64 = 200.0;
 
 /// Maximum number of pairs compared per ensemble; duplicate server ids only occur by mistake.
 const MAX_PAIRS: usize = 1000;
@@ -55,8 +58,17 @@ pub fn figures_agree(one: &MemberReport, other: &MemberReport, same_id: bool) ->
         return Some(false);
     }
     // Without an uptime, packets are the only number that servers with the same data do not share.
-    let needed = if same_id { 0 } else { PACKETS_TOLERANCE };
-    (uptime.is_some() || most? > needed).then_some(true)
+    if same_id || uptime.is_some() || most? > PACKETS_TOLERANCE {
+        return (uptime.is_some() || most.is_some()).then_some(true);
+    }
+    // A leader that was just elected has few packets, and two leaders of one epoch are rarer than one listed twice.
+    // Standalone servers that were just started may all have nearly the same figures.
+    if one.state == State::Standalone {
+        return None;
+    }
+    let near = |apart: Option<f64>| apart.is_none_or(|apart| apart <= FEW);
+    let near_packets = packets.is_some_and(|(first, second)| near(Some(f64::from(u32::try_from(first.abs_diff(second)).unwrap_or(u32::MAX)))));
+    Some(near(znodes) && near(sequence) && near_packets)
 }
 
 /// Records which members with the same server id are two servers, for scrapes in which one of them is silent.

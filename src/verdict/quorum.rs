@@ -249,15 +249,16 @@ impl<'r> Seen<'r> {
         self.silent_ids.len() as u64
     }
 
-    /// Whether the leader may be a voter with unknown state, or an unlisted one.
-    /// Without any follower, that takes as many as a majority. With groups that is not a number; see
-    /// [`Self::margin_of_groups`] for the unlisted ones.
+    /// Whether the leader may be a voter with unknown state.
+    /// Without any follower, that takes as many as a majority, which is not a number with groups.
+    /// Unlisted voters alone do not leave the quorum unknown: with one exporter per member, and with pods that DNS no
+    /// longer lists, no exporter would ever report that it is lost.
     fn is_out_of_sight(&self, leading: &Leading, unknown: u64, majority: Option<u64>) -> bool {
         match leading.state {
             LeaderState::Seen => false,
             LeaderState::Hidden => !leading.proven || leading.leader.is_none() && self.unheld > 0,
             LeaderState::Silent => unknown > 0,
-            LeaderState::None => majority.map_or(unknown > 0, |majority| self.unheld >= majority),
+            LeaderState::None => unknown > 0 && majority.is_none_or(|majority| self.unheld >= majority),
         }
     }
 
@@ -292,8 +293,6 @@ impl<'r> Seen<'r> {
     fn margin_of_groups(&self, answering: Option<i64>, margin: impl Fn(&BTreeSet<&str>) -> Option<i64>) -> Option<i64> {
         let answering = answering?;
         match self.state {
-            // The voters that are not listed may have a quorum among themselves.
-            LeaderState::None if margin(&self.unheld_ids.iter().copied().collect())? >= 0 => return None,
             LeaderState::Silent | LeaderState::None => return margin(&BTreeSet::new()),
             LeaderState::Hidden if answering < 0 => return None,
             LeaderState::Hidden | LeaderState::Seen => {}

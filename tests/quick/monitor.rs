@@ -163,12 +163,12 @@ fn a_failed_admin_server_loses_only_its_metrics() {
         ("empty", "without a body", Box::new(|mut stream| say(&mut stream, "200 OK", ""))),
         (
             "truncated",
-            "was cut",
+            "was truncated",
             Box::new(move |mut stream| {
                 say(&mut stream, &format!("200 OK\r\nContent-Length: {length}"), &MONITOR[..length / 2]);
             }),
         ),
-        ("truncated", "is not whole", Box::new(move |mut stream| say(&mut stream, "200 OK", &MONITOR[..length / 2]))),
+        ("truncated", "is incomplete", Box::new(move |mut stream| say(&mut stream, "200 OK", &MONITOR[..length / 2]))),
         (
             "too_large",
             "has more than 200000 bytes",

@@ -472,7 +472,7 @@ fn a_single_configured_follower_leaves_the_quorum_unknown() {
         known: Known::default(),
     });
     assert_eq!(numbers(&verdict), (3, 1, Some(3), Some(1), Some(true), 1));
-    // A member that is not serving proves nothing: the two others may have the quorum.
+    // A member that is not serving counts as a loss, although the two others may have the quorum.
     let members = Made::all_up("3.8.0").not_serving(1).members.drain(..1).collect();
     let verdict = judge(&EnsembleReport {
         samples: zookeeper_exporter::scrape::Samples::default(),
@@ -480,7 +480,7 @@ fn a_single_configured_follower_leaves_the_quorum_unknown() {
         members,
         known: Known::default(),
     });
-    assert_eq!(numbers(&verdict), (3, 0, None, None, None, 0));
+    assert_eq!(numbers(&verdict), (3, 0, Some(0), Some(-2), Some(false), 0));
 }
 
 #[test]

@@ -202,7 +202,7 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_num_alive_connections m1 100 for 600m then 30 for 840m then 100 for 600m then 30",
             "zk_num_alive_connections m2 100 for 600m then 30 for 840m then 100 for 600m then 30",
             "zk_num_alive_connections m3 100 for 600m then 30 for 840m then 100 for 600m then 30",
-            "zk_stale_sessions_expired_total m1 0 for 600m then +20/m for 12m then 240 for 1428m then +20/m",
+            "zk_stale_sessions_expired_total m1 0 for 600m then +20/m for 30m then 600 for 1410m then +20/m",
             "zk_ensemble_voters e 3 for 2052m",
         ])
         .fires(Warning, "e", "from 300 to 90 as in the evening before, when no session expired", &[
@@ -293,7 +293,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         ])
         .quiet(Warning, "clients that are killed every evening, and their sessions expire", &[
             "zk_ephemerals m1 200 for 600m then 20 for 840m then 200 for 600m then 20",
-            "zk_stale_sessions_expired_total m1 0 for 600m then +20/m for 12m then 240 for 1428m then +20/m",
+            "zk_stale_sessions_expired_total m1 0 for 600m then +20/m for 30m then 600 for 1410m then +20/m",
             "zk_ensemble_voters e 3 for 2048m",
         ])
         .fires(Warning, "e", "from 200 to 20 as in the evening before, when no session expired", &[

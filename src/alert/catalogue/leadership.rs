@@ -30,10 +30,6 @@ pub(super) fn conditions() -> Vec<Condition> {
     // A restarted member begins with its own election.
     let own_elections = || series("zk_election_time_seconds_count").increase(half).of_member();
     let quorum = || series(HAS_QUORUM).avg(quarter).of_ensemble();
-    // Followers that pause have small counters. Two elections that scrapes at 60 s meet, and a rolling restart that stops
-    // three leaders, are less than 200 s; a single outage has two changes and its own alert.
-    let lost = || (Expr::Number(1.0) - quorum()) / (Expr::Number(1.0) / 900.0.into());
-    let often = || series("zk_ensemble_has_quorum").changes(quarter).of_ensemble().ge(3.0);
     vec![
         condition(
             "FrequentElections",
@@ -141,13 +137,12 @@ pub(super) fn conditions() -> Vec<Condition> {
                     .by(Agg::Sum, Keys::Ensemble)
                     .ge(2.0)
                     .or(quorum().lt(Expr::Number(1.0) - LIMIT / 900.0.into())),
-            )
-            .or(lost().gt(LIMIT).and(lost().gt(200.0)).and(often())),
+            ),
         )
         .warning(30.0, Span(0), "Members of a ZooKeeper ensemble were without a leader for a long time.")
-        .source("30 s of 15 minutes are 3 % of the time; the best of the members that ran all the time is used, so that the rejoin of a restarted member does not count. If only one ran all the time, the quorum must have been lost for that share of the time as well: a follower that loses a restarted leader rejoins later than the others. Members that pause do not count the time, so that the quorum counts alone if it was lost for 200 s in at least two parts: more than the elections of a rolling restart")
+        .source("30 s of 15 minutes are 3 % of the time; the best of the members that ran all the time is used, so that the rejoin of a restarted member does not count. If only one ran all the time, the quorum must have been lost for that share of the time as well: a follower that loses a restarted leader rejoins later than the others")
         .says(
-            "ensemble <ensemble> was without a leader for at least <value> of the last 15 minutes (limit <limit>), by every member that ran throughout, or by its replies to the exporter.",
+            "every member of ensemble <ensemble> that ran through the last 15 minutes was without a leader for at least <value> of them (limit <limit>).",
             "First check the current state: <info> - then when it happened: zk_ensemble_has_quorum{ensemble=\"<ensemble>\"} in Prometheus; and why the leaders were lost, as under ZooKeeperFrequentElections.",
         )
         .means(
@@ -168,13 +163,6 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_received_bytes_total m3 +600/m for 9m then stale for 1m then 10",
             "zk_ensemble_has_quorum e 1 for 9m then 0 for 1m then 1",
         ])
-        .fires(Warning, "e", "a third of the time without a quorum, by followers that pause", &[
-            "zk_ensemble_has_quorum e 1 for 6m then 0 for 105s then 1 for 195s then 0 for 105s then 1 for 195s then 0 for 105s then 1",
-        ])
-        .quiet(Warning, "two elections, each seen by one scrape a minute", &[
-            "zk_ensemble_has_quorum e 1 for 6m then 0 for 60s then 1 for 4m then 0 for 60s then 1",
-        ])
-        .quiet(Warning, "a single outage of five minutes", &["zk_ensemble_has_quorum e 1 for 8m then 0 for 5m then 1"])
         .quiet(Warning, "a minute of the only follower that ran through a rolling restart", &[
             "zk_unavailable_time_seconds_sum m1 10 for 8m then stale for 1m then 45",
             "zk_unavailable_time_seconds_sum m2 10 for 10m then 70",

@@ -69,22 +69,6 @@ pub fn stories() -> Vec<Story> {
             .mostly(0.7)
             .may(BESIDE)
             .may(&["LeaderSilent", "ScrapeSlow", "EnsembleUnreachable"]),
-        story("no-quorum-for-100-s-of-each-five-minutes", 3, 0)
-            .minutes(70.0)
-            // Scrapes at 60 s may meet one minute of each pause, like an election.
-            .intervals(&[10, 15, 30])
-            .again(
-                (10.0, 70.0),
-                300.0,
-                |world| [1, 2].into_iter().for_each(|id| world.suspend(id)),
-                100.0,
-                |world| [1, 2].into_iter().for_each(|id| world.resume(id)),
-            )
-            .fires("UnavailableTime", Any, 10.0, 25.0)
-            .warning()
-            .mostly(0.7)
-            .may(BESIDE)
-            .may(&["ScrapeSlow"]),
         story("leader-killed-every-minute", 5, 0)
             .minutes(60.0)
             .unevenly(

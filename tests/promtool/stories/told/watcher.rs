@@ -37,27 +37,6 @@ pub fn stories() -> Vec<Story> {
             .fires("ExporterDown", Exporter(0), 10.0, 19.0)
             .mostly(0.7)
             .may(&["ExporterDown", "EnsembleUnwatched"]),
-        // The new exporter replaced that of the other ensemble, half an hour later.
-        two_probes("exporter-gone-and-that-of-another-ensemble-replaced-later")
-            .minutes(90.0)
-            .intervals(&[15, 30, 60])
-            .given(|world| {
-                for exporter in &mut world.exporters {
-                    exporter.layout = Layout::Metrics;
-                    "together".clone_into(&mut exporter.job);
-                }
-            })
-            .at(10.0, |world| world.exporters[0].target = Target::Gone)
-            .at(40.0, |world| {
-                let mut new = world.exporters[1].clone();
-                new.instance = new.instance.replace("b.", "c.");
-                new.restart();
-                world.exporters[1].target = Target::Gone;
-                world.exporters.push(new);
-            })
-            .fires("EnsembleUnwatched", Any, 10.0, 16.0)
-            .critical()
-            .may(&["ExporterDown"]),
         two_probes("probe-target-removed").at(10.0, |world| world.exporters[0].target = Target::Gone),
         // For longer than ten minutes, so that no page within the window has the observer.
         story("observer-dead-and-the-exporter-away", 3, 1)
