@@ -67,7 +67,9 @@ pub fn figures_agree(one: &MemberReport, other: &MemberReport, same_id: bool) ->
         return None;
     }
     let near = |apart: Option<f64>| apart.is_none_or(|apart| apart <= FEW);
-    let near_packets = packets.is_some_and(|(first, second)| near(Some(f64::from(u32::try_from(first.abs_diff(second)).unwrap_or(u32::MAX)))));
+    let near_packets = packets.is_some_and(|(first, second)| {
+        near(Some(f64::from(u32::try_from(first.abs_diff(second)).unwrap_or(u32::MAX))))
+    });
     Some(near(znodes) && near(sequence) && near_packets)
 }
 

@@ -1,6 +1,5 @@
 //! Members that look like others: servers of their own, other ensembles in the list, and members out of sight.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use zookeeper_exporter::ensemble::Known;
@@ -100,16 +99,6 @@ fn with(members: Vec<MemberReport>, known: Known) -> (Verdict, Vec<Finding>) {
 }
 
 /// These members of a membership, all not serving.
-fn waiting(membership: &str, count: usize) -> Vec<MemberReport> {
-    let wait = |member: MemberReport| MemberReport {
-        up: true,
-        state: State::NotServing,
-        conf: member.conf.clone(),
-        ..MemberReport::silent(Arc::clone(&member.name))
-    };
-    stating(&vec![membership; count]).into_iter().map(wait).collect()
-}
-
 #[test]
 fn one_query_cannot_distinguish_a_hung_leader_from_one_out_of_sight() {
     let mut made = members("leader-serves-no", &[]);
