@@ -7,6 +7,26 @@ use crate::server::{Process, Role, Server};
 use crate::story::{Story, story};
 use crate::world::World;
 
+/// Two ensembles in one list, of which one fails.
+pub fn mixed_faults() -> Vec<Story> {
+    vec![
+        mixed("two-ensembles-in-one-list-one-loses-its-quorum")
+            .at(10.0, |world| [1, 2].into_iter().for_each(|id| world.stop(id)))
+            .fires("EnsemblesMixed", Any, 0.0, 10.0)
+            .warning()
+            .fires("QuorumLost", Any, 10.0, 15.0)
+            .critical()
+            .may(&[
+                "ConfigMismatch",
+                "MemberDown",
+                "MemberNotServing",
+                "QuorumMarginZero",
+                "OutageBudgetBurn",
+                "BudgetBurn",
+            ]),
+    ]
+}
+
 pub fn stories() -> Vec<Story> {
     vec![
         pods("pods-quiet", 5),
@@ -53,20 +73,6 @@ pub fn stories() -> Vec<Story> {
             .fires("EnsemblesMixed", Any, 0.0, 10.0)
             .warning()
             .may(&["ConfigMismatch"]),
-        mixed("two-ensembles-in-one-list-one-loses-its-quorum")
-            .at(10.0, |world| [1, 2].into_iter().for_each(|id| world.stop(id)))
-            .fires("EnsemblesMixed", Any, 0.0, 10.0)
-            .warning()
-            .fires("QuorumLost", Any, 10.0, 15.0)
-            .critical()
-            .may(&[
-                "ConfigMismatch",
-                "MemberDown",
-                "MemberNotServing",
-                "QuorumMarginZero",
-                "OutageBudgetBurn",
-                "BudgetBurn",
-            ]),
         // One server under an IPv4 and an IPv6 address.
         twice("server-under-two-addresses", 3).fires("MemberListedTwice", Any, 0.0, 10.0).warning(),
         twice("server-under-two-addresses-dies", 3)

@@ -13,6 +13,17 @@ fn every(world: &mut World, act: impl Fn(&mut crate::server::Server)) {
     world.zk().servers.iter_mut().for_each(act);
 }
 
+/// Services that are deployed again.
+pub fn deployments() -> Vec<Story> {
+    vec![
+        story("services-deployed-again-within-a-minute", 3, 0)
+            .minutes(60.0)
+            .intervals(&[10, 15, 30, 60])
+            .at(40.0, |world| world.zk().ephemerals = 60.0)
+            .at(41.0, |world| world.zk().ephemerals = 200.0),
+    ]
+}
+
 pub fn stories() -> Vec<Story> {
     [idle(), slow(), data(), clients()].concat()
 }
@@ -140,11 +151,6 @@ fn clients() -> Vec<Story> {
             .minutes(90.0)
             .at(20.0, |world| world.zk().set_clients(400))
             .at(23.0, |world| world.zk().set_clients(90)),
-        story("services-deployed-again-within-a-minute", 3, 0)
-            .minutes(60.0)
-            .intervals(&[10, 15, 30, 60])
-            .at(40.0, |world| world.zk().ephemerals = 60.0)
-            .at(41.0, |world| world.zk().ephemerals = 200.0),
         story("services-deregister", 3, 0)
             .minutes(90.0)
             .at(40.0, |world| world.zk().ephemerals = 20.0)

@@ -27,6 +27,9 @@ pub fn stories() -> Vec<Story> {
         restarts::stories(),
         together::stories(),
         load::stories(),
+        // The gate selects variants by position: later stories come last, so that the earlier ones keep theirs.
+        discovery::mixed_faults(),
+        load::deployments(),
     ]
     .concat()
 }
