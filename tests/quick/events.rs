@@ -245,6 +245,28 @@ fn a_member_without_uptime_that_was_refused_is_not_seen_to_restart() {
 }
 
 #[test]
+fn fewer_packets_after_a_refused_port_are_a_restart_without_uptime() {
+    let text = std::fs::read_to_string(root().join("tests/fixtures/3.8.0/follower/srvr.txt")).unwrap();
+    let received = |packets: &str| {
+        let lines = text.lines().map(|line| match line.strip_prefix("Received: ") {
+            Some(_) => format!("Received: {packets}\n"),
+            None => format!("{line}\n"),
+        });
+        let mut made = healthy();
+        *made.id(2) = crate::common::member("zk-2:2181", None, Some(lines.collect::<String>().as_bytes()), None);
+        made.report()
+    };
+    let recorder = FlightRecorder::default();
+    let refused = without_two(&format!("127.0.0.1:2181: {CONNECTION_REFUSED}"));
+    // The second reply has more packets than the first, the third one fewer.
+    for (time, report) in (0_u32..).zip([received("900"), refused.clone(), received("950"), refused, received("3")]) {
+        recorder.note_at(&report, &Thresholds::default(), f64::from(time));
+    }
+    let found = lines(&recorder.read(&all()));
+    assert_eq!(found.iter().filter(|line| line.starts_with("restart")).count(), 1, "{found:?}");
+}
+
+#[test]
 fn a_member_that_comes_and_goes_is_a_cause_while_it_replies() {
     let (recorder, thresholds) = (FlightRecorder::default(), Thresholds::default());
     let now = zookeeper_exporter::incident::clock::now();
