@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus_client::collector::Collector;
@@ -197,6 +197,9 @@ fn family<'e>(encoder: &'e mut DescriptorEncoder<'_>, own: Own) -> Result<Metric
     encoder.encode_descriptor(&family.name, &family.help, None, kind)
 }
 
+/// The machine's start in seconds since the Unix epoch: `/proc/stat`, which the kernel makes anew for each reader.
+static BOOT_TIME: LazyLock<Option<u64>> = LazyLock::new(|| procfs::boot_time_secs().ok());
+
 /// The standard process families, from `/proc/self`, if available.
 fn process(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let Ok(me) = procfs::process::Process::myself() else { return Ok(()) };
@@ -208,7 +211,7 @@ fn process(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         family(encoder, Own::ProcessResidentMemory)?.encode_gauge(&(stat.rss * procfs::page_size()))?;
         family(encoder, Own::ProcessVirtualMemory)?.encode_gauge(&stat.vsize)?;
         family(encoder, Own::ProcessThreads)?.encode_gauge(&stat.num_threads)?;
-        if let Ok(boot) = procfs::boot_time_secs() {
+        if let Some(boot) = *BOOT_TIME {
             let start = boot as f64 + stat.starttime as f64 / ticks as f64;
             family(encoder, Own::ProcessStartTime)?.encode_gauge(&start)?;
         }
