@@ -146,7 +146,7 @@ impl Inliner {
     fn placed(&self, parts: &[String], mention: &Mention<'_>, interval: Option<Span>) -> String {
         let joined = match parts {
             // No recording rule for this series.
-            [] => return "(vector(1) < 0)".to_owned(),
+            [] => "(vector(1) < 0)".to_owned(),
             [one] => format!("({one})"),
             several => format!("({})", several.iter().map(|one| format!("({one})")).collect::<Vec<_>>().join(" or ")),
         };
@@ -368,6 +368,7 @@ mod tests {
             ("max(a:b)", format!("max((({one}) or ({two})))")),
             ("a:b{kind!~\"x|z\"}", format!("({two})")),
             ("a:b{kind=\"none\"}", "(vector(1) < 0)".to_owned()),
+            ("max_over_time(a:b{kind=\"none\"}[5m])", "max_over_time((vector(1) < 0)[299999ms:15s])".to_owned()),
             (
                 "min_over_time(a:b{kind=\"x\"}[1h] offset 30m)",
                 format!("min_over_time(({one})[3599999ms:15s] offset 30m)"),

@@ -174,7 +174,7 @@ impl Simulated<'_> {
         let known = |number: Option<String>| number.unwrap_or_else(|| "unknown".to_owned());
         let yes = |has: Option<bool>| known(has.map(|has| if has { "yes" } else { "no" }.to_owned()));
         let lost: Vec<String> = self.lost.iter().map(LostMember::text).collect();
-        let lost = if lost.is_empty() { "no member".to_owned() } else { lost.join(", ") };
+        let lost = if lost.is_empty() { "with all members".to_owned() } else { format!("without {}", lost.join(", ")) };
         let needed = self.majority.map_or_else(
             || "groups and weights decide".to_owned(),
             |majority| format!("{majority} of {} are needed", self.voters),
@@ -187,7 +187,7 @@ impl Simulated<'_> {
             Some(leader) => format!("{leader} remains"),
             None => "unknown".to_owned(),
         };
-        let mut out = format!("{} without {}\n", self.ensemble, text::printable(&lost));
+        let mut out = format!("{} {}\n", self.ensemble, text::printable(&lost));
         // Writing to a string cannot fail.
         let _ = writeln!(out, "  quorum          {} (now {})", yes(self.has_quorum), yes(self.has_quorum_now));
         let _ = writeln!(

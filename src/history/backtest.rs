@@ -94,9 +94,9 @@ impl BacktestPlan {
         }
     }
 
-    fn pieces(&self, job: &Job) -> usize {
+    fn pieces(&self, job: &Job, seen: &Grid) -> usize {
         match job {
-            Job::Levels(_) => self.grid.len().div_ceil(self.moments) + 1,
+            Job::Levels(_) => seen.len().div_ceil(self.moments) + 1,
             Job::Family(_) => 1,
         }
     }
@@ -122,6 +122,8 @@ pub async fn watched(api: &QueryApi, plan: &BacktestPlan) -> Result<WatchedTimes
 }
 
 /// Runs all queries until they are complete, `stop` is ready, or the server is unreachable.
+///
+/// The replay begins with the first data of any ensemble: before that, an alert about missing data says nothing.
 pub async fn run(
     api: Arc<QueryApi>,
     plan: Arc<BacktestPlan>,
@@ -130,6 +132,8 @@ pub async fn run(
     stop: impl Future<Output = ()>,
     mut progress: impl FnMut(RunProgress),
 ) -> Replayed {
+    let first = watched.values().filter_map(|presence| presence.spans().first()).map(|(start, _)| *start).min();
+    let seen = Grid { start: first.unwrap_or(plan.grid.start), ..plan.grid };
     let mut done = Replayed { watched, firings: vec![None; plan.queries.len()], ..Replayed::default() };
     let names: BTreeSet<&str> = plan.queries.iter().flat_map(|query| query.needs.iter().flatten().copied()).collect();
     let families = names.into_iter().map(|name| Job::Family(name.to_owned()));
@@ -146,12 +150,12 @@ pub async fn run(
             },
         }
     }
-    let mut so_far = RunProgress { done: 0, expected: jobs.iter().map(|job| plan.pieces(job)).sum() };
+    let mut so_far = RunProgress { done: 0, expected: jobs.iter().map(|job| plan.pieces(job, &seen)).sum() };
     let jobs = Arc::new(Mutex::new(jobs));
     let (sender, mut events) = mpsc::channel(64);
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..plan.concurrency.max(1) {
-        workers.spawn(work(Arc::clone(&api), Arc::clone(&plan), Arc::clone(&jobs), sender.clone()));
+        workers.spawn(work(Arc::clone(&api), Arc::clone(&plan), seen, Arc::clone(&jobs), sender.clone()));
     }
     drop(sender);
     tokio::pin!(stop);
@@ -203,6 +207,7 @@ pub async fn run(
 async fn work(
     api: Arc<QueryApi>,
     plan: Arc<BacktestPlan>,
+    seen: Grid,
     jobs: Arc<Mutex<VecDeque<Job>>>,
     events: mpsc::Sender<Event>,
 ) {
@@ -214,7 +219,7 @@ async fn work(
             Some(Job::Levels(number)) => {
                 let tick = || _ = events.try_send(Event::Tick);
                 let query = plan.query(number);
-                let firings = replay(&api, &mut connection, &query, plan.grid, plan.moments, tick).await;
+                let firings = replay(&api, &mut connection, &query, seen, plan.moments, tick).await;
                 Event::Levels(number, firings)
             }
             Some(Job::Family(name)) => {

@@ -124,6 +124,9 @@ impl Rules {
                 tell(format_args!("left out: {}: {}", left_out.alert, left_out.reason));
             }
         }
+        if matches!(self.format, System::Alertmanager) {
+            tell("the receivers are empty: no notification is sent until you fill them in");
+        }
         let Some(folder) = &self.out else {
             return Ok(print(&text).code(ExitCode::SUCCESS));
         };

@@ -188,7 +188,7 @@ impl Suggest {
                     let suggestion = self
                         .question(one, grid, (limit, critical), &done.watched, name)
                         .answer(series, &incident_moments(&grid, spans));
-                    if suggestion.spread.is_some() {
+                    if suggestion.why != NO_DATA {
                         rows.push(SuggestedRow {
                             condition: one.level.condition,
                             ensemble: name.clone(),
@@ -244,9 +244,6 @@ impl Suggest {
             let unit = row.condition.unit;
             let words = |value: f64| unit.words(value);
             let spread = row.suggestion.spread.as_ref();
-            if spread.is_none() && row.suggestion.why == NO_DATA {
-                continue;
-            }
             let value = |of: fn(&Spread) -> f64| spread.map(|spread| words(of(spread))).unwrap_or_default();
             let (proposed, after) = match row.suggestion.proposed {
                 Some((limit, after)) => (words(limit), after.to_string()),

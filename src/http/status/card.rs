@@ -214,7 +214,7 @@ fn causes(explanation: &Explanation, links: &Links) -> Markup {
             @if !first.doubts.is_empty() { p { "Not sure: " (first.doubts.join("; ")) "." } }
             @if !first.explains.is_empty() {
                 details {
-                    summary { "It explains " (first.explains.len()) " more findings" }
+                    summary { "It explains " (super::counted(first.explains.len(), "more finding")) }
                     ul { @for symptom in &first.explains { li { b { (symptom.alert) } " " (symptom.text) } } }
                 }
             }
