@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::promtool::{Fired, Firing};
+use super::rules::is_selected;
 use super::story::Story;
 
 /// The subject of an alert.
@@ -60,7 +61,8 @@ pub fn faults(story: &Story, fired: &Fired, moments: &[f64]) -> Vec<String> {
     let moments: Vec<f64> = moments.iter().copied().filter(|moment| *moment <= story.minutes).collect();
     // One scrape of delay is allowed: an event just after a scrape is seen by the next one, which may still be in flight.
     let late = moments.get(1).map_or(0.0, |second| second - moments[0]);
-    for expect in &story.expects {
+    let judged = |expect: &&Expect| expect.alert.split('|').all(is_selected);
+    for expect in story.expects.iter().filter(judged) {
         let mut times: Vec<f64> =
             fired.iter().filter(|(firing, _)| expect.is(firing, story)).flat_map(|(_, times)| times.clone()).collect();
         times.retain(|time| *time <= story.minutes);

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use promql_parser::parser::{Expr, Offset, VectorSelector, parse};
@@ -91,6 +92,13 @@ fn is_scraped(selector: &VectorSelector) -> bool {
     !name.contains(':') && !name.starts_with("ALERTS")
 }
 
+/// Whether `ALERTS=A,B` selects an alert, by its name without `ZooKeeper`; without it, all are.
+pub fn is_selected(alert: &str) -> bool {
+    static SELECTED: LazyLock<Option<Vec<String>>> =
+        LazyLock::new(|| Some(std::env::var("ALERTS").ok()?.split(',').map(str::to_owned).collect()));
+    SELECTED.as_ref().is_none_or(|selected| selected.iter().any(|one| one == alert))
+}
+
 /// Writes the shifted rule files to another folder; returns the files, and the names of the series that they
 /// use.
 pub fn write(from: &Path, names: &[&str], view: View, to: &Path) -> (Vec<PathBuf>, BTreeSet<String>) {
@@ -101,6 +109,10 @@ pub fn write(from: &Path, names: &[&str], view: View, to: &Path) -> (Vec<PathBuf
             let text = std::fs::read_to_string(from.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
             let mut rules: Value = serde_saphyr::from_str(&text).expect("rules are YAML");
             for group in rules["groups"].as_array_mut().expect("groups") {
+                group["rules"].as_array_mut().expect("rules").retain(|rule| {
+                    let alert = rule["alert"].as_str().map(|alert| alert.trim_start_matches("ZooKeeper"));
+                    alert.is_none_or(|alert| alert == "Watchdog" || is_selected(alert))
+                });
                 for rule in group["rules"].as_array_mut().expect("rules") {
                     let expr = rule["expr"].as_str().expect("an expression").to_owned();
                     wanted.extend(promql::selectors(&expr).expect("an expression").into_iter().map(|one| one.name));
