@@ -46,8 +46,9 @@ pub(super) fn conditions() -> Vec<Condition> {
     let three = Span::minutes(3);
     let answered = up().max(Span::minutes(2)).or(up()).of_ensemble().gt(0.0);
     let answered = answered.or(flapping(|| series(HAS_QUORUM)).by(Agg::Max, Keys::Ensemble));
-    // 150 s contain at least one scrape at an interval of 2 minutes, regardless of the offset.
-    let recent = Span(150);
+    // Nearly two intervals of 2 minutes: a restart that one scrape meets leaves the window after half a minute without
+    // a better value.
+    let recent = Span(210);
     // Without the view of an exporter that misses members and saw nothing else in trouble for as long.
     let best = |name| {
         let seen = series(name).max(recent).and(series(name));
@@ -327,7 +328,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         )
         .warning(0.0, Span::minutes(1), "A ZooKeeper ensemble is close to losing its quorum.")
         .keeps(Span::minutes(5), "a voter that joins and leaves again does not restore the margin")
-        .source("margin = voters in sync - majority; 0 means that the next loss stops all writes. The maximum of 150 s must be 0, so that a rolling restart does not fire it and an election does not resolve it")
+        .source("margin = voters in sync - majority; 0 means that the next loss stops all writes. The maximum of 210 s must be 0, so that a rolling restart does not fire it and an election does not resolve it")
         .says(
             "as seen by the exporter, the voters in sync of ensemble <ensemble> have exceeded a majority by only <value> for over <for>: <next_loss>. Not serving:<down>.",
             "First stop all maintenance on this ensemble and check which voter is missing: <info> - then bring it back.",

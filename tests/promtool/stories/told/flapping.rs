@@ -94,6 +94,23 @@ pub fn stories() -> Vec<Story> {
     ]
 }
 
+/// Members that answer most of the time.
+pub fn rare_gaps() -> Vec<Story> {
+    vec![
+        story("member-loses-every-fourth-reply", 3, 0)
+            .minutes(120.0)
+            .intervals(EVERY_INTERVAL)
+            .unevenly(
+                (5.0, 120.0),
+                75.0,
+                0.25,
+                |world| world.out_of_sight(0, 1),
+                |world| world.exporters[0].unreachable.clear(),
+            )
+            .may(&["ScrapeSlow"]),
+    ]
+}
+
 fn suspended(name: &'static str, period: f64) -> Story {
     story(name, 5, 0)
         .minutes(60.0)

@@ -30,6 +30,8 @@ pub fn stories() -> Vec<Story> {
         // The gate selects variants by position: later stories come last, so that the earlier ones keep theirs.
         discovery::mixed_faults(),
         load::deployments(),
+        flapping::rare_gaps(),
+        restarts::rare_scrapes(),
     ]
     .concat()
 }

@@ -99,6 +99,20 @@ pub fn stories() -> Vec<Story> {
     ]
 }
 
+/// Restarts of 90 s, each of which one scrape meets.
+pub fn rare_scrapes() -> Vec<Story> {
+    vec![
+        rolling("rolling-restart-that-a-scrape-meets-each-time", 3, 90.0, 360.0).intervals(&[60, 105, 120]),
+        story("follower-dead-and-few-scrapes", 3, 0)
+            .intervals(&[105, 120])
+            .at(10.0, |world| world.stop(1))
+            .fires("MemberDown", Member(1), 10.0, 15.0)
+            .critical()
+            .fires("QuorumMarginZero", Any, 10.0, 17.0)
+            .warning(),
+    ]
+}
+
 /// Three voters and three observers, 45 s each; learners receive only the missed transactions, no whole snapshot.
 fn rolling_with_observers(name: &'static str) -> Story {
     (1..=6).fold(story(name, 3, 3).minutes(60.0), |story, id| {
