@@ -6,6 +6,7 @@ use super::{INDICATOR, Record, RecordGroup};
 use crate::alert::build::WEEKLY;
 use crate::alert::expr::Span;
 use crate::alert::promql::{matched, number};
+use crate::alert::trouble::MEMORY;
 
 /// The objectives: the label `objective`, and the fraction of time in which it may be missed.
 pub const OBJECTIVES: [(&str, f64); 2] = [("availability", 0.001), ("write_latency", 0.005)];
@@ -35,10 +36,9 @@ pub(super) fn groups(used: &[InUse], by: &By) -> Vec<RecordGroup> {
         |name, expr: String, objective: &str| Record { name, expr, labels: vec![("objective", objective.to_owned())] };
     let mut now = vec![about(
         MISSED,
-        // From the current samples; without any, from the last of the past 2 minutes.
-        format!(
-            "(\n    max by ({ensemble}) (zk_ensemble_has_quorum)\n  or\n    max by ({ensemble}) (last_over_time(zk_ensemble_has_quorum[2m]))\n) == bool 0"
-        ),
+        // The last value of each exporter: while one restarts, another one may report a lost quorum because it reaches no
+        // member.
+        format!("max by ({ensemble}) (last_over_time(zk_ensemble_has_quorum[{MEMORY}])) == bool 0"),
         "availability",
     )];
     if let Some(writes) = used.iter().find(|one| one.indicator.name == "write_latency") {
