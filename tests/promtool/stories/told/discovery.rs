@@ -130,10 +130,11 @@ pub fn stories() -> Vec<Story> {
             .minutes(60.0)
             .at(10.0, |world| world.stop(1))
             .at(13.0, |world| back(world, 1))
-            .at(14.0, |world| world.stop(2))
-            .at(17.0, |world| back(world, 2))
-            .at(18.0, |world| world.stop(3))
-            .at(21.0, |world| back(world, 3)),
+            // A shorter time between two evictions is not seen by scrapes every minute.
+            .at(15.0, |world| world.stop(2))
+            .at(18.0, |world| back(world, 2))
+            .at(20.0, |world| world.stop(3))
+            .at(23.0, |world| back(world, 3)),
     ]
 }
 
