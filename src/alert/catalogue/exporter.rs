@@ -5,9 +5,9 @@ use super::super::condition::Severity::{Critical, Info, Warning};
 use super::super::condition::{Condition, Group, Unit};
 use super::super::expr::{Agg, Expr, Keys, Selector, Span};
 use super::super::trouble::{CHANGES, CHANGES_WINDOW, WINDOW, flapping, watched};
-use super::super::watch::{UNSEEN, WATCH};
+use super::super::watch::{UNSEEN, WATCH, WATCHED};
 
-/// An exporter that answers a smaller share of the scrapes of 20 minutes does not monitor its ensembles.
+/// An ensemble that exporters report for a smaller share of 20 minutes is not monitored.
 const MOSTLY_AWAY: f64 = 0.5;
 
 fn condition(name: &'static str, unit: Unit, expr: Expr) -> Condition {
@@ -24,10 +24,12 @@ pub(super) fn conditions() -> Vec<Condition> {
         .gt(0.0)
         .and(not_asked().avg(CHANGES_WINDOW).by(Agg::Min, Keys::Ensemble).ge(0.6))
         .and(not_asked().changes(CHANGES_WINDOW).by(Agg::Min, Keys::Ensemble).ge(CHANGES));
-    // An exporter that is away most of the time monitors too little; one that loses every fourth scrape does not.
-    let up = || series("up");
-    let mostly_away = up().avg(CHANGES_WINDOW).lt(MOSTLY_AWAY).and(up().changes(CHANGES_WINDOW).ge(CHANGES)).and(up());
-    let monitored = watched().unless_on(Keys::Target, mostly_away);
+    // An exporter that is away most of the time monitors too little; one that loses every fourth scrape does not. Also
+    // if its target comes and goes, which leaves no sample of `up`.
+    let watched_for = || series(WATCHED);
+    let mostly_away =
+        watched_for().avg(CHANGES_WINDOW).lt(MOSTLY_AWAY).and(watched_for().changes(CHANGES_WINDOW).ge(CHANGES));
+    let monitored = watched().unless_on(Keys::Ensemble, mostly_away);
     vec![
         Condition::new(
             "EnsembleUnwatched",
@@ -82,10 +84,16 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_up m3@2 1 for 12m then stale",
         ])
         .fires(Critical, "e", "the only exporter is there for a third of the time", &[
-            "up x 1 for 5m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1",
+            "up x 1 for 5m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 1",
+            "zk_up m 1 for 5m then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then 1",
+        ])
+        .fires(Critical, "e", "the only target comes and goes, and is there for a third of the time", &[
+            "up x 1 for 5m then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then 1",
+            "zk_up m 1 for 5m then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then 1",
         ])
         .quiet(Critical, "the only exporter loses four scrapes of ten", &[
-            "up x 1 for 5m then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 1",
+            "up x 1 for 5m then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 0 for 30s then 1 for 45s then 1",
+            "zk_up m 1 for 5m then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then stale for 30s then 1 for 45s then 1",
         ])
         .quiet(Critical, "the only exporter is back after thirteen minutes", &[
             "up x 1 for 11m then 0 for 13m then 1",
@@ -94,7 +102,8 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_up m3 1 for 11m then stale for 13m then 1",
         ])
         .quiet(Critical, "one of two exporters comes and goes", &[
-            "up x 1 for 5m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1",
+            "up x 1 for 5m then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 0 for 1m then 1 for 30s then 1",
+            "zk_up m 1 for 5m then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then stale for 1m then 1 for 30s then 1",
             "up x@2 1",
             "zk_up m1@2 1",
         ])
@@ -107,6 +116,26 @@ pub(super) fn conditions() -> Vec<Condition> {
             "up x@2 absent for 6m then 1",
             "zk_exporter_build_info{version=\"1.0.0\"} x@2 absent for 6m then 1",
             "zk_up{ensemble=\"b\",member=\"zk-9:2181\"} x@2 absent for 6m then 1",
+        ])
+        .quiet(Critical, "the new exporter of a rollout has only another ensemble of the old one", &[
+            "up x 1 for 7m then stale",
+            "zk_up m 1 for 7m then stale",
+            "zk_ensemble_members e 3 for 7m then stale",
+            "zk_up{ensemble=\"b\",member=\"zk-9:2181\"} x 1 for 7m then stale",
+            "up x@2 absent for 6m then 1",
+            "zk_exporter_build_info{version=\"1.0.0\"} x@2 absent for 6m then 1",
+            "zk_up{ensemble=\"b\",member=\"zk-9:2181\"} x@2 absent for 6m then 1",
+        ])
+        .fires(Critical, "e", "the exporter of another ensemble of the same job is replaced", &[
+            "up x 1 for 7m then stale",
+            "zk_up m 1 for 7m then stale",
+            "zk_ensemble_members e 3 for 7m then stale",
+            "up x@2 1 for 15m then stale",
+            "zk_exporter_build_info{version=\"1.0.0\"} x@2 1 for 15m then stale",
+            "zk_up{ensemble=\"b\",member=\"zk-9:2181\"} x@2 1 for 15m then stale",
+            "up x@3 absent for 16m then 1",
+            "zk_exporter_build_info{version=\"1.0.0\"} x@3 absent for 16m then 1",
+            "zk_up{ensemble=\"b\",member=\"zk-9:2181\"} x@3 absent for 16m then 1",
         ])
         .fires(Critical, "e", "an older exporter of the same job has other ensembles", &[
             "up x 1 for 7m then stale",

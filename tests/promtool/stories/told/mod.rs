@@ -30,6 +30,7 @@ pub fn stories() -> Vec<Story> {
         // The gate selects variants by position: later stories come last, so that the earlier ones keep theirs.
         discovery::mixed_faults(),
         load::deployments(),
+        watcher::one_job(),
         flapping::rare_gaps(),
         restarts::rare_scrapes(),
     ]

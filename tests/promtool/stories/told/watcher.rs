@@ -192,9 +192,46 @@ pub fn stories() -> Vec<Story> {
     ]
 }
 
+/// Exporters of two ensembles in one job.
+pub fn one_job() -> Vec<Story> {
+    vec![
+        two_ensembles("exporter-gone-and-that-of-another-ensemble-replaced")
+            .minutes(60.0)
+            .at(10.0, |world| world.exporters[0].target = Target::Gone)
+            .at(20.0, |world| replaced(world, 1, vec![1]))
+            .fires("EnsembleUnwatched", Any, 10.0, 16.0)
+            .critical()
+            .may(&["ExporterDown"]),
+        two_ensembles("one-of-two-ensembles-removed-by-a-roll-out")
+            .minutes(60.0)
+            .given(|world| {
+                world.exporters.truncate(1);
+                world.exporters[0].watches = vec![0, 1];
+            })
+            .at(20.0, |world| replaced(world, 0, vec![1])),
+    ]
+}
+
+/// An exporter is replaced by a new one, at another address, of these ensembles.
+fn replaced(world: &mut crate::world::World, place: usize, watches: Vec<usize>) {
+    let mut new = world.exporters[place].clone();
+    new.instance = format!("new-{}", new.instance);
+    new.watches = watches;
+    new.restart();
+    world.exporters[place].target = Target::Gone;
+    world.exporters.push(new);
+}
+
 /// Two ensembles of three, each a target of `/probe`, scraped every minute.
 fn two_probes(name: &'static str) -> Story {
-    story(name, 3, 0).intervals(&[60]).rules(crate::story::Rules::Shipped).given(move |world| {
+    two_ensembles(name)
+        .intervals(&[60])
+        .given(|world| world.exporters.iter_mut().for_each(|exporter| exporter.layout = Layout::Probe))
+}
+
+/// Two ensembles of three, each with an exporter.
+fn two_ensembles(name: &'static str) -> Story {
+    story(name, 3, 0).rules(crate::story::Rules::Shipped).given(move |world| {
         let mut other = world.exporters[0].clone();
         other.instance = other.instance.replace("a.", "b.");
         other.watches = vec![1];
@@ -203,7 +240,6 @@ fn two_probes(name: &'static str) -> Story {
         world.ensembles.push(ensemble);
         world.exporters.push(other);
         for exporter in &mut world.exporters {
-            exporter.layout = Layout::Probe;
             // With its own job, because other stories share the run.
             name.clone_into(&mut exporter.job);
         }
