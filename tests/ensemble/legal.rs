@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::Page;
 use crate::common::exporter::{Exporter, run};
-use crate::live::{Ensemble, client, scrape, state, until};
+use crate::live::{Ensemble, client, forwarder, scrape, state, until};
 
 /// `syncLimit` ticks of the test ensemble, plus one.
 const SYNC: Duration = Duration::from_millis(5500);
@@ -112,24 +112,28 @@ fn quorums_by_groups_are_computed() {
     assert_eq!(of_ensemble(&page, "has_quorum"), Some(0.0));
 }
 
-/// A port that forwards connections to this address.
-fn forwarder(to: String) -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let Ok(server) = std::net::TcpStream::connect(&to) else { continue };
-            let pairs = [(client.try_clone(), server.try_clone()), (Ok(server), Ok(client))];
-            for (from, into) in pairs {
-                let (mut from, mut into) = (from.unwrap(), into.unwrap());
-                std::thread::spawn(move || {
-                    let _ = std::io::copy(&mut from, &mut into);
-                    let _ = into.shutdown(std::net::Shutdown::Both);
-                });
-            }
-        }
-    });
-    address
+/// Two voters, of which the oracle lets the leader continue alone.
+#[test]
+fn an_oracle_in_place_of_a_majority_is_not_a_lost_quorum() {
+    let oracle = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(oracle.path(), "1").unwrap();
+    let line = format!("oraclePath={}", oracle.path().display());
+    let ensemble = Ensemble::start(&["--members", "2", "--cfg", &line]);
+    let exporter = Exporter::start(&["--zookeeper", &ensemble.flag("prod")]);
+    let page = until(&exporter, "both in sync", |page| of_ensemble(page, "voters_synced") == Some(2.0));
+    assert_eq!((of_ensemble(&page, "quorum_margin"), of_ensemble(&page, "has_quorum")), (Some(0.0), Some(1.0)));
+    let leader = ensemble.leader();
+    ensemble.run(&["kill", "follower"]);
+    let page =
+        until(&exporter, "the leader continues alone", |page| of_ensemble(page, "quorum_unsupported") == Some(1.0));
+    assert_eq!((state(&page, &leader).as_str(), leader_state(&page).as_str()), ("leader", "seen"));
+    assert_eq!((of_ensemble(&page, "quorum_margin"), of_ensemble(&page, "has_quorum")), (None, None));
+    assert_eq!((of_ensemble(&page, "members_up"), of_ensemble(&page, "voters_synced")), (Some(1.0), Some(1.0)));
+    client(&leader, "zk.create('/alone', b'')");
+
+    // The oracle decides otherwise: the leader steps down.
+    std::fs::write(oracle.path(), "0").unwrap();
+    until(&exporter, "no quorum", |page| of_ensemble(page, "has_quorum") == Some(0.0) && leader_state(page) == "none");
 }
 
 #[test]

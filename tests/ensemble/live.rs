@@ -157,6 +157,26 @@ pub fn until(exporter: &Exporter, what: &str, shown: impl Fn(&Page) -> bool) -> 
     }
 }
 
+/// A port that forwards connections to this address.
+pub fn forwarder(to: String) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(server) = TcpStream::connect(&to) else { continue };
+            let pairs = [(client.try_clone(), server.try_clone()), (Ok(server), Ok(client))];
+            for (from, into) in pairs {
+                let (mut from, mut into) = (from.unwrap(), into.unwrap());
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut into);
+                    let _ = into.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        }
+    });
+    address
+}
+
 /// Runs Python code with a ZooKeeper client `zk` connected to `address`.
 pub fn client(address: &str, code: &str) {
     let program = format!(

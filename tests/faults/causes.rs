@@ -32,6 +32,7 @@ const TRUE_CAUSES: &[(&str, &[&str])] = &[
     ("a standalone server under the address of a member", &["StandaloneInEnsemble"]),
     ("a 3.9.3 follower beside 3.8.0 (captured replies)", &["VersionMismatch"]),
     ("two ensembles in one list", &["EnsemblesMixed"]),
+    ("a server listed under two addresses", &["MemberListedTwice"]),
     ("a voter that is not in the list", &["VoterNotWatched"]),
     ("one of two exporters dies together with two of three members", &["MemberDown"]),
     ("one of two exporters speaks TLS to plain members", &[]),

@@ -1,7 +1,7 @@
 //! Member lists that do not match the ensemble, and two exporters of which one fails.
 
 use crate::bench::Bench;
-use crate::live::Ensemble;
+use crate::live::{Ensemble, forwarder};
 use crate::long::{expected, first};
 use crate::{Row, prove};
 
@@ -33,6 +33,19 @@ pub fn lists_that_do_not_fit(rows: &mut Vec<Row>) {
     let leaders = bench.since(begun).into_iter().filter(|notice| notice.labels["severity"] == "critical");
     let leaders: Vec<_> = leaders.map(|notice| notice.labels["alertname"].clone()).collect();
     assert!(leaders.is_empty(), "two healthy ensembles in one list are not a fault: {leaders:?}");
+    let twice = list(&[members.clone(), vec![forwarder(members[0].clone())]].concat());
+    rows.push(prove(
+        &mut bench,
+        &expected(
+            "a server listed under two addresses",
+            "ZooKeeperMemberListedTwice",
+            "warning",
+            None,
+            "already listed under another address",
+        ),
+        |bench| bench.configure(0, &twice),
+        |bench| bench.configure(0, &right),
+    ));
     let short = list(&members[..2]);
     rows.push(prove(
         &mut bench,
