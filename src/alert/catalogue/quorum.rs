@@ -381,8 +381,8 @@ pub(super) fn conditions() -> Vec<Condition> {
         .fires(Warning, "e", "an exporter that does not reach one member sees another one fail", &[
             "zk_up m2 0",
             "zk_serving m2 0",
-            "zk_up m3 1 for 12m then 0",
-            "zk_serving m3 1 for 12m then 0",
+            "zk_up m3 1 for 12m then 0 for 6m",
+            "zk_serving m3 1 for 12m then 0 for 6m",
             "zk_ensemble_members_up e 2",
             "zk_ensemble_quorum_margin e 0",
             "zk_up m1@2 1 for 690s then stale",
