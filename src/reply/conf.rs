@@ -97,6 +97,21 @@ pub fn parse(text: &str) -> Conf<'_> {
     conf
 }
 
+/// What is missing from a reply that ended normally.
+///
+/// The membership ends with its version; all other replies end with a line break, and `ZooKeeper`'s have a server id.
+#[must_use]
+pub fn lacks(text: &str) -> Option<&'static str> {
+    let has_membership = text.lines().any(|line| line.starts_with("membership:") || line.starts_with("server."));
+    if has_membership {
+        let last = text.lines().rfind(|line| !line.trim().is_empty()).and_then(|line| line.strip_prefix("version="));
+        let ends_whole = last.is_some_and(|version| u64::from_str_radix(version, 16).is_ok());
+        return (!ends_whole).then_some("the end of the membership is missing");
+    }
+    let has_key = |key: &str| text.lines().any(|line| line.split_once('=').is_some_and(|(name, _)| name == key));
+    (!text.ends_with('\n') || has_key("clientPort") && !has_key("serverId")).then_some("its last lines are missing")
+}
+
 fn push<'a>(list: &mut Vec<(&'a str, &'a str)>, cap: usize, item: (&'a str, &'a str)) {
     if list.len() < cap {
         list.push(item);
@@ -117,6 +132,35 @@ mod tests {
         assert_eq!(conf.servers[1], ServerLine { id: "4", spec: "127.0.0.1:3:4:observer;0.0.0.0:2181" });
         assert_eq!(conf.settings, [("clientPort", "25004"), ("serverId", "4"), ("peerType", "1")]);
         assert_eq!((conf.version, conf.groups.len()), (Some(0), 0));
+    }
+
+    #[test]
+    fn a_reply_without_its_end_is_recognised() {
+        let servers = "clientPort=1\nserverId=1\npeerType=0\nmembership: \nserver.1=a:1:2:participant\nserver.2=b:1:2:observer\n";
+        for whole in [
+            &format!("{servers}version=100000000"),
+            &format!("{servers}group.1=1:2\nweight.1=1\nweight.2=1\nversion=f\n"),
+            "clientPort=1\nserverId=0\n",
+            "clientPort=1\nserverId=1\npeerType=0\n",
+            "server_id=-1\ntcp_port=9181\n",
+            "my_id=7\nport=2181\n",
+        ] {
+            assert_eq!(lacks(whole), None, "{whole}");
+        }
+        for cut in [
+            servers,
+            &format!("{servers}version="),
+            &format!("{servers}version=g"),
+            &format!("{servers}group.1=1:2\n"),
+            servers.trim_end(),
+            "clientPort=1\nserverId=1\nmembership: ",
+            "clientPort=1\nserverId=1\nserver.1=a:1:2:participant\n",
+            "clientPort=1\n",
+            "clientPort=1\nserverId=1\npeerType=",
+            "server_id=1\ntcp_po",
+        ] {
+            assert!(lacks(cut).is_some(), "{cut}");
+        }
     }
 
     #[test]

@@ -126,7 +126,7 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Query, terms: ScrapeCont
     let module = &ensemble.module;
     let wanted = |command| module.commands.contains(&command);
     let mut ip = None;
-    let (host, replies) = match asked.addresses(terms.deadline).await {
+    let (host, mut replies) = match asked.addresses(terms.deadline).await {
         Err(failure) => {
             let failed = |command: Command| wanted(command).then(|| ParsedReply::failed(failure.clone()));
             (None, Replies { mntr: failed(Command::Mntr), srvr: failed(Command::Srvr), ..Replies::default() })
@@ -145,6 +145,7 @@ pub(super) async fn scrape(ensemble: &Ensemble, asked: &Query, terms: ScrapeCont
         }
     };
     let who = Who { ensemble: &ensemble.name, member: &member.name };
+    replies.check_conf();
     let mut told = false;
     let asked_conf = |heard: &&ParsedReply| heard.failure.as_ref().is_none_or(|failure| failure.limit.is_none());
     if let Some(heard) = replies.conf.as_ref().filter(asked_conf) {

@@ -167,6 +167,15 @@ impl ParsedReply {
         }
     }
 
+    fn mode_and_version(&self) -> (Option<State>, Option<&str>) {
+        let (mode, version) = match &self.content {
+            Content::Figures { facts, .. } => (&facts.server_state, &facts.version),
+            Content::Status { mode, version, .. } => (mode, version),
+            _ => return (None, None),
+        };
+        (mode.as_deref().and_then(State::from_server), version.as_deref())
+    }
+
     /// Whether the command is not in the whitelist.
     #[must_use]
     pub fn is_refused(&self) -> bool {
@@ -263,6 +272,7 @@ impl Content {
             (Self::Figures { samples, facts, .. }, _) if !typed::has_anchors(samples, facts.version.as_deref()) => {
                 Some("keys of this version are missing")
             }
+            (_, Command::Conf) => conf::lacks(text),
             (_, Command::Srvr) if !srvr::is_whole(&srvr::parse(text)) => Some("its last lines are missing"),
             _ => None,
         }
@@ -331,6 +341,20 @@ impl Replies {
         self.all().any(|(sent, _)| sent == command)
     }
 
+    /// Marks a `conf` as truncated that ends before the membership, which a server in a quorum reports since 3.5.
+    pub(super) fn check_conf(&mut self) {
+        let in_quorum = self.all().any(|(_, heard)| {
+            let (mode, version) = heard.mode_and_version();
+            mode.is_some_and(|mode| matches!(mode, State::Leader | State::Follower | State::Observer))
+                && version.and_then(reply::release).is_some_and(|release| release >= (3, 5, 0))
+        });
+        let lacks = |heard: &&mut ParsedReply| heard.conf().is_some_and(|conf| conf.membership.is_none());
+        if let Some(heard) = self.conf.as_mut().filter(lacks).filter(|_| in_quorum) {
+            let detail = "the reply to `conf` is incomplete: the membership is missing";
+            heard.failure = Some(Failure::new(Reason::Truncated, detail));
+        }
+    }
+
     fn not_serving(&self) -> bool {
         self.all().any(|(_, heard)| heard.kind == ReplyKind::NotServing)
     }
@@ -354,14 +378,7 @@ impl Replies {
     /// Whether the member is cut off from the quorum and read-only.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
-        self.all().any(|(_, heard)| {
-            let mode = match &heard.content {
-                Content::Figures { facts, .. } => facts.server_state.as_deref(),
-                Content::Status { mode, .. } => mode.as_deref(),
-                _ => None,
-            };
-            mode.and_then(State::from_server) == Some(State::ReadOnly)
-        })
+        self.all().any(|(_, heard)| heard.mode_and_version().0 == Some(State::ReadOnly))
     }
 
     /// Failures with details for the log. If the AdminServer replaces `mntr`, its refusal is expected and omitted.
@@ -479,22 +496,5 @@ fn peer_type(conf: Option<&SeenConf>, state: State) -> &'static str {
         (None, State::Observer) => "observer",
         (None, State::Leader | State::Follower) => "participant",
         (None, _) => "",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_conf_reply_above_its_limit_is_not_kept() {
-        let reading = Reading { series_cap: 100, keep_raw: false };
-        let line = "server.1=zk-1:2888:3888:participant\n";
-        for (lines, expected) in [(2, None), (MAX_CONF_BYTES / line.len() + 1, Some(Reason::TooLarge))] {
-            let bytes = format!("clientPort=2181\nserverId=1\n{}", line.repeat(lines)).into_bytes();
-            let heard = ParsedReply::new(Command::Conf, Exchange { bytes, ..Exchange::default() }, reading);
-            assert_eq!(heard.failure.as_ref().map(|failure| failure.reason), expected, "{lines} lines");
-            assert_eq!(heard.conf().is_none(), expected.is_some());
-        }
     }
 }

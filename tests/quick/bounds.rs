@@ -3,11 +3,13 @@
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use zookeeper_exporter::config::Command;
 use zookeeper_exporter::exposition::Format;
+use zookeeper_exporter::wire::Reason;
 
 use crate::common::exporter::{Exporter, run};
 use crate::common::listeners::Listener;
-use crate::common::{Page, read_page};
+use crate::common::{Page, heard, read_page};
 
 const SRVR: &str = include_str!("../fixtures/3.9.3/follower/srvr.txt");
 
@@ -30,6 +32,17 @@ fn membership(clients: &[String]) -> String {
         text.push_str(&format!("server.{}=zk-{0}.invalid:2888:3888:participant;{client}\n", place + 1));
     }
     text + "version=100000000"
+}
+
+#[test]
+fn a_conf_reply_above_its_limit_is_not_kept() {
+    let line = "server.1=zk-1:2888:3888:participant\n";
+    for (lines, expected) in [(2, None), ((256 << 10) / line.len() + 1, Some(Reason::TooLarge))] {
+        let text = format!("clientPort=2181\nserverId=1\n{}version=0", line.repeat(lines));
+        let heard = heard(Command::Conf, text.as_bytes());
+        assert_eq!(heard.failure.as_ref().map(|failure| failure.reason), expected, "{lines} lines");
+        assert_eq!(heard.conf().is_none(), expected.is_some());
+    }
 }
 
 #[test]

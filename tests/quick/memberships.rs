@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use zookeeper_exporter::config::Command;
 use zookeeper_exporter::exposition::Format;
 use zookeeper_exporter::scrape::{MemberReport, State};
 
 use crate::common::exporter::Exporter;
 use crate::common::listeners::Listener;
-use crate::common::{member, read_page, root};
+use crate::common::{fixtures, heard, member, read_page, root};
 use crate::legal::{judged, members, stating};
 
 #[test]
@@ -33,6 +34,44 @@ fn equal_memberships_in_unusual_spellings_do_not_differ() {
             (Vec::<usize>::new(), Some(1)),
             "{memberships:?} {found:?}"
         );
+    }
+}
+
+#[test]
+fn a_truncated_conf_is_a_failure_and_never_another_membership() {
+    let mut cuts = 0;
+    for fixture in fixtures() {
+        let Some(whole) = fixture.read("conf.txt").filter(|bytes| heard(Command::Conf, bytes).conf().is_some()) else {
+            continue;
+        };
+        let complete = heard(Command::Conf, &whole).conf().cloned().unwrap();
+        let membership = String::from_utf8_lossy(&whole).find("membership:").unwrap_or(whole.len());
+        for end in 1..whole.len() {
+            let cut = heard(Command::Conf, &whole[..end]);
+            let name = &fixture.name;
+            assert!(cut.conf().is_none_or(|conf| conf.membership.is_none()), "{name} cut at {end}");
+            assert!(cut.failure.is_some() || end <= membership, "{name} cut at {end}");
+            assert!(cut.conf().is_none_or(|conf| conf.server_id == complete.server_id), "{name} cut at {end}");
+            cuts += 1;
+        }
+    }
+    assert!(cuts > 10_000, "{cuts}");
+}
+
+#[test]
+fn a_member_with_a_truncated_conf_keeps_its_membership() {
+    let base = root().join("tests/fixtures/3.9.3/leader");
+    let read = |file: &str| std::fs::read_to_string(base.join(format!("{file}.txt"))).unwrap();
+    let conf = read("conf");
+    let cuts = ["membership: ", "server.1=", "server.2=", "server.4=", "version="];
+    for cut in cuts.map(|line| conf.find(line).unwrap()).into_iter().chain([conf.len() - 1]) {
+        let member = Listener::answering_words(&[("mntr", &read("mntr")), ("srvr", &read("srvr")), ("conf", &conf[..cut])]);
+        let exporter = Exporter::start(&["--zookeeper", &member.address]);
+        let page = read_page(exporter.scrape("5").text(), Format::Classic).unwrap();
+        let failed = page.value("zk_scrape_failure", &[("command", "conf"), ("reason", "truncated")]);
+        assert_eq!(failed, Some(1.0), "{cut}");
+        // The number of voters is that of `mntr`, not that of the lines which arrived.
+        assert_eq!(page.value("zk_ensemble_voters", &[]), Some(3.0), "{cut}");
     }
 }
 
