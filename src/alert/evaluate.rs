@@ -153,7 +153,8 @@ fn instant(selector: &Selector, page: &Page) -> Vector {
     fitting.map(|sample| (sample.labels.clone(), sample.value)).collect()
 }
 
-/// The observers on a page. An unreachable member has no role; it is an observer if all voters serve and it does not.
+/// The members without a vote on a page. On pages of releases without `zk_member_voter`, an unreachable member is one if
+/// all voters serve and it does not.
 fn observers(page: &Page) -> Vector {
     let of = |labels: &Labels, names: &[&str]| -> Labels {
         let kept = labels.iter().filter(|(name, _)| names.contains(&name.as_str()));
@@ -169,8 +170,14 @@ fn observers(page: &Page) -> Vector {
     let is_one = |labels: &Labels| labels.get("state").is_some_and(|state| state == "observer");
     let observe = page.samples("zk_server_state").iter().filter(|sample| sample.value > 0.0 && is_one(&sample.labels));
     let silent = page.samples("zk_serving").iter().filter(|sample| sample.value == 0.0);
-    let silent = silent.filter(|sample| all_serve(&of(&sample.labels, &["ensemble"])));
-    observe.chain(silent).map(|sample| (of(&sample.labels, &["ensemble", "member"]), 1.0)).collect()
+    let states_votes = of_ensembles("zk_member_voter");
+    let silent = silent.filter(|sample| {
+        let ensemble = of(&sample.labels, &["ensemble"]);
+        !states_votes.contains_key(&ensemble) && all_serve(&ensemble)
+    });
+    let without_vote = page.samples("zk_member_voter").iter().filter(|sample| sample.value == 0.0);
+    let all = observe.chain(without_vote).chain(silent);
+    all.map(|sample| (of(&sample.labels, &["ensemble", "member"]), 1.0)).collect()
 }
 
 /// Whether a label value satisfies a selector; a missing label is empty.

@@ -11,7 +11,7 @@
 //! - [`NEW`]: a target that may be a replacement. It counts from its second scrape on: at the first one after a gap, a
 //!   target that is still there may not have been scraped yet.
 //! - [`UNSEEN`]: an exporter does not reach a member that another exporter reaches; ends when it does.
-//! - [`OBSERVER`]: a member is an observer, or was one and has not served in another role since.
+//! - [`OBSERVER`]: a member has no vote, or had none and has neither served nor been reported as a voter since.
 //!
 //! [`NEW`] and [`WATCHED`] carry no state.
 
@@ -27,7 +27,7 @@ pub const NEW: &str = "target:zk_new:bool";
 pub const WATCH: &str = "target:zk_watch:bool";
 /// Target and member: the target does not reach the member.
 pub const UNSEEN: &str = "target:zk_unseen:bool";
-/// Member: it is an observer.
+/// Member: it has no vote.
 pub const OBSERVER: &str = "member:zk_observer:bool";
 /// Whether some exporter reports an ensemble now.
 pub const WATCHED: &str = "ensemble:zk_watched:bool";
@@ -44,7 +44,7 @@ pub const RECORDED: &[(&str, &str)] = &[
     (NEW, "1 for each ensemble of a target that started less than 5 minutes ago, and of each target of `/probe`"),
     (WATCH, "1 for each ensemble that a target reports, or reported and still should; one 0 when it is removed"),
     (UNSEEN, "1 for each member that a target does not reach and another one does; one 0 at the end"),
-    (OBSERVER, "1 for each observer, including dead ones; one 0 when it is no longer an observer"),
+    (OBSERVER, "1 for each member without a vote, including dead ones; one 0 when it votes"),
     (WATCHED, "1 while an exporter that reaches some member reports the ensemble; then 0 for 20 minutes"),
     (SERVING, "whether the member serves, by the exporters that reach it"),
     (HAS_QUORUM, "whether the ensemble has a quorum, by the exporters that reach some member"),
@@ -105,11 +105,15 @@ pub fn records(conditions: &[Condition], keep: &[String]) -> Vec<Record> {
          0 * (last_over_time({UNSEEN}[{CARRIED}]) == 1)"
     );
     let observer = format!(
-        "group by ({member}) (zk_server_state{{state=\"observer\"}} == 1)\n\
+        "group by ({member}) (\n  \
+           zk_server_state{{state=\"observer\"}} == 1\n  \
+           or\n  \
+           zk_member_voter == 0 unless on ({member}) zk_member_voter == 1\n\
+         )\n\
          or\n\
          (\n  \
            last_over_time({OBSERVER}[{CARRIED}]) == 1\n  \
-           unless on ({member}) zk_serving == 1\n  \
+           unless on ({member}) (zk_serving == 1 or zk_member_voter == 1)\n  \
            and on ({member}) last_over_time(zk_up[{CARRIED}])\n\
          )\n\
          or\n\

@@ -91,6 +91,9 @@ own! {
     /// Low 32 bits of the zxid.
     ZxidSequence: Gauge "zk_zxid_sequence" [] in Member,
         "Sequence number of the last processed transaction within its epoch: the low 32 bits of the zxid (srvr line Zxid); near 4294967295 the leader forces an election; absent for other products";
+    /// Whether the member votes.
+    MemberVoter: Gauge "zk_member_voter" [] in Member,
+        "1 if the member votes, 0 if it does not (an observer, or a server that is not part of the ensemble), also while it is down: by the membership of the ensemble, else by its configured role or the role it last reported; absent if unknown, which the alerts treat as a voter";
     /// zxid lag behind the leader.
     ZxidLag: Gauge "zk_zxid_lag" [] in Member,
         "Transactions of the leader's epoch that the member had not processed when it was queried: 0 on the leader, absent on a member of another epoch and without a leader. A member that appears to lag is queried again after the leader, so that traffic alone does not count as lag";

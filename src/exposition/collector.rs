@@ -15,7 +15,8 @@ enum Item {
     /// The exporter's own metrics of members.
     Statement(Own),
     Lag,
-    Data(Own),
+    /// Other conclusions about members.
+    Judged(Own),
     /// Verdicts.
     Ensemble(Own),
     /// Canary, znodes and clients.
@@ -37,7 +38,8 @@ fn items(names: Names) -> Vec<Item> {
     // The info family `zk_peer_state` has the same name as a key of `mntr`.
     let stays = |own: &Own| names == Names::Catalogue || *own != Own::PeerStateInfo;
     let mut items: Vec<_> = statements::OWN.into_iter().filter(stays).map(Item::Statement).collect();
-    items.extend([Item::Lag, Item::Data(Own::DataDigestAgrees), Item::Data(Own::DataDigestPending)]);
+    let judged = [Own::DataDigestAgrees, Own::DataDigestPending].map(Item::Judged);
+    items.extend([Item::Judged(Own::MemberVoter), Item::Lag].into_iter().chain(judged));
     items.extend(ensembles::OWN.into_iter().map(Item::Ensemble));
     items.extend(probes::OWN.into_iter().map(Item::Probes));
     items.extend(histograms::OWN.into_iter().map(Item::Histogram));
@@ -143,15 +145,16 @@ impl Families {
                 let lags = verdicts.iter().flat_map(|verdict| &verdict.lags);
                 counts(heads.iter().zip(lags.copied()), writer);
             }
-            Item::Data(own) => {
+            Item::Judged(own) => {
                 begin(own, writer);
                 let of = |verdict: &Verdict, place: usize| match own {
+                    Own::MemberVoter => verdict.voters[place].map(u64::from),
                     Own::DataDigestAgrees => verdict.data.agrees[place].map(u64::from),
                     _ => verdict.data.is_pending(place).then_some(1),
                 };
                 let all = verdicts
                     .iter()
-                    .flat_map(|verdict| (0..verdict.data.agrees.len()).map(move |place| of(verdict, place)));
+                    .flat_map(|verdict| (0..verdict.voters.len()).map(move |place| of(verdict, place)));
                 counts(heads.iter().zip(all), writer);
             }
             Item::Ensemble(own) => {

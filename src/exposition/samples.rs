@@ -22,11 +22,12 @@ pub fn visit_samples(ensemble: &EnsembleReport, wanted: impl Fn(&str) -> bool, t
     let is_own = |id: FamilyId, _: Part| probes::OWN.into_iter().any(|own| id == own.into());
     cells(&ensemble.samples, &head, true, name, take, is_own, |_| true);
     histograms::visit(ensemble, &head, name, take);
-    for (member, lag) in ensemble.members.iter().zip(&verdict.lags) {
+    for ((member, lag), voter) in ensemble.members.iter().zip(&verdict.lags).zip(&verdict.voters) {
         let head = [("ensemble", &*ensemble.name), ("member", &*member.name)];
         for own in statements::OWN {
             own_samples(own, &head, name, take, |sink| statements::visit(own, member, sink));
         }
+        own_samples(Own::MemberVoter, &head, name, take, |sink| ensembles::visit_count(voter.map(u64::from), sink));
         own_samples(Own::ZxidLag, &head, name, take, |sink| ensembles::visit_count(*lag, sink));
         let is_shown = |id: FamilyId, part: Part| {
             catalogue().family(id).scope == Scope::Member && !statements::states(id) && member.shown.has(id, part)

@@ -28,7 +28,7 @@ pub(super) const OWN: [Own; 14] = [
 /// Whether this module writes the family.
 pub(super) fn states(id: FamilyId) -> bool {
     OWN.into_iter()
-        .chain([Own::ZxidLag, Own::DataDigestAgrees, Own::DataDigestPending])
+        .chain([Own::MemberVoter, Own::ZxidLag, Own::DataDigestAgrees, Own::DataDigestPending])
         .any(|own| FamilyId::from(own) == id)
 }
 

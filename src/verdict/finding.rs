@@ -223,12 +223,11 @@ impl FindingList<'_> {
         let name = &member.name;
         let foreign = self.verdict.foreign.contains(&place);
         let alone = self.verdict.strangers.contains(&place) && !foreign;
-        let is_duplicate = self.verdict.duplicates.iter().any(|(duplicate, _)| *duplicate == place);
-        // As in the alerts: an observer is not needed for a quorum.
-        let (lost, down, votes) = if self.verdict.votes[place] || is_duplicate {
-            (Level::Critical, DOWN, "")
-        } else {
+        // As in the alerts: a member without a vote is not needed for a quorum.
+        let (lost, down, votes) = if self.verdict.voters[place] == Some(false) {
             (Level::Warning, OBSERVER_DOWN, " It has no vote.")
+        } else {
+            (Level::Critical, DOWN, "")
         };
         let why = reasons(slice::from_ref(member));
         match member.state {

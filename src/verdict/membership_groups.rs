@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::in_force::InForce;
 use super::leaders::by_epoch;
+use super::quorum::{Quorum, VotersSource};
 use super::same_server::is_same_server;
 use crate::config::{is_loopback, is_number, is_wildcard, without_interface};
 use crate::ensemble::{Membership, Server};
@@ -27,6 +28,8 @@ pub(super) struct Groups<'r> {
     pub(super) tied: bool,
     /// Per member: whether it votes, as far as known. A duplicate does not.
     pub(super) votes: Vec<bool>,
+    /// Per member: whether there is evidence for that; without any, a member is assumed to vote.
+    evident: Vec<bool>,
     /// Per member: its server id in the current membership, if known.
     pub(super) ids: Vec<Option<&'r str>>,
     /// Per member: the member that is the same server and is counted instead.
@@ -76,6 +79,7 @@ impl<'r> Groups<'r> {
             judged,
             tied,
             votes: vec![false; members.len()],
+            evident: vec![false; members.len()],
             ids: vec![None; members.len()],
             same_as,
             membership,
@@ -86,7 +90,7 @@ impl<'r> Groups<'r> {
         let counted: Vec<usize> = (0..members.len()).filter(|place| found.is_counted(*place)).collect();
         match &force {
             Some(force) => found.by_membership(report, force, &counted),
-            None => counted.iter().for_each(|place| found.votes[*place] = votes_unlisted(report, *place)),
+            None => counted.iter().for_each(|place| found.set_vote(report, *place, None)),
         }
         found
     }
@@ -104,15 +108,16 @@ impl<'r> Groups<'r> {
         let mut unknown = 0;
         for place in counted {
             let member = &members[*place];
-            self.votes[*place] = match (member.state, self.ids[*place]) {
-                (State::Leader, _) => true,
-                (State::Observer, _) => false,
-                (_, Some(id)) => force.membership.server(id).is_some_and(|server| server.voter),
+            let vote = match (member.state, self.ids[*place]) {
+                (State::Leader, _) => Some(true),
+                (State::Observer, _) => Some(false),
+                (_, Some(id)) => Some(force.membership.server(id).is_some_and(|server| server.voter)),
                 // A server that was removed, has not joined yet, or moved to another address has no vote.
-                (_, None) if states_membership(member) => false,
-                (_, None) if named_alike && force.has_no_such_host(member) => false,
-                (_, None) => votes_unlisted(report, *place),
+                (_, None) if states_membership(member) => Some(false),
+                (_, None) if named_alike && force.has_no_such_host(member) => Some(false),
+                (_, None) => None,
             };
+            self.set_vote(report, *place, vote);
             unknown += usize::from(self.votes[*place] && self.ids[*place].is_none());
         }
         // A standalone server listed as a voter is missing from the ensemble, not unknown.
@@ -122,6 +127,34 @@ impl<'r> Groups<'r> {
         let missing: Vec<&Server> = force.membership.servers.iter().filter(missing).collect();
         self.not_asked_count = (missing.len() + force.membership.servers_over_cap).saturating_sub(unknown);
         self.not_asked = Some(missing);
+    }
+
+    /// Sets whether a member votes; `None` if the membership does not decide it.
+    fn set_vote(&mut self, report: &EnsembleReport, place: usize, vote: Option<bool>) {
+        let vote = vote.or_else(|| votes_unlisted(report, place));
+        self.votes[place] = vote.unwrap_or(true);
+        self.evident[place] = vote.is_some();
+    }
+
+    /// Per member: whether it votes, where that is known.
+    pub(super) fn known_votes(&self, report: &EnsembleReport, quorum: Quorum) -> Vec<Option<bool>> {
+        let missing = self.not_asked.as_ref().map(Vec::len);
+        // Every voter is another member: by the membership, or by the number of voters, all of which serve.
+        let all_found = match self.membership {
+            Some(membership) => missing == Some(0) && membership.servers_over_cap == 0,
+            None => quorum.source == VotersSource::QuorumSize && quorum.serving >= quorum.voters,
+        };
+        let known = |place: usize| {
+            let server = self.same_as[place].unwrap_or(place);
+            let state = report.members[server].state;
+            match self.is_judged(server) {
+                false if state == State::Standalone || self.tied => None,
+                false => Some(false),
+                true if self.evident[server] => Some(self.votes[server]),
+                true => (all_found && !state.serves()).then_some(false),
+            }
+        };
+        (0..report.members.len()).map(known).collect()
     }
 
     /// Whether a member belongs to the judged ensemble.
@@ -149,16 +182,17 @@ pub(super) fn states_membership(member: &MemberReport) -> bool {
     member.conf.as_ref().is_some_and(|conf| conf.membership.is_some())
 }
 
-/// Whether a member votes, if no membership lists it.
-fn votes_unlisted(report: &EnsembleReport, place: usize) -> bool {
+/// Whether a member votes, if no membership lists it and this is known.
+fn votes_unlisted(report: &EnsembleReport, place: usize) -> Option<bool> {
     let member = &report.members[place];
+    let is_observer = report.known.observers.contains(&member.name)
+        || member.conf.as_ref().is_some_and(|conf| conf.peer_type == Some("observer"));
     match member.state {
-        State::Leader => true,
-        State::Observer => false,
-        _ => {
-            !report.known.observers.contains(&member.name)
-                && member.conf.as_ref().is_none_or(|conf| conf.peer_type != Some("observer"))
-        }
+        State::Leader => Some(true),
+        State::Observer => Some(false),
+        _ if is_observer => Some(false),
+        State::Follower => Some(true),
+        _ => None,
     }
 }
 

@@ -71,6 +71,8 @@ pub struct Verdict {
     pub not_asked: Option<NotAsked>,
     /// Per member: whether it votes, as far as known.
     pub votes: Vec<bool>,
+    /// Per member: the same where it is known; a member of which nothing is known is assumed to vote.
+    pub voters: Vec<Option<bool>>,
     /// Per member: zxid lag behind the leader, within the leader's epoch.
     pub lags: Vec<Option<u64>>,
     /// Used part of the leader's zxid counter, 0 to 1; at 1 it must force an election.
@@ -132,6 +134,7 @@ pub fn judge(report: &EnsembleReport) -> Verdict {
         count: groups.not_asked_count,
         servers: servers.iter().map(|server| (server.id.clone(), server.place())).collect(),
     });
+    let voters = groups.known_votes(report, quorum);
     let zones = zones::judge(&Losses::new(report, &groups, &leading, &quorum));
     Verdict {
         members_up: report.members.iter().filter(|member| member.up).count(),
@@ -152,6 +155,7 @@ pub fn judge(report: &EnsembleReport) -> Verdict {
         strangers,
         foreign,
         not_asked,
+        voters,
         votes: groups.votes,
         lags,
         epoch_used: sequence.map(lag::part_of_an_epoch),
