@@ -276,7 +276,7 @@ fn documents() -> Vec<PathBuf> {
 
 #[test]
 fn texts_follow_the_style() {
-    let mut files: Vec<PathBuf> = ["src", "xtask/src", "scripts", "alert-rules", "dashboards", "deploy"]
+    let mut files: Vec<PathBuf> = ["src", "testkit/src", "xtask/src", "scripts", "alert-rules", "dashboards", "deploy"]
         .iter()
         .flat_map(|folder| below(folder))
         .collect();

@@ -127,7 +127,8 @@ fn only_the_catalogue_names_metrics() {
 
 #[test]
 fn every_file_states_its_purpose_and_is_short() {
-    for (_, path, text) in sources().into_iter().chain(sources_below("xtask/src")) {
+    let beside = ["testkit/src", "xtask/src"].map(sources_below).concat();
+    for (_, path, text) in sources().into_iter().chain(beside) {
         assert!(text.starts_with("//! "), "{} does not begin with its purpose", path.display());
         let lines = text.lines().count();
         assert!(lines <= 500, "{} has {lines} lines", path.display());
@@ -145,8 +146,13 @@ fn the_architecture_document_names_every_module() {
     for module in LAYERS.iter().copied().flatten() {
         assert!(document.contains(&format!("`{module}`")) || document.contains(&format!("`{module}/`")), "{module}");
     }
-    for (module, _, _) in sources_below("xtask/src") {
-        let is_named = document.contains(&format!("| `{module}`")) || document.contains(&format!("| `{module}/`"));
-        assert!(is_named || ["lib", "main"].contains(&&*module), "ARCHITECTURE.md does not name {module} of xtask");
+    for package in ["testkit", "xtask"] {
+        for (module, _, _) in sources_below(&format!("{package}/src")) {
+            let is_named = document.contains(&format!("| `{module}`")) || document.contains(&format!("| `{module}/`"));
+            assert!(
+                is_named || ["lib", "main"].contains(&&*module),
+                "ARCHITECTURE.md does not name {module} of {package}"
+            );
+        }
     }
 }

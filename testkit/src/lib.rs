@@ -1,0 +1,19 @@
+//! Real servers for tests and for use by hand: ZooKeeper ensembles (`scripts/ensemble`).
+//!
+//! It does not depend on the exporter, so that it builds in seconds.
+#![allow(clippy::format_push_string, clippy::format_collect, reason = "readability over speed")]
+#![forbid(unsafe_code)]
+
+pub mod ensemble;
+pub mod failure;
+pub mod process;
+pub mod stop_signal;
+pub mod wait;
+
+/// A random number.
+#[must_use]
+pub fn random(below: u64) -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    // Each `RandomState` has new random keys.
+    std::collections::hash_map::RandomState::new().build_hasher().finish() % below
+}
