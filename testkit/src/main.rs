@@ -1,9 +1,9 @@
-//! `testkit ensemble`: what `scripts/ensemble` runs.
+//! `testkit ensemble|demo`: what `scripts/ensemble` and `scripts/demo` run.
 
 use std::process::ExitCode;
 
 use testkit::failure::Failure;
-use testkit::ensemble;
+use testkit::{demo, ensemble};
 
 fn main() -> ExitCode {
     let mut arguments = Vec::new();
@@ -16,11 +16,12 @@ fn main() -> ExitCode {
         }
     }
     let Some((command, arguments)) = arguments.split_first() else {
-        return Failure::Usage("no command: expected ensemble".to_owned()).report("testkit");
+        return Failure::Usage("no command: expected ensemble or demo".to_owned()).report("testkit");
     };
     let (program, done) = match command.as_str() {
         "ensemble" => (ensemble::PROGRAM, ensemble::run(arguments)),
-        other => ("testkit", Err(Failure::Usage(format!("unknown command `{other}`: expected ensemble")))),
+        "demo" => (demo::PROGRAM, demo::run(arguments)),
+        other => ("testkit", Err(Failure::Usage(format!("unknown command `{other}`: expected ensemble or demo")))),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
