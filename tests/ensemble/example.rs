@@ -120,6 +120,7 @@ fn the_alarm_on_cpu_of_the_document_end_to_end() {
     let folder = memory();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (hook, notifications) = webhook();
+    let free = || format!("127.0.0.1:{}", testkit::http::free_port(0).unwrap());
     let (prometheus, manager) = (free(), free());
 
     // Rules with durations divided by 30: the window of a rate is ten scrapes.
@@ -187,9 +188,4 @@ fn the_alarm_on_cpu_of_the_document_end_to_end() {
     arrives(&notifications, "ZooKeeperZnodeAboveThreshold", "critical", "resolved");
     arrives(&notifications, "ZooKeeperCpuBound", "warning", "resolved");
     assert_eq!(client(&member, &["get", "/alarm/cpu_usage"]), "90");
-}
-
-/// A port that is free now, for servers that do not support port 0.
-fn free() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

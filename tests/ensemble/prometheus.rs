@@ -1,13 +1,12 @@
 //! A real Prometheus scrapes through each of the shipped configurations: all targets are up and have the documented
 //! labels.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use testkit::http;
 
 use crate::common::exporter::Exporter;
 use crate::common::root;
@@ -15,7 +14,7 @@ use crate::live::Ensemble;
 
 struct Prometheus {
     child: Child,
-    address: String,
+    port: u16,
     _folder: tempfile::TempDir,
 }
 
@@ -37,26 +36,21 @@ impl Prometheus {
         std::fs::write(&path, text).unwrap();
         let checked = Command::new("promtool").args(["check", "config"]).arg(&path).output().unwrap();
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let port = http::free_port(0).unwrap();
         let child = Command::new("prometheus")
             .arg(format!("--config.file={}", path.display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("prometheus runs");
-        Self { child, address, _folder: folder }
+        Self { child, port, _folder: folder }
     }
 
     fn get(&self, path: &str) -> Option<Value> {
-        let mut stream = TcpStream::connect(&self.address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: x\r\n\r\n").ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()
+        serde_json::from_slice(&http::get(self.port, path).ok()?.1).ok()
     }
 
     /// The active targets of the job, once there are `count` targets and all are up.

@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use testkit::http::{self, encoded, free_port};
+
 use crate::common::exporter::binary;
 use crate::common::root;
 
@@ -60,10 +62,6 @@ pub struct Bench {
     notices: Arc<Mutex<Vec<Notice>>>,
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 impl Bench {
     /// Starts `exporters` exporters that all use the configuration `config`.
     pub fn start(config: &str, exporters: usize) -> Self {
@@ -102,8 +100,8 @@ impl Bench {
 
         let notices = Arc::new(Mutex::new(Vec::new()));
         let webhook = listen(Arc::clone(&notices));
-        let exporter_ports: Vec<u16> = plan.exporters.iter().map(|_| free_port()).collect();
-        let (prometheus_port, alertmanager_port) = (free_port(), free_port());
+        let exporter_ports: Vec<u16> = plan.exporters.iter().map(|_| free_port(0).unwrap()).collect();
+        let (prometheus_port, alertmanager_port) = (free_port(0).unwrap(), free_port(0).unwrap());
         let hook = format!("webhook_configs: [{{url: 'http://127.0.0.1:{webhook}/', send_resolved: true}}]");
         let routes = if plan.written_routes {
             quick_routes(&rules(&["--format", "alertmanager"]), &hook)
@@ -198,12 +196,7 @@ impl Bench {
 
     /// A response of the Prometheus API.
     pub fn get(&self, path: &str) -> Option<serde_json::Value> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.prometheus_port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: prometheus\r\n\r\n").ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()
+        serde_json::from_slice(&http::get(self.prometheus_port, path).ok()?.1).ok()
     }
 
     #[allow(clippy::unused_self, reason = "a method like the other waits")]
@@ -256,12 +249,6 @@ fn quick_routes(written: &str, hook: &str) -> String {
 
 fn server(command: &mut Command) -> Server {
     Server(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it is installed by scripts/test"))
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { (byte as char).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }
 
 /// The webhook: accepts Alertmanager's JSON and records firing and resolved alerts.

@@ -2,17 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-/// The jars of Debian's package, as in `scripts/ensemble`.
-const JARS: [&str; 8] = [
-    "zookeeper",
-    "zookeeper-jute",
-    "slf4j-api",
-    "slf4j-simple",
-    "servlet-api",
-    "netty-codec",
-    "netty-resolver",
-    "netty-transport-native-unix-common",
-];
+use testkit::ensemble::JARS;
 
 /// Voters 1 to N, all reachable from the test process, stopped on drop.
 pub struct Apart {
