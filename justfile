@@ -8,7 +8,7 @@ setup:
     rustup component add clippy rustfmt
     ./scripts/test setup
 
-# tests that need no server, about half a minute after the first build
+# tests that need no server, about ten minutes after the first build
 quick:
     ./scripts/test quick
 
@@ -26,7 +26,7 @@ gen:
 
 # rewrite golden files of tests; look at the difference
 golden *filter:
-    UPDATE_GOLDEN=1 cargo test --quiet --locked --test quick -- {{filter}}
+    UPDATE_GOLDEN=1 cargo test --quiet --locked --test quick -- --skip every_way_to_break {{filter}}
 
 # format, then lint as the tests do
 lint:

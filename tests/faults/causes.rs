@@ -26,7 +26,7 @@ const TRUE_CAUSES: &[(&str, &[&str])] = &[
     ("six elections (the leader killed and restarted)", &["FrequentElections", "MemberRestarting"]),
     ("maxClientCnxns of one member changed", &["ConfigMismatch"]),
     ("limit of open files lowered to where 97 % are open (prlimit)", &["FileDescriptors"]),
-    ("leader paused (SIGSTOP), followers patient", &["LeaderSilent"]),
+    ("leader paused (SIGSTOP), high syncLimit", &["LeaderSilent"]),
     ("a member cut off from the others, read-only mode", &["MemberReadOnly"]),
     ("certificate with 3 days left", &["CertificateExpiring"]),
     ("a standalone server under the address of a member", &["StandaloneInEnsemble"]),
@@ -106,7 +106,7 @@ pub fn write_table(rows: &[Row]) {
     let day = String::from_utf8_lossy(&day.stdout).trim().to_owned();
     let right = rows.iter().filter(|row| is_right(row)).count();
     let mut table = format!(
-        "# The cause that `why` reports\n\nMeasured {day} by `./scripts/test long faults`: each fault of a real ensemble, and what `why --url` names at the moment when\nthe alert of the fault reaches the webhook ([the faults](../alerts.md#proven-by-breaking-real-ensembles)). Where the exporter is\ngone, `why` queries the members. A member that counts digest mismatches since an earlier fault killed it is a second fault, and is\nleft out here.\n\n**{right} of {} are right.** `sure` is what the answer says of itself.\n\n| fault | true cause | named cause | right | sure | symptoms explained | causes listed apart |\n|---|---|---|---|---|---|---|\n",
+        "# The cause that `why` reports\n\nMeasured {day} by `./scripts/test long faults`: each fault of a real ensemble, and what `why --url` names at the moment when\nthe alert of the fault reaches the webhook ([the faults](../alerts.md#results-with-real-faults)). Where the exporter is\ngone, `why` queries the members. A member that counts digest mismatches since an earlier fault killed it is a second fault, and is\nleft out here.\n\n**{right} of {} are right.** `sure`: whether the answer is marked as sure.\n\n| fault | true cause | named cause | right | sure | symptoms explained | other causes listed |\n|---|---|---|---|---|---|---|\n",
         rows.len()
     );
     let yes = |is: bool| if is { "yes" } else { "no" };

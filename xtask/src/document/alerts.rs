@@ -11,7 +11,7 @@ use zookeeper_exporter::alert::{Condition, Group, Severity, conditions};
 const COMMANDS: &str = "\
 # Runbooks
 
-One for each alert. Written from the catalogue in `src/alert`: `UPDATE_GOLDEN=1 cargo test --test quick` rewrites this page
+One for each alert. Written from the catalogue in `src/alert`: `cargo xtask gen` rewrites this page
 and the heads of the runbooks.
 
 ## Commands
@@ -87,7 +87,7 @@ pub(super) fn index() -> String {
 
 /// The table of all alerts.
 pub(super) fn table() -> String {
-    let mut out = String::from("| alert | warning | critical | for | summary |\n|---|---|---|---|---|\n");
+    let mut out = String::from("| alert | warning | critical | for | cause |\n|---|---|---|---|---|\n");
     for condition in conditions() {
         let cell = |severity| {
             condition.level_of(severity).map_or(String::new(), |level| {
@@ -120,8 +120,9 @@ pub(super) fn series() -> String {
 
 /// The table of indicators, with nu and tau derived from the default limits.
 pub(super) fn indicators() -> String {
-    let mut out =
-        String::from("| indicator | group | alert | nu | tau | held back after a start |\n|---|---|---|---|---|---|\n");
+    let mut out = String::from(
+        "| indicator | group | alert | nu | tau | suppressed after a start |\n|---|---|---|---|---|---|\n",
+    );
     for indicator in INDICATORS {
         let condition = indicator.condition();
         let limit = |severity| {

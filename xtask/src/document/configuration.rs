@@ -11,7 +11,7 @@ const INTRODUCTION: &str = "\
 # Configuration
 
 The YAML file for `--config.file`. This page and [configuration.schema.json](configuration.schema.json), the JSON schema for
-editors, are generated from the types in `src/config` by `UPDATE_GOLDEN=1 cargo test --test quick`. Unknown keys are errors.
+editors, are generated from the types in `src/config` by `cargo xtask gen`. Unknown keys are errors.
 `zookeeper-exporter config check FILE` validates a file; SIGHUP, or `POST /-/reload` with `--web.enable-lifecycle`, activates
 a changed one, completely or not at all.
 

@@ -8,7 +8,7 @@ use zookeeper_exporter::catalogue::{Catalogue, Family, Metric, Scope, Shape, cat
 const INTRODUCTION: &str = "\
 # Metrics
 
-Generated from the catalogue in `src/catalogue`; `UPDATE_GOLDEN=1 cargo test --test quick` rewrites it.
+Generated from the catalogue in `src/catalogue`; `cargo xtask gen` rewrites it.
 
 Every series of a member has the labels `ensemble` and `member` (its address as configured); the column *labels* lists
 further labels of a family. A series of an ensemble has the label `ensemble`. Times are in seconds, sizes in bytes. The name

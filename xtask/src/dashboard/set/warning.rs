@@ -33,14 +33,14 @@ fn risk() -> Vec<Panel> {
             .asks("How likely is a fault of the ensemble, given its quorum margin?")
             .bad(
                 "50 % or more, or a critical alert. For 15 minutes after an election or a restart most indicators are \
-                 held back, and a low risk is meaningless.",
+                 suppressed, and a low risk is meaningless.",
                 "The graph beside it shows which member.",
             )
             .missing(RECORDED)
             .query(risk_or_why_not(), "{{ensemble}}")
             .paint(Paint::FromOrWords(
                 vec![(0.2, "yellow"), (0.5, "orange"), (0.9, "red")],
-                &[(2, "critical alert", "dark-red"), (-1, "held back since the election", "text")],
+                &[(2, "critical alert", "dark-red"), (-1, "suppressed since the election", "text")],
             ))
             .size(6, 8),
         Panel::curves("Risk of each member", Unit::Ratio)
