@@ -72,7 +72,7 @@ fn readme() -> String {
         assert!(documented.iter().any(|one| one.path == *path), "values.yaml does not describe {path}");
     }
     assert_eq!(found.len(), documented.len(), "values.yaml describes a key twice");
-    let mut table = String::from("| value | default | what it is |\n|---|---|---|\n");
+    let mut table = String::from("| value | default | meaning |\n|---|---|---|\n");
     for Documented { path, meaning } in &documented {
         let default = serde_json::to_string(at(&values, path)).unwrap().replace('|', "\\|");
         table.push_str(&format!("| `{path}` | `{default}` | {}. |\n", meaning.replace('|', "\\|")));
@@ -169,8 +169,8 @@ fn particulars() -> Vec<(&'static str, Value)> {
         ("reloadInterval", json!({"type": "string", "pattern": "^$|^([0-9]+(s|m|h|d))+$"})),
         ("secrets", json!({"type": "array", "uniqueItems": true, "items": {"type": "string", "minLength": 1}})),
         ("web.telemetryPath", json!({"type": "string", "pattern": "^/[A-Za-z0-9/._-]+$"})),
-        ("logLevel", json!({"enum": ["error", "warn", "info", "debug"]})),
-        ("logFormat", json!({"enum": ["text", "json"]})),
+        ("logLevel", json!({"enum": ["error", "warn", "info", "debug", "trace"]})),
+        ("logFormat", json!({"enum": ["text", "logfmt", "json"]})),
         ("extraArgs", json!({"type": "array", "items": {"type": "string"}})),
         ("strategy", free.clone()),
         ("podSecurityContext", free.clone()),
