@@ -5,7 +5,8 @@
 //! - **now**: every trusted exporter reports the bad value. With the `for` of a rule, this is an uninterrupted period.
 //! - **flapping**: the flag was good for less than 60 % of the last 10 minutes, and changed three times or more in the
 //!   last 20 minutes. It remains active between two bad periods, so that `for` continues to run. A single outage of any
-//!   length changes a flag twice; it ends as soon as the flag is good.
+//!   length changes a flag twice; it ends as soon as the flag is good. For an ensemble also: good for less than 80 % of
+//!   the last 30 minutes, with three changes in this time, until it has been good for 5 minutes.
 //!
 //! An exporter is trusted if its current page contains the flag, which excludes failed targets, and if it does not miss
 //! a member that another exporter reaches (`super::watch`).
@@ -39,6 +40,13 @@ pub const GOOD_SHARE: f64 = 0.6;
 pub const CHANGES: f64 = 3.0;
 /// The window for counting changes. It is longer than [`WINDOW`], because ten scrapes at 60 s may miss most changes.
 pub const CHANGES_WINDOW: Span = Span::minutes(20);
+/// Flapping of an ensemble: the longer window for share and changes.
+pub const LONG_WINDOW: Span = Span::minutes(30);
+/// Flapping of an ensemble: the share of good samples in the longer window is below this.
+pub const LONG_GOOD_SHARE: f64 = 0.8;
+/// Flapping of an ensemble over the longer window ends when the flag has been good for this long. With `for` and
+/// `keep_firing_for` it lasts from one bad period to the next.
+pub const RECENT: Span = Span::minutes(5);
 
 /// Families whose samples exist only while something is wrong: a page without them is a recovery.
 const PRESENT_WHILE_BAD: &[&str] = &["zk_znode_failure", "zk_scrape_failure"];
@@ -118,9 +126,15 @@ impl Trouble {
     #[must_use]
     pub fn flapping(&self) -> Expr {
         let flag = || Expr::Series(self.flag.clone());
-        let share = self.trusted(flag().avg(WINDOW).and(flag())).by(Agg::Max, self.keys);
-        let changes = self.trusted(flag().changes(CHANGES_WINDOW).and(flag())).by(Agg::Max, self.keys);
-        share.lt(GOOD_SHARE).and(changes.ge(CHANGES))
+        let best = |window: Expr| self.trusted(window.and(flag())).by(Agg::Max, self.keys);
+        let share = best(flag().avg(WINDOW)).lt(GOOD_SHARE);
+        let flapping = share.and(best(flag().changes(CHANGES_WINDOW)).ge(CHANGES));
+        if self.keys != Keys::Ensemble {
+            return flapping;
+        }
+        let share = best(flag().avg(LONG_WINDOW)).lt(LONG_GOOD_SHARE);
+        let changes = best(flag().changes(LONG_WINDOW)).ge(CHANGES);
+        flapping.or(share.and(changes).and(best(flag().min(RECENT)).eq(0.0)))
     }
 }
 

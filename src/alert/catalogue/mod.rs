@@ -16,6 +16,7 @@ mod regression;
 mod replication;
 mod requests;
 mod security;
+mod shape;
 mod zones;
 
 use std::sync::LazyLock;
@@ -26,6 +27,7 @@ static CONDITIONS: LazyLock<Vec<Condition>> = LazyLock::new(|| {
     let groups = [
         availability::conditions(),
         quorum::conditions(),
+        shape::conditions(),
         leadership::conditions(),
         replication::conditions(),
         regression::conditions(),

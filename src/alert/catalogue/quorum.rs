@@ -36,7 +36,7 @@ fn followed(window: Span) -> Expr {
 }
 
 /// Members of another ensemble are in the list.
-fn foreign() -> Expr {
+pub(super) fn foreign() -> Expr {
     Expr::newest("zk_ensemble_foreign_members", Agg::Max, Keys::Ensemble).gt(0.0)
 }
 
@@ -70,7 +70,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         )
         .critical(None, Span::minutes(2), "A ZooKeeper ensemble has no quorum.")
         .keeps(Span::minutes(3), "a quorum that returns for one scrape may be lost again at once")
-        .source("etcd waits 3 minutes for the same; ZooKeeper refuses every write at once, so 2 minutes. Also more than 4 of 10 minutes in total, so that an intermittent loss of the quorum counts")
+        .source("etcd waits 3 minutes for the same; ZooKeeper refuses every write at once, so 2 minutes. Also more than 4 of 10 or 6 of 30 minutes in total, so that an intermittent loss of the quorum counts")
         .says(
             "no majority of ensemble <ensemble> has answered the exporter for over <for>, or only intermittently: either the quorum is lost, or the exporter cannot reach enough members. Without a majority no write succeeds and most clients cannot connect. Members:<states>",
             "first query all of them, also from a host of the clients: <info> - then bring back any voter that is down; a majority is enough.",
@@ -92,6 +92,21 @@ pub(super) fn conditions() -> Vec<Condition> {
         ])
         .fires(Critical, "e", "lost for 45 s of every minute", &[
             "zk_ensemble_has_quorum e 1 for 15m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1",
+            "zk_server_state{state=\"follower\"} m2 0",
+            "zk_server_state{state=\"follower\"} m3 0",
+        ])
+        .fires(Critical, "e", "lost for 45 s of every minute, seven minutes long", &[
+            "zk_ensemble_has_quorum e 1 for 18m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 1",
+            "zk_server_state{state=\"follower\"} m2 0",
+            "zk_server_state{state=\"follower\"} m3 0",
+        ])
+        .fires(Critical, "e", "lost for a third of every five minutes", &[
+            "zk_ensemble_has_quorum e 1 for 6m then 0 for 105s then 1 for 195s then 0 for 105s then 1 for 195s then 0 for 105s then 1 for 195s then 0 for 105s then 1",
+            "zk_server_state{state=\"follower\"} m2 0",
+            "zk_server_state{state=\"follower\"} m3 0",
+        ])
+        .quiet(Critical, "lost for a third of every five minutes until eight minutes ago", &[
+            "zk_ensemble_has_quorum e 1 for 2m then 0 for 105s then 1 for 195s then 0 for 105s then 1 for 195s then 0 for 105s then 1 for 195s then 0 for 105s then 1",
             "zk_server_state{state=\"follower\"} m2 0",
             "zk_server_state{state=\"follower\"} m3 0",
         ])
@@ -229,7 +244,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         )
         .critical(None, Span::minutes(2), "Followers of a ZooKeeper ensemble have a leader that does not answer.")
         .keeps(Span::minutes(3), "a leader that answers one scrape may hang again at once")
-        .source("a paused leader keeps its followers for syncLimit ticks, 10 s by default; 2 minutes are much longer")
+        .source("a paused leader keeps its followers for syncLimit ticks, 10 s by default; 2 minutes are much longer. Also more than 4 of 10 or 6 of 30 minutes in total, so that intermittent hangs count")
         .says(
             "members of ensemble <ensemble> report that they follow, but for over <for> no member has answered as their leader with a majority in sync: either it hangs and no write succeeds, or only the exporter cannot reach it. Members:<states>",
             "first check the roles of all members: <info> - then try a write: zkCli.sh -server MEMBER create /zookeeper-exporter-test x - if it hangs and the followers are a majority without the leader, stop the process of the silent leader (kill -9 is appropriate for a hung JVM); the others then elect a new one.",
@@ -257,6 +272,9 @@ pub(super) fn conditions() -> Vec<Condition> {
         ])
         .fires(Critical, "e", "the leader answers a quarter of the time and is followed throughout", &[
             "zk_ensemble_has_quorum e 1 for 5m then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1 for 15s then 0 for 45s then 1",
+        ])
+        .fires(Critical, "e", "the leader hangs for a third of every five minutes and is followed throughout", &[
+            "zk_ensemble_has_quorum e 1 for 1m then 0 for 105s then 1 for 195s then 0 for 105s then 1 for 195s then 0 for 105s then 1",
         ])
         .quiet(Critical, "the leader answers again, and a scrape is lost every two minutes", &[
             "zk_ensemble_has_quorum e 0 for 4m then 1 for 2m then stale for 15s then 1 for 2m then stale for 15s then 1 for 2m then stale for 15s then 1 for 2m then stale for 15s then 1 for 2m then stale for 15s then 1 for 2m then stale for 15s then 1 for 2m then stale for 15s then 1 for 2m then stale for 15s then 1 for 2m then stale for 15s then 1 for 2m then stale for 15s then 1 for 2m then stale for 15s then 1 for 2m then stale for 15s then 1",
@@ -427,68 +445,5 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_ensemble_quorum_margin e -1",
             "zk_ensemble_has_quorum e 0",
         ]),
-        condition(
-            "MultipleLeaders",
-            Unit::Count,
-            series("zk_ensemble_leaders")
-                .of_ensemble()
-                .gt(1.0)
-                .unless(foreign())
-                .or_held("ZooKeeperMultipleLeaders", Keys::Ensemble, "zk_ensemble_leaders"),
-        )
-        .critical(None, Span::minutes(1), "A ZooKeeper ensemble has more than one leader.")
-        .source("1 minute, since two scrapes may fall into one change of the leader; an old leader of a lower epoch with no follower in sync is not counted")
-        .says(
-            "more than one member of ensemble <ensemble> has reported for over <for> that it leads: clients may read and write two different trees. Members:<states>",
-            "First check whether they are one ensemble, and compare their epochs and followers: <info> - do not stop any member before this is clear: two healthy ensembles in one list of members are an error in the list, and both must keep running. If one ensemble is split in two, stop the leader of the lower epoch; with equal epochs, the one with fewer followers.",
-        )
-        .means(
-            "Each of two parts assumes that it has a majority: their configurations differ.",
-            "Writes of the two sides conflict; those of one side will be lost.",
-        )
-        .so(
-            "Decide which side continues, by epoch and number of followers.",
-            "Make the server lines and myid of all members equal; then let the stopped side sync from the other.",
-        )
-        .fires(Critical, "e", "two leaders", &["zk_ensemble_leaders e 2"])
-        .fires(Critical, "e", "two before the exporter stopped", &[
-            "zk_ensemble_leaders e 2 for 4m then stale",
-            "zk_up m1 1 for 4m then stale",
-            "zk_up m2 1 for 4m then stale",
-            "zk_up m3 1 for 4m then stale",
-            "up x 1 for 4m then 0",
-        ])
-        .quiet(Critical, "two ensembles in one list have their own alert", &[
-            "zk_ensemble_leaders e 2",
-            "zk_ensemble_foreign_members e 3",
-        ])
-        .quiet(Critical, "a change of the leader", &["zk_ensemble_leaders e 1 for 4m then 2 for 30s then 1"]),
-        condition(
-            "EnsembleEvenSize",
-            Unit::Count,
-            voters()
-                .eq(2.0)
-                .or(voters().eq(4.0))
-                .or(voters().eq(6.0))
-                // With groups and weights there is no majority of voters.
-                .and(Expr::newest("zk_ensemble_majority", Agg::Max, Keys::Ensemble).gt(0.0)),
-        )
-        .warning(None, Span::hours(1), "A ZooKeeper ensemble has an even number of voters.")
-        .off()
-        .source("an even number adds a member that can fail, but tolerates no additional failure (ZooKeeper's administrator's guide); off, since it is not a fault")
-        .says(
-            "ensemble <ensemble> has <value> voters: it tolerates no more failures than with one less.",
-            "First check which voters the members know: <info>",
-        )
-        .means("The number of voters is even.", "One more machine can fail, but the ensemble tolerates no additional failure.")
-        .so(
-            "Add a voter or make one an observer at the next opportunity.",
-            "reconfig -add or -remove (3.5 and later), or the server lines of all members and a rolling restart, each while the margin is above 0.",
-        )
-        .fires(Warning, "e", "two voters", &["zk_ensemble_voters e 2"])
-        .fires(Warning, "e", "four voters", &["zk_ensemble_voters e 4"])
-        .fires(Warning, "e", "six voters", &["zk_ensemble_voters e 6"])
-        .quiet(Warning, "four voters in groups", &["zk_ensemble_voters e 4", "zk_ensemble_majority e absent"])
-        .quiet(Warning, "seven voters", &["zk_ensemble_voters e 7"]),
     ]
 }

@@ -13,7 +13,9 @@ use super::shape::{
 };
 use crate::alert::expr::{Agg, Cmp, Expr, Fold, Keys, Op, Selector, Set, Span};
 use crate::alert::promql::number;
-use crate::alert::trouble::{CHANGES, CHANGES_WINDOW, GOOD_SHARE, Trouble, WINDOW};
+use crate::alert::trouble::{
+    CHANGES, CHANGES_WINDOW, GOOD_SHARE, LONG_GOOD_SHARE, LONG_WINDOW, RECENT, Trouble, WINDOW,
+};
 
 /// Age from which a value counts as missing, as in Prometheus.
 const STALE: Span = Span::minutes(5);
@@ -156,8 +158,15 @@ impl Writer<'_> {
         }
         let key = self.items.number(self.rule, trouble.keys, Agg::Max, &trouble.flag);
         let item = format!("/{TEMPLATE}/{key}");
+        let long = if trouble.keys == Keys::Ensemble {
+            format!(
+                " or (avg({item},{LONG_WINDOW})<{LONG_GOOD_SHARE} and changecount({item},{LONG_WINDOW})>={CHANGES} and min({item},{RECENT})=0)"
+            )
+        } else {
+            String::new()
+        };
         Ok(format!(
-            "(({spell}) or (avg({item},{WINDOW})<{GOOD_SHARE} and changecount({item},{CHANGES_WINDOW})>={CHANGES}))"
+            "(({spell}) or (avg({item},{WINDOW})<{GOOD_SHARE} and changecount({item},{CHANGES_WINDOW})>={CHANGES}){long})"
         ))
     }
 

@@ -111,6 +111,47 @@ pub fn rare_gaps() -> Vec<Story> {
     ]
 }
 
+/// States that last for a third of the time and for less than two minutes each.
+pub fn thirds() -> Vec<Story> {
+    vec![
+        story("quorum-lost-100-of-301-seconds", 3, 0)
+            .minutes(80.0)
+            .intervals(EVERY_INTERVAL)
+            .again((10.0, 80.0), 301.0, lose_quorum, 100.0, return_all)
+            .fires("QuorumLost", Any, 10.0, 40.0)
+            .critical()
+            .mostly(0.7)
+            .may(BESIDE_A_QUORUM),
+        // The quorum remains after the fourth time.
+        story("quorum-lost-100-of-301-seconds-four-times", 3, 0)
+            .minutes(60.0)
+            .intervals(&[15, 30, 60])
+            .again((10.0, 27.0), 301.0, lose_quorum, 100.0, return_all)
+            .fires("QuorumLost", Any, 10.0, 28.0)
+            .critical()
+            .ends(27.0, 37.0)
+            .may(BESIDE_A_QUORUM),
+        story("leader-hangs-100-of-301-seconds", 3, 0)
+            .minutes(80.0)
+            .intervals(EVERY_INTERVAL)
+            .given(patient)
+            .again((10.0, 80.0), 301.0, |world| world.suspend(3), 100.0, |world| world.resume(3))
+            .fires("LeaderSilent", Any, 10.0, 40.0)
+            .critical()
+            .mostly(0.7)
+            .may(BESIDE_A_QUORUM),
+        story("quorum-lost-for-seven-minutes-after-elections", 3, 0)
+            .minutes(60.0)
+            .again((10.0, 19.0), 300.0, |world| world.suspend(3), 30.0, |world| world.resume(3))
+            .at(25.0, lose_quorum)
+            .at(32.0, return_all)
+            .fires("QuorumLost", Any, 25.0, 29.0)
+            .critical()
+            .ends(32.0, 42.0)
+            .may(BESIDE_A_QUORUM),
+    ]
+}
+
 fn suspended(name: &'static str, period: f64) -> Story {
     story(name, 5, 0)
         .minutes(60.0)

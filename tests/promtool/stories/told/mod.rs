@@ -33,6 +33,7 @@ pub fn stories() -> Vec<Story> {
         watcher::one_job(),
         flapping::rare_gaps(),
         restarts::rare_scrapes(),
+        flapping::thirds(),
     ]
     .concat()
 }
