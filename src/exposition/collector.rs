@@ -152,9 +152,8 @@ impl Families {
                     Own::DataDigestAgrees => verdict.data.agrees[place].map(u64::from),
                     _ => verdict.data.is_pending(place).then_some(1),
                 };
-                let all = verdicts
-                    .iter()
-                    .flat_map(|verdict| (0..verdict.voters.len()).map(move |place| of(verdict, place)));
+                let all =
+                    verdicts.iter().flat_map(|verdict| (0..verdict.voters.len()).map(move |place| of(verdict, place)));
                 counts(heads.iter().zip(all), writer);
             }
             Item::Ensemble(own) => {

@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_reply_without_its_end_is_recognised() {
-        let servers = "clientPort=1\nserverId=1\npeerType=0\nmembership: \nserver.1=a:1:2:participant\nserver.2=b:1:2:observer\n";
+        let servers =
+            "clientPort=1\nserverId=1\npeerType=0\nmembership: \nserver.1=a:1:2:participant\nserver.2=b:1:2:observer\n";
         for whole in [
             &format!("{servers}version=100000000"),
             &format!("{servers}group.1=1:2\nweight.1=1\nweight.2=1\nversion=f\n"),

@@ -65,7 +65,8 @@ fn a_member_with_a_truncated_conf_keeps_its_membership() {
     let conf = read("conf");
     let cuts = ["membership: ", "server.1=", "server.2=", "server.4=", "version="];
     for cut in cuts.map(|line| conf.find(line).unwrap()).into_iter().chain([conf.len() - 1]) {
-        let member = Listener::answering_words(&[("mntr", &read("mntr")), ("srvr", &read("srvr")), ("conf", &conf[..cut])]);
+        let member =
+            Listener::answering_words(&[("mntr", &read("mntr")), ("srvr", &read("srvr")), ("conf", &conf[..cut])]);
         let exporter = Exporter::start(&["--zookeeper", &member.address]);
         let page = read_page(exporter.scrape("5").text(), Format::Classic).unwrap();
         let failed = page.value("zk_scrape_failure", &[("command", "conf"), ("reason", "truncated")]);
