@@ -20,7 +20,7 @@ const DOWN: &str = r#"{{ range query (printf "max by (member) (zk_serving{<match
 const CLIENTS: &str = r#"{{ range query (printf "topk(3, max by (client) (zk_client_connection_limit_ratio{<matchers>,member=%q}))" <values> $labels.member) | sortByLabel "client" }} {{ .Labels.client }} {{ .Value | humanizePercentage }};{{ end }}"#;
 
 /// What the next loss of a voter does, by the quorum margin.
-const NEXT_LOSS: &str = "{{ if gt $value 0.0 }}the loss of one more than that stops all writes{{ else }}the loss of another one stops all writes{{ end }}";
+const NEXT_LOSS: &str = "{{ if gt $value 0.0 }}the loss of one more than that stops all writes{{ else }}the loss of another one that the quorum needs stops all writes{{ end }}";
 
 /// A count: no decimals, with an SI prefix from 1000.
 const COUNT: &str = "{{ if lt $value 1000.0 }}{{ printf \"%.0f\" $value }}{{ else }}{{ $value | humanize }}{{ end }}";
@@ -147,7 +147,7 @@ impl Words<'_> {
             "value" => self.unit.words(value),
             "share" => self.unit.words(value.min(1.0)),
             "next_loss" if value > 0.0 => "the loss of one more than that stops all writes".to_owned(),
-            "next_loss" => "the loss of another one stops all writes".to_owned(),
+            "next_loss" => "the loss of another one that the quorum needs stops all writes".to_owned(),
             "info" | "stat" | "top" => own_command(placeholder, &label("ensemble")),
             "limit" => limit.or(self.limit).map(|limit| self.unit.words(limit)).unwrap_or_default(),
             "host" => host.clone(),

@@ -33,7 +33,9 @@ pub(super) fn detail(
 ) -> FindingDetail {
     let label = |name: &str| found.labels.get(name).map_or("", String::as_str);
     match found.condition.name {
-        "ZxidRegressed" | "ConfigMismatch" => {
+        name @ ("ZxidRegressed" | "ConfigMismatch" | "QuorumMarginZero")
+            if name != "QuorumMarginZero" || verdict.quorum.hierarchical =>
+        {
             let alert = found.condition.alert();
             let verdict_finding = findings(ensemble, verdict).into_iter().find(|other| other.alert() == Some(&alert));
             FindingDetail { says: verdict_finding.map(|finding| finding.text), ..FindingDetail::default() }

@@ -67,7 +67,7 @@ fn setting(line: &str) -> Option<(&str, &str)> {
 pub fn parse(text: &str) -> Conf<'_> {
     let mut conf = Conf::default();
     for line in text.lines() {
-        let Some((name, value)) = line.split_once('=') else { continue };
+        let Some((name, value)) = line.trim_end().split_once('=') else { continue };
         if let Some(id) = name.strip_prefix("server.") {
             if conf.servers.len() < MAX_SERVERS {
                 conf.servers.push(ServerLine { id, spec: value });
@@ -162,6 +162,13 @@ mod tests {
         ] {
             assert!(lacks(cut).is_some(), "{cut}");
         }
+    }
+
+    #[test]
+    fn blanks_at_the_end_of_a_line_are_ignored() {
+        let conf = parse("serverId=1 \npeerType=0\t\nserver.1=a:1:2:participant \nversion=100000000 \n");
+        assert_eq!((conf.server_id, conf.peer_type, conf.version), (Some("1"), Some("0"), Some(0x1_0000_0000)));
+        assert_eq!(conf.servers, [ServerLine { id: "1", spec: "a:1:2:participant" }]);
     }
 
     #[test]

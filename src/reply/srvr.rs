@@ -28,11 +28,26 @@ pub struct Srvr<'a> {
     pub proposal_sizes: Option<(&'a str, &'a str, &'a str)>,
 }
 
-/// Classifies a reply. ClickHouse Keeper and RaftKeeper begin with their own name.
+/// Classifies a reply. ClickHouse Keeper and RaftKeeper begin with their own name; a product of another name must send
+/// more than its version.
 #[must_use]
 pub fn kind(text: &str) -> ReplyKind {
-    classify(text, |text| text.lines().next().is_some_and(|line| line.contains(" version: ")))
+    classify(text, |text| {
+        let mut lines = text.lines();
+        let Some((product, _)) = lines.next().and_then(|line| line.split_once(" version: ")) else { return false };
+        let product = product.as_bytes();
+        let name = &product[product.len().saturating_sub(KEEPER.len())..];
+        let is_known =
+            name.eq_ignore_ascii_case(KEEPER) && product.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b' ');
+        is_known || lines.take(MAX_HEAD_LINES).any(|line| line.starts_with("Latency min/avg/max: "))
+    })
 }
+
+/// The end of the name of each known product.
+const KEEPER: &[u8] = b"keeper";
+
+/// Lines after the version within which the latencies follow; a read-only server writes one line before them.
+const MAX_HEAD_LINES: usize = 4;
 
 /// Parses a reply; a last line without a line break is ignored.
 #[must_use]
@@ -139,6 +154,24 @@ Proposal sizes last/min/max: 36/36/889
     fn a_line_of_another_kind_is_not_a_version() {
         let srvr = parse("Zookeeper version: 3.8.0\nOther: 5\nOther version: 6\n");
         assert_eq!(srvr.version, Some("3.8.0"));
+    }
+
+    #[test]
+    fn a_version_of_another_program_is_not_a_reply() {
+        for text in [
+            "220 mail ESMTP version: Postfix\r\n",
+            "Proxy version: 1.2 \n",
+            "HTTP/1.1 200 Keeper version: 3.8.0\n",
+            " version: 1\n",
+            "X version: 1\nMode: leader\n",
+        ] {
+            assert_eq!(kind(text), ReplyKind::Garbage, "{text}");
+        }
+        let cut = LEADER.lines().next().unwrap_or_default();
+        for text in [LEADER, cut, "ClickHouse Keeper version: v23.4\n", "RaftKeeper version: RaftKeeper v2.0.5\n"] {
+            assert_eq!(kind(text), ReplyKind::Answer, "{text}");
+        }
+        assert_eq!(kind(&LEADER.replace("Zookeeper version", "Fork version")), ReplyKind::Answer);
     }
 
     #[test]

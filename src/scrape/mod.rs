@@ -11,6 +11,7 @@ mod member;
 mod memory;
 pub mod metric_filter;
 mod newest_zxid;
+mod other_program;
 mod probes;
 pub mod reading;
 mod replicas;

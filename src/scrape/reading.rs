@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::other_program::{is_of_another, other_program};
 use super::report::{Identity, MemberReport, Source, State};
 use super::samples::{Dropped, Samples};
 pub use super::seen_conf::SeenConf;
@@ -139,10 +140,9 @@ impl ParsedReply {
             }
             // The complete sentence arrived; the way in which the connection ended is irrelevant.
             (ReplyKind::NotServing, _) => None,
-            (ReplyKind::Garbage, None) => Some(Failure::new(
-                Reason::Garbage,
-                format!("the reply to `{command}` is not from ZooKeeper; does another service listen on this port?"),
-            )),
+            (ReplyKind::Garbage, failure) if is_of_another(command, &bytes, failure.as_ref()) => {
+                Some(other_program(command, &bytes))
+            }
             (ReplyKind::Answer, Some(failure)) if failure.reason == Reason::Reset => Some(Failure::new(
                 Reason::Truncated,
                 format!("the reply to `{command}` was truncated: {}", failure.detail),

@@ -179,7 +179,8 @@ impl FindingList<'_> {
         }
         for (place, other) in &verdict.duplicates {
             let text = format!(
-                "{} and {} are the same server, listed twice and counted once. Remove one of the two.",
+                "{} and {} may be the same server, listed twice; they are counted once. If they are, remove one of the two; \
+                 two new and idle servers cannot be distinguished.",
                 self.name(*place),
                 self.name(*other)
             );
@@ -234,6 +235,13 @@ impl FindingList<'_> {
             State::NoAnswer if member.up => {
                 let text = format!("{name} does not report its state{why}.");
                 self.add_of(place, Level::Warning, "docs/runbooks/ZooKeeperMntrMissing.md", text);
+            }
+            State::NoAnswer
+                if (self.verdict.members_up > 0 || self.verdict.any_unknown)
+                    && !member.failure_detail(Reason::Garbage).is_empty() =>
+            {
+                let detail = member.failure_detail(Reason::Garbage);
+                self.add_of(place, lost, down, format!("Another program answers at {name}{why}: {detail}{votes}"));
             }
             State::NoAnswer if closes(member) && (self.verdict.members_up > 0 || self.verdict.any_unknown) => {
                 let text = format!(

@@ -41,6 +41,16 @@ pub fn without(report: &EnsembleReport, lost: &BTreeSet<usize>) -> Remainder {
     Losses::new(report, &groups, &leading, &quorum).without(&|place| lost.contains(&place) || same.contains(&place))
 }
 
+/// Members without any one of which there is no quorum; empty if unknown.
+pub(super) fn decisive(report: &EnsembleReport) -> Vec<usize> {
+    let groups = Groups::of(report);
+    let leading = leaders::find(report, &groups);
+    let quorum = quorum::count(report, &groups, &leading);
+    let losses = Losses::new(report, &groups, &leading, &quorum);
+    let is_decisive = |place: &usize| losses.without(&|lost| lost == *place).margin.is_some_and(|margin| margin < 0);
+    losses.synced.iter().copied().filter(is_decisive).collect()
+}
+
 impl<'r> Losses<'r> {
     pub(super) fn new(
         report: &'r EnsembleReport,

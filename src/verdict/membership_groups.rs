@@ -105,7 +105,7 @@ impl<'r> Groups<'r> {
         // servers.
         let named_alike = counted.iter().any(|place| self.ids[*place].is_some())
             && counted.iter().all(|place| self.ids[*place].is_none() || force.is_named_so(&members[*place]));
-        let mut unknown = 0;
+        let (mut unknown, mut by_role) = (0, Vec::new());
         for place in counted {
             let member = &members[*place];
             let vote = match (member.state, self.ids[*place]) {
@@ -118,6 +118,9 @@ impl<'r> Groups<'r> {
                 (_, None) => None,
             };
             self.set_vote(report, *place, vote);
+            if vote.is_none() && !self.votes[*place] {
+                by_role.push(*place);
+            }
             unknown += usize::from(self.votes[*place] && self.ids[*place].is_none());
         }
         // A standalone server listed as a voter is missing from the ensemble, not unknown.
@@ -126,6 +129,16 @@ impl<'r> Groups<'r> {
         let missing = |server: &&Server| server.voter && !known.contains(server.id.as_str());
         let missing: Vec<&Server> = force.membership.servers.iter().filter(missing).collect();
         self.not_asked_count = (missing.len() + force.membership.servers_over_cap).saturating_sub(unknown);
+        // The configured role of a member is older than the membership: if that has no further observer, a member of
+        // unknown identity that is configured as one is a voter that is missing so far.
+        let has_observer =
+            force.membership.servers.iter().any(|server| !server.voter && !known.contains(server.id.as_str()));
+        if !has_observer && by_role.len() <= self.not_asked_count {
+            for place in by_role {
+                (self.votes[place], self.evident[place]) = (true, false);
+                self.not_asked_count -= 1;
+            }
+        }
         self.not_asked = Some(missing);
     }
 

@@ -71,7 +71,7 @@ pub struct Verdict {
     pub not_asked: Option<NotAsked>,
     /// Per member: whether it votes, as far as known.
     pub votes: Vec<bool>,
-    /// Per member: the same where it is known; a member of which nothing is known is assumed to vote.
+    /// Per member: whether it votes; `None` if that is unknown, and it is assumed to vote.
     pub voters: Vec<Option<bool>>,
     /// Per member: zxid lag behind the leader, within the leader's epoch.
     pub lags: Vec<Option<u64>>,

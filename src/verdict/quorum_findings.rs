@@ -1,7 +1,8 @@
 //! Findings about the quorum, worded no more certain than the observations.
 
-use super::finding::{DOWN, FindingList, Level, plural, reasons};
+use super::finding::{DOWN, FindingList, Level, MAX_SHOWN, plural, reasons};
 use super::leaders::sync_timeout;
+use super::loss::decisive;
 use super::{LeaderState, VotersSource};
 use crate::scrape::{MemberReport, State};
 
@@ -96,6 +97,7 @@ impl FindingList<'_> {
                 );
                 self.add(Level::Critical, NO_LEADER, text);
             }
+            Some(0) if quorum.hierarchical => self.margin_of_groups_zero(synced),
             Some(0) if voters > 1 && counted > synced => {
                 let text = format!(
                     "{synced} of {voters} voters are seen in sync, exactly a majority: one more failure may stop the ensemble. \
@@ -111,6 +113,23 @@ impl FindingList<'_> {
             }
             Some(_) => {}
         }
+    }
+
+    /// With groups and weights, not every voter is needed.
+    fn margin_of_groups_zero(&mut self, synced: u64) {
+        let decisive = decisive(self.report);
+        let effect = match decisive.as_slice() {
+            [] => "one more failure may stop the ensemble".to_owned(),
+            [one] => format!("the loss of {} stops the ensemble", self.name(*one)),
+            more => {
+                let shown = self.names(&more[..more.len().min(MAX_SHOWN)]);
+                let others = if more.len() > MAX_SHOWN { " or another one" } else { "" };
+                format!("the loss of any one of {shown}{others} stops the ensemble")
+            }
+        };
+        let voters = self.verdict.quorum.voters;
+        let text = format!("{synced} of {voters} voters are in sync: by their groups and weights, {effect}.");
+        self.add(Level::Warning, MARGIN, text);
     }
 
     /// Members follow a leader that does not reply as one, and there is no sign that it hangs.
@@ -142,6 +161,9 @@ impl FindingList<'_> {
         let guide = if quorum.incomplete { "docs/verdicts.md#leader-not-queried" } else { HIDDEN };
         self.add(Level::Notice, guide, text);
         if let (Some(0), Some(synced)) = (quorum.margin(), quorum.synced) {
+            if quorum.hierarchical {
+                return self.margin_of_groups_zero(synced);
+            }
             let text = format!(
                 "{synced} of {} voters are seen in sync, exactly a majority: one more failure may stop the ensemble.",
                 quorum.voters

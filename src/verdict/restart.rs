@@ -302,7 +302,7 @@ fn serves(state: State) -> bool {
     matches!(state, State::Leader | State::Follower | State::Observer | State::Standalone)
 }
 
-/// Seconds since the member took its current role.
+/// Seconds since the member took its current role; a value that is not a time is unknown.
 fn uptime(member: &MemberReport) -> Option<f64> {
-    member.figure("uptime").map(Number::as_f64)
+    member.figure("uptime").map(Number::as_f64).filter(|uptime| uptime.is_finite() && *uptime >= 0.0)
 }

@@ -479,6 +479,28 @@ fn a_down_observer_is_a_warning_on_a_page() {
     assert_eq!(found(2), [("MemberDown", Severity::Critical)], "it may be the voter that is missing");
 }
 
+/// The same page decides the same for the rules and for the commands.
+#[test]
+fn a_page_states_which_members_vote() {
+    let found = |votes: &str, serving: u8| {
+        let page = Page::read(&format!(
+            "zk_up{{ensemble=\"a\",member=\"zk-1:2181\"}} 1\nzk_serving{{ensemble=\"a\",member=\"zk-1:2181\"}} 1\n\
+             zk_member_voter{{ensemble=\"a\",member=\"zk-1:2181\"}} 1\n\
+             zk_up{{ensemble=\"a\",member=\"zk-4:2181\"}} 0\nzk_serving{{ensemble=\"a\",member=\"zk-4:2181\"}} 0\n\
+             {votes}\
+             zk_ensemble_voters{{ensemble=\"a\"}} 3\nzk_ensemble_voters_serving{{ensemble=\"a\"}} {serving}\n"
+        ));
+        let judgement = Thresholds::default().judge(Scrapes { now: &page, before: None, time: 1.0e9 });
+        judgement.findings.iter().map(|finding| finding.condition.name).collect::<Vec<_>>()
+    };
+    let votes = |value: u8| format!("zk_member_voter{{ensemble=\"a\",member=\"zk-4:2181\"}} {value}\n");
+    for serving in [2, 3] {
+        assert_eq!(found(&votes(0), serving), ["ObserverDown"], "{serving} voters serve");
+        assert_eq!(found(&votes(1), serving), ["MemberDown"], "{serving} voters serve");
+        assert_eq!(found("", serving), ["MemberDown"], "unknown: {serving} voters serve");
+    }
+}
+
 #[test]
 fn findings_about_ensembles_precede_those_about_members() {
     let lost = Page::read(

@@ -11,14 +11,14 @@ use std::time::Duration;
 use zookeeper_exporter::config::Command;
 use zookeeper_exporter::ensemble::{Known, LastLeader};
 use zookeeper_exporter::exposition::Format;
-use zookeeper_exporter::scrape::reading::Replies;
+use zookeeper_exporter::scrape::reading::{ParsedReply, Replies};
 use zookeeper_exporter::scrape::{EnsembleReport, MemberReport, Samples, Source, State};
 use zookeeper_exporter::verdict::{Finding, LeaderState, Level, Verdict, findings, judge};
-use zookeeper_exporter::wire::Reason;
+use zookeeper_exporter::wire::{Exchange, Failure, Reason};
 
 use crate::common::exporter::{Exporter, run};
 use crate::common::listeners::closed_port;
-use crate::common::replies::heard;
+use crate::common::replies::{READING, heard};
 use crate::common::{member, named_page, page, read_page, root};
 
 /// The members of a folder, named `zk-1:2181` etc., with text in their replies replaced.
@@ -313,7 +313,7 @@ fn one_server_under_two_names_counts_once() {
     assert_eq!((verdict.leaders.clone(), verdict.duplicates.clone()), (vec![2], vec![(3, 2)]));
     assert_eq!((numbers(&verdict), verdict.quorum.serving), ((3, Some(3), Some(1), Some(true)), 3));
     assert_eq!((worst(&found), found.len()), (Some(Level::Warning), 1), "{found:?}");
-    assert!(found[0].text.starts_with("zk-4:2181 and zk-3:2181 are the same server"), "{found:?}");
+    assert!(found[0].text.starts_with("zk-4:2181 and zk-3:2181 may be the same server"), "{found:?}");
     // It remains one server while it is down; the member that replies is counted.
     let mut made = members("one-server-two-names", &[]);
     made[2] = silent(&made[2]);
@@ -576,6 +576,97 @@ fn a_silent_observer_is_known_by_its_address() {
 }
 
 #[test]
+fn a_reply_of_another_program_is_named() {
+    let about = |bytes: &[u8], failure: Option<Reason>| {
+        let reply = |command| {
+            let failure = failure.map(|reason| Failure::new(reason, "no more bytes"));
+            let connect = Some(Duration::from_millis(1));
+            let exchange = Exchange { bytes: bytes.to_vec(), failure, connect, ..Exchange::default() };
+            Some(ParsedReply::new(command, exchange, READING))
+        };
+        let replies = Replies { mntr: reply(Command::Mntr), srvr: reply(Command::Srvr), ..Replies::default() };
+        let mut made = stating(&["1=zk-1 2=zk-2 3=zk-3"; 3]);
+        made[0] = replies.report("other:2181".into(), None);
+        let (_, found) = judged(made);
+        found.iter().find(|one| one.member.as_deref() == Some("other:2181")).unwrap().text.clone()
+    };
+    for (bytes, failure, begin) in [
+        (
+            b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n".as_slice(),
+            None,
+            "`HTTP/1.1 400 Bad Request`",
+        ),
+        (b"\x15\x03\x01\x00\x02\x02\x50", None, "a TLS record: the port expects TLS"),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", Some(Reason::Timeout), "`SSH-2.0-OpenSSH_9.2p1`"),
+        (b"220 mail ESMTP version: Postfix\r\n", None, "`220 mail ESMTP version: Postfix`"),
+        (b"\x1b[31m\r\n", Some(Reason::Reset), "`\u{fffd}[31m`"),
+    ] {
+        let text = about(bytes, failure);
+        let wanted = format!("it begins with {begin}; does another service listen on this port?");
+        assert!(
+            text.starts_with("Another program answers at other:2181 (garbage): ") && text.ends_with(&wanted),
+            "{text}"
+        );
+    }
+    assert!(about(&[b'x'; 5000], None).contains(&format!("`{}…`", "x".repeat(60))));
+    // The begin of a reply that may be of ZooKeeper.
+    assert!(!about(b"zk_", Some(Reason::Timeout)).starts_with("Another"));
+}
+
+/// Whether each member votes, as far as known, and the level of the finding about the last one, which is silent.
+fn votes_of(
+    mut members: Vec<MemberReport>,
+    observers: &[&str],
+    quorum_size: Option<u64>,
+) -> (Vec<Option<bool>>, Option<Level>) {
+    members.push(MemberReport::silent("gone:2181".into()));
+    let observers = observers.iter().map(|name| (*name).into()).collect();
+    let (verdict, found) = known(members, Known { observers, quorum_size, ..Known::default() });
+    let about = found.iter().find(|finding| finding.member.as_deref() == Some("gone:2181"));
+    if let Some(about) = about {
+        let no_vote = verdict.voters.last() == Some(&Some(false));
+        assert_eq!(about.text.ends_with("It has no vote."), no_vote, "{about:?}");
+        assert_eq!(about.guide.contains("ObserverDown"), no_vote, "{about:?}");
+    }
+    (verdict.voters, about.map(|finding| finding.level))
+}
+
+#[test]
+fn whether_a_member_votes_is_known_before_it_has_ever_answered() {
+    let (yes, no) = (Some(true), Some(false));
+    let three = "1=zk-1 2=zk-2 3=zk-3";
+    // All voters are other members.
+    assert_eq!(votes_of(stating(&[three; 3]), &[], None), (vec![yes, yes, yes, no], Some(Level::Warning)));
+    // It may be the voter that is missing.
+    assert_eq!(votes_of(stating(&["1=zk-1 2=zk-2 3=zk-3 4=zk-4"; 3]), &[], None).0, [yes, yes, yes, None]);
+    assert_eq!(votes_of(stating(&[three; 2]), &[], None), (vec![yes, yes, None], Some(Level::Critical)));
+    // The membership names it by its address.
+    let named = |role: &str| {
+        let mut made = stating(&["1=zk-1 2=zk-2 3=zk-3 4=gone"; 3]);
+        for report in &mut made {
+            let mut conf = (*report.conf.clone().unwrap()).clone();
+            conf.membership.as_mut().unwrap().servers[3].voter = role == "participant";
+            report.conf = Some(Arc::new(conf));
+        }
+        made
+    };
+    assert_eq!(votes_of(named("participant"), &["gone:2181"], None), (vec![yes, yes, yes, yes], Some(Level::Critical)));
+    assert_eq!(votes_of(named("observer"), &[], None), (vec![yes, yes, yes, no], Some(Level::Warning)));
+    // Without a membership: its role in the configuration, or the number of voters.
+    let bare = |count: usize| {
+        let mut made = stating(&[three; 3]);
+        for report in &mut made {
+            report.conf = None;
+        }
+        made.drain(count..);
+        made
+    };
+    assert_eq!(votes_of(bare(3), &[], Some(3)), (vec![yes, yes, yes, no], Some(Level::Warning)));
+    assert_eq!(votes_of(bare(2), &[], Some(3)).0, [yes, yes, None]);
+    assert_eq!(votes_of(bare(2), &["gone:2181"], None).0, [yes, yes, no]);
+}
+
+#[test]
 fn digits_of_any_script_are_ports_and_unreadable_servers_are_voters() {
     let (verdict, found) = judged(members("digits-of-the-locale", &[]));
     assert_eq!((numbers(&verdict), found), ((3, Some(3), Some(1), Some(true)), vec![]));
@@ -639,6 +730,55 @@ fn groups_and_weights_are_computed() {
     let (verdict, found) = judged(made);
     assert_eq!((numbers(&verdict).2, numbers(&verdict).3), (Some(-4), Some(false)));
     assert!(found[0].text.starts_with("No quorum answers the exporter: 3 voters answer"), "{found:?}");
+}
+
+/// Five voters in sync, in groups and with weights, of which not every one is needed.
+#[test]
+fn with_groups_and_weights_the_needed_voters_are_named() {
+    let grouped = |groups: &[&str], weights: &[(&str, &str)]| {
+        let mut made = stating(&["1=zk-1 2=zk-2 3=zk-3 4=zk-4 5=zk-5"; 5]);
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let groups: Vec<_> = groups.iter().enumerate().map(|(at, ids)| (at.to_string(), (*ids).to_owned())).collect();
+        let weights: Vec<_> = weights.iter().copied().map(owned).collect();
+        let hierarchy =
+            zookeeper_exporter::ensemble::Hierarchy::new(&groups, &weights, &["1", "2", "3", "4", "5"].into());
+        for (place, report) in made.iter_mut().enumerate() {
+            let mut conf = (*report.conf.clone().unwrap()).clone();
+            conf.server_id = (place + 1).to_string();
+            conf.membership.as_mut().unwrap().hierarchy = Some(hierarchy.clone());
+            (report.conf, report.name) = (Some(Arc::new(conf)), format!("zk-{}:2181", place + 1).into());
+        }
+        let leader = members("one-server-two-names", &[("zk_synced_followers\t2\n", "zk_synced_followers\t4\n")]);
+        made[4] = MemberReport { name: made[4].name.clone(), conf: made[4].conf.clone(), ..leader[2].clone() };
+        let (verdict, found) = judged(made);
+        (numbers(&verdict).2, found.into_iter().map(|finding| finding.text).find(|text| text.contains("in sync")))
+    };
+    let said = |who: &str| {
+        Some(format!("5 of 5 voters are in sync: by their groups and weights, the loss of {who} stops the ensemble."))
+    };
+    assert_eq!(grouped(&["1:2:3:4:5"], &[("1", "10")]), (Some(0), said("zk-1:2181")));
+    assert_eq!(grouped(&["1:2:3", "4:5"], &[]), (Some(0), said("any one of zk-4:2181, zk-5:2181")));
+    assert_eq!(grouped(&["1:2:3:4:5"], &[]), (Some(2), None));
+}
+
+/// Its role in the configuration is older than the membership.
+#[test]
+fn a_promoted_observer_that_never_answered_is_a_voter() {
+    let of = |servers: &str, observers: &[&str], count: usize| {
+        let mut made = stating(&[servers; 3]);
+        made.extend((0..count).map(|number| MemberReport::silent(format!("gone-{number}:2181").into())));
+        let observers = observers.iter().map(|name| (*name).into()).collect();
+        let (verdict, found) = known(made, Known { observers, ..Known::default() });
+        let level = found.iter().find(|finding| finding.member.is_some()).map(|finding| finding.level);
+        (verdict.votes[3..].to_vec(), verdict.voters[3], verdict.not_asked.unwrap().count, level)
+    };
+    let (three, four) = ("1=zk-1 2=zk-2 3=zk-3", "1=zk-1 2=zk-2 3=zk-3 4=zk-4");
+    let critical = Some(Level::Critical);
+    assert_eq!(of(four, &["gone-0:2181"], 1), (vec![true], None, 0, critical));
+    // The membership has no further server: it is an observer that the others do not list.
+    assert_eq!(of(three, &["gone-0:2181"], 1), (vec![false], Some(false), 0, Some(Level::Warning)));
+    // Another member is the missing voter.
+    assert_eq!(of(four, &["gone-1:2181"], 2), (vec![true, false], None, 0, critical));
 }
 
 #[test]

@@ -95,6 +95,41 @@ fn may_restart_permits_nothing_that_stops_the_ensemble_according_to_simulate() {
 }
 
 #[test]
+fn an_uptime_that_is_not_a_time_is_unknown() {
+    let healthy = Made::all_up("3.8.0").report();
+    let given = |uptime: &str| {
+        let mut report = healthy.clone();
+        report.members = (1..=3)
+            .map(|id| {
+                let role = if id == 3 { "leader" } else { "follower" };
+                let mntr = file(&format!("3.8.0/{role}/mntr.txt"));
+                let mntr: Vec<String> =
+                    mntr.lines()
+                        .map(|line| {
+                            if line.starts_with("zk_uptime\t") {
+                                format!("zk_uptime\t{uptime}")
+                            } else {
+                                line.to_owned()
+                            }
+                        })
+                        .collect();
+                let (mntr, srvr) = (mntr.join("\n") + "\n", file(&format!("3.8.0/{role}/srvr.txt")));
+                let conf = file(&format!("3.8.0/{role}/conf.txt")).replace("serverId=", &format!("serverId={id}\nx="));
+                member(&format!("zk-{id}:2181"), Some(mntr.as_bytes()), Some(srvr.as_bytes()), Some(conf.as_bytes()))
+            })
+            .collect();
+        restart_objections(&report, &judge(&report), 0, ANY, &|_| None)
+    };
+    let about_time = |uptime: &str| given(uptime).iter().filter(|text| text.contains("uptime")).count();
+    assert_eq!(about_time("90000000"), 0, "{:?}", given("90000000"));
+    for uptime in ["NaN", "-1000", "+Inf", "-Inf"] {
+        let all = given(uptime);
+        assert_eq!(about_time(uptime), 2, "{uptime}: {all:?}");
+        assert!(!all.iter().any(|text| text.contains("-0") || text.contains("NaN")), "{uptime}: {all:?}");
+    }
+}
+
+#[test]
 fn an_answer_does_not_depend_on_which_of_two_names_of_a_server_is_given() {
     let mut compared = 0;
     for report in RELEASES.into_iter().flat_map(states) {

@@ -156,6 +156,23 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_up m2@2 absent for 4m then 1",
             "up x@2 absent for 4m then 1",
         ])
+        .quiet(Critical, "a member without a vote that never answered is a warning", &[
+            "zk_up m3 0",
+            "zk_serving m3 0",
+            "zk_member_voter m3 0",
+        ])
+        .fires(Critical, "m3", "an observer that became a voter while it was down", &[
+            "zk_up m3 0",
+            "zk_serving m3 0",
+            "zk_member_voter m3 0 for 2m then 1",
+        ])
+        .fires(Critical, "m3", "two exporters differ on its vote", &[
+            "zk_up m3 0",
+            "zk_serving m3 0",
+            "zk_member_voter m3 0",
+            "zk_member_voter m3@2 1",
+            "up x@2 1",
+        ])
         .quiet(Critical, "an observer is a warning", &[
             "zk_up m3 1 for 2m then 0",
             "zk_serving m3 1 for 2m then 0",
@@ -273,7 +290,7 @@ pub(super) fn conditions() -> Vec<Condition> {
         .warning(None, Span::minutes(5), "A ZooKeeper observer does not serve clients.")
         .source("an observer has no vote: the quorum does not need it, and its clients have other members")
         .says(
-            "the observer <who> has not served clients for over <for>, or serves intermittently.",
+            "<who>, which has no vote, has not served clients for over <for>, or serves intermittently.",
             "First check its state: <info> - then the end of its log: journalctl -u zookeeper -n 50 on <host>",
         )
         .means(
@@ -285,6 +302,21 @@ pub(super) fn conditions() -> Vec<Condition> {
             "zk_serving m3 1 for 5m then 0",
             "zk_server_state{state=\"observer\"} m3 1 for 5m then 0",
             "zk_server_state{state=\"follower\"} m3 0",
+        ])
+        .fires(Warning, "m3", "a dead member without a vote that never answered", &[
+            "zk_up m3 0",
+            "zk_serving m3 0",
+            "zk_member_voter m3 0",
+        ])
+        .fires(Warning, "m3", "its vote is unknown for a while", &[
+            "zk_up m3 0",
+            "zk_serving m3 0",
+            "zk_member_voter m3 0 for 2m then stale",
+        ])
+        .quiet(Warning, "an observer that became a voter while it was down", &[
+            "zk_up m3 0",
+            "zk_serving m3 0",
+            "zk_member_voter m3 0 for 2m then 1",
         ])
         .fires(Warning, "m3", "dead before the exporter stopped", &[
             "zk_serving m3 1 for 2m then 0 for 10m then stale",

@@ -301,8 +301,8 @@ pub(super) fn conditions() -> Vec<Condition> {
         .warning(None, five, "A ZooKeeper server is listed under two addresses.")
         .source("each server reports its id: two members with one id and one process are one server")
         .says(
-            "<value> member(s) in the list of ensemble <ensemble> are a server that is already listed under another address: it counts once for the quorum but appears twice.",
-            "First check which: <info> - then remove one of the two addresses from the exporter's configuration.",
+            "<value> member(s) in the list of ensemble <ensemble> appear to be a server that is already listed under another address: it counts once for the quorum but appears twice.",
+            "First check which, and whether both are one server: <info> - if so, remove one of the two addresses from the exporter's configuration.",
         )
         .means(
             "A server is in the list under two names, or under a name and an address.",

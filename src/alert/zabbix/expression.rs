@@ -94,7 +94,7 @@ impl Writer<'_> {
             Expr::Sets(set @ (Set::And | Set::Unless), _, left, right) if is_of_observers(right) => {
                 let one = self.holds(left, denied)?;
                 let key = self.items.observer(self.rule);
-                // An unreachable observer remains one; a member without any known role is not an observer.
+                // An unreachable observer remains one; a member whose vote is unknown counts as a voter.
                 let observes = format!("count(/{TEMPLATE}/{key},#1,\"eq\",\"1\")=1");
                 Ok(both(&format!("({one})"), &if *set == Set::And { observes } else { negation(&observes) }))
             }

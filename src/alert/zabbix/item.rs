@@ -198,24 +198,23 @@ impl Items {
         );
     }
 
-    /// Adds an item for whether a member is an observer, or was one when it last served; returns its key.
+    /// Adds an item for whether a member has no vote, as far as known; returns its key.
     pub(super) fn observer(&mut self, rule: Keys) -> String {
-        let served = "leader|follower|observer|standalone|read-only";
-        let pattern = format!("zk_server_state{} == 1", matchers(rule, &[("state", served)]));
+        let pattern = format!("zk_member_voter{}", matchers(rule, &[]));
         let key = format!("zk.observer{}", parameters(rule));
         self.put(
             rule,
             Item {
                 key: key.clone(),
-                name: format!("{}: observer", prefix(rule)),
-                about: about("zk_server_state"),
+                name: format!("{}: no vote", prefix(rule)),
+                about: about("zk_member_voter"),
                 value_type: "FLOAT",
                 units: "",
                 map: Some(super::YES_MAP),
-                // The pattern finds nothing for a member that does not serve; the item keeps its last value.
+                // The pattern finds nothing while the vote is unknown; the item keeps its last value.
                 steps: vec![
-                    step("PROMETHEUS_PATTERN", texts([&pattern, "label", "state"])),
-                    plain_step("JAVASCRIPT", texts(["return value === 'observer' ? 1 : 0"])),
+                    step("PROMETHEUS_PATTERN", texts([&pattern, "value", ""])),
+                    plain_step("JAVASCRIPT", texts(["return value == 0 ? 1 : 0"])),
                 ],
             },
         );

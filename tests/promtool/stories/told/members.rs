@@ -106,6 +106,21 @@ pub fn stories() -> Vec<Story> {
     ]
 }
 
+/// Members that nobody has seen alive: their vote is known from the membership.
+pub fn without_a_vote() -> Vec<Story> {
+    vec![
+        story("observer-dead-from-the-start", 3, 1)
+            .given(|world| world.stop(4))
+            .fires("ObserverDown", Member(4), 0.0, 15.0)
+            .warning(),
+        story("voter-dead-from-the-start", 3, 0)
+            .given(|world| world.stop(1))
+            .fires("MemberDown", Member(1), 0.0, 10.0)
+            .critical()
+            .fires("QuorumMarginZero", Any, 0.0, 10.0),
+    ]
+}
+
 /// A dead member is removed from the configuration: a new pod of the exporter, with another address, lacks it.
 fn replaced_by_a_roll_out() -> Story {
     story("dead-member-removed-by-a-roll-out", 4, 0)

@@ -34,6 +34,7 @@ pub fn stories() -> Vec<Story> {
         flapping::rare_gaps(),
         restarts::rare_scrapes(),
         flapping::thirds(),
+        members::without_a_vote(),
     ]
     .concat()
 }
