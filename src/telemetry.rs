@@ -197,7 +197,7 @@ fn family<'e>(encoder: &'e mut DescriptorEncoder<'_>, own: Own) -> Result<Metric
     encoder.encode_descriptor(&family.name, &family.help, None, kind)
 }
 
-/// The machine's start in seconds since the Unix epoch: `/proc/stat`, which the kernel makes anew for each reader.
+/// The machine's start in seconds since the Unix epoch: `/proc/stat`, which the kernel generates for each reader.
 static BOOT_TIME: LazyLock<Option<u64>> = LazyLock::new(|| procfs::boot_time_secs().ok());
 
 /// The standard process families, from `/proc/self`, if available.

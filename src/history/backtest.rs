@@ -123,7 +123,7 @@ pub async fn watched(api: &QueryApi, plan: &BacktestPlan) -> Result<WatchedTimes
 
 /// Runs all queries until they are complete, `stop` is ready, or the server is unreachable.
 ///
-/// The replay begins with the first data of any ensemble: before that, an alert about missing data says nothing.
+/// The replay begins with the first data of any ensemble: before that, an alert about missing data means nothing.
 pub async fn run(
     api: Arc<QueryApi>,
     plan: Arc<BacktestPlan>,
