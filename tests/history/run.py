@@ -67,8 +67,8 @@ def store_of(history):
 
 
 def clipped(firings, history):
-    """The firings within the compared range, which begins ten minutes before the first sample."""
-    first = history.start - EARLIER
+    """The firings within the compared range: the backtest begins earlier, and replays from the first evaluation with data."""
+    first = history.start + 60
     return {
         (alert, severity, labels, instant(max(start, first)), instant(end), goes_on)
         for alert, severity, labels, start, end, goes_on in firings
