@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::in_force::InForce;
 use super::leaders::by_epoch;
-use super::quorum::{Quorum, VotersSource};
 use super::same_server::is_same_server;
 use crate::config::{is_loopback, is_number, is_wildcard, without_interface};
 use crate::ensemble::{Membership, Server};
@@ -149,22 +148,15 @@ impl<'r> Groups<'r> {
         self.evident[place] = vote.is_some();
     }
 
-    /// Per member: whether it votes, where that is known.
-    pub(super) fn known_votes(&self, report: &EnsembleReport, quorum: Quorum) -> Vec<Option<bool>> {
-        let missing = self.not_asked.as_ref().map(Vec::len);
-        // Every voter is another member: by the membership, or by the number of voters, all of which serve.
-        let all_found = match self.membership {
-            Some(membership) => missing == Some(0) && membership.servers_over_cap == 0,
-            None => quorum.source == VotersSource::QuorumSize && quorum.serving >= quorum.voters,
-        };
+    /// Per member: whether it votes, where that is known. A silent address that no membership and no role explains may
+    /// be that of a voter, even if every voter of the membership is another member.
+    pub(super) fn known_votes(&self, report: &EnsembleReport) -> Vec<Option<bool>> {
         let known = |place: usize| {
             let server = self.same_as[place].unwrap_or(place);
-            let state = report.members[server].state;
             match self.is_judged(server) {
-                false if state == State::Standalone || self.tied => None,
+                false if report.members[server].state == State::Standalone || self.tied => None,
                 false => Some(false),
-                true if self.evident[server] => Some(self.votes[server]),
-                true => (all_found && !state.serves()).then_some(false),
+                true => self.evident[server].then(|| self.votes[server]),
             }
         };
         (0..report.members.len()).map(known).collect()

@@ -134,7 +134,7 @@ pub fn judge(report: &EnsembleReport) -> Verdict {
         count: groups.not_asked_count,
         servers: servers.iter().map(|server| (server.id.clone(), server.place())).collect(),
     });
-    let voters = groups.known_votes(report, quorum);
+    let voters = groups.known_votes(report);
     let zones = zones::judge(&Losses::new(report, &groups, &leading, &quorum));
     Verdict {
         members_up: report.members.iter().filter(|member| member.up).count(),
