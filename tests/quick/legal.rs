@@ -635,8 +635,8 @@ fn votes_of(
 fn whether_a_member_votes_is_known_before_it_has_ever_answered() {
     let (yes, no) = (Some(true), Some(false));
     let three = "1=zk-1 2=zk-2 3=zk-3";
-    // All voters are other members.
-    assert_eq!(votes_of(stating(&[three; 3]), &[], None), (vec![yes, yes, yes, no], Some(Level::Warning)));
+    // All voters are other members, and nothing explains this one.
+    assert_eq!(votes_of(stating(&[three; 3]), &[], None), (vec![yes, yes, yes, None], Some(Level::Critical)));
     // It may be the voter that is missing.
     assert_eq!(votes_of(stating(&["1=zk-1 2=zk-2 3=zk-3 4=zk-4"; 3]), &[], None).0, [yes, yes, yes, None]);
     assert_eq!(votes_of(stating(&[three; 2]), &[], None), (vec![yes, yes, None], Some(Level::Critical)));
@@ -652,7 +652,7 @@ fn whether_a_member_votes_is_known_before_it_has_ever_answered() {
     };
     assert_eq!(votes_of(named("participant"), &["gone:2181"], None), (vec![yes, yes, yes, yes], Some(Level::Critical)));
     assert_eq!(votes_of(named("observer"), &[], None), (vec![yes, yes, yes, no], Some(Level::Warning)));
-    // Without a membership: its role in the configuration, or the number of voters.
+    // Without a membership: its role in the configuration.
     let bare = |count: usize| {
         let mut made = stating(&[three; 3]);
         for report in &mut made {
@@ -661,7 +661,7 @@ fn whether_a_member_votes_is_known_before_it_has_ever_answered() {
         made.drain(count..);
         made
     };
-    assert_eq!(votes_of(bare(3), &[], Some(3)), (vec![yes, yes, yes, no], Some(Level::Warning)));
+    assert_eq!(votes_of(bare(3), &[], Some(3)), (vec![yes, yes, yes, None], Some(Level::Critical)));
     assert_eq!(votes_of(bare(2), &[], Some(3)).0, [yes, yes, None]);
     assert_eq!(votes_of(bare(2), &["gone:2181"], None).0, [yes, yes, no]);
 }
