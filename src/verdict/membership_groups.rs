@@ -107,16 +107,25 @@ impl<'r> Groups<'r> {
         let (mut unknown, mut by_role) = (0, Vec::new());
         for place in counted {
             let member = &members[*place];
+            let is_absent = self.ids[*place].is_none()
+                && !matches!(member.state, State::Leader | State::Observer)
+                && !states_membership(member)
+                && named_alike
+                && force.has_no_such_host(member);
             let vote = match (member.state, self.ids[*place]) {
                 (State::Leader, _) => Some(true),
                 (State::Observer, _) => Some(false),
                 (_, Some(id)) => Some(force.membership.server(id).is_some_and(|server| server.voter)),
                 // A server that was removed, has not joined yet, or moved to another address has no vote.
                 (_, None) if states_membership(member) => Some(false),
-                (_, None) if named_alike && force.has_no_such_host(member) => Some(false),
+                (_, None) if is_absent => Some(false),
                 (_, None) => None,
             };
             self.set_vote(report, *place, vote);
+            if is_absent {
+                // It is not counted, but may be a mistake in the list, or have been a voter: only its role is evident.
+                self.evident[*place] = votes_unlisted(report, *place) == Some(false);
+            }
             if vote.is_none() && !self.votes[*place] {
                 by_role.push(*place);
             }
