@@ -105,7 +105,7 @@ pub fn lacks(text: &str) -> Option<&'static str> {
     let has_membership = text.lines().any(|line| line.starts_with("membership:") || line.starts_with("server."));
     if has_membership {
         let last = text.lines().rfind(|line| !line.trim().is_empty()).and_then(|line| line.strip_prefix("version="));
-        let ends_whole = last.is_some_and(|version| u64::from_str_radix(version, 16).is_ok());
+        let ends_whole = last.is_some_and(|version| u64::from_str_radix(version.trim_end(), 16).is_ok());
         return (!ends_whole).then_some("the end of the membership is missing");
     }
     let has_key = |key: &str| text.lines().any(|line| line.split_once('=').is_some_and(|(name, _)| name == key));
@@ -140,6 +140,7 @@ mod tests {
             "clientPort=1\nserverId=1\npeerType=0\nmembership: \nserver.1=a:1:2:participant\nserver.2=b:1:2:observer\n";
         for whole in [
             &format!("{servers}version=100000000"),
+            &format!("{servers}version=100000000 \n"),
             &format!("{servers}group.1=1:2\nweight.1=1\nweight.2=1\nversion=f\n"),
             "clientPort=1\nserverId=0\n",
             "clientPort=1\nserverId=1\npeerType=0\n",

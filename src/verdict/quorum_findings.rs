@@ -97,7 +97,7 @@ impl FindingList<'_> {
                 );
                 self.add(Level::Critical, NO_LEADER, text);
             }
-            Some(0) if quorum.hierarchical => self.margin_of_groups_zero(synced),
+            Some(0) if voters > 1 && quorum.hierarchical => self.margin_of_groups_zero(synced),
             Some(0) if voters > 1 && counted > synced => {
                 let text = format!(
                     "{synced} of {voters} voters are seen in sync, exactly a majority: one more failure may stop the ensemble. \
