@@ -82,10 +82,10 @@ pub fn records(conditions: &[Condition], keep: &[String]) -> Vec<Record> {
            last_over_time({WATCH}[{CARRIED}]) == 1\n  \
            unless on ({target}) up\n  \
            unless on ({ensemble}) zk_up\n  \
-           unless on ({target}) (last_over_time({WATCH}[{CARRIED}]) and on ({of_job}) {NEW})\n  \
+           unless on ({target}) (last_over_time({WATCH}[10m]) and on ({of_job}) {NEW})\n  \
            unless on ({job}) (\n    \
              {NEW}\n    \
-             unless on ({of_job}) (last_over_time({WATCH}[10m] offset 5m) == 1 and on ({job}) zk_exporter_build_info)\n  \
+             unless on ({of_job}) (last_over_time({WATCH}[{CARRIED}] offset 5m) == 1 and on ({job}) zk_exporter_build_info)\n  \
            )\n\
          )\n\
          or\n\
