@@ -41,7 +41,7 @@ pub fn without(report: &EnsembleReport, lost: &BTreeSet<usize>) -> Remainder {
     Losses::new(report, &groups, &leading, &quorum).without(&|place| lost.contains(&place) || same.contains(&place))
 }
 
-/// Members without any one of which there is no quorum; empty if unknown.
+/// Members each of whose loss ends the quorum; empty if unknown.
 pub(super) fn decisive(report: &EnsembleReport) -> Vec<usize> {
     let groups = Groups::of(report);
     let leading = leaders::find(report, &groups);
